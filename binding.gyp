@@ -1,0 +1,17 @@
+{
+  "targets": [
+    {
+      "target_name": "daemonkit",
+      "sources": [
+        "cpp/addon.cc",
+        "cpp/sys/session.cc"
+      ],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")", "cpp"],
+      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
+      "cflags": ["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror", "-Wno-cast-function-type"],
+      "cflags_cc!": ["-std=gnu++14", "-std=gnu++17", "-std=gnu++20", "-fexceptions"],
+      "cflags_cc": ["-std=c++17", "-fno-exceptions", "-fno-rtti", "-fvisibility-inlines-hidden"],
+      "ldflags": ["-Wl,-z,now", "-Wl,--exclude-libs,ALL"]
+    }
+  ]
+}

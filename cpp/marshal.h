@@ -1,0 +1,80 @@
+// Turns a plain C++ function into a JavaScript one. The arguments have been checked in lib/, so a
+// value is only converted here, never judged; a negative result is -errno and lib/ throws it.
+#pragma once
+
+#include <napi.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+namespace marshal {
+
+template <typename T>
+struct FromJs;
+
+template <>
+struct FromJs<int> {
+  static int Get(const Napi::Value& v) { return v.As<Napi::Number>().Int32Value(); }
+};
+
+template <>
+struct FromJs<unsigned> {
+  static unsigned Get(const Napi::Value& v) { return v.As<Napi::Number>().Uint32Value(); }
+};
+
+template <>
+struct FromJs<int64_t> {
+  static int64_t Get(const Napi::Value& v) { return v.As<Napi::Number>().Int64Value(); }
+};
+
+template <>
+struct FromJs<bool> {
+  static bool Get(const Napi::Value& v) { return v.As<Napi::Boolean>().Value(); }
+};
+
+template <>
+struct FromJs<std::string> {
+  static std::string Get(const Napi::Value& v) { return v.As<Napi::String>().Utf8Value(); }
+};
+
+inline Napi::Value ToJs(Napi::Env env, double v) {
+  return Napi::Number::New(env, v);
+}
+inline Napi::Value ToJs(Napi::Env env, bool v) {
+  return Napi::Boolean::New(env, v);
+}
+inline Napi::Value ToJs(Napi::Env env, int v) {
+  return Napi::Number::New(env, v);
+}
+inline Napi::Value ToJs(Napi::Env env, int64_t v) {
+  return Napi::Number::New(env, static_cast<double>(v));
+}
+
+template <auto F, typename R, typename... Args, size_t... I>
+Napi::Value Apply(const Napi::CallbackInfo& info, R (*)(Args...), std::index_sequence<I...>) {
+  if constexpr (std::is_void_v<R>) {
+    F(FromJs<std::decay_t<Args>>::Get(info[I])...);
+    return info.Env().Undefined();
+  } else {
+    return ToJs(info.Env(), F(FromJs<std::decay_t<Args>>::Get(info[I])...));
+  }
+}
+
+template <auto F, typename R, typename... Args>
+Napi::Value Dispatch(const Napi::CallbackInfo& info, R (*f)(Args...)) {
+  return Apply<F>(info, f, std::index_sequence_for<Args...>{});
+}
+
+template <auto F>
+Napi::Value Call(const Napi::CallbackInfo& info) {
+  return Dispatch<F>(info, F);
+}
+
+// exports.name = F, with the conversions F's signature asks for.
+template <auto F>
+void Export(Napi::Object exports, const char* name) {
+  exports.Set(name, Napi::Function::New<Call<F>>(exports.Env(), name));
+}
+
+}  // namespace marshal

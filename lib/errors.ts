@@ -1,0 +1,74 @@
+// The two kinds of error daemonkit throws: wrong arguments (before any system call) as Node's own
+// TypeError and RangeError shapes, failed calls in the shape of node:fs errors.
+import { getSystemErrorMap, inspect } from 'node:util';
+
+/** A failed system call, in the shape `node:fs` gives its errors. */
+export interface SystemError extends Error {
+  /** The errno's name, as `EPERM`. */
+  code: string;
+  /** The negative errno, as libuv and `node:fs` have it. */
+  errno: number;
+  /** The man-page name of the call that failed. */
+  syscall: string;
+  path?: string;
+  dest?: string;
+}
+
+export function systemError(
+  errno: number,
+  syscall: string,
+  at: { path?: string; dest?: string; detail?: string } = {},
+): SystemError {
+  const [code, text] = getSystemErrorMap().get(errno) ?? [`E${-errno}`, 'unknown error'];
+  let message = `${code}: ${at.detail ?? text}, ${syscall}`;
+  if (at.path !== undefined) message += ` '${at.path}'`;
+  if (at.dest !== undefined) message += ` -> '${at.dest}'`;
+  const error = new Error(message) as SystemError;
+  error.errno = errno;
+  error.code = code;
+  error.syscall = syscall;
+  if (at.path !== undefined) error.path = at.path;
+  if (at.dest !== undefined) error.dest = at.dest;
+  return error;
+}
+
+/** Passes a call's value through, or throws what its -errno means. */
+export function check(
+  result: number,
+  syscall: string,
+  at?: { path?: string; dest?: string },
+): number {
+  if (result < 0) throw systemError(result, syscall, at);
+  return result;
+}
+
+function coded<E extends Error>(error: E, code: string): E & { code: string } {
+  // Node's own errors show their code in the stack's first line and in `name [code]`.
+  error.stack = error.stack?.replace(error.name, `${error.name} [${code}]`) ?? '';
+  return Object.assign(error, { code });
+}
+
+export function invalidArgType(name: string, expected: string, value: unknown) {
+  const got = value === null || value === undefined ? `${value}` : `type ${typeof value}`;
+  const shown = value === null || value === undefined ? '' : ` (${inspect(value, { depth: -1 })})`;
+  return coded(
+    new TypeError(`The "${name}" argument must be ${expected}. Received ${got}${shown}`),
+    'ERR_INVALID_ARG_TYPE',
+  );
+}
+
+export function invalidArgValue(name: string, value: unknown, reason: string) {
+  return coded(
+    new TypeError(`The argument '${name}' ${reason}. Received ${inspect(value, { depth: 0 })}`),
+    'ERR_INVALID_ARG_VALUE',
+  );
+}
+
+export function outOfRange(name: string, range: string, value: unknown) {
+  return coded(
+    new RangeError(
+      `The value of "${name}" is out of range. It must be ${range}. Received ${inspect(value)}`,
+    ),
+    'ERR_OUT_OF_RANGE',
+  );
+}

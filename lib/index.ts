@@ -1,0 +1,3 @@
+/** daemonkit: real fork(), sessions, signal flags and daemons for Node.js. */
+export type { SystemError } from './errors.js';
+export { getpgid, getsid, setpgid, setsid } from './session.js';

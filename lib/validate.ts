@@ -1,0 +1,64 @@
+// Argument checks shared by every family; each throws before any system call is made.
+import { invalidArgType, invalidArgValue, outOfRange } from './errors.js';
+
+export const INT_MAX = 2 ** 31 - 1;
+export const INT_MIN = -(2 ** 31);
+export const UINT_MAX = 2 ** 32 - 1;
+
+/** An integer within [min, max]. */
+export function integer(value: unknown, name: string, min = INT_MIN, max = INT_MAX): number {
+  if (typeof value !== 'number') throw invalidArgType(name, 'of type number', value);
+  if (!Number.isInteger(value)) throw outOfRange(name, 'an integer', value);
+  if (value < min || value > max) throw outOfRange(name, `>= ${min} && <= ${max}`, value);
+  return value;
+}
+
+export function fileDescriptor(value: unknown, name = 'fd'): number {
+  return integer(value, name, 0);
+}
+
+export function boolean(value: unknown, name: string): boolean {
+  if (typeof value !== 'boolean') throw invalidArgType(name, 'of type boolean', value);
+  return value;
+}
+
+export function string(value: unknown, name: string): string {
+  if (typeof value !== 'string') throw invalidArgType(name, 'of type string', value);
+  return value;
+}
+
+/** A non-empty path without null bytes (the kernel would cut it at the first one). */
+export function path(value: unknown, name = 'path'): string {
+  const text = string(value, name);
+  if (text === '') throw invalidArgValue(name, value, 'must not be empty');
+  if (text.includes('\0'))
+    throw invalidArgValue(name, value, 'must be a string without null bytes');
+  return text;
+}
+
+export function func(value: unknown, name: string): (...args: never[]) => unknown {
+  if (typeof value !== 'function') throw invalidArgType(name, 'of type function', value);
+  return value as (...args: never[]) => unknown;
+}
+
+/** An options object: undefined stands for {}, and an unknown key is a mistake worth telling. */
+export function options<T extends object>(
+  value: unknown,
+  known: readonly (keyof T & string)[],
+  name = 'options',
+): Partial<T> {
+  if (value === undefined) return {};
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+    throw invalidArgType(name, 'of type object', value);
+  }
+  for (const key of Object.keys(value)) {
+    if (!(known as readonly string[]).includes(key)) {
+      throw invalidArgValue(
+        `${name}.${key}`,
+        (value as Record<string, unknown>)[key],
+        'is unknown',
+      );
+    }
+  }
+  return value as Partial<T>;
+}
