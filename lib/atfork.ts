@@ -1,0 +1,60 @@
+// Hooks around every fork: pthread_atfork(3)'s contract in JavaScript.
+import { func, options } from './validate.js';
+
+/** What {@link atFork} registers; each is called without arguments and its result is ignored. */
+export interface ForkHooks {
+  /** In the parent, just before the fork; the hooks registered last run first. */
+  before?: () => void;
+  /** In the parent, after the fork, in the order of registration; also when the fork failed. */
+  parent?: () => void;
+  /** In the child, once its threads run again, in the order of registration. */
+  child?: () => void;
+}
+
+const registered = new Set<ForkHooks>();
+
+/**
+ * Registers functions to be called around every fork that daemonkit makes: {@link fork} and
+ * `becomeDaemon()`.
+ *
+ * @param hooks - `before` runs in the parent before the fork (last registered first), `parent` in
+ *   the parent after it (also when the fork failed, so that what `before` took is given back) and
+ *   `child` in the child (both in order of registration).
+ * @returns a Disposable; disposing it removes the hooks. A copy of the process keeps its own list.
+ * @throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for hooks that are not
+ *   functions. An error thrown by a `before` hook stops the fork and is thrown by fork(), after
+ *   the `parent` hooks have run; one thrown by a `parent` or `child` hook is thrown by fork() when
+ *   the remaining hooks have run.
+ *
+ * Source: pthread_atfork(3), POSIX.1; Python's os.register_at_fork. The same on all platforms.
+ */
+export function atFork(hooks: ForkHooks): Disposable {
+  const { before, parent, child } = options<ForkHooks>(
+    hooks ?? null,
+    ['before', 'parent', 'child'],
+    'hooks',
+  );
+  if (before !== undefined) func(before, 'hooks.before');
+  if (parent !== undefined) func(parent, 'hooks.parent');
+  if (child !== undefined) func(child, 'hooks.child');
+  // A copy, so that later changes to the caller's object change nothing here.
+  const entry = { ...hooks };
+  registered.add(entry);
+  return { [Symbol.dispose]: () => void registered.delete(entry) };
+}
+
+/** Runs one phase's hooks; all of them run, then the first error is thrown. */
+export function runForkHooks(phase: keyof ForkHooks): void {
+  const hooks = [...registered];
+  if (phase === 'before') hooks.reverse();
+  const errors: unknown[] = [];
+  for (const hook of hooks) {
+    try {
+      hook[phase]?.();
+    } catch (error) {
+      errors.push(error);
+    }
+    if (phase === 'before' && errors.length > 0) break;
+  }
+  if (errors.length > 0) throw errors[0];
+}
