@@ -6,6 +6,23 @@
         "cpp/addon.cc",
         "cpp/sys/session.cc"
       ],
+      "conditions": [
+        ["OS=='linux' and target_arch=='x64'", {
+          "sources": [
+            "cpp/fork/descriptors.cc",
+            "cpp/fork/fork.cc",
+            "cpp/fork/inotify.cc",
+            "cpp/fork/mappings.cc",
+            "cpp/fork/park.cc",
+            "cpp/fork/procfs.cc",
+            "cpp/fork/ring.cc",
+            "cpp/fork/threads.cc",
+            "cpp/fork/twins.cc",
+            "cpp/fork/x86_64/context.S"
+          ],
+          "include_dirs": ["cpp/fork/x86_64"]
+        }]
+      ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")", "cpp"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
       "cflags": ["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror", "-Wno-cast-function-type"],

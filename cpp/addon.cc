@@ -1,6 +1,8 @@
 // The addon's one module: every native function by its name. Marshalling only.
 #include <napi.h>
+#include <unistd.h>
 
+#include "fork/fork.h"
 #include "marshal.h"
 #include "sys/session.h"
 
@@ -13,7 +15,52 @@ void ExportSession(Napi::Object exports) {
   marshal::Export<sys::Getpgid>(exports, "getpgid");
 }
 
+Napi::Value Fork(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  uv_loop_s* loop = nullptr;
+  napi_get_uv_event_loop(env, &loop);
+  const int64_t milliseconds = info[0].As<Napi::Number>().Int64Value();
+  const std::vector<int> drop = marshal::FromJs<std::vector<int>>::Get(info[1]);
+  livefork::ForkResult fork =
+      livefork::Fork({loop, uint64_t(milliseconds) * 1000000, drop.data(), drop.size()});
+  auto text = [env](const char* s) {
+    return s == nullptr ? env.Undefined() : Napi::Value(Napi::String::New(env, s));
+  };
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("pid", fork.pid);
+  result.Set("errno", -fork.failure.error);
+  result.Set("syscall", text(fork.failure.syscall));
+  result.Set("reason", text(fork.failure.reason));
+  return result;
+}
+
+Napi::Value ForkObstacles(const Napi::CallbackInfo& info) {
+  const char* reasons[8];
+  const size_t n = livefork::Obstacles(reasons, 8);
+  Napi::Array result = Napi::Array::New(info.Env(), n);
+  for (uint32_t i = 0; i < n; ++i) result.Set(i, reasons[i]);
+  return result;
+}
+
+Napi::Value AdoptThreadIds(const Napi::CallbackInfo& info) {
+  const int64_t milliseconds = info[0].As<Napi::Number>().Int64Value();
+  return Napi::Boolean::New(info.Env(), livefork::AdoptThreadIds(uint64_t(milliseconds) * 1000000));
+}
+
+Napi::Value Getpid(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), getpid());
+}
+
+void ExportFork(Napi::Object exports) {
+  Napi::Env env = exports.Env();
+  exports.Set("fork", Napi::Function::New<Fork>(env, "fork"));
+  exports.Set("forkObstacles", Napi::Function::New<ForkObstacles>(env, "forkObstacles"));
+  exports.Set("getpid", Napi::Function::New<Getpid>(env, "getpid"));
+  exports.Set("adoptThreadIds", Napi::Function::New<AdoptThreadIds>(env, "adoptThreadIds"));
+}
+
 Napi::Object Init(Napi::Env, Napi::Object exports) {
+  ExportFork(exports);
   ExportSession(exports);
   return exports;
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace marshal {
 
@@ -36,6 +37,16 @@ struct FromJs<bool> {
 template <>
 struct FromJs<std::string> {
   static std::string Get(const Napi::Value& v) { return v.As<Napi::String>().Utf8Value(); }
+};
+
+template <typename T>
+struct FromJs<std::vector<T>> {
+  static std::vector<T> Get(const Napi::Value& v) {
+    auto array = v.As<Napi::Array>();
+    std::vector<T> items(array.Length());
+    for (uint32_t i = 0; i < items.size(); ++i) items[i] = FromJs<T>::Get(array.Get(i));
+    return items;
+  }
 };
 
 inline Napi::Value ToJs(Napi::Env env, double v) {

@@ -3,6 +3,13 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 export interface Native {
+  fork(
+    timeout: number,
+    drop: number[],
+  ): { pid: number; errno: number; syscall?: string; reason?: string };
+  forkObstacles(): string[];
+  adoptThreadIds(patience: number): boolean;
+  getpid(): number;
   setsid(): number;
   getsid(pid: number): number;
   setpgid(pid: number, pgid: number): number;

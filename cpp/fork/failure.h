@@ -1,0 +1,20 @@
+// Why a fork did not happen.
+#pragma once
+
+namespace livefork {
+
+struct Failure {
+  int error = 0;                  // errno, positive; 0 is success
+  const char* syscall = nullptr;  // man-page name of the call that failed
+  const char* reason = nullptr;   // for ENOTSUP and EAGAIN: what stands in the way, in words
+  bool passing = false;           // a moment later it may be different
+
+  explicit operator bool() const { return error != 0; }
+};
+
+// The result of a raw call as a Failure.
+inline Failure Check(long result, const char* syscall) {
+  return result < 0 ? Failure{static_cast<int>(-result), syscall, nullptr} : Failure{};
+}
+
+}  // namespace livefork

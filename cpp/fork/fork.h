@@ -1,0 +1,35 @@
+// Live fork: fork(2) whose child has all its parent's threads and its own copy of the kernel
+// objects behind them. docs/live-fork.md tells why each step is there.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "fork/failure.h"
+
+namespace livefork {
+
+struct ForkResult {
+  int pid;  // 0 in the child
+  Failure failure;
+};
+
+struct ForkRequest {
+  void* loop;        // libuv's main loop, which the calling thread runs
+  uint64_t timeout;  // how long the other threads may take to stop, in nanoseconds
+  const int* drop;   // sockets that the child shall not have
+  size_t drop_count;
+};
+
+ForkResult Fork(const ForkRequest& request);
+
+// In a child whose threads were busy when it was forked: makes libc's records hold their new ids,
+// as soon as all threads wait; tries once, then again for patience nanoseconds. True when there is
+// nothing left to do. See docs/live-fork.md, "Thread ids".
+bool AdoptThreadIds(uint64_t patience);
+
+// Why Fork cannot work in this process; returns how many reasons there are, none meaning that it
+// can.
+size_t Obstacles(const char** reasons, size_t room);
+
+}  // namespace livefork

@@ -1,0 +1,37 @@
+// io_uring rings (libuv keeps one per loop for epoll_ctl): a private one in the child, at the same
+// descriptor and the same two addresses.
+#pragma once
+
+#include <cstdint>
+
+#include "fork/arena.h"
+#include "fork/failure.h"
+#include "fork/mappings.h"
+
+namespace livefork {
+
+struct Ring {
+  int fd;
+  uint64_t inode;
+  Range ring;     // heads, tails and completions
+  Range entries;  // submission entries
+  uint32_t sq_size, cq_size;
+  uint32_t head;     // of the submission queue
+  uint32_t pending;  // entries queued there and not yet submitted
+  const void* copy;  // of the submission entries, if any is pending
+};
+
+// Finds out, once per process, how this kernel lets a ring be put at chosen addresses. Makes and
+// closes rings of its own, so it runs before the threads are parked.
+void ProbeRings();
+
+// Why the ring behind fd cannot be carried into a child, or nullptr. fdinfo: /proc/self/fdinfo.
+const char* RingObstacle(int fdinfo, int fd);
+
+// In the parent, all threads parked: where the ring is and what is pending in it.
+Failure DescribeRing(Ring& ring, Mappings& mappings, Arena& arena);
+
+// In the child: the ring at its place.
+Failure RebuildRing(const Ring& ring);
+
+}  // namespace livefork

@@ -1,0 +1,176 @@
+#include "fork/threads.h"
+
+#include <dlfcn.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include <cstring>
+#include <initializer_list>
+
+#ifndef CLONE_VM
+#include <sched.h>
+#endif
+
+namespace livefork {
+namespace {
+
+constexpr size_t kStackSize = 8192;
+
+struct Libc {
+  const char* obstacle = nullptr;
+  size_t tid_offset = 0;  // of the id within the record that the thread pointer points to
+  ptrdiff_t rseq_offset = 0;
+  unsigned rseq_size = 0;  // 0: this libc registers none
+};
+
+int& TidField(const Libc& libc, uintptr_t thread_pointer) {
+  return *reinterpret_cast<int*>(thread_pointer + libc.tid_offset);
+}
+
+// struct pthread begins at the thread pointer on x86-64 and differs between libc versions. The
+// known place is tried first; RecordsHold() proves it on every thread, at every fork.
+size_t FindTidOffset() {
+  const int tid = static_cast<int>(Sys(SYS_gettid));
+  const uintptr_t tp = ThreadPointer();
+  constexpr size_t kGlibc = 720, kMusl = 48;
+  for (size_t offset : {kGlibc, kMusl}) {
+    if (*reinterpret_cast<int*>(tp + offset) == tid) return offset;
+  }
+  for (size_t offset = 16; offset < 2048; offset += sizeof(int)) {
+    if (*reinterpret_cast<int*>(tp + offset) == tid) return offset;
+  }
+  return 0;
+}
+
+Libc Examine() {
+  Libc libc;
+  libc.tid_offset = FindTidOffset();
+  if (libc.tid_offset == 0) libc.obstacle = "the thread id is not found in this libc's records";
+  int* address = nullptr;
+  if (Sys(SYS_prctl, PR_GET_TID_ADDRESS, &address, 0, 0, 0) != 0) {
+    libc.obstacle = "the kernel does not tell PR_GET_TID_ADDRESS (CONFIG_CHECKPOINT_RESTORE)";
+  }
+  if (HasShadowStack()) libc.obstacle = "the process has a user shadow stack";
+  // glibc 2.35 and later say where they registered their restartable sequences.
+  auto* offset = static_cast<const ptrdiff_t*>(dlsym(RTLD_DEFAULT, "__rseq_offset"));
+  auto* size = static_cast<const unsigned*>(dlsym(RTLD_DEFAULT, "__rseq_size"));
+  if (offset != nullptr && size != nullptr) {
+    libc.rseq_offset = *offset;
+    libc.rseq_size = *size;
+  }
+  return libc;
+}
+
+const Libc& TheLibc() {
+  static const Libc libc = Examine();
+  return libc;
+}
+
+// The original registration was of 32 bytes even where the size in use is smaller (glibc 2.36
+// says 32, 2.40 may say 20).
+void RegisterRseq(const Libc& libc, uintptr_t thread_pointer) {
+  if (libc.rseq_size == 0) return;
+  auto* area = reinterpret_cast<uint32_t*>(thread_pointer + libc.rseq_offset);
+  const unsigned size = libc.rseq_size > 32 ? libc.rseq_size : 32;
+  if (Sys(SYS_rseq, area, size, 0, kRseqSignature) == 0) return;
+  constexpr uint32_t kRegistrationFailed = UINT32_MAX - 1;  // RSEQ_CPU_ID_REGISTRATION_FAILED
+  area[1] = kRegistrationFailed;
+}
+
+// The first thing a rebuilt thread runs, on its temporary stack; then it is back in the signal
+// handler that parked its original.
+void Enter(void* arg) {
+  const auto* thread = static_cast<const Thread*>(arg);
+  RegisterRseq(TheLibc(), thread->pointer);
+  if (thread->robust_list != nullptr) {
+    Sys(SYS_set_robust_list, thread->robust_list, thread->robust_size);
+  }
+  Sys(SYS_prctl, PR_SET_NAME, thread->name, 0, 0, 0);
+  if (thread->affinity_size > 0) {
+    Sys(SYS_sched_setaffinity, 0, thread->affinity_size, thread->affinity);
+  }
+  if (thread->sched[0] != 0) Sys(SYS_sched_setattr, 0, thread->sched, 0);
+  livefork_jump_context(&thread->context);
+}
+
+constexpr unsigned long kThreadFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
+                                       CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
+                                       CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+
+// What a new thread inherits from its creator anyway is not set again.
+void DropInherited(Thread& thread, const Thread& self) {
+  if (thread.affinity_size == self.affinity_size &&
+      memcmp(thread.affinity, self.affinity, sizeof thread.affinity) == 0) {
+    thread.affinity_size = 0;
+  }
+  if (memcmp(thread.sched, self.sched, sizeof thread.sched) == 0) thread.sched[0] = 0;
+}
+
+void RebuildSelf(const Thread& self) {
+  TidField(TheLibc(), self.pointer) = static_cast<int>(Sys(SYS_gettid));
+  Sys(SYS_set_tid_address, self.clear_tid);
+  // fork(2) clears the registration; rseq it keeps.
+  if (self.robust_list != nullptr) {
+    Sys(SYS_set_robust_list, self.robust_list, self.robust_size);
+  }
+}
+
+bool renamed = true;  // libc's records hold the ids of this process
+
+}  // namespace
+
+const char* ThreadObstacle() {
+  return TheLibc().obstacle;
+}
+
+bool RecordsHold(const Park& park) {
+  if (!renamed) return true;  // then they hold an ancestor's, which had been checked
+  bool hold = true;
+  park.Each([&](const Thread& t) { hold = hold && TidField(TheLibc(), t.pointer) == t.tid; });
+  return hold;
+}
+
+bool ReserveStacks(const Park& park, Arena& arena, char*& stacks) {
+  stacks = arena.Take<char>(park.count * kStackSize);
+  return stacks != nullptr;
+}
+
+Failure RebuildThreads(Park& park, const Thread& self, char* stacks, bool rename,
+                       uint64_t deadline) {
+  const Libc& libc = TheLibc();
+  RebuildSelf(self);
+  ExpectArrivals();
+  size_t n = 0;
+  Failure failure;
+  park.Each([&](Thread& thread) {
+    if (failure) return;
+    DropInherited(thread, self);
+    stacks += kStackSize;
+    long r = livefork_clone_thread(kThreadFlags, stacks, &thread.new_tid, thread.clear_tid,
+                                   thread.pointer, Enter, &thread);
+    if (r < 0) {
+      failure = Check(r, "clone");
+      return;
+    }
+    if (rename) TidField(libc, thread.pointer) = thread.new_tid;
+    ++n;
+  });
+  if (failure) return failure;
+  renamed = rename;
+  // Until all have left their temporary stacks and records, nothing here may be used again.
+  if (!WaitForArrivals(n, deadline)) return {EAGAIN, "fork", "a rebuilt thread did not start"};
+  return {};
+}
+
+bool IdsAdopted() {
+  return renamed;
+}
+
+void AdoptIds(const Park& park) {
+  if (renamed) return;
+  park.Each([](const Thread& t) { TidField(TheLibc(), t.pointer) = t.tid; });
+  renamed = true;
+}
+
+}  // namespace livefork

@@ -1,0 +1,34 @@
+// Gives the child the threads its parent had.
+#pragma once
+
+#include <cstdint>
+
+#include "fork/arena.h"
+#include "fork/failure.h"
+#include "fork/park.h"
+
+namespace livefork {
+
+// What must be known of libc and kernel before a thread can be rebuilt: where libc keeps a
+// thread's id, whether the kernel tells the clear-tid address. nullptr, or what is missing.
+const char* ThreadObstacle();
+
+// All threads parked: does libc's record of each hold the id that the kernel gave it? If not, the
+// place it was looked for is wrong and fork must not go on.
+bool RecordsHold(const Park& park);
+
+// Reserves what RebuildThreads needs, in the parent.
+bool ReserveStacks(const Park& park, Arena& arena, char*& stacks);
+
+// In the child: makes the threads anew; each goes to its parking place and waits for the release.
+// self is the forking thread. If rename is false, libc's records keep the parent's ids for now.
+Failure RebuildThreads(Park& park, const Thread& self, char* stacks, bool rename,
+                       uint64_t deadline);
+
+// All threads parked and waiting: writes the ids that the kernel knows into libc's records.
+void AdoptIds(const Park& park);
+
+// Do libc's records hold the ids of this process, and not still an ancestor's?
+bool IdsAdopted();
+
+}  // namespace livefork

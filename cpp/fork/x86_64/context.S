@@ -1,0 +1,69 @@
+# The three routines of arch.h that C++ cannot say: they leave or enter a stack by hand.
+        .text
+
+        .globl  livefork_save_context
+        .hidden livefork_save_context
+        .type   livefork_save_context, @function
+livefork_save_context:
+        mov     %rbx, 0(%rdi)
+        mov     %rbp, 8(%rdi)
+        mov     %r12, 16(%rdi)
+        mov     %r13, 24(%rdi)
+        mov     %r14, 32(%rdi)
+        mov     %r15, 40(%rdi)
+        lea     8(%rsp), %rax           # the caller's stack pointer after our return
+        mov     %rax, 48(%rdi)
+        mov     (%rsp), %rax
+        mov     %rax, 56(%rdi)
+        xor     %eax, %eax
+        ret
+        .size   livefork_save_context, .-livefork_save_context
+
+        .globl  livefork_jump_context
+        .hidden livefork_jump_context
+        .type   livefork_jump_context, @function
+livefork_jump_context:
+        mov     0(%rdi), %rbx
+        mov     8(%rdi), %rbp
+        mov     16(%rdi), %r12
+        mov     24(%rdi), %r13
+        mov     32(%rdi), %r14
+        mov     40(%rdi), %r15
+        mov     48(%rdi), %rsp
+        mov     $1, %eax
+        jmp     *56(%rdi)
+        .size   livefork_jump_context, .-livefork_jump_context
+
+        .globl  livefork_clone_thread
+        .hidden livefork_clone_thread
+        .type   livefork_clone_thread, @function
+livefork_clone_thread:
+        mov     8(%rsp), %rax
+        and     $-16, %rsi
+        sub     $16, %rsi               # entry and arg wait on the new stack
+        mov     %r9, 0(%rsi)
+        mov     %rax, 8(%rsi)
+        mov     %rcx, %r10
+        mov     $56, %eax               # clone
+        syscall
+        test    %rax, %rax
+        jz      1f
+        ret
+1:      xor     %ebp, %ebp              # the outermost frame
+        pop     %rax
+        pop     %rdi
+        call    *%rax
+        hlt
+        .size   livefork_clone_thread, .-livefork_clone_thread
+
+# The byte before a restorer may be looked at by unwinders that take it for a return address.
+        nop
+        .globl  livefork_restorer
+        .hidden livefork_restorer
+        .type   livefork_restorer, @function
+livefork_restorer:
+        mov     $15, %rax               # rt_sigreturn
+        syscall
+        .size   livefork_restorer, .-livefork_restorer
+
+        .section .note.GNU-stack, "", @progbits

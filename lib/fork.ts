@@ -1,0 +1,133 @@
+// fork(2) with a working child: docs/live-fork.md has the how and why.
+import { isMainThread } from 'node:worker_threads';
+import { runForkHooks } from './atfork.js';
+import { systemError } from './errors.js';
+import { adoptThreadIds, inspectorSockets, liveWorkers, refreshChild } from './forkstate.js';
+import { native } from './native.js';
+import { boolean, integer, options as optionsObject } from './validate.js';
+
+/** Options of {@link fork}. */
+export interface ForkOptions {
+  /**
+   * Fork although `Worker` threads are running: they go on in both processes, in the middle of
+   * whatever they do. Default: false, fork() then refuses.
+   */
+  workers?: boolean;
+  /** How long the process's other threads may take to stop, in milliseconds. Default: 2000. */
+  timeout?: number;
+}
+
+/** What {@link forkSupport} tells. */
+export interface ForkSupport {
+  /** fork() can work here and now. */
+  live: boolean;
+  /** Otherwise: every reason why not, in words. */
+  reasons: string[];
+}
+
+const ENOTSUP = -95;
+
+function workerRefusal(): Error & { code: string } {
+  return Object.assign(new TypeError('fork() is not supported in workers'), {
+    code: 'ERR_WORKER_UNSUPPORTED_OPERATION',
+  });
+}
+
+/** Obstacles that only JavaScript can see. */
+function scriptObstacles(workers: boolean): string[] {
+  const reasons: string[] = [];
+  const permission = (process as { permission?: { has(scope: string): boolean } }).permission;
+  if (permission?.has('child') === false) {
+    reasons.push('the permission model does not allow child processes (--allow-child-process)');
+  }
+  if (!workers && liveWorkers() > 0) {
+    reasons.push('Worker threads are running (end them first, or pass { workers: true })');
+  }
+  return reasons;
+}
+
+/**
+ * Tells whether {@link fork} can work in this process, here and now.
+ *
+ * Needs Linux on x86-64 with glibc, a readable /proc of the process's own PID namespace, and that
+ * no Worker thread is running. It makes no child and stops no thread; the answer may change when
+ * the process does (a chroot without /proc, a new Worker, a foreign io_uring ring).
+ *
+ * @returns `live`, and if that is false the `reasons` in words; fork() throws `ENOTSUP` with the
+ *   same words.
+ *
+ * Platform: on FreeBSD, arm64 and musl the answer is `{ live: false }` with the reason.
+ * Source: daemonkit's own; docs/live-fork.md.
+ */
+export function forkSupport(): ForkSupport {
+  const reasons = isMainThread ? scriptObstacles(false) : ['this is a Worker thread'];
+  reasons.push(...native.forkObstacles());
+  return { live: reasons.length === 0, reasons };
+}
+
+/**
+ * Makes a child process that is a copy of the caller, as fork(2) does: the child goes on from this
+ * very call, with all of the parent's memory, and is a fully working Node (JIT, garbage collector,
+ * timers, fs, http, child_process, Workers, process.exit).
+ *
+ * As after fork(2), parent and child share files, sockets, terminals and pipes to other processes:
+ * a server's connections are open in both, so the one that should not serve them must close them.
+ * Each has event loop, thread pool and signal handling of its own; requests that were in the
+ * thread pool complete in both. `process.pid`, `crypto` and `Math.random` differ in the child
+ * (functions of other `vm` contexts and copies of `Math.random` taken earlier do not). ChildProcess
+ * objects of the parent stay silent in the child; an IPC channel and a debugger's connection stay
+ * with the parent.
+ *
+ * @param options - see {@link ForkOptions}.
+ * @returns 0 in the child; in the parent the child's pid (wait for it with `waitpid`).
+ * @throws `EAGAIN` (syscall `clone`) if a process limit is reached (RLIMIT_NPROC, pids cgroup;
+ *   the child's threads count too), `EAGAIN` (syscall `fork`) if a thread did not stop within
+ *   `timeout`, `ENOMEM`, `EMFILE`/`ENFILE` (the parent needs seven descriptors for the call),
+ *   `ENOSPC` (epoll or inotify watch limits of the user), `ENOTSUP` (syscall `fork`) with the
+ *   words of {@link forkSupport}. `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker. The parent is
+ *   then as it was and there is no child. `TypeError`/`RangeError` for wrong options.
+ *
+ * Platform: Linux on x86-64 with glibc; elsewhere it throws `ENOTSUP`.
+ * Source: fork(2), POSIX.1; forkall(2) of Solaris, which has the same semantics for threads.
+ */
+export function fork(options?: ForkOptions): number {
+  const given = optionsObject<ForkOptions>(options, ['workers', 'timeout']);
+  const workers = boolean(given.workers ?? false, 'options.workers');
+  const timeout = integer(given.timeout ?? 2000, 'options.timeout', 1);
+  if (!isMainThread) throw workerRefusal();
+  const obstacles = scriptObstacles(workers);
+  if (obstacles.length > 0) throw notSupported(obstacles.join('; '));
+
+  const pid = forkWithHooks(timeout);
+  if (pid > 0) runForkHooks('parent');
+  return pid;
+}
+
+function notSupported(detail: string) {
+  return systemError(ENOTSUP, 'fork', { detail });
+}
+
+function forkWithHooks(timeout: number): number {
+  let pid = -1;
+  try {
+    runForkHooks('before');
+    const result = native.fork(timeout, inspectorSockets());
+    if (result.errno < 0) {
+      throw systemError(
+        result.errno,
+        result.syscall ?? 'fork',
+        result.reason === undefined ? {} : { detail: result.reason },
+      );
+    }
+    pid = result.pid;
+  } catch (error) {
+    runForkHooks('parent');
+    throw error;
+  }
+  if (pid === 0) {
+    refreshChild();
+    adoptThreadIds();
+    runForkHooks('child');
+  }
+  return pid;
+}
