@@ -4,12 +4,16 @@
 
 #include <sys/mman.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 
 #include "arch.h"
+#include "fork/failure.h"
 
 namespace livefork {
+
+constexpr Failure kArenaFull{ENOMEM, "mmap"};
 
 class Arena {
  public:
@@ -52,6 +56,13 @@ class Arena {
 // A list that grows at the arena's end, one chunk after the other; its items never move.
 template <typename T>
 class List {
+  static constexpr size_t kChunk = 64;
+  struct Chunk {
+    Chunk* next;
+    size_t used;
+    T items[kChunk];
+  };
+
  public:
   T* Add(Arena& arena) {
     if (used_ == kChunk || last_ == nullptr) {
@@ -68,32 +79,28 @@ class List {
 
   size_t size() const { return size_; }
 
-  // Calls f(item) in order of addition until it returns false; tells whether it never did.
-  template <typename F>
-  bool All(F f) {
-    for (Chunk* chunk = first_; chunk != nullptr; chunk = chunk->next) {
-      for (size_t i = 0; i < chunk->used; ++i) {
-        if (!f(chunk->items[i])) return false;
+  class Iterator {
+   public:
+    explicit Iterator(Chunk* chunk) : chunk_(chunk) {}
+    T& operator*() const { return chunk_->items[index_]; }
+    Iterator& operator++() {
+      if (++index_ == chunk_->used) {
+        chunk_ = chunk_->next;
+        index_ = 0;
       }
+      return *this;
     }
-    return true;
-  }
+    bool operator!=(const Iterator& o) const { return chunk_ != o.chunk_ || index_ != o.index_; }
+    bool operator==(const Iterator& o) const { return !(*this != o); }
 
-  template <typename F>
-  void Each(F f) {
-    All([&](T& item) {
-      f(item);
-      return true;
-    });
-  }
+   private:
+    Chunk* chunk_;
+    size_t index_ = 0;
+  };
+  Iterator begin() const { return Iterator(first_); }
+  Iterator end() const { return Iterator(nullptr); }
 
  private:
-  static constexpr size_t kChunk = 64;
-  struct Chunk {
-    Chunk* next;
-    size_t used;
-    T items[kChunk];
-  };
   Chunk* first_ = nullptr;
   Chunk* last_ = nullptr;
   size_t used_ = 0;

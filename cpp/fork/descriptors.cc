@@ -37,10 +37,10 @@ class Reader {
     if (r < 0) return Check(r, "getdents64");
     if ((failure = KeepPrivatePipes())) return failure;
     FindDuplicates();
-    snapshot_.descriptors.Each([&](Descriptor& d) {
-      if (!failure && d.twin_of == nullptr) failure = Describe(d);
-    });
-    return failure;
+    for (Descriptor& d : snapshot_.descriptors) {
+      if (d.twin_of == nullptr && (failure = Describe(d))) return failure;
+    }
+    return {};
   }
 
  private:
@@ -71,7 +71,7 @@ class Reader {
 
   Failure Add(List<Descriptor>& list, int fd, Kind kind, const struct stat& st) {
     Descriptor* d = list.Add(arena_);
-    if (d == nullptr) return {ENOMEM, "mmap", nullptr};
+    if (d == nullptr) return kArenaFull;
     d->fd = fd;
     d->kind = kind;
     d->inode = st.st_ino;
@@ -82,23 +82,19 @@ class Reader {
 
   // A pipe is this process's own if both ends are here and none would survive an exec.
   Failure KeepPrivatePipes() {
-    Failure failure;
-    pipes_.Each([&](Descriptor& pipe) {
+    for (const Descriptor& pipe : pipes_) {
       bool reads = false, writes = false, closes = true;
-      pipes_.Each([&](Descriptor& other) {
-        if (other.inode != pipe.inode) return;
+      for (const Descriptor& other : pipes_) {
+        if (other.inode != pipe.inode) continue;
         (other.writes ? writes : reads) = true;
         closes = closes && CloseOnExec(other.fd);
-      });
-      if (failure || !reads || !writes || !closes) return;
-      Descriptor* d = snapshot_.descriptors.Add(arena_);
-      if (d == nullptr) {
-        failure = {ENOMEM, "mmap", nullptr};
-        return;
       }
+      if (!reads || !writes || !closes) continue;
+      Descriptor* d = snapshot_.descriptors.Add(arena_);
+      if (d == nullptr) return kArenaFull;
       *d = pipe;
-    });
-    return failure;
+    }
+    return {};
   }
 
   bool SameFile(const Descriptor& a, const Descriptor& b) const {
@@ -114,14 +110,14 @@ class Reader {
   // Where the kernel has no kcmp(2), duplicates of these kinds get twins apart; nobody is known
   // to duplicate them.
   void FindDuplicates() {
-    snapshot_.descriptors.Each([&](Descriptor& d) {
-      snapshot_.descriptors.All([&](Descriptor& earlier) {
-        if (&earlier == &d) return false;
-        if (!SameFile(earlier, d)) return true;
+    for (Descriptor& d : snapshot_.descriptors) {
+      for (const Descriptor& earlier : snapshot_.descriptors) {
+        if (&earlier == &d) break;
+        if (!SameFile(earlier, d)) continue;
         d.twin_of = &earlier;
-        return false;
-      });
-    });
+        break;
+      }
+    }
   }
 
   Failure Describe(Descriptor& d) {
@@ -177,7 +173,7 @@ class Reader {
     struct stat st;
     if (Sys(SYS_fstat, fd, &st) != 0 || st.st_ino != Number(ino, 16)) return {};
     Registration* r = snapshot_.registrations.Add(arena_);
-    if (r == nullptr) return {ENOMEM, "mmap", nullptr};
+    if (r == nullptr) return kArenaFull;
     *r = {epoll.fd, fd, events, data};
     return {};
   }
@@ -189,7 +185,7 @@ class Reader {
     if (size <= 0) return {};
     PipeContent* content = snapshot_.contents.Add(arena_);
     auto* bytes = arena_.Take<char>(static_cast<size_t>(size));
-    if (content == nullptr || bytes == nullptr) return {ENOMEM, "mmap", nullptr};
+    if (content == nullptr || bytes == nullptr) return kArenaFull;
     const long capacity = Sys(SYS_fcntl, d.fd, F_GETPIPE_SZ);
     Sys(SYS_fcntl, files_.scratch_write.get(), F_SETPIPE_SZ, capacity);
     long n = Sys(SYS_tee, d.fd, files_.scratch_write.get(), size, 0);
@@ -205,7 +201,7 @@ class Reader {
       return {ENOTSUP, "fork", obstacle};
     }
     Ring* ring = snapshot_.rings.Add(arena_);
-    if (ring == nullptr) return {ENOMEM, "mmap", nullptr};
+    if (ring == nullptr) return kArenaFull;
     ring->fd = d.fd;
     ring->inode = d.inode;
     return DescribeRing(*ring, mappings_, arena_);

@@ -138,7 +138,7 @@ class LiveFork {
       if (obstacle != nullptr) return {ENOTSUP, "fork", obstacle};
     }
     if (Failure failure = report_.Map()) return failure;
-    return arena.Reserve() ? Failure{} : Failure{ENOMEM, "mmap", nullptr};
+    return arena.Reserve() ? Failure{} : kArenaFull;
   }
 
   // In the parent, all threads parked: everything that the child must know.
@@ -151,7 +151,7 @@ class LiveFork {
     // otherwise the child keeps the old ids in libc's records until its threads wait.
     rename_ = park_.AllWaiting();
     if (rename_) AdoptIds(park_);
-    if (!ReserveStacks(park_, arena, stacks_)) return {ENOMEM, "mmap", nullptr};
+    if (!ReserveStacks(park_, arena, stacks_)) return kArenaFull;
     if (Failure failure = ShareMappings(files_.maps.get(), arena, mappings_)) return failure;
     return TakeSnapshot(files_, request_.loop, mappings_, arena, snapshot_);
   }

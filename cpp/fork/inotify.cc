@@ -60,7 +60,7 @@ bool KernelAgrees(int fdinfo, InotifyTree& tree) {
     if (!Skip(line, "inotify wd:")) continue;
     ++listed;
     const int wd = static_cast<int>(Number(line, 16));
-    known += !tree.watches.All([wd](Watch& w) { return w.wd != wd; });
+    for (const Watch& watch : tree.watches) known += watch.wd == wd;
   }
   // A file that was deleted is watched no more, but stays in the tree until its event is read.
   return known == listed && tree.watches.size() >= listed;
@@ -87,7 +87,7 @@ Failure DescribeInotify(void* loop, int fdinfo, Arena& arena, InotifyTree& tree)
   for (Node* node = Leftmost(*reinterpret_cast<Node**>(&uv->inotify_watchers)); node != nullptr;
        node = Next(node)) {
     Watch* watch = tree.watches.Add(arena);
-    if (watch == nullptr) return {ENOMEM, "mmap", nullptr};
+    if (watch == nullptr) return kArenaFull;
     *watch = {node, node->path, node->wd};
     bool sound = true;
     EachHandle(node, [&](uv_fs_event_t* h) { sound = sound && h->wd == node->wd; });
@@ -101,28 +101,20 @@ Failure DescribeInotify(void* loop, int fdinfo, Arena& arena, InotifyTree& tree)
 
 // The kernel hands out watch descriptors in ascending order, so giving the nodes their new numbers
 // in the order of the old ones leaves the tree a search tree.
-Failure RebuildInotify(InotifyTree& tree) {
-  Failure failure;
+Failure RebuildInotify(const InotifyTree& tree) {
   int last = 0;
-  tree.watches.Each([&](Watch& watch) {
-    if (failure) return;
+  for (const Watch& watch : tree.watches) {
     long wd = Sys(SYS_inotify_add_watch, tree.fd, watch.path, kMask);
-    if (wd == -ENOSPC || wd == -ENOMEM) {
-      failure = Check(wd, "inotify_add_watch");
-      return;
-    }
-    // The path is gone, or is by now the file of an earlier watch.
-    if (wd <= last) wd = UseUpNumber(tree.fd);
-    if (wd <= last) {
-      failure = Check(wd < 0 ? wd : -EIO, "inotify_add_watch");
-      return;
-    }
+    const bool limit = wd == -ENOSPC || wd == -ENOMEM;
+    // Otherwise the path is gone, or is by now the file of an earlier watch.
+    if (wd <= last && !limit) wd = UseUpNumber(tree.fd);
+    if (wd <= last) return Check(wd < 0 ? wd : -EIO, "inotify_add_watch");
     last = static_cast<int>(wd);
     auto* node = static_cast<Node*>(watch.node);
     node->wd = last;
     EachHandle(node, [last](uv_fs_event_t* h) { h->wd = last; });
-  });
-  return failure;
+  }
+  return {};
 }
 
 }  // namespace livefork

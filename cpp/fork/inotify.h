@@ -25,6 +25,6 @@ struct InotifyTree {
 Failure DescribeInotify(void* loop, int fdinfo, Arena& arena, InotifyTree& tree);
 
 // In the child, once the new instance stands at tree.fd: watches every path again.
-Failure RebuildInotify(InotifyTree& tree);
+Failure RebuildInotify(const InotifyTree& tree);
 
 }  // namespace livefork

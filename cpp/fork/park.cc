@@ -290,7 +290,7 @@ void DescribeSelf(Thread& thread) {
 Failure ParkThreads(int task, Arena& arena, uint64_t deadline, Park& park) {
   park.threads = arena.Take<Thread>(Park::kMaxThreads);
   park.count = 0;
-  if (park.threads == nullptr) return {ENOMEM, "mmap", nullptr};
+  if (park.threads == nullptr) return kArenaFull;
   rendezvous.threads = park.threads;
   rendezvous.pid = static_cast<int>(Sys(SYS_getpid));
   rendezvous.arrived.store(0, std::memory_order_release);

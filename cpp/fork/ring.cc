@@ -148,11 +148,11 @@ bool Remember(const Ring& ring, uint64_t inode) {
 
 Failure FindMemory(Ring& ring, Mappings& mappings) {
   int found = 0;
-  mappings.rings.Each([&](RingMapping& m) {
-    if (m.inode != ring.inode) return;
+  for (const RingMapping& m : mappings.rings) {
+    if (m.inode != ring.inode) continue;
     (m.offset == 0 ? ring.ring : ring.entries) = m.range;
     ++found;
-  });
+  }
   if (found == 2) return {};
   const Known* k = found == 0 ? Remembered(ring) : nullptr;
   if (k == nullptr) {
@@ -178,7 +178,7 @@ Failure Requeue(const Ring& ring, int fd) {
     memset(slots, 0, skip * kEntrySize);
     Word(at, support.sq.tail).store(skip, std::memory_order_release);
     long r = Sys(SYS_io_uring_enter, fd, skip, skip, kGetEvents, nullptr, 0);
-    if (r != static_cast<long>(skip)) return {r < 0 ? static_cast<int>(-r) : EIO, "io_uring_enter"};
+    if (r != static_cast<long>(skip)) return Check(r < 0 ? r : -EIO, "io_uring_enter");
     Word(at, support.cq.head).store(skip, std::memory_order_release);
   }
   memcpy(slots, ring.copy, ring.sq_size * kEntrySize);
@@ -241,7 +241,7 @@ Failure DescribeRing(Ring& ring, Mappings& mappings, Arena& arena) {
   }
   if (ring.pending == 0) return {};
   auto* copy = arena.Take<char>(size);
-  if (copy == nullptr) return {ENOMEM, "mmap", nullptr};
+  if (copy == nullptr) return kArenaFull;
   memcpy(copy, reinterpret_cast<void*>(ring.entries.start), size);
   ring.copy = copy;
   return {};

@@ -39,24 +39,24 @@ class Twins {
 
   Failure Run() {
     Failure failure;
-    snapshot_.descriptors.Each([&](Descriptor& d) {
-      if (!failure && d.twin_of == nullptr) failure = Make(d);
-    });
-    snapshot_.descriptors.Each([&](Descriptor& d) {
-      if (!failure && d.twin_of != nullptr) failure = Duplicate(d.twin_of->fd, d.fd);
-    });
-    snapshot_.rings.Each([&](Ring& ring) {
-      if (!failure) failure = RebuildRing(ring);
-    });
-    for (size_t i = 0; i < drop_count_ && !failure; ++i) {
-      failure = Place(Sys(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), drop_[i], "socket");
+    for (const Descriptor& d : snapshot_.descriptors) {
+      if (d.twin_of == nullptr && (failure = Make(d))) return failure;
+    }
+    for (const Descriptor& d : snapshot_.descriptors) {
+      if (d.twin_of != nullptr && (failure = Duplicate(d.twin_of->fd, d.fd))) return failure;
+    }
+    for (const Ring& ring : snapshot_.rings) {
+      if ((failure = RebuildRing(ring))) return failure;
+    }
+    for (size_t i = 0; i < drop_count_; ++i) {
+      long fresh = Sys(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      if ((failure = Place(fresh, drop_[i], "socket"))) return failure;
     }
     // Last, when everything that an epoll can watch stands in its place.
-    snapshot_.registrations.Each([&](Registration& r) {
-      if (!failure && !Dropped(r.fd)) failure = Register(r);
-    });
-    if (!failure && snapshot_.inotify.fd >= 0) failure = RebuildInotify(snapshot_.inotify);
-    return failure;
+    for (const Registration& r : snapshot_.registrations) {
+      if (!Dropped(r.fd) && (failure = Register(r))) return failure;
+    }
+    return RebuildInotify(snapshot_.inotify);
   }
 
  private:
@@ -94,20 +94,18 @@ class Twins {
     if (long r = Sys(SYS_pipe2, ends, O_CLOEXEC | (reader.status & O_DIRECT)); r < 0) {
       return Check(r, "pipe2");
     }
-    Failure failure;
-    snapshot_.contents.Each([&](PipeContent& content) {
-      if (content.inode != reader.inode || failure) return;
+    for (const PipeContent& content : snapshot_.contents) {
+      if (content.inode != reader.inode) continue;
       Sys(SYS_fcntl, ends[1], F_SETPIPE_SZ, content.capacity);
       long n = Sys(SYS_write, ends[1], content.bytes, content.size);
-      if (n != static_cast<long>(content.size))
-        failure = {n < 0 ? static_cast<int>(-n) : EIO, "write"};
-    });
-    if (!failure) failure = PlaceEnd(ends[0], reader);
-    snapshot_.descriptors.Each([&](Descriptor& writer) {
+      if (n != static_cast<long>(content.size)) return Check(n < 0 ? n : -EIO, "write");
+    }
+    for (const Descriptor& writer : snapshot_.descriptors) {
       bool other_end = writer.kind == Kind::kPipe && writer.writes && writer.inode == reader.inode;
-      if (!failure && other_end && writer.twin_of == nullptr) failure = PlaceEnd(ends[1], writer);
-    });
-    return failure;
+      if (!other_end || writer.twin_of != nullptr) continue;
+      if (Failure failure = PlaceEnd(ends[1], writer)) return failure;
+    }
+    return PlaceEnd(ends[0], reader);
   }
 
   static Failure PlaceEnd(int fresh, const Descriptor& d) {
