@@ -4,7 +4,8 @@
       "target_name": "daemonkit",
       "sources": [
         "cpp/addon.cc",
-        "cpp/sys/session.cc"
+        "cpp/sys/session.cc",
+        "cpp/watch.cc"
       ],
       "conditions": [
         ["OS=='linux' and target_arch=='x64'", {

@@ -5,6 +5,7 @@
 #include "fork/fork.h"
 #include "marshal.h"
 #include "sys/session.h"
+#include "watch.h"
 
 namespace {
 
@@ -62,6 +63,7 @@ void ExportFork(Napi::Object exports) {
 Napi::Object Init(Napi::Env, Napi::Object exports) {
   ExportFork(exports);
   ExportSession(exports);
+  exports.Set("watch", Napi::Function::New<watch::Watch>(exports.Env(), "watch"));
   return exports;
 }
 

@@ -1,0 +1,104 @@
+#include "watch.h"
+
+#include <uv.h>
+
+#include <memory>
+
+namespace watch {
+
+namespace {
+
+// libuv keeps a pointer to the handle until the close callback, while JavaScript may drop its
+// object before or keep it long after: `self` is libuv's share, the methods hold the others.
+struct Poll {
+  explicit Poll(napi_env e) : env(e) {}
+
+  uv_poll_t handle{};
+  Napi::Env env;
+  Napi::FunctionReference callback;
+  std::unique_ptr<Napi::AsyncContext> context;
+  napi_async_cleanup_hook_handle cleanup = nullptr;
+  bool closing = false;
+  std::shared_ptr<Poll> self;
+
+  uv_handle_t* base() { return reinterpret_cast<uv_handle_t*>(&handle); }
+};
+
+void OnClosed(uv_handle_t* handle) {
+  // Keeps the object until the end of this function.
+  auto poll = std::move(static_cast<Poll*>(handle->data)->self);
+  Napi::HandleScope scope(poll->env);
+  poll->callback.Reset();
+  poll->context.reset();
+  // Last: the environment may be freed as soon as nobody waits for the hook.
+  napi_remove_async_cleanup_hook(poll->cleanup);
+}
+
+void Close(Poll* poll) {
+  if (poll->closing) return;
+  poll->closing = true;
+  // Takes the descriptor out of epoll at once. The rest must wait for the loop: we may be inside
+  // the callback, whose function and async context are in use.
+  uv_close(poll->base(), OnClosed);
+}
+
+// A Worker's loop must be empty when it ends, or Node aborts; the asynchronous kind of hook makes
+// the environment wait until the handle is closed.
+void OnEnvironmentEnd(napi_async_cleanup_hook_handle, void* poll) {
+  Close(static_cast<Poll*>(poll));
+}
+
+void OnReadable(uv_poll_t* handle, int status, int) {
+  auto* poll = static_cast<Poll*>(handle->data);
+  Napi::Env env = poll->env;
+  Napi::HandleScope scope(env);
+  poll->callback.MakeCallback(env.Global(), {Napi::Number::New(env, status)}, *poll->context);
+  // Nothing of JavaScript is below us on the stack: what the callback threw is uncaught.
+  if (env.IsExceptionPending()) {
+    napi_fatal_exception(env, env.GetAndClearPendingException().Value());
+  }
+}
+
+int Start(const std::shared_ptr<Poll>& poll, int fd) {
+  uv_loop_t* loop = nullptr;
+  if (napi_get_uv_event_loop(poll->env, &loop) != napi_ok) return UV_EINVAL;
+  if (int error = uv_poll_init(loop, &poll->handle, fd)) return error;
+  poll->handle.data = poll.get();
+  poll->self = poll;
+  napi_add_async_cleanup_hook(poll->env, OnEnvironmentEnd, poll.get(), &poll->cleanup);
+  const int error = uv_poll_start(&poll->handle, UV_READABLE, OnReadable);
+  if (error != 0) Close(poll.get());
+  return error;
+}
+
+Napi::Object Methods(Napi::Env env, const std::shared_ptr<Poll>& poll) {
+  auto object = Napi::Object::New(env);
+  auto method = [&](const char* name, void (*body)(Poll*)) {
+    auto call = [poll, body](const Napi::CallbackInfo&) { body(poll.get()); };
+    object.Set(name, Napi::Function::New(env, call, name));
+  };
+  method("close", Close);
+  // libuv allows neither on a handle that is being closed.
+  method("ref", [](Poll* p) {
+    if (!p->closing) uv_ref(p->base());
+  });
+  method("unref", [](Poll* p) {
+    if (!p->closing) uv_unref(p->base());
+  });
+  return object;
+}
+
+}  // namespace
+
+Napi::Value Watch(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  auto poll = std::make_shared<Poll>(env);
+  if (int error = Start(poll, info[0].As<Napi::Number>())) return Napi::Number::New(env, error);
+  poll->callback = Napi::Persistent(info[1].As<Napi::Function>());
+  auto object = Methods(env, poll);
+  poll->context = std::make_unique<Napi::AsyncContext>(env, "daemonkit.watch", object);
+  if (!info[2].As<Napi::Boolean>()) uv_unref(poll->base());
+  return object;
+}
+
+}  // namespace watch
