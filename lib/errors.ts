@@ -72,3 +72,18 @@ export function outOfRange(name: string, range: string, value: unknown) {
     'ERR_OUT_OF_RANGE',
   );
 }
+
+/** What an aborted wait rejects with: Node's own AbortError, its cause the signal's reason. */
+export function abortError(signal: AbortSignal): Error & { code: string } {
+  const error = new Error('The operation was aborted', { cause: signal.reason });
+  error.name = 'AbortError';
+  return Object.assign(error, { code: 'ABORT_ERR' });
+}
+
+/** For what belongs to the whole process, which Node lets only the main thread change. */
+export function workerUnsupported(name: string) {
+  return coded(
+    new TypeError(`${name} is not supported in workers`),
+    'ERR_WORKER_UNSUPPORTED_OPERATION',
+  );
+}

@@ -41,6 +41,14 @@ export function func(value: unknown, name: string): (...args: never[]) => unknow
   return value as (...args: never[]) => unknown;
 }
 
+/** An AbortSignal, of this realm or another. */
+export function abortSignal(value: unknown, name = 'options.signal'): AbortSignal {
+  if (value === null || typeof value !== 'object' || !('aborted' in value)) {
+    throw invalidArgType(name, 'an instance of AbortSignal', value);
+  }
+  return value as AbortSignal;
+}
+
 /** An options object: undefined stands for {}, and an unknown key is a mistake worth telling. */
 export function options<T extends object>(
   value: unknown,
