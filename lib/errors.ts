@@ -1,5 +1,6 @@
 // The two kinds of error daemonkit throws: wrong arguments (before any system call) as Node's own
 // TypeError and RangeError shapes, failed calls in the shape of node:fs errors.
+import { constants } from 'node:os';
 import { getSystemErrorMap, inspect } from 'node:util';
 
 /** A failed system call, in the shape `node:fs` gives its errors. */
@@ -14,12 +15,28 @@ export interface SystemError extends Error {
   dest?: string;
 }
 
+// What libuv, and so getSystemErrorMap(), does not know, of what our calls can answer.
+const unknownToLibuv: Record<string, string> = {
+  ECHILD: 'no child processes',
+  EDEADLK: 'resource deadlock would occur',
+  EDQUOT: 'disk quota exceeded',
+  ENOLCK: 'no locks available',
+  ESTALE: 'stale file handle',
+};
+
+function nameAndText(errno: number): [string, string] {
+  const known = getSystemErrorMap().get(errno);
+  if (known !== undefined) return known;
+  const name = Object.entries(constants.errno).find(([, value]) => value === -errno)?.[0];
+  return [name ?? `E${-errno}`, unknownToLibuv[name ?? ''] ?? 'unknown error'];
+}
+
 export function systemError(
   errno: number,
   syscall: string,
   at: { path?: string; dest?: string; detail?: string } = {},
 ): SystemError {
-  const [code, text] = getSystemErrorMap().get(errno) ?? [`E${-errno}`, 'unknown error'];
+  const [code, text] = nameAndText(errno);
   let message = `${code}: ${at.detail ?? text}, ${syscall}`;
   if (at.path !== undefined) message += ` '${at.path}'`;
   if (at.dest !== undefined) message += ` -> '${at.dest}'`;
