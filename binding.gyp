@@ -4,6 +4,10 @@
       "target_name": "daemonkit",
       "sources": [
         "cpp/addon.cc",
+        "cpp/marshal_process.cc",
+        "cpp/sys/chroot.cc",
+        "cpp/sys/fd.cc",
+        "cpp/sys/process.cc",
         "cpp/sys/session.cc",
         "cpp/watch.cc"
       ],
@@ -22,7 +26,8 @@
             "cpp/fork/x86_64/context.S"
           ],
           "include_dirs": ["cpp/fork/x86_64"]
-        }]
+        }],
+        ["OS=='linux'", { "sources": ["cpp/sys/close_range_linux.cc", "cpp/sys/pidfd_linux.cc"] }]
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")", "cpp"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],

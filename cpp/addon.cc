@@ -1,9 +1,12 @@
 // The addon's one module: every native function by its name. Marshalling only.
 #include <napi.h>
-#include <unistd.h>
 
 #include "fork/fork.h"
 #include "marshal.h"
+#include "marshal_process.h"
+#include "sys/chroot.h"
+#include "sys/fd.h"
+#include "sys/process.h"
 #include "sys/session.h"
 #include "watch.h"
 
@@ -48,21 +51,34 @@ Napi::Value AdoptThreadIds(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), livefork::AdoptThreadIds(uint64_t(milliseconds) * 1000000));
 }
 
-Napi::Value Getpid(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), getpid());
-}
-
 void ExportFork(Napi::Object exports) {
   Napi::Env env = exports.Env();
   exports.Set("fork", Napi::Function::New<Fork>(env, "fork"));
   exports.Set("forkObstacles", Napi::Function::New<ForkObstacles>(env, "forkObstacles"));
-  exports.Set("getpid", Napi::Function::New<Getpid>(env, "getpid"));
   exports.Set("adoptThreadIds", Napi::Function::New<AdoptThreadIds>(env, "adoptThreadIds"));
+}
+
+void ExportFd(Napi::Object exports) {
+  marshal::Export<sys::Dup>(exports, "dup");
+  marshal::Export<sys::Dup2>(exports, "dup2");
+  marshal::Export<sys::Getdtablesize>(exports, "getdtablesize");
+  marshal::Export<sys::CloseRange>(exports, "closeRange");
+}
+
+void ExportProcess(Napi::Object exports) {
+  exports.Set("waitpid", Napi::Function::New<marshal::Waitpid>(exports.Env(), "waitpid"));
+  marshal::Export<sys::PidfdOpen>(exports, "pidfdOpen");
+  marshal::Export<sys::Exit>(exports, "exit");
+  marshal::Export<sys::Getpid>(exports, "getpid");
+  marshal::Export<sys::Getppid>(exports, "getppid");
 }
 
 Napi::Object Init(Napi::Env, Napi::Object exports) {
   ExportFork(exports);
   ExportSession(exports);
+  ExportFd(exports);
+  ExportProcess(exports);
+  marshal::Export<sys::Chroot>(exports, "chroot");
   exports.Set("watch", Napi::Function::New<watch::Watch>(exports.Env(), "watch"));
   return exports;
 }

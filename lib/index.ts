@@ -1,5 +1,16 @@
 /** daemonkit: real fork(), sessions, signal flags and daemons for Node.js. */
 export { atFork, type ForkHooks } from './atfork.js';
+export { type ChrootOptions, chroot } from './chroot.js';
 export type { SystemError } from './errors.js';
 export { type ForkOptions, type ForkSupport, fork, forkSupport } from './fork.js';
+export { type CloseRangeOptions, closefrom, closeRange, dup, dup2, getdtablesize } from './fd.js';
+export {
+  _exit,
+  getpid,
+  getppid,
+  type WaitOptions,
+  type WaitResult,
+  waitpid,
+  waitpidAsync,
+} from './process.js';
 export { getpgid, getsid, setpgid, setsid } from './session.js';

@@ -9,6 +9,16 @@ export interface Watch {
   unref(): void;
 }
 
+/** A child's change of state; -1 for the code and 0 for the signal where they do not apply. */
+export interface Waited {
+  pid: number;
+  exitCode: number;
+  signal: number;
+  stopped: boolean;
+  continued: boolean;
+  rusage: NodeJS.ResourceUsage;
+}
+
 export interface Native {
   fork(
     timeout: number,
@@ -16,11 +26,27 @@ export interface Native {
   ): { pid: number; errno: number; syscall?: string; reason?: string };
   forkObstacles(): string[];
   adoptThreadIds(patience: number): boolean;
-  getpid(): number;
   setsid(): number;
   getsid(pid: number): number;
   setpgid(pid: number, pgid: number): number;
   getpgid(pid: number): number;
+  dup(fd: number): number;
+  dup2(oldFd: number, newFd: number): number;
+  getdtablesize(): number;
+  /** `method` forces a way: 1 close_range(2), 2 /proc/self/fd, 3 a loop; 0 the first that works. */
+  closeRange(first: number, last: number, cloexec: boolean, method: 0 | 1 | 2 | 3): number;
+  /** The kernel's record of the child, null if `noHang` found none changed, or -errno. */
+  waitpid(
+    pid: number,
+    noHang: boolean,
+    untraced: boolean,
+    continued: boolean,
+  ): Waited | null | number;
+  pidfdOpen(pid: number): number;
+  exit(code: number): never;
+  getpid(): number;
+  getppid(): number;
+  chroot(path: string): number;
   /**
    * Calls `callback(0)` on the event loop whenever `fd` is readable, or `callback(-errno)` once if
    * the loop cannot watch it any more. `ref` says whether the watch keeps the process alive at

@@ -1,4 +1,5 @@
 // Argument checks shared by every family; each throws before any system call is made.
+import { fileURLToPath } from 'node:url';
 import { invalidArgType, invalidArgValue, outOfRange } from './errors.js';
 
 export const INT_MAX = 2 ** 31 - 1;
@@ -34,6 +35,11 @@ export function path(value: unknown, name = 'path'): string {
   if (text.includes('\0'))
     throw invalidArgValue(name, value, 'must be a string without null bytes');
   return text;
+}
+
+/** A path as {@link path} wants it, or a file: URL, as a string. */
+export function filePath(value: unknown, name = 'path'): string {
+  return path(value instanceof URL ? fileURLToPath(value) : value, name);
 }
 
 export function func(value: unknown, name: string): (...args: never[]) => unknown {

@@ -17,21 +17,22 @@ import { native } from ${JSON.stringify(nativeModule)};
 import fs from 'node:fs';
 `;
 
-/** Runs an ES module, with `daemonkit`, `native` and `fs` in scope, to its end. */
+/** The command that runs an ES module with `daemonkit`, `native` and `fs` in scope. */
+export function scriptCommand(source: string): string[] {
+  return [process.execPath, '--input-type=module', '--eval', prelude + source];
+}
+
+/** Runs such a module to its end; `via` is a command that starts it. */
 export function runScript(source: string, options: SpawnSyncOptions & { via?: string[] } = {}) {
   const { via = [], ...rest } = options;
-  const command = [...via, process.execPath, '--input-type=module', '--eval', prelude + source];
-  const { status, signal, stdout, stderr, error } = spawnSync(
-    command[0] as string,
-    command.slice(1),
-    {
-      timeout: 30_000,
-      killSignal: 'SIGKILL',
-      stdio: ['ignore', 'pipe', 'pipe'],
-      ...rest,
-      encoding: 'utf8',
-    },
-  );
+  const [command = '', ...args] = [...via, ...scriptCommand(source)];
+  const { status, signal, stdout, stderr, error } = spawnSync(command, args, {
+    timeout: 30_000,
+    killSignal: 'SIGKILL',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...rest,
+    encoding: 'utf8',
+  });
   if (error !== undefined) throw error;
-  return { status, signal, stdout: stdout ?? '', stderr: stderr ?? '' } satisfies Outcome;
+  return { status, signal, stdout, stderr } satisfies Outcome;
 }

@@ -1,0 +1,29 @@
+// waitpid(2), pidfd_open(2), _exit(2), getpid(2), getppid(2). Each returns its value, or -errno.
+#pragma once
+
+#include <sys/resource.h>
+
+namespace sys {
+
+// One change of a child's state.
+struct Waited {
+  int pid;       // 0: no child has changed; negative: -errno; in both cases nothing else is set
+  int exitCode;  // -1 unless the child exited
+  int signal;    // what ended or stopped it, or 0
+  bool stopped;
+  bool continued;
+  rusage usage;
+};
+
+Waited Waitpid(int pid, bool noHang, bool untraced, bool continued);
+
+// A close-on-exec descriptor that is readable once the process has ended; -ENOSYS where there is
+// no such thing.
+int PidfdOpen(int pid);
+
+[[noreturn]] void Exit(int code);
+
+int Getpid();
+int Getppid();
+
+}  // namespace sys
