@@ -52,7 +52,11 @@ void OnReadable(uv_poll_t* handle, int status, int) {
   auto* poll = static_cast<Poll*>(handle->data);
   Napi::Env env = poll->env;
   Napi::HandleScope scope(env);
-  poll->callback.MakeCallback(env.Global(), {Napi::Number::New(env, status)}, *poll->context);
+  napi_value argument = Napi::Number::New(env, status);
+  // Not by node-addon-api, which aborts where the call cannot be made at all: Node runs the loop
+  // once more at the environment's end, before our cleanup hook.
+  napi_make_callback(env, *poll->context, env.Global(), poll->callback.Value(), 1, &argument,
+                     nullptr);
   // Nothing of JavaScript is below us on the stack: what the callback threw is uncaught.
   if (env.IsExceptionPending()) {
     napi_fatal_exception(env, env.GetAndClearPendingException().Value());

@@ -122,6 +122,11 @@ test('only a ref-ed watch keeps the process alive', () => {
   assert.deepEqual([kept.status, kept.stdout, kept.stderr], [0, 'alive\n', '']);
 });
 
+test('a process ends cleanly with an unread byte under a watch that nobody waits for', () => {
+  const ended = runScript(`${opened} native.watch(fd, () => {}, false); fs.writeSync(fd, 'a');`);
+  assert.deepEqual([ended.status, ended.signal, ended.stderr], [0, null, '']);
+});
+
 test('what the callback throws is an uncaught exception', () => {
   const thrown = runScript(`${opened}
     process.once('uncaughtException', (error) => console.log('caught', error.message));
