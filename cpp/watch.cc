@@ -1,5 +1,6 @@
 #include "watch.h"
 
+#include <unistd.h>
 #include <uv.h>
 
 #include <memory>
@@ -19,6 +20,8 @@ struct Poll {
   std::unique_ptr<Napi::AsyncContext> context;
   napi_async_cleanup_hook_handle cleanup = nullptr;
   bool closing = false;
+  // The descriptor, if it is closed with the watch, or -1.
+  int owned = -1;
   std::shared_ptr<Poll> self;
 
   uv_handle_t* base() { return reinterpret_cast<uv_handle_t*>(&handle); }
@@ -40,6 +43,8 @@ void Close(Poll* poll) {
   // Takes the descriptor out of epoll at once. The rest must wait for the loop: we may be inside
   // the callback, whose function and async context are in use.
   uv_close(poll->base(), OnClosed);
+  // libuv has taken it out of epoll, and does not touch it again.
+  if (poll->owned >= 0) close(poll->owned);
 }
 
 // A Worker's loop must be empty when it ends, or Node aborts; the asynchronous kind of hook makes
@@ -96,12 +101,14 @@ Napi::Object Methods(Napi::Env env, const std::shared_ptr<Poll>& poll) {
 
 Napi::Value Watch(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
+  const int fd = info[0].As<Napi::Number>();
   auto poll = std::make_shared<Poll>(env);
-  if (int error = Start(poll, info[0].As<Napi::Number>())) return Napi::Number::New(env, error);
+  if (int error = Start(poll, fd)) return Napi::Number::New(env, error);
   poll->callback = Napi::Persistent(info[1].As<Napi::Function>());
   auto object = Methods(env, poll);
   poll->context = std::make_unique<Napi::AsyncContext>(env, "daemonkit.watch", object);
   if (!info[2].As<Napi::Boolean>()) uv_unref(poll->base());
+  if (info[3].ToBoolean()) poll->owned = fd;
   return object;
 }
 

@@ -50,9 +50,15 @@ export interface Native {
   /**
    * Calls `callback(0)` on the event loop whenever `fd` is readable, or `callback(-errno)` once if
    * the loop cannot watch it any more. `ref` says whether the watch keeps the process alive at
-   * first. Makes `fd` non-blocking. close() the watch before the descriptor.
+   * first, `owned` that the descriptor is closed with it, also when a Worker ends; close() it before
+   * a descriptor of your own. Makes `fd` non-blocking.
    */
-  watch(fd: number, callback: (status: number) => void, ref: boolean): Watch | number;
+  watch(
+    fd: number,
+    callback: (status: number) => void,
+    ref: boolean,
+    owned?: boolean,
+  ): Watch | number;
 }
 
 const require = createRequire(import.meta.url);

@@ -100,15 +100,12 @@ function onProcessEnd(pid: number, callback: () => void): () => void {
   // It was our child a moment ago: another thread has waited for it since.
   if (fd === -constants.errno.ESRCH) throw systemError(-constants.errno.ECHILD, 'waitpid');
   check(fd, 'pidfd_open');
-  const watched = native.watch(fd, callback, true);
+  const watched = native.watch(fd, callback, true, true);
   if (typeof watched === 'number') {
     closeSync(fd);
     throw systemError(watched, 'epoll_ctl');
   }
-  return () => {
-    watched.close();
-    closeSync(fd);
-  };
+  return () => watched.close();
 }
 
 /**

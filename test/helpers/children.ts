@@ -1,5 +1,8 @@
 // Children that are a script's own but not libuv's: whoever execs keeps its children, so a launcher
 // starts them and then becomes Node.
+import assert from 'node:assert/strict';
+import { runScript } from './script.js';
+
 const launcher = `
 import ctypes, os, sys
 count = int(sys.argv[1])
@@ -18,14 +21,33 @@ os.execvp(sys.argv[2 + count], sys.argv[2 + count:])
 /** Begins the command of a child that shall not go on before the script calls resume(). */
 export const gate = 'kill -STOP $$;';
 
-/** For runScript()'s `via`: one child per shell command; their pids are in {@link children}. */
-export function withChildren(commands: string[]): string[] {
-  return ['python3', '-c', launcher, `${commands.length}`, ...commands];
-}
+/** The command of a child that ends itself by a signal. */
+export const killed = (signal: number | string) => `kill -${signal} $$`;
 
-/** Defines, in a script, the array `children` and what goes with {@link gate}. */
-export const children = `const { waitpid, waitpidAsync } = daemonkit;
-const children = process.env.CHILDREN.split(' ').map(Number);
-const gated = (i) => waitpid(children[i], { untraced: true }).stopped;
-const resume = (i) => process.kill(children[i], 'SIGCONT');
-`;
+/** What a script's failure() makes of the error for a child that is not there. */
+export const noChild = 'Error ECHILD -10 waitpid';
+
+/**
+ * Runs a script that has these shell commands as its children, and gives what it printed as JSON
+ * lines by say(). In the script: `children`, their pids, and `gated(i)` and `resume(i)` for
+ * {@link gate}; brief() and failure() for results and errors.
+ */
+export function withFamily(commands: string[], source: string, via: string[] = []): unknown[] {
+  const prelude = `const { waitpid, waitpidAsync } = daemonkit;
+    const children = process.env.CHILDREN.split(' ').map(Number);
+    const gated = (i) => waitpid(children[i], { untraced: true }).stopped;
+    const resume = (i) => process.kill(children[i], 'SIGCONT');
+    const say = (value) => fs.writeSync(1, JSON.stringify(value) + '\\n');
+    const brief = (r) => r && [children.indexOf(r.pid), r.exitCode, r.signal, r.stopped, r.continued];
+    const failure = ({ name, code, errno, syscall }) => [name, code, errno, syscall].join(' ');
+    const descriptors = () => fs.readdirSync('/proc/self/fd').length;
+    `;
+  const ran = runScript(prelude + source, {
+    via: [...via, 'python3', '-c', launcher, `${commands.length}`, ...commands],
+  });
+  assert.deepEqual([ran.status, ran.signal, ran.stderr], [0, null, '']);
+  return ran.stdout
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
+}
