@@ -6,8 +6,6 @@ import { test } from 'node:test';
 import { gate, killed, noChild, withFamily } from './helpers/children.js';
 import { entry } from './helpers/script.js';
 
-const hooks = new URL('../lib/atfork.js', import.meta.url).href;
-
 test('waitpidAsync: exit codes and signals of many at once, with the event loop alive', () => {
   const commands = Array.from(
     { length: 50 },
@@ -185,20 +183,63 @@ test('waitpidAsync: a Worker that ends with a pending wait leaves no descriptor'
   assert.deepEqual(lines, [1, 0, [0, 3, null, false, false]]);
 });
 
-test('waitpidAsync: a copy of the process is not held by waits, nor sees them settle', () => {
-  // What fork() runs in the child; the process ends by itself although the child still lives.
+test('waitpidAsync: children of fork(), ended by _exit(), process.exit() and a signal', () => {
+  const lines = withFamily(
+    [],
+    `const ends = [
+      () => daemonkit._exit(3),
+      () => setTimeout(() => process.exit(4), 50),
+      () => setTimeout(() => process.kill(process.pid, 'SIGKILL'), 100),
+      () => {},
+    ];
+    process.on('exit', (code) => { if (code === 3) say('an exit listener ran'); });
+    const parent = daemonkit.getpid();
+    const before = descriptors();
+    const pids = [];
+    for (const end of ends) {
+      const pid = daemonkit.fork();
+      if (pid === 0) { end(); break; }
+      pids.push(pid);
+    }
+    if (daemonkit.getpid() === parent) {
+      const results = await Promise.all(pids.map((pid) => waitpidAsync(pid)));
+      say(results.map((r) => [pids.indexOf(r.pid), r.exitCode, r.signal]));
+      say(descriptors() - before);
+    }`,
+  );
+  const results = [
+    [0, 3, null],
+    [1, 4, null],
+    [2, null, 'SIGKILL'],
+    [3, 0, null],
+  ];
+  assert.deepEqual(lines, [results, 0]);
+});
+
+test('waitpidAsync: in a child of fork() the waits of its parent hold nothing, and never settle', () => {
   const lines = withFamily(
     [`${gate} exit 3`],
-    `const { runForkHooks } = await import(${JSON.stringify(hooks)});
-    gated(0);
+    `gated(0);
     const before = descriptors();
     const controller = new AbortController();
-    waitpidAsync(children[0], { signal: controller.signal }).finally(() => say('settled'));
-    waitpidAsync(children[0]).finally(() => say('settled'));
-    say(descriptors() - before);
-    runForkHooks('child');
-    say(descriptors() - before);
-    controller.abort();`,
+    const parent = daemonkit.getpid();
+    const settled = (how) => say([daemonkit.getpid() === parent, how]);
+    const { signal } = controller;
+    const aborted = waitpidAsync(children[0], { signal }).catch((e) => settled(e.name));
+    const waited = waitpidAsync(children[0]).then((r) => settled(r.exitCode));
+    const copy = daemonkit.fork();
+    if (copy === 0) {
+      // Ends by itself, while the child that its parent waits for still lives.
+      say(descriptors() - before);
+      controller.abort();
+    } else {
+      say((await waitpidAsync(copy)).exitCode);
+      say(descriptors() - before);
+      controller.abort();
+      await aborted;
+      resume(0);
+      await waited;
+    }`,
   );
-  assert.deepEqual(lines, [2, 0]);
+  assert.deepEqual(lines, [0, 0, 2, [true, 'AbortError'], [true, 3]]);
 });

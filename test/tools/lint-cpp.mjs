@@ -70,5 +70,6 @@ tidy([
   '-DNODE_ADDON_API_DISABLE_CPP_EXCEPTIONS',
   '-DNODE_ADDON_API_DISABLE_DEPRECATED',
   '-Icpp',
+  `-Icpp/fork/${process.arch === 'x64' ? 'x86_64' : process.arch}`,
   ...['-isystem', nodeAddonApi(), '-isystem', nodeHeaders()],
 ]);
