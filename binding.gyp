@@ -20,6 +20,7 @@
             "cpp/fork/mappings.cc",
             "cpp/fork/park.cc",
             "cpp/fork/procfs.cc",
+            "cpp/fork/rendezvous.cc",
             "cpp/fork/ring.cc",
             "cpp/fork/threads.cc",
             "cpp/fork/twins.cc",

@@ -1,7 +1,7 @@
 // fork(2) with a working child: docs/live-fork.md has the how and why.
 import { isMainThread } from 'node:worker_threads';
 import { runForkHooks } from './atfork.js';
-import { systemError } from './errors.js';
+import { systemError, workerUnsupported } from './errors.js';
 import { adoptThreadIds, inspectorSockets, liveWorkers, refreshChild } from './forkstate.js';
 import { native } from './native.js';
 import { boolean, integer, options as optionsObject } from './validate.js';
@@ -26,12 +26,6 @@ export interface ForkSupport {
 }
 
 const ENOTSUP = -95;
-
-function workerRefusal(): Error & { code: string } {
-  return Object.assign(new TypeError('fork() is not supported in workers'), {
-    code: 'ERR_WORKER_UNSUPPORTED_OPERATION',
-  });
-}
 
 /** Obstacles that only JavaScript can see. */
 function scriptObstacles(workers: boolean): string[] {
@@ -94,7 +88,7 @@ export function fork(options?: ForkOptions): number {
   const given = optionsObject<ForkOptions>(options, ['workers', 'timeout']);
   const workers = boolean(given.workers ?? false, 'options.workers');
   const timeout = integer(given.timeout ?? 2000, 'options.timeout', 1);
-  if (!isMainThread) throw workerRefusal();
+  if (!isMainThread) throw workerUnsupported('fork()');
   const obstacles = scriptObstacles(workers);
   if (obstacles.length > 0) throw notSupported(obstacles.join('; '));
 

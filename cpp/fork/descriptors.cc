@@ -47,7 +47,7 @@ class Reader {
   // stat(2) alone tells what most descriptors are: only the nameless kinds and pipes are looked
   // at more closely, so ten thousand connections cost ten thousand short calls.
   Failure Classify(int fd) {
-    struct stat st;
+    struct stat st {};
     if (Sys(SYS_fstat, fd, &st) != 0) return {};
     const bool fifo = S_ISFIFO(st.st_mode);
     if (!fifo && (st.st_mode & S_IFMT) != 0) return {};
@@ -170,7 +170,7 @@ class Reader {
     ino += 4;
     // A registration outlives its descriptor where a duplicate keeps the file open; the number
     // may be another file's by now.
-    struct stat st;
+    struct stat st {};
     if (Sys(SYS_fstat, fd, &st) != 0 || st.st_ino != Number(ino, 16)) return {};
     Registration* r = snapshot_.registrations.Add(arena_);
     if (r == nullptr) return kArenaFull;

@@ -72,7 +72,8 @@ long UseUpNumber(int inotify) {
   Fd file(Sys(SYS_memfd_create, "daemonkit", 1 /* MFD_CLOEXEC */));
   if (file.get() < 0) return file.get();
   char path[32] = "/proc/self/fd/";
-  strcat(path, Decimal(static_cast<unsigned>(file.get())).text);
+  Name name = Decimal(static_cast<unsigned>(file.get()));
+  memcpy(path + strlen(path), name.text, strlen(name.text) + 1);
   long wd = Sys(SYS_inotify_add_watch, inotify, path, IN_MODIFY);
   if (wd >= 0) Sys(SYS_inotify_rm_watch, inotify, wd);
   return wd;

@@ -1,6 +1,5 @@
 #include "fork/park.h"
 
-#include <linux/futex.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -8,113 +7,10 @@
 #include <cstring>
 
 #include "fork/procfs.h"
+#include "fork/rendezvous.h"
 
 namespace livefork {
 namespace {
-
-// glibc's setxid signal. Every thread leaves 32 and 33 unblocked, also those that block "all"
-// signals through libc (the inspector's signal thread, the thread pool), and nothing else can
-// claim it, because libc refuses the number to its callers.
-constexpr int kSignal = 33;
-
-// struct sigaction as rt_sigaction(2) takes it; libc's differs.
-struct KernelAction {
-  void* handler;
-  unsigned long flags;
-  void (*restorer)();
-  uint64_t mask;
-};
-
-struct Rendezvous {
-  // A number, not a flag: a thread that has not yet left the last park must not take the next
-  // fork's park for its own.
-  std::atomic<uint32_t> generation{1};
-  std::atomic<uint32_t> arrived{0};
-  Thread* threads = nullptr;
-  int pid = 0;
-  KernelAction previous{};
-  bool installed = false;
-  bool stray = false;  // an unhandled parking signal may still be on its way to some thread
-};
-Rendezvous rendezvous;
-
-long FutexWait(std::atomic<uint32_t>& word, uint32_t value, uint64_t ns) {
-  timespec timeout{static_cast<time_t>(ns / 1000000000), static_cast<long>(ns % 1000000000)};
-  return Sys(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, ns == 0 ? nullptr : &timeout);
-}
-
-void FutexWake(std::atomic<uint32_t>& word) {
-  Sys(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT32_MAX);
-}
-
-// The value that rt_tgsigqueueinfo carries to the handler: which park, and whose record. A stray
-// signal of a park that was given up is thereby told from one of this park.
-void* Ticket(uint32_t generation, size_t index) {
-  return reinterpret_cast<void*>((uint64_t{generation} << 32) | index);
-}
-
-void Forward(int signal, siginfo_t* info, void* ucontext) {
-  void* handler = rendezvous.previous.handler;
-  if (handler == reinterpret_cast<void*>(SIG_DFL) || handler == reinterpret_cast<void*>(SIG_IGN)) {
-    return;
-  }
-  // glibc's handler for 33 always takes siginfo; a plain one ignores the further arguments.
-  reinterpret_cast<void (*)(int, siginfo_t*, void*)>(handler)(signal, info, ucontext);
-}
-
-void OnSignal(int signal, siginfo_t* info, void* ucontext) {
-  if (info->si_code != SI_QUEUE || info->si_pid != rendezvous.pid) {
-    Forward(signal, info, ucontext);
-    return;
-  }
-  const uint32_t generation = rendezvous.generation.load(std::memory_order_acquire);
-  const auto ticket = reinterpret_cast<uint64_t>(info->si_value.sival_ptr);
-  if (ticket >> 32 != generation) return;
-  Thread& thread = rendezvous.threads[ticket & UINT32_MAX];
-  if (!thread.Move(generation, Thread::kSignalled, Thread::kArriving)) return;
-  DescribeSelf(thread);
-  thread.waiting = InterruptedInSyscall(ucontext);
-  // In the child this returns a second time, in a rebuilt thread on the same stack. Signal frame,
-  // mask, floating point state and alternate stack below are the kernel's to restore.
-  if (livefork_save_context(&thread.context) == 0) {
-    thread.Move(generation, Thread::kArriving, Thread::kParked);
-  }
-  rendezvous.arrived.fetch_add(1, std::memory_order_acq_rel);
-  FutexWake(rendezvous.arrived);
-  // From here on the record is not touched: it is another fork's before this thread wakes.
-  while (rendezvous.generation.load(std::memory_order_acquire) == generation) {
-    FutexWait(rendezvous.generation, generation, 0);
-  }
-}
-
-Failure InstallHandler() {
-  if (rendezvous.installed) return {};
-  KernelAction action{};
-  action.handler = reinterpret_cast<void*>(OnSignal);
-  action.flags = SA_SIGINFO | SA_RESTART | kRestorerFlag;
-  action.restorer = kRestorer;
-  action.mask = ~uint64_t{0};
-  long r = Sys(SYS_rt_sigaction, kSignal, &action, &rendezvous.previous, sizeof(uint64_t));
-  rendezvous.installed = r == 0;
-  return Check(r, "rt_sigaction");
-}
-
-void RestoreHandler() {
-  // A parking signal that is still queued for a thread would meet the default action, which ends
-  // the process; our handler lets it pass.
-  if (rendezvous.stray || !rendezvous.installed) return;
-  Sys(SYS_rt_sigaction, kSignal, &rendezvous.previous, nullptr, sizeof(uint64_t));
-  rendezvous.installed = false;
-}
-
-long Signal(int tid, size_t index) {
-  siginfo_t info{};
-  info.si_signo = kSignal;
-  info.si_code = SI_QUEUE;
-  info.si_pid = rendezvous.pid;
-  info.si_value.sival_ptr = Ticket(rendezvous.generation.load(std::memory_order_relaxed), index);
-  return Sys(SYS_rt_tgsigqueueinfo, rendezvous.pid, tid, kSignal, &info);
-}
 
 // Kernel threads that io_uring or vhost run for the process are listed with it, take no signals,
 // own no user state and do not outlive a fork (PF_IO_WORKER, PF_USER_WORKER in
@@ -141,11 +37,11 @@ bool IsKernelWorker(int task, int tid) {
 // The park in progress.
 class Parking {
  public:
-  Parking(int task, Park& park, uint64_t deadline)
+  Parking(int task, Park& park, uint32_t generation, uint64_t deadline)
       : task_(task),
         park_(park),
         deadline_(deadline),
-        generation_(rendezvous.generation.load(std::memory_order_relaxed)),
+        generation_(generation),
         self_(static_cast<int>(Sys(SYS_gettid))) {}
 
   // Threads come and go: done when a pass over the list meets nobody new.
@@ -201,7 +97,7 @@ class Parking {
     }
     park_.threads[park_.count].Begin(generation_, tid);
     for (;;) {
-      long r = Signal(tid, park_.count);
+      long r = SendThere(tid, park_.count);
       if (r == -ESRCH) return {};  // it ended since it was listed
       if (r == 0) {
         ++park_.count;
@@ -216,9 +112,9 @@ class Parking {
 
   Failure AwaitAll() {
     for (;;) {
-      uint32_t arrived = rendezvous.arrived.load(std::memory_order_acquire);
+      uint32_t arrived = Arrivals();
       if (!AnyUnparked()) return {};
-      if (FutexWait(rendezvous.arrived, arrived, 1000000) != -ETIMEDOUT) continue;
+      if (AwaitArrival(arrived, 1000000)) continue;
       DropTheGone();
       if (AnyUnparked() && MonotonicNs() > deadline_) {
         return {EAGAIN, "fork", "a thread could not be parked"};
@@ -231,7 +127,7 @@ class Parking {
     for (size_t i = 0; i < park_.count; ++i) {
       Thread& thread = park_.threads[i];
       if (thread.state() != Thread::kSignalled) continue;
-      bool gone = Sys(SYS_tgkill, rendezvous.pid, thread.tid, 0) == -ESRCH;
+      bool gone = Sys(SYS_tgkill, Sys(SYS_getpid), thread.tid, 0) == -ESRCH;
       bool worker = !gone && ignored_ < kMaxIgnored && IsKernelWorker(task_, thread.tid);
       if (worker) ignored_tids_[ignored_++] = thread.tid;
       if (gone || worker) thread.Move(generation_, Thread::kSignalled, Thread::kGone);
@@ -291,39 +187,22 @@ Failure ParkThreads(int task, Arena& arena, uint64_t deadline, Park& park) {
   park.threads = arena.Take<Thread>(Park::kMaxThreads);
   park.count = 0;
   if (park.threads == nullptr) return kArenaFull;
-  rendezvous.threads = park.threads;
-  rendezvous.pid = static_cast<int>(Sys(SYS_getpid));
-  rendezvous.arrived.store(0, std::memory_order_release);
-  if (Failure failure = InstallHandler()) return failure;
-  Parking parking(task, park, deadline);
+  uint32_t generation = 0;
+  if (Failure failure = OpenRendezvous(park.threads, generation)) return failure;
+  Parking parking(task, park, generation, deadline);
   Failure failure = parking.Run();
   if (failure) {
-    rendezvous.stray = parking.Abandon() || rendezvous.stray;
+    if (parking.Abandon()) LeaveHandler();
     ReleaseThreads();
   }
   return failure;
 }
 
-void ReleaseThreads() {
-  rendezvous.generation.fetch_add(1, std::memory_order_acq_rel);
-  FutexWake(rendezvous.generation);
-  RestoreHandler();
-}
-
-void ExpectArrivals() {
-  rendezvous.arrived.store(0, std::memory_order_release);
-  // Signals queued for the parent's threads did not come along.
-  rendezvous.stray = false;
-}
-
 bool WaitForArrivals(size_t n, uint64_t deadline) {
   for (;;) {
-    uint32_t arrived = rendezvous.arrived.load(std::memory_order_acquire);
+    uint32_t arrived = Arrivals();
     if (arrived >= n) return true;
-    if (FutexWait(rendezvous.arrived, arrived, 10000000) == -ETIMEDOUT &&
-        MonotonicNs() > deadline) {
-      return false;
-    }
+    if (!AwaitArrival(arrived, 10000000) && MonotonicNs() > deadline) return false;
   }
 }
 

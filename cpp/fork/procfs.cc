@@ -17,7 +17,7 @@ long ProcFiles::Open(const char*& syscall) {
     if (long r = s.fd.Reset(livefork::Open(s.path)); r < 0) return r;
   }
   syscall = "pipe2";
-  int ends[2];
+  int ends[2] = {-1, -1};
   if (long r = Sys(SYS_pipe2, ends, O_CLOEXEC | O_NONBLOCK); r < 0) return r;
   scratch_read.Reset(ends[0]);
   scratch_write.Reset(ends[1]);

@@ -75,7 +75,7 @@ long EachNumber(int directory, F f) {
     uint8_t type;
     char name[1];
   };
-  alignas(Entry) char buffer[8192];
+  alignas(Entry) char buffer[8192] = {};
   if (long r = Sys(SYS_lseek, directory, 0, 0); r < 0) return r;
   for (;;) {
     long n = Sys(SYS_getdents64, directory, buffer, sizeof buffer);

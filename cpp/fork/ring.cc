@@ -34,6 +34,7 @@ constexpr uint32_t kNoSqArray = 1u << 16;  // 6.6
 constexpr uint64_t kOffsetEntries = 0x10000000;
 constexpr uint32_t kGetEvents = 1;
 constexpr size_t kEntrySize = 64;
+constexpr size_t kPage = 4096;
 constexpr uint32_t kProbeEntries = 256;  // libuv's own size: what must work is this
 
 enum class Method { kUnknown, kNone, kNoMmap, kMapFixed };
@@ -111,7 +112,7 @@ bool Works(Method method) {
   if (Failed(p)) return false;
   auto at = static_cast<uintptr_t>(p);
   // The sizes libuv's mappings have: three pages of ring, four of entries.
-  long fd = SetUpAt(method, {at, at + 3 * 4096}, {at + kSize, at + kSize + 4 * 4096}, params);
+  long fd = SetUpAt(method, {at, at + 3 * kPage}, {at + kSize, at + kSize + 4 * kPage}, params);
   if (fd >= 0) {
     support.sq = params.sq_off;
     support.cq = params.cq_off;
@@ -164,7 +165,7 @@ Failure FindMemory(Ring& ring, Mappings& mappings) {
 }
 
 uint64_t Inode(int fd) {
-  struct stat st;
+  struct stat st {};
   return Sys(SYS_fstat, fd, &st) == 0 ? st.st_ino : 0;
 }
 

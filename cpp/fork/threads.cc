@@ -1,16 +1,12 @@
 #include "fork/threads.h"
 
 #include <dlfcn.h>
-#include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 
 #include <cstring>
 #include <initializer_list>
-
-#ifndef CLONE_VM
-#include <sched.h>
-#endif
 
 namespace livefork {
 namespace {

@@ -90,7 +90,7 @@ class Twins {
   }
 
   Failure Pipe(const Descriptor& reader) {
-    int ends[2];
+    int ends[2] = {-1, -1};
     if (long r = Sys(SYS_pipe2, ends, O_CLOEXEC | (reader.status & O_DIRECT)); r < 0) {
       return Check(r, "pipe2");
     }
