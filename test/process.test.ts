@@ -81,6 +81,16 @@ test('waitpid: a signal does not end the wait, and its listener runs after it', 
   assert.deepEqual(lines, [[0, 6, null, false, false], 'listener']);
 });
 
+test('waitpid: EINTR, which a handler without SA_RESTART brings about, is not seen', () => {
+  const ran = runScript(
+    `const pid = daemonkit.fork();
+    if (pid === 0) daemonkit._exit(6);
+    console.log(daemonkit.waitpid(pid).exitCode);`,
+    { via: ['strace', '-o', '/dev/null', '-e', 'inject=wait4:error=EINTR:when=1..3'] },
+  );
+  assert.deepEqual([ran.stdout, ran.stderr], ['6\n', '']);
+});
+
 test('_exit: the code, and neither exit listeners nor what is buffered', () => {
   for (const code of [0, 3, 255]) {
     const ran = runScript(`process.on('exit', () => fs.writeSync(1, 'listener'));
