@@ -1,0 +1,12 @@
+{
+  "targets": [
+    {
+      "target_name": "test_faults",
+      "sources": ["faults.cc"],
+      "defines": ["NAPI_VERSION=8"],
+      "cflags": ["-Wall", "-Wextra", "-Werror"],
+      "cflags_cc!": ["-std=gnu++14", "-std=gnu++17", "-std=gnu++20"],
+      "cflags_cc": ["-std=c++17"]
+    }
+  ]
+}
