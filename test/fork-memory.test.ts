@@ -1,0 +1,15 @@
+// 5,000 forks cost the parent no memory.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { reports } from './tools/run.js';
+
+test('resident memory is flat over 5,000 forks', async (t) => {
+  const { resident } = await reports<{ resident: number[] }>('parent.js', ['memory'], {
+    timeout: 240_000,
+    execArgv: ['--expose-gc'],
+  });
+  t.diagnostic(`KiB resident after each thousand: ${resident.join(' ')}`);
+  const [first = 0] = resident;
+  // One leaked page per fork would be 16,000 KiB by the end.
+  assert.ok((resident.at(-1) ?? Infinity) - first < 3000, resident.join(' '));
+});

@@ -1,0 +1,74 @@
+// What the kernel tells of a process in /proc: the tests' second opinion.
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+/** The text of a file of /proc/PID, or undefined if the process or thread is gone meanwhile. */
+function text(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ESRCH') return undefined;
+    throw error;
+  }
+}
+
+/** /proc/PID/status as a map; `{}` if the process is gone. */
+export function status(pid: number | 'self', tid?: number): Record<string, string> {
+  const lines = text(`/proc/${pid}/${tid === undefined ? '' : `task/${tid}/`}status`)?.split('\n');
+  return Object.fromEntries((lines ?? []).map((line) => line.split(/:\s*/, 2)));
+}
+
+/** The masks that fork() must leave as it found them. */
+export function signals(pid: number | 'self') {
+  const { SigBlk, SigIgn, SigCgt } = status(pid);
+  return { SigBlk, SigIgn, SigCgt };
+}
+
+/** Resident memory in KiB. */
+export function residentKiB(pid: number | 'self'): number {
+  return Number.parseInt(status(pid).VmRSS ?? '0', 10);
+}
+
+export function threadIds(pid: number | 'self'): number[] {
+  return readdirSync(`/proc/${pid}/task`).map(Number);
+}
+
+/** The names of all threads, sorted: the same set in a process and in its copy. */
+export function threadNames(pid: number | 'self'): string[] {
+  return threadIds(pid)
+    .map((tid) => text(`/proc/${pid}/task/${tid}/comm`)?.trim() ?? '')
+    .sort();
+}
+
+/** Descriptor numbers and what they lead to, without inode numbers (a private twin has its own). */
+export function descriptors(pid: number | 'self'): Record<number, string> {
+  const table: Record<number, string> = {};
+  for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+    try {
+      table[Number(fd)] = readlinkSync(`/proc/${pid}/fd/${fd}`);
+    } catch {
+      // The descriptor of this very listing is gone already.
+    }
+  }
+  return table;
+}
+
+/** Fields of /proc/PID/stat from the third on: state, ppid, pgrp, session. */
+export function stat(pid: number): string[] {
+  const line = text(`/proc/${pid}/stat`) ?? ') gone';
+  return line.slice(line.lastIndexOf(')') + 2).split(' ');
+}
+
+/** All processes of a process group, zombies too: what a test must not leave behind. */
+export function processGroup(pgid: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(stat(Number(name))[2]) === pgid)
+    .map(Number);
+}
+
+/** The children of a process, zombies too. */
+export function childrenOf(ppid: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(stat(Number(name))[1]) === ppid)
+    .map(Number);
+}
