@@ -1,0 +1,63 @@
+// npm run test:matrix [-- LINES... [--refresh]]: the tests of fork() on each Node line. The addon is
+// N-API, so one build serves them all.
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { type NodeLine, nodeLines, supportedLines } from './nodes.js';
+
+interface Row {
+  line: string;
+  version: string;
+  pass: number;
+  fail: number;
+  skipped: number;
+  seconds: number;
+  failed: string[];
+}
+
+function testFiles(): string[] {
+  const folder = fileURLToPath(new URL('..', import.meta.url));
+  return readdirSync(folder)
+    .filter((name) => /^fork.*\.test\.js$/.test(name))
+    .map((name) => join(folder, name));
+}
+
+/** Runs the files under one Node and counts by the TAP summary, whatever the line's default is. */
+function runLine({ line, version, path }: NodeLine): Row {
+  console.log(`\n# Node ${version}`);
+  const start = performance.now();
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+  const { stdout, status } = spawnSync(
+    path,
+    ['--test', '--test-concurrency=1', '--test-reporter=tap', ...testFiles()],
+    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], env, maxBuffer: 2 ** 28 },
+  );
+  const count = (name: string) => Number(stdout.match(new RegExp(`^# ${name} (\\d+)`, 'm'))?.[1]);
+  const failed = [...stdout.matchAll(/^ *not ok \d+ - (.*)$/gm)].map(([, title = '']) => title);
+  // The whole report only where there is something to find in it.
+  if (status !== 0) console.log(stdout);
+  return {
+    line,
+    version,
+    pass: count('pass') || 0,
+    // A runner that died has no summary, and must not count as a success.
+    fail: count('fail') || (status === 0 ? 0 : 1),
+    skipped: count('skipped') || 0,
+    seconds: Math.round((performance.now() - start) / 1000),
+    failed,
+  };
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { refresh: { type: 'boolean', default: false } },
+});
+const lines = positionals.length > 0 ? positionals : supportedLines;
+const rows = nodeLines(lines, values).map(runLine);
+console.table(rows.map(({ failed: _, ...row }) => row));
+for (const { version, failed } of rows) {
+  for (const title of failed) console.log(`Node ${version} failed: ${title}`);
+}
+process.exitCode = rows.every(({ pass, fail }) => pass > 0 && fail === 0) ? 0 : 1;
