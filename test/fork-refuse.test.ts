@@ -75,17 +75,21 @@ async function atEachStop(child: ChildProcess, ...steps: (() => void)[]) {
   }
 }
 
+/** Sets a process's soft limit; root without CAP_SYS_RESOURCE must be the same user for that. */
+function limitTasks(pid: number, tasks: number) {
+  const user = ['--reuid=61234', '--regid=61235', '--clear-groups'];
+  execFileSync('setpriv', [...user, 'prlimit', `--pid=${pid}`, `--nproc=${tasks}:`]);
+}
+
 // With room for no further thread the parent's own clone fails; with room for three the child's
 // main thread comes to life and one of its threads does not.
 for (const room of [0, 1, 3]) {
   test(`RLIMIT_NPROC with room for ${room} threads, as an ordinary user: EAGAIN`, async () => {
-    const limit = (pid: number, value: string) =>
-      execFileSync('prlimit', [`--pid=${pid}`, `--nproc=${value}:unlimited`]);
     const output = await succeeds('refuse.js', ['processLimit'], {
       meanwhile: (child) => {
         const pid = child.pid ?? 0;
-        const full = () => limit(pid, `${threadIds(pid).length + room}`);
-        return atEachStop(child, full, () => limit(pid, 'unlimited'));
+        const full = () => limitTasks(pid, threadIds(pid).length + room);
+        return atEachStop(child, full, () => limitTasks(pid, 1000));
       },
     });
     const { code } = JSON.parse(output.slice(output.indexOf('{'))) as Refusal;

@@ -1,4 +1,7 @@
 // Making and reaping children in fixtures.
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { fork, type WaitResult, waitpid } from 'daemonkit';
 
@@ -38,6 +41,27 @@ export async function inChild(body: () => unknown): Promise<void> {
   if (pid === 0) await new Promise(() => {});
   const { exitCode, signal } = await reap(pid);
   if (exitCode !== 0) throw new Error(`the child ended with ${signal ?? exitCode}`);
+}
+
+/**
+ * Looks at a child from its parent, once the child's JavaScript runs (while fork() is still at work
+ * there its signals are blocked), and kills it.
+ */
+export async function lookAtChild<T>(look: (pid: number) => T): Promise<T> {
+  const sign = join(tmpdir(), `daemonkit-ready-${process.pid}`);
+  const pid = spawnChild(() => {
+    writeFileSync(sign, '');
+    return new Promise((resolve) => setTimeout(resolve, 60_000));
+  });
+  if (pid === 0) await new Promise(() => {});
+  try {
+    while (!existsSync(sign)) await new Promise((resolve) => setTimeout(resolve, 2));
+    return look(pid);
+  } finally {
+    rmSync(sign, { force: true });
+    process.kill(pid, 'SIGKILL');
+    await reap(pid);
+  }
 }
 
 /** Plays the scenario that the command line names. */
