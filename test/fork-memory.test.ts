@@ -10,6 +10,6 @@ test('resident memory is flat over 5,000 forks', async (t) => {
   });
   t.diagnostic(`KiB resident after each thousand: ${resident.join(' ')}`);
   const [first = 0] = resident;
-  // One leaked page per fork would be 16,000 KiB by the end.
-  assert.ok((resident.at(-1) ?? Infinity) - first < 3000, resident.join(' '));
+  // One leaked page per fork would be 16,000 KiB by the end; V8's heap may take a step of 5,000.
+  assert.ok((resident.at(-1) ?? Infinity) - first < 8000, resident.join(' '));
 });

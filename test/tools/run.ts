@@ -31,9 +31,15 @@ export function fixture(name: string): string {
   return fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 }
 
-/** The test runner's own variables would make a fixture report to it. */
+/**
+ * The test runner's own variables would make a fixture report to it; extra certificates have a
+ * thread of their own load them, which is the business of one test.
+ */
 function cleanEnvironment(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-  const { NODE_TEST_CONTEXT: _, NODE_OPTIONS: __, NODE_CHANNEL_FD: ___, ...env } = process.env;
+  const env = { ...process.env };
+  for (const name of ['TEST_CONTEXT', 'OPTIONS', 'CHANNEL_FD', 'EXTRA_CA_CERTS']) {
+    delete env[`NODE_${name}`];
+  }
   return { ...env, ...extra };
 }
 

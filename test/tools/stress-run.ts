@@ -66,7 +66,7 @@ class StressRun {
     this.result = { line, version, forks: 0, failures: [], pause, forksPerSecond: 0, folder };
     const log = openSync(join(folder, 'stderr.txt'), 'a');
     const command = [path, '--expose-gc', fixture('stress-parent.js'), `${forks}`, `${seed}`];
-    const { NODE_OPTIONS: _, ...env } = process.env;
+    const { NODE_OPTIONS: _, NODE_EXTRA_CA_CERTS: __, ...env } = process.env;
     this.#process = spawn('sh', ['-c', 'ulimit -c unlimited; exec "$@"', 'sh', ...command], {
       cwd: folder,
       detached: true,
