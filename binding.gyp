@@ -9,6 +9,8 @@
         "cpp/sys/fd.cc",
         "cpp/sys/process.cc",
         "cpp/sys/session.cc",
+        "cpp/sys/signal_action.cc",
+        "cpp/sys/signal_flag.cc",
         "cpp/watch.cc"
       ],
       "conditions": [

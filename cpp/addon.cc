@@ -8,6 +8,7 @@
 #include "sys/fd.h"
 #include "sys/process.h"
 #include "sys/session.h"
+#include "sys/signal_flag.h"
 #include "watch.h"
 
 namespace {
@@ -73,12 +74,29 @@ void ExportProcess(Napi::Object exports) {
   marshal::Export<sys::Getppid>(exports, "getppid");
 }
 
+// The flags' memory is JavaScript's and goes with the environment, while signals keep coming.
+Napi::Value OpenSignalFlag(const Napi::CallbackInfo& info) {
+  [[maybe_unused]] static const auto hook = info.Env().AddCleanupHook(sys::SignalFlagForgetAll);
+  return marshal::Call<sys::SignalFlagOpen>(info);
+}
+
+void ExportSignalFlag(Napi::Object exports) {
+  exports.Set("signalFlagOpen", Napi::Function::New<OpenSignalFlag>(exports.Env()));
+  marshal::Export<sys::SignalFlagFd>(exports, "signalFlagFd");
+  marshal::Export<sys::SignalFlagRead>(exports, "signalFlagRead");
+  marshal::Export<sys::SignalFlagLatest>(exports, "signalFlagLatest");
+  marshal::Export<sys::SignalFlagClose>(exports, "signalFlagClose");
+  marshal::Export<sys::SignalRtMin>(exports, "signalRtMin");
+  marshal::Export<sys::SignalRtMax>(exports, "signalRtMax");
+}
+
 Napi::Object Init(Napi::Env, Napi::Object exports) {
   ExportFork(exports);
   ExportSession(exports);
   ExportFd(exports);
   ExportProcess(exports);
   marshal::Export<sys::Chroot>(exports, "chroot");
+  ExportSignalFlag(exports);
   exports.Set("watch", Napi::Function::New<watch::Watch>(exports.Env(), "watch"));
   return exports;
 }

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "sys/span.h"
+
 namespace marshal {
 
 template <typename T>
@@ -46,6 +48,17 @@ struct FromJs<std::vector<T>> {
     std::vector<T> items(array.Length());
     for (uint32_t i = 0; i < items.size(); ++i) items[i] = FromJs<T>::Get(array.Get(i));
     return items;
+  }
+};
+
+// Not through Napi::Int32Array, which asks for the ArrayBuffer: this one may be a shared one.
+template <>
+struct FromJs<sys::Int32Span> {
+  static sys::Int32Span Get(const Napi::Value& v) {
+    void* data = nullptr;
+    size_t length = 0;
+    napi_get_typedarray_info(v.Env(), v, nullptr, &length, &data, nullptr, nullptr);
+    return {static_cast<int32_t*>(data), length};
   }
 };
 

@@ -97,6 +97,11 @@ export function abortError(signal: AbortSignal): Error & { code: string } {
   return Object.assign(error, { code: 'ABORT_ERR' });
 }
 
+/** For a call on an object that was disposed. */
+export function invalidState(message: string) {
+  return coded(new Error(`Invalid state: ${message}`), 'ERR_INVALID_STATE');
+}
+
 /** For what belongs to the whole process, which Node lets only the main thread change. */
 export function workerUnsupported(name: string) {
   return coded(

@@ -14,3 +14,5 @@ export {
   waitpidAsync,
 } from './process.js';
 export { getpgid, getsid, setpgid, setsid } from './session.js';
+export { SignalFlag } from './signal.js';
+export type { SignalEvent } from './signal-records.js';

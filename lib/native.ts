@@ -48,6 +48,19 @@ export interface Native {
   getppid(): number;
   chroot(path: string): number;
   /**
+   * Makes a flag that raises `memory[0]` and counts in `memory[1 + i]` whenever `numbers[i]` comes;
+   * gives its id or -errno. `memory` may be shared and must live until signalFlagClose(id).
+   */
+  signalFlagOpen(memory: Int32Array, numbers: Int32Array): number;
+  signalFlagFd(id: number): number;
+  /** Takes records of six words off the self-pipe; gives how many, or -errno. */
+  signalFlagRead(id: number, into: Int32Array): number;
+  /** The latest record of a signal, of whichever flag. */
+  signalFlagLatest(number: number, into: Int32Array): void;
+  signalFlagClose(id: number): void;
+  signalRtMin(): number;
+  signalRtMax(): number;
+  /**
    * Calls `callback(0)` on the event loop whenever `fd` is readable, or `callback(-errno)` once if
    * the loop cannot watch it any more. `ref` says whether the watch keeps the process alive at
    * first, `owned` that the descriptor is closed with it, also when a Worker ends; close() it before

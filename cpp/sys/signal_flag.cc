@@ -1,0 +1,194 @@
+#include "sys/signal_flag.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstring>
+#include <ctime>
+
+#include "sys/result.h"
+#include "sys/signal_action.h"
+
+#ifndef SI_TKILL
+#define SI_TKILL SI_LWP  // FreeBSD's name for it
+#endif
+
+namespace sys {
+
+namespace {
+
+struct Record {
+  int32_t number;
+  int32_t pid;
+  uint32_t uid;
+  uint32_t count;
+  double time;
+};
+static_assert(sizeof(Record) == 6 * sizeof(int32_t), "lib/ reads records of six words");
+
+// Never freed and never moved, as a handler may be walking the list: a closed flag is used again.
+struct Flag {
+  Flag* next = nullptr;
+  int id = 0;
+  bool open = false;
+  int32_t* memory = nullptr;
+  int pipe[2] = {-1, -1};
+  // Which word of `memory` counts the signal; 0 means that it is not this flag's.
+  std::atomic<uint8_t> word[kSignals] = {};
+  // The handlers that are using `memory` and `pipe` now.
+  std::atomic<int> users{0};
+};
+
+struct Latest {
+  std::atomic<bool> locked{false};
+  Record record{};
+};
+
+static_assert(std::atomic<Flag*>::is_always_lock_free && std::atomic<int>::is_always_lock_free &&
+                  std::atomic<uint8_t>::is_always_lock_free,
+              "a lock in a signal handler deadlocks");
+
+std::atomic<Flag*> flags{nullptr};
+Latest latest[kSignals];
+
+// si_pid and si_uid share their place with other fields; only these origins fill them.
+bool HasSender(int number, int code) {
+  return code == SI_USER || code == SI_QUEUE || code == SI_MESGQ || code == SI_TKILL ||
+         number == SIGCHLD;
+}
+
+Record Describe(int number, const siginfo_t* info) {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  const bool sent = HasSender(number, info->si_code);
+  return {number, sent ? info->si_pid : 0, sent ? info->si_uid : 0, 0,
+          static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6};
+}
+
+void Remember(const Record& record) {
+  Latest& slot = latest[record.number];
+  // Held by another thread's handler, or by the very code we interrupted: one as recent as ours.
+  if (slot.locked.exchange(true)) return;
+  slot.record = record;
+  slot.locked = false;
+}
+
+// The order matters to a reader: who sees the record or the raised word sees the count.
+void Raise(Flag* flag, int word, Record record) {
+  record.count =
+      static_cast<uint32_t>(__atomic_add_fetch(&flag->memory[word], 1, __ATOMIC_SEQ_CST));
+  __atomic_store_n(&flag->memory[0], 1, __ATOMIC_SEQ_CST);
+  // A full pipe refuses the record (EAGAIN): it wakes already, and the count tells the rest.
+  [[maybe_unused]] ssize_t written = write(flag->pipe[1], &record, sizeof record);
+}
+
+void OnSignal(int number, siginfo_t* info, void* context) {
+  const int saved = errno;
+  const Record record = Describe(number, info);
+  Remember(record);
+  for (Flag* flag = flags; flag != nullptr; flag = flag->next) {
+    if (flag->word[number] == 0) continue;
+    // Asked again once Detach() must wait for us: it may have been between the two.
+    flag->users++;
+    if (const int word = flag->word[number]) Raise(flag, word, record);
+    flag->users--;
+  }
+  CallNext(number, info, context);
+  errno = saved;
+}
+
+Flag* Find(int id) {
+  Flag* flag = flags;
+  while (flag->id != id) flag = flag->next;
+  return flag;
+}
+
+Flag* Obtain() {
+  for (Flag* flag = flags; flag != nullptr; flag = flag->next) {
+    if (!flag->open) return flag;
+  }
+  auto* flag = new Flag;
+  flag->next = flags;
+  flag->id = flag->next == nullptr ? 0 : flag->next->id + 1;
+  flags = flag;
+  return flag;
+}
+
+// Waits only for handlers on other threads: one that interrupts this loop ends before it goes on.
+void Detach(Flag* flag) {
+  for (auto& word : flag->word) word = 0;
+  while (flag->users != 0) sched_yield();
+}
+
+void Dismantle(Flag* flag) {
+  Detach(flag);
+  close(flag->pipe[1]);
+  close(flag->pipe[0]);
+  flag->open = false;
+}
+
+}  // namespace
+
+int SignalFlagOpen(Int32Span memory, Int32Span numbers) {
+  Flag* flag = Obtain();
+  if (pipe2(flag->pipe, O_CLOEXEC | O_NONBLOCK) != 0) return -errno;
+  flag->memory = memory.data;
+  flag->open = true;
+  // The flag listens before the handler comes, so that no signal is swallowed.
+  for (size_t i = 0; i < numbers.size; i++)
+    flag->word[numbers.data[i]] = static_cast<uint8_t>(i + 1);
+  for (size_t i = 0; i < numbers.size; i++) {
+    const int error = TakeSignal(numbers.data[i], OnSignal);
+    if (error == 0) continue;
+    while (i-- > 0) GiveSignalBack(numbers.data[i]);
+    Dismantle(flag);
+    return error;
+  }
+  return flag->id;
+}
+
+int SignalFlagFd(int id) {
+  return Find(id)->pipe[0];
+}
+
+int SignalFlagRead(int id, Int32Span into) {
+  const size_t room = into.size * sizeof(int32_t) / sizeof(Record) * sizeof(Record);
+  ssize_t got;
+  do {
+    got = read(Find(id)->pipe[0], into.data, room);
+  } while (got == -1 && errno == EINTR);
+  if (got == -1) return errno == EAGAIN ? 0 : -errno;
+  // Each write was atomic (below PIPE_BUF) and each read asks for whole records.
+  return static_cast<int>(static_cast<size_t>(got) / sizeof(Record));
+}
+
+void SignalFlagLatest(int number, Int32Span into) {
+  Latest& slot = latest[number];
+  while (slot.locked.exchange(true)) sched_yield();
+  std::memcpy(into.data, &slot.record, sizeof(Record));
+  slot.locked = false;
+}
+
+void SignalFlagClose(int id) {
+  Flag* flag = Find(id);
+  for (int number = 1; number < kSignals; number++) {
+    if (flag->word[number] != 0) GiveSignalBack(number);
+  }
+  Dismantle(flag);
+}
+
+void SignalFlagForgetAll() {
+  for (Flag* flag = flags; flag != nullptr; flag = flag->next) Detach(flag);
+}
+
+int SignalRtMin() {
+  return SIGRTMIN;
+}
+int SignalRtMax() {
+  return SIGRTMAX;
+}
+
+}  // namespace sys

@@ -1,0 +1,14 @@
+// The elements of an Int32Array, where JavaScript keeps them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace sys {
+
+struct Int32Span {
+  int32_t* data;
+  size_t size;
+};
+
+}  // namespace sys

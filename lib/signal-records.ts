@@ -1,0 +1,128 @@
+// What a signal flag's handler leaves behind: records in the self-pipe, counts in memory.
+import { check } from './errors.js';
+import { native } from './native.js';
+import { signalName } from './signals.js';
+
+/** One delivery of a signal, as a {@link SignalFlag} tells it. */
+export interface SignalEvent {
+  /** The signal's name: `SIGTERM`, `SIGRTMIN+2`. */
+  signal: string;
+  number: number;
+  /** Who sent it by kill(2) or sigqueue(3), or which child's end SIGCHLD tells; 0 is the kernel. */
+  pid: number;
+  /** The real user id of `pid`. */
+  uid: number;
+  /** How many of this signal the flag has seen with this one, since it was made; wraps at 2^32. */
+  count: number;
+  /** When the handler ran, in milliseconds since 1970 with a fraction. */
+  time: number;
+}
+
+const RECORD_WORDS = 6;
+/** Beyond it records are dropped: the counts tell, and memory stays bounded. */
+const QUEUE_LIMIT = 1024;
+
+// As many records as a pipe of 64 KiB holds, for one read(2) each time. A Float64Array over the
+// same bytes, as the last two words are a double.
+const scratch = new Int32Array(RECORD_WORDS * 2730);
+const doubles = new Float64Array(scratch.buffer);
+
+/** The record at an index of `scratch`. */
+function eventAt(index: number): SignalEvent {
+  const at = index * RECORD_WORDS;
+  const word = (offset: number) => scratch[at + offset] as number;
+  const number = word(0);
+  return {
+    signal: signalName(number),
+    number,
+    pid: word(1),
+    uid: word(2) >>> 0,
+    count: word(3) >>> 0,
+    time: doubles[at / 2 + 2] as number,
+  };
+}
+
+/** Whether one count is past another, both of which wrap at 2^32. */
+function isPast(count: number, other: number): boolean {
+  return ((count - other) | 0) > 0;
+}
+
+/** The events of one flag, in order, from its pipe and, where that was full, from its counts. */
+export class SignalRecords {
+  readonly #id: number;
+  readonly #numbers: readonly number[];
+  readonly #view: Int32Array;
+  #queue: SignalEvent[] = [];
+  /** Per signal, the count of the last event queued or skipped: a higher one is news. */
+  #told: number[];
+
+  constructor(id: number, numbers: readonly number[], view: Int32Array) {
+    this.#id = id;
+    this.#numbers = numbers;
+    this.#view = view;
+    this.#told = numbers.map(() => 0);
+  }
+
+  /** How often each signal has come. */
+  counts(): number[] {
+    return this.#numbers.map((_, i) => this.#count(i));
+  }
+
+  /** Empties the pipe into the queue. */
+  pull(): void {
+    let got: number;
+    do {
+      got = check(native.signalFlagRead(this.#id, scratch), 'read');
+      for (let i = 0; i < got && this.#queue.length < QUEUE_LIMIT; i++) this.#enqueue(eventAt(i));
+    } while (got === scratch.length / RECORD_WORDS);
+  }
+
+  /** The next event: queued, in the pipe, or dropped from both and only counted. */
+  take(): SignalEvent | undefined {
+    if (this.#queue.length === 0) this.pull();
+    const event = this.#queue.shift();
+    if (event !== undefined) return event;
+    const missed = this.#told.findIndex((told, i) => told !== this.#count(i));
+    if (missed === -1) return undefined;
+    const latest = this.#fromMemory(missed);
+    this.#told[missed] = latest.count;
+    return latest;
+  }
+
+  /** Forgets the events up to these counts, in the pipe too. */
+  forget(counts: readonly number[]): void {
+    this.pull();
+    const limit = (event: SignalEvent) => counts[this.#numbers.indexOf(event.number)] as number;
+    this.#queue = this.#queue.filter((event) => isPast(event.count, limit(event)));
+    this.#told = counts.map((count, i) => {
+      const told = this.#told[i] as number;
+      return isPast(told, count) ? told : count;
+    });
+  }
+
+  /** The most recent delivery of any of the signals. */
+  latest(): SignalEvent {
+    const events = this.#numbers.map((_, i) => this.#fromMemory(i));
+    // The memory is shared by all flags: one of the others may have seen what this one has not.
+    const seen = events.filter((event) => event.count !== 0);
+    return (seen.length > 0 ? seen : events).reduce((a, b) => (b.time > a.time ? b : a));
+  }
+
+  #count(index: number): number {
+    return Atomics.load(this.#view, 1 + index) >>> 0;
+  }
+
+  #fromMemory(index: number): SignalEvent {
+    const number = this.#numbers[index] as number;
+    native.signalFlagLatest(number, scratch);
+    return { ...eventAt(0), signal: signalName(number), number, count: this.#count(index) };
+  }
+
+  #enqueue(event: SignalEvent): void {
+    const index = this.#numbers.indexOf(event.number);
+    // Else taken from memory already, between the handler's two steps.
+    if (!isPast(event.count, this.#told[index] as number)) return;
+    this.#told[index] = event.count;
+    this.#queue.push(event);
+  }
+}

@@ -1,0 +1,58 @@
+// Signals by name and by number: signal(7).
+import { constants } from 'node:os';
+import { invalidArgType, invalidArgValue } from './errors.js';
+import { native } from './native.js';
+import { integer } from './validate.js';
+
+const RT_MIN = native.signalRtMin();
+const RT_MAX = native.signalRtMax();
+
+const numbers = new Map<string, number>(Object.entries(constants.signals));
+for (let n = RT_MIN; n <= RT_MAX; n++) {
+  numbers.set(`SIGRTMIN+${n - RT_MIN}`, n);
+  numbers.set(`SIGRTMAX-${RT_MAX - n}`, n);
+}
+numbers.set('SIGRTMIN', RT_MIN);
+numbers.set('SIGRTMAX', RT_MAX);
+
+// SIGABRT rather than SIGIOT, SIGRTMIN+1 rather than SIGRTMAX-29: what was entered first.
+const names = new Map([...numbers].reverse().map(([name, number]) => [number, name]));
+
+/** The number of a signal given by its name (`SIGTERM`, `SIGRTMIN+2`, `SIGRTMAX-1`) or number. */
+export function signalNumber(value: unknown, name: string): number {
+  if (typeof value === 'number') return integer(value, name, 1, RT_MAX);
+  if (typeof value !== 'string') throw invalidArgType(name, 'a signal name or number', value);
+  const number = numbers.get(value);
+  if (number === undefined) throw invalidArgValue(name, value, 'is not the name of a signal');
+  return number;
+}
+
+/** The name of a signal. */
+export function signalName(number: number): string {
+  return names.get(number) ?? `SIG${number}`;
+}
+
+const FAULT = 'is a fault of the instruction at hand, which a handler that returns would repeat';
+const refusals = new Map<string, string>([
+  ['SIGKILL', 'cannot be caught'],
+  ['SIGSTOP', 'cannot be caught'],
+  ['SIGSEGV', FAULT],
+  ['SIGBUS', FAULT],
+  ['SIGFPE', FAULT],
+  ['SIGILL', FAULT],
+  // V8 ends the process by it where a check of its own fails; so it must never be survived.
+  ['SIGTRAP', FAULT],
+  // What a seccomp filter raises at a forbidden call.
+  ['SIGSYS', FAULT],
+  ['SIGPROF', "belongs to V8's CPU profiler"],
+]);
+
+/** A signal's number, if a handler of JavaScript's making may answer the signal. */
+export function catchableSignal(value: unknown, name: string): number {
+  const number = signalNumber(value, name);
+  // 32 and 33, on musl 34 too: thread cancellation, setuid() for all threads, and fork().
+  const reserved = number > 31 && number < RT_MIN;
+  const reason = reserved ? 'belongs to the C library' : refusals.get(signalName(number));
+  if (reason !== undefined) throw invalidArgValue(name, value, reason);
+  return number;
+}
