@@ -1,0 +1,301 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readSync } from 'node:fs';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { type SignalEvent, SignalFlag } from 'daemonkit';
+import { entry, runScript } from './helpers/script.js';
+import { disposition, subject } from './helpers/subject.js';
+
+const USR2 = 12;
+const hit = (signal: string | number = 'SIGUSR2') => process.kill(process.pid, signal);
+const descriptors = () => readdirSync('/proc/self/fd').length;
+
+/** The first events of an iteration, as many as asked for. */
+async function take(flag: SignalFlag, many: number): Promise<SignalEvent[]> {
+  const events: SignalEvent[] = [];
+  for await (const event of flag) {
+    events.push(event);
+    if (events.length === many) break;
+  }
+  return events;
+}
+
+test('a busy loop ends by kill(2), also once it is optimized', async () => {
+  await using busy = subject(`
+    const flag = new SignalFlag('SIGTERM');
+    function work() { let n = 0; while (!flag.raised) n++; return n; }
+    process.kill(process.pid, 'SIGTERM');
+    for (let i = 0; i < 200_000; i++) work();
+    flag.clear();
+    say('busy', flag.raised);
+    let turns = 0;
+    setImmediate(() => turns++);
+    work();
+    say('raised', flag.raised, 'after', turns);`);
+  assert.equal(await busy.line(), 'busy false');
+  await sleep(300);
+  process.kill(busy.pid, 'SIGTERM');
+  assert.equal(await busy.line(), 'raised true after 0');
+  assert.equal(await busy.end(), 0);
+});
+
+test('dispose gives the signal its old action back', async () => {
+  for (const [name, number] of [
+    ['SIGTERM', 15],
+    ['SIGINT', 2],
+    ['SIGALRM', 14],
+  ] as const) {
+    await using process_ = subject(`
+      setInterval(() => {}, 1000);
+      const flag = new SignalFlag('${name}');
+      process.kill(process.pid, '${name}');
+      say(flag.raised);
+      flag[Symbol.dispose]();
+      say('disposed');`);
+    assert.equal(await process_.line(), 'true');
+    assert.equal(await process_.line(), 'disposed');
+    // Node's own handler for the first two, which restores the terminal and dies by the signal.
+    const own = number === 14 ? 'default' : 'caught';
+    assert.equal(disposition(number, process_.pid), own);
+    process.kill(process_.pid, name);
+    assert.equal(await process_.end(), name);
+  }
+});
+
+test('SIGPIPE, which Node ignores, is caught and then ignored again', () => {
+  assert.equal(disposition(13), 'ignored');
+  const flag = new SignalFlag('SIGPIPE');
+  assert.equal(disposition(13), 'caught');
+  flag[Symbol.dispose]();
+  assert.equal(disposition(13), 'ignored');
+});
+
+test('wait() resolves at once when raised, else by the event loop, and all that wait', async () => {
+  using flag = new SignalFlag(['SIGUSR2', 'SIGWINCH']);
+  hit();
+  assert.equal((await flag.wait()).signal, 'SIGUSR2');
+  assert.equal(flag.raised, true, 'waiting does not lower the flag');
+  flag.clear();
+  assert.equal(flag.raised, false);
+  const both = [flag.wait(), flag.wait().finally(() => flag.clear()), flag.wait()];
+  setTimeout(hit, 10, 'SIGWINCH');
+  for (const event of await Promise.all(both)) assert.equal(event.signal, 'SIGWINCH');
+});
+
+test('wait() is ended by an AbortSignal and by dispose', async () => {
+  const flag = new SignalFlag('SIGUSR2');
+  const reason = new Error('mine');
+  const aborted = { name: 'AbortError', code: 'ABORT_ERR', cause: reason };
+  await assert.rejects(flag.wait({ signal: AbortSignal.abort(reason) }), aborted);
+  const controller = new AbortController();
+  const waiting = flag.wait({ signal: controller.signal });
+  setTimeout(() => controller.abort(reason), 5);
+  await assert.rejects(waiting, aborted);
+  const left = flag.wait();
+  setTimeout(() => flag[Symbol.dispose](), 5);
+  await assert.rejects(left, { name: 'AbortError', code: 'ABORT_ERR' });
+  await assert.rejects(flag.wait(), { code: 'ERR_INVALID_STATE' });
+});
+
+test('an event tells the sender, its real user id, the time and the count', async () => {
+  using flag = new SignalFlag(['SIGUSR2', 'SIGRTMIN+3', 'SIGRTMAX']);
+  const earliest = Date.now();
+  // Only the real user id of root's child is another one: it may signal us still.
+  // Ascending, as the kernel delivers the lowest first when several are pending.
+  const code = `import os; os.setresuid(1234, 0, 0)
+for signal in (12, 37, 37, 64): os.kill(${process.pid}, signal)`;
+  const sender = spawnSync('python3', ['-c', code]);
+  assert.equal(sender.status, 0, String(sender.stderr));
+  const events = await take(flag, 4);
+  assert.deepEqual(
+    events.map(({ signal, number, count }) => `${signal} ${number} ${count}`),
+    ['SIGUSR2 12 1', 'SIGRTMIN+3 37 1', 'SIGRTMIN+3 37 2', 'SIGRTMIN+30 64 1'],
+  );
+  for (const event of events) {
+    assert.deepEqual([event.pid, event.uid], [sender.pid, 1234]);
+    assert.ok(event.time >= earliest && event.time <= Date.now() + 1);
+  }
+});
+
+test('events that no loop has taken are kept, until clear()', async () => {
+  using flag = new SignalFlag('SIGUSR2');
+  hit();
+  hit();
+  assert.deepEqual(
+    (await take(flag, 2)).map(({ count, pid }) => [count, pid]),
+    [
+      [1, process.pid],
+      [2, process.pid],
+    ],
+  );
+  hit();
+  flag.clear();
+  setTimeout(hit, 10);
+  assert.equal((await take(flag, 1))[0]?.count, 4);
+});
+
+test('an iteration ends with dispose, and clear() within it loses nothing', async () => {
+  const flag = new SignalFlag('SIGUSR2');
+  const counts: number[] = [];
+  for (let i = 0; i < 5; i++) hit();
+  for await (const { count } of flag) {
+    counts.push(count);
+    flag.clear();
+    if (count === 5) setTimeout(() => flag[Symbol.dispose](), 5);
+  }
+  assert.deepEqual(counts, [1, 2, 3, 4, 5]);
+});
+
+test('signal aborts when raised, and is replaced after clear()', async () => {
+  using flag = new SignalFlag('SIGUSR2');
+  const { signal } = flag;
+  assert.equal(flag.signal, signal);
+  assert.equal(signal.aborted, false);
+  setTimeout(hit, 5);
+  await assert.rejects(sleep(5000, undefined, { signal }), { name: 'AbortError' });
+  assert.match(String(signal.reason), /AbortError: SIGUSR2/);
+  assert.equal(flag.signal, signal);
+  flag.clear();
+  assert.equal(flag.signal.aborted, false);
+  hit();
+  assert.equal(flag.signal.aborted, true, 'without a turn of the loop when asked');
+});
+
+test('fd is readable from the first signal to clear()', () => {
+  using flag = new SignalFlag('SIGUSR2');
+  const readable = () => {
+    try {
+      return readSync(flag.fd, Buffer.alloc(24)) === 24;
+    } catch (error) {
+      assert.equal((error as NodeJS.ErrnoException).code, 'EAGAIN');
+      return false;
+    }
+  };
+  assert.equal(readable(), false);
+  hit();
+  hit();
+  assert.equal(readable(), true);
+  flag.clear();
+  assert.equal(readable(), false);
+});
+
+test('a Worker sees the signal in the view, and cannot make a flag', async () => {
+  using flag = new SignalFlag(['SIGUSR2', 'SIGWINCH']);
+  const code = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    import(${JSON.stringify(entry)}).then(({ SignalFlag }) => {
+      try { new SignalFlag('SIGUSR2'); } catch (error) { parentPort.postMessage(error.code); }
+      while (Atomics.load(workerData, 0) === 0);
+      parentPort.postMessage([...workerData]);
+    });`;
+  const worker = new Worker(code, { eval: true, workerData: flag.view });
+  const messages: unknown[] = [];
+  worker.on('message', (message) => messages.push(message) === 1 && hit('SIGWINCH'));
+  await new Promise((resolve) => worker.on('exit', resolve));
+  assert.deepEqual(messages, ['ERR_WORKER_UNSUPPORTED_OPERATION', [1, 0, 1]]);
+});
+
+test('a flag keeps the process alive only while somebody waits, unless told', () => {
+  const flag = "const flag = new daemonkit.SignalFlag('SIGUSR2');";
+  const late = "setTimeout(() => process.kill(process.pid, 'SIGUSR2'), 100).unref();";
+  const run = (source: string) => {
+    const { status, stdout, stderr } = runScript(flag + late + source);
+    assert.equal(stderr, '');
+    return [status, stdout];
+  };
+  const told = 'console.log(event.signal)';
+  assert.deepEqual(run(''), [0, '']);
+  assert.deepEqual(run('flag.signal; flag.view; flag.fd;'), [0, '']);
+  assert.deepEqual(run(`flag.wait().then((event) => ${told});`), [0, 'SIGUSR2\n']);
+  assert.deepEqual(run(`flag.wait().then((event) => ${told}); flag.unref();`), [0, '']);
+  const loop = `(async () => { for await (const event of flag) { ${told}; break; } })();`;
+  assert.deepEqual(run(loop), [0, 'SIGUSR2\n']);
+  const ref = "flag.ref().signal.onabort = () => { console.log('aborted'); flag.unref(); };";
+  assert.deepEqual(run(ref), [0, 'aborted\n']);
+});
+
+test('a thousand flags leave no descriptor and no handler', async () => {
+  const before = descriptors();
+  for (let i = 0; i < 1000; i++) {
+    using flag = new SignalFlag('SIGUSR2');
+    if (i % 100 !== 0) continue;
+    hit();
+    flag.clear();
+    flag.ref();
+    setTimeout(hit, 1);
+    await flag.wait();
+  }
+  assert.equal(descriptors(), before);
+  assert.equal(disposition(USR2), 'default');
+});
+
+test('without descriptors the constructor throws and leaves nothing behind', () => {
+  // A flag's pipe is two, and the first flag needs two for the holder's.
+  const { status, stdout, stderr } = runScript(
+    `
+    const open = [];
+    try { for (;;) open.push(fs.openSync('/dev/null')); } catch {}
+    const results = [];
+    for (let free = 0; free < 4; free++) {
+      try { new daemonkit.SignalFlag('SIGUSR2'); results.push('made'); } catch (error) {
+        results.push(error.code + error.errno + error.syscall);
+      }
+      fs.closeSync(open.pop());
+    }
+    const flag = new daemonkit.SignalFlag('SIGUSR2');
+    process.kill(process.pid, 'SIGUSR2');
+    console.log(...results, flag.raised);`,
+    { via: ['prlimit', '--nofile=64'] },
+  );
+  assert.deepEqual([status, stderr], [0, '']);
+  assert.equal(stdout, `${'EMFILE-24pipe2 '.repeat(4)}true\n`);
+});
+
+test('signals that must not be caught and wrong arguments are refused', () => {
+  const code = (signals: unknown) => {
+    try {
+      new SignalFlag(signals as string)[Symbol.dispose]();
+    } catch (error) {
+      assert.ok(error instanceof TypeError || error instanceof RangeError);
+      return (error as NodeJS.ErrnoException).code;
+    }
+    return 'none';
+  };
+  const before = descriptors();
+  const empty: string[] = [];
+  const faults = ['SIGSEGV', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGTRAP', 'SIGSYS'];
+  const unknown = ['SIGNOPE', 'sigterm', 'TERM', '', 'SIGRTMIN+31', 'SIGRTMAX-31', 'toString'];
+  for (const name of ['SIGKILL', 9, 'SIGSTOP', 'SIGPROF', 32, 33, ...faults, ...unknown, empty]) {
+    assert.equal(code(name), 'ERR_INVALID_ARG_VALUE', `${name}`);
+    assert.equal(
+      code(['SIGUSR2', name]),
+      name === empty ? 'ERR_INVALID_ARG_TYPE' : 'ERR_INVALID_ARG_VALUE',
+    );
+  }
+  for (const number of [0, -1, 65, 1.5, Number.NaN]) assert.equal(code(number), 'ERR_OUT_OF_RANGE');
+  for (const other of [undefined, null, {}, 15n, true, [undefined]]) {
+    assert.equal(code(other), 'ERR_INVALID_ARG_TYPE');
+  }
+  assert.deepEqual([descriptors(), disposition(USR2)], [before, 'default']);
+  for (const fine of ['SIGCHLD', 'SIGIO', 'SIGPOLL', 34, 64, 'SIGRTMIN', 'SIGRTMAX-30']) {
+    assert.equal(code(fine), 'none', `${fine}`);
+  }
+});
+
+test('wrong options of wait() reject before it waits; a disposed flag says so', async () => {
+  const flag = new SignalFlag('SIGUSR2');
+  hit();
+  const wait = (options: unknown) => flag.wait(options as object);
+  await assert.rejects(wait(null), { code: 'ERR_INVALID_ARG_TYPE' });
+  await assert.rejects(wait({ signal: 'SIGTERM' }), { code: 'ERR_INVALID_ARG_TYPE' });
+  await assert.rejects(wait({ timeout: 1 }), { code: 'ERR_INVALID_ARG_VALUE' });
+  flag[Symbol.dispose]();
+  flag[Symbol.dispose]();
+  assert.deepEqual([flag.raised, [...flag.view]], [true, [1, 1]]);
+  const gone = { code: 'ERR_INVALID_STATE' };
+  for (const use of ['fd', 'signal'] as const) assert.throws(() => flag[use], gone);
+  for (const call of ['clear', 'ref', 'unref'] as const) assert.throws(() => flag[call](), gone);
+  await assert.rejects(take(flag, 1), gone);
+});

@@ -1,0 +1,34 @@
+// A native module that handles SIGUSR2 by itself, as any addon may. Built by signal-chain.test.ts;
+// with -DRAISE it raises the signal instead and tells what became of errno.
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef RAISE
+static void handler(int number, siginfo_t* info, void* context) {
+  (void)context;
+  char text[] = "foreign 0\n";
+  if (number == SIGUSR2 && info->si_pid == getpid()) text[8] = '1';
+  if (write(1, text, sizeof text - 1) < 0) _exit(111);
+  errno = 99;
+}
+#endif
+
+void* napi_register_module_v1(void* env, void* exports) {
+  (void)env;
+#ifdef RAISE
+  errno = 77;
+  for (int i = 0; i < RAISE; i++) raise(SIGUSR2);
+  printf("errno %d\n", errno);
+  fflush(stdout);
+#else
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_sigaction = handler;
+  action.sa_flags = SA_SIGINFO;
+  sigaction(SIGUSR2, &action, NULL);
+#endif
+  return exports;
+}
