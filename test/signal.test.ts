@@ -8,8 +8,8 @@ import { type SignalEvent, SignalFlag } from 'daemonkit';
 import { entry, runScript } from './helpers/script.js';
 import { disposition, subject } from './helpers/subject.js';
 
-const USR2 = 12;
-const hit = (signal: string | number = 'SIGUSR2') => process.kill(process.pid, signal);
+const ALRM = 14;
+const hit = (signal: string | number = 'SIGALRM') => process.kill(process.pid, signal);
 const descriptors = () => readdirSync('/proc/self/fd').length;
 
 /** The first events of an iteration, as many as asked for. */
@@ -73,9 +73,9 @@ test('SIGPIPE, which Node ignores, is caught and then ignored again', () => {
 });
 
 test('wait() resolves at once when raised, else by the event loop, and all that wait', async () => {
-  using flag = new SignalFlag(['SIGUSR2', 'SIGWINCH']);
+  using flag = new SignalFlag(['SIGALRM', 'SIGWINCH']);
   hit();
-  assert.equal((await flag.wait()).signal, 'SIGUSR2');
+  assert.equal((await flag.wait()).signal, 'SIGALRM');
   assert.equal(flag.raised, true, 'waiting does not lower the flag');
   flag.clear();
   assert.equal(flag.raised, false);
@@ -85,7 +85,7 @@ test('wait() resolves at once when raised, else by the event loop, and all that 
 });
 
 test('wait() is ended by an AbortSignal and by dispose', async () => {
-  const flag = new SignalFlag('SIGUSR2');
+  const flag = new SignalFlag('SIGALRM');
   const reason = new Error('mine');
   const aborted = { name: 'AbortError', code: 'ABORT_ERR', cause: reason };
   await assert.rejects(flag.wait({ signal: AbortSignal.abort(reason) }), aborted);
@@ -100,18 +100,18 @@ test('wait() is ended by an AbortSignal and by dispose', async () => {
 });
 
 test('an event tells the sender, its real user id, the time and the count', async () => {
-  using flag = new SignalFlag(['SIGUSR2', 'SIGRTMIN+3', 'SIGRTMAX']);
+  using flag = new SignalFlag(['SIGALRM', 'SIGRTMIN+3', 'SIGRTMAX']);
   const earliest = Date.now();
   // Only the real user id of root's child is another one: it may signal us still.
   // Ascending, as the kernel delivers the lowest first when several are pending.
   const code = `import os; os.setresuid(1234, 0, 0)
-for signal in (12, 37, 37, 64): os.kill(${process.pid}, signal)`;
+for signal in (14, 37, 37, 64): os.kill(${process.pid}, signal)`;
   const sender = spawnSync('python3', ['-c', code]);
   assert.equal(sender.status, 0, String(sender.stderr));
   const events = await take(flag, 4);
   assert.deepEqual(
     events.map(({ signal, number, count }) => `${signal} ${number} ${count}`),
-    ['SIGUSR2 12 1', 'SIGRTMIN+3 37 1', 'SIGRTMIN+3 37 2', 'SIGRTMIN+30 64 1'],
+    ['SIGALRM 14 1', 'SIGRTMIN+3 37 1', 'SIGRTMIN+3 37 2', 'SIGRTMIN+30 64 1'],
   );
   for (const event of events) {
     assert.deepEqual([event.pid, event.uid], [sender.pid, 1234]);
@@ -120,7 +120,7 @@ for signal in (12, 37, 37, 64): os.kill(${process.pid}, signal)`;
 });
 
 test('events that no loop has taken are kept, until clear()', async () => {
-  using flag = new SignalFlag('SIGUSR2');
+  using flag = new SignalFlag('SIGALRM');
   hit();
   hit();
   assert.deepEqual(
@@ -137,7 +137,7 @@ test('events that no loop has taken are kept, until clear()', async () => {
 });
 
 test('an iteration ends with dispose, and clear() within it loses nothing', async () => {
-  const flag = new SignalFlag('SIGUSR2');
+  const flag = new SignalFlag('SIGALRM');
   const counts: number[] = [];
   for (let i = 0; i < 5; i++) hit();
   for await (const { count } of flag) {
@@ -149,13 +149,13 @@ test('an iteration ends with dispose, and clear() within it loses nothing', asyn
 });
 
 test('signal aborts when raised, and is replaced after clear()', async () => {
-  using flag = new SignalFlag('SIGUSR2');
+  using flag = new SignalFlag('SIGALRM');
   const { signal } = flag;
   assert.equal(flag.signal, signal);
   assert.equal(signal.aborted, false);
   setTimeout(hit, 5);
   await assert.rejects(sleep(5000, undefined, { signal }), { name: 'AbortError' });
-  assert.match(String(signal.reason), /AbortError: SIGUSR2/);
+  assert.match(String(signal.reason), /AbortError: SIGALRM/);
   assert.equal(flag.signal, signal);
   flag.clear();
   assert.equal(flag.signal.aborted, false);
@@ -164,7 +164,7 @@ test('signal aborts when raised, and is replaced after clear()', async () => {
 });
 
 test('fd is readable from the first signal to clear()', () => {
-  using flag = new SignalFlag('SIGUSR2');
+  using flag = new SignalFlag('SIGALRM');
   const readable = () => {
     try {
       return readSync(flag.fd, Buffer.alloc(24)) === 24;
@@ -182,11 +182,11 @@ test('fd is readable from the first signal to clear()', () => {
 });
 
 test('a Worker sees the signal in the view, and cannot make a flag', async () => {
-  using flag = new SignalFlag(['SIGUSR2', 'SIGWINCH']);
+  using flag = new SignalFlag(['SIGALRM', 'SIGWINCH']);
   const code = `
     const { parentPort, workerData } = require('node:worker_threads');
     import(${JSON.stringify(entry)}).then(({ SignalFlag }) => {
-      try { new SignalFlag('SIGUSR2'); } catch (error) { parentPort.postMessage(error.code); }
+      try { new SignalFlag('SIGALRM'); } catch (error) { parentPort.postMessage(error.code); }
       while (Atomics.load(workerData, 0) === 0);
       parentPort.postMessage([...workerData]);
     });`;
@@ -198,8 +198,8 @@ test('a Worker sees the signal in the view, and cannot make a flag', async () =>
 });
 
 test('a flag keeps the process alive only while somebody waits, unless told', () => {
-  const flag = "const flag = new daemonkit.SignalFlag('SIGUSR2');";
-  const late = "setTimeout(() => process.kill(process.pid, 'SIGUSR2'), 100).unref();";
+  const flag = "const flag = new daemonkit.SignalFlag('SIGALRM');";
+  const late = "setTimeout(() => process.kill(process.pid, 'SIGALRM'), 100).unref();";
   const run = (source: string) => {
     const { status, stdout, stderr } = runScript(flag + late + source);
     assert.equal(stderr, '');
@@ -208,10 +208,10 @@ test('a flag keeps the process alive only while somebody waits, unless told', ()
   const told = 'console.log(event.signal)';
   assert.deepEqual(run(''), [0, '']);
   assert.deepEqual(run('flag.signal; flag.view; flag.fd;'), [0, '']);
-  assert.deepEqual(run(`flag.wait().then((event) => ${told});`), [0, 'SIGUSR2\n']);
+  assert.deepEqual(run(`flag.wait().then((event) => ${told});`), [0, 'SIGALRM\n']);
   assert.deepEqual(run(`flag.wait().then((event) => ${told}); flag.unref();`), [0, '']);
   const loop = `(async () => { for await (const event of flag) { ${told}; break; } })();`;
-  assert.deepEqual(run(loop), [0, 'SIGUSR2\n']);
+  assert.deepEqual(run(loop), [0, 'SIGALRM\n']);
   const ref = "flag.ref().signal.onabort = () => { console.log('aborted'); flag.unref(); };";
   assert.deepEqual(run(ref), [0, 'aborted\n']);
 });
@@ -219,7 +219,7 @@ test('a flag keeps the process alive only while somebody waits, unless told', ()
 test('a thousand flags leave no descriptor and no handler', async () => {
   const before = descriptors();
   for (let i = 0; i < 1000; i++) {
-    using flag = new SignalFlag('SIGUSR2');
+    using flag = new SignalFlag('SIGALRM');
     if (i % 100 !== 0) continue;
     hit();
     flag.clear();
@@ -228,7 +228,7 @@ test('a thousand flags leave no descriptor and no handler', async () => {
     await flag.wait();
   }
   assert.equal(descriptors(), before);
-  assert.equal(disposition(USR2), 'default');
+  assert.equal(disposition(ALRM), 'default');
 });
 
 test('without descriptors the constructor throws and leaves nothing behind', () => {
@@ -239,13 +239,13 @@ test('without descriptors the constructor throws and leaves nothing behind', () 
     try { for (;;) open.push(fs.openSync('/dev/null')); } catch {}
     const results = [];
     for (let free = 0; free < 4; free++) {
-      try { new daemonkit.SignalFlag('SIGUSR2'); results.push('made'); } catch (error) {
+      try { new daemonkit.SignalFlag('SIGALRM'); results.push('made'); } catch (error) {
         results.push(error.code + error.errno + error.syscall);
       }
       fs.closeSync(open.pop());
     }
-    const flag = new daemonkit.SignalFlag('SIGUSR2');
-    process.kill(process.pid, 'SIGUSR2');
+    const flag = new daemonkit.SignalFlag('SIGALRM');
+    process.kill(process.pid, 'SIGALRM');
     console.log(...results, flag.raised);`,
     { via: ['prlimit', '--nofile=64'] },
   );
@@ -270,7 +270,7 @@ test('signals that must not be caught and wrong arguments are refused', () => {
   for (const name of ['SIGKILL', 9, 'SIGSTOP', 'SIGPROF', 32, 33, ...faults, ...unknown, empty]) {
     assert.equal(code(name), 'ERR_INVALID_ARG_VALUE', `${name}`);
     assert.equal(
-      code(['SIGUSR2', name]),
+      code(['SIGALRM', name]),
       name === empty ? 'ERR_INVALID_ARG_TYPE' : 'ERR_INVALID_ARG_VALUE',
     );
   }
@@ -278,14 +278,14 @@ test('signals that must not be caught and wrong arguments are refused', () => {
   for (const other of [undefined, null, {}, 15n, true, [undefined]]) {
     assert.equal(code(other), 'ERR_INVALID_ARG_TYPE');
   }
-  assert.deepEqual([descriptors(), disposition(USR2)], [before, 'default']);
+  assert.deepEqual([descriptors(), disposition(ALRM)], [before, 'default']);
   for (const fine of ['SIGCHLD', 'SIGIO', 'SIGPOLL', 34, 64, 'SIGRTMIN', 'SIGRTMAX-30']) {
     assert.equal(code(fine), 'none', `${fine}`);
   }
 });
 
 test('wrong options of wait() reject before it waits; a disposed flag says so', async () => {
-  const flag = new SignalFlag('SIGUSR2');
+  const flag = new SignalFlag('SIGALRM');
   hit();
   const wait = (options: unknown) => flag.wait(options as object);
   await assert.rejects(wait(null), { code: 'ERR_INVALID_ARG_TYPE' });

@@ -1,4 +1,4 @@
-// A native module that handles SIGUSR2 by itself, as any addon may. Built by signal-chain.test.ts;
+// A native module that handles SIGALRM by itself, as any addon may. Built by signal-chain.test.ts;
 // with -DRAISE it raises the signal instead and tells what became of errno.
 #include <errno.h>
 #include <signal.h>
@@ -10,7 +10,7 @@
 static void handler(int number, siginfo_t* info, void* context) {
   (void)context;
   char text[] = "foreign 0\n";
-  if (number == SIGUSR2 && info->si_pid == getpid()) text[8] = '1';
+  if (number == SIGALRM && info->si_pid == getpid()) text[8] = '1';
   if (write(1, text, sizeof text - 1) < 0) _exit(111);
   errno = 99;
 }
@@ -20,7 +20,7 @@ void* napi_register_module_v1(void* env, void* exports) {
   (void)env;
 #ifdef RAISE
   errno = 77;
-  for (int i = 0; i < RAISE; i++) raise(SIGUSR2);
+  for (int i = 0; i < RAISE; i++) raise(SIGALRM);
   printf("errno %d\n", errno);
   fflush(stdout);
 #else
@@ -28,7 +28,7 @@ void* napi_register_module_v1(void* env, void* exports) {
   memset(&action, 0, sizeof action);
   action.sa_sigaction = handler;
   action.sa_flags = SA_SIGINFO;
-  sigaction(SIGUSR2, &action, NULL);
+  sigaction(SIGALRM, &action, NULL);
 #endif
   return exports;
 }
