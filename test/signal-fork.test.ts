@@ -1,0 +1,119 @@
+// A SignalFlag in a process that forks: each process has the flag, and only its own signals.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { test } from 'node:test';
+import { disposition, subject } from './helpers/subject.js';
+
+const ALRM = 14;
+
+test('the child inherits flag and unread events; from then on each has its own', async () => {
+  await using family = subject(`
+    const flag = new SignalFlag('SIGALRM');
+    const heard = [];
+    process.on('SIGALRM', () => heard.push(process.pid));
+    process.kill(process.pid, 'SIGALRM');
+    const parent = process.pid;
+    const pid = daemonkit.fork();
+    const who = pid === 0 ? 'child' : 'parent';
+    const events = flag[Symbol.asyncIterator]();
+    const { value } = await events.next();
+    say(who, process.pid, flag.raised, value.count, value.pid === parent);
+    await events.return();
+    flag.clear();
+    process.on('SIGHUP', () => say(who, 'is', flag.raised, flag.view[1], heard.length));
+    setTimeout(() => process.exit(3), 20_000);
+    for (;;) {
+      const { count } = await flag.wait();
+      flag.clear();
+      say(who, 'woken', count);
+    }`);
+  const first = [await family.line(), await family.line()].sort();
+  const child = Number(first[0]?.split(' ')[1]);
+  assert.deepEqual(first, [`child ${child} true 1 true`, `parent ${family.pid} true 1 true`]);
+  assert.notEqual(child, family.pid);
+  try {
+    for (const [pid, who] of [
+      [child, 'child'],
+      [family.pid, 'parent'],
+      [child, 'child'],
+    ] as const) {
+      assert.equal(disposition(ALRM, pid), 'caught');
+      process.kill(pid, 'SIGALRM');
+      assert.match(await family.line(), new RegExp(`^${who} woken [23]$`));
+    }
+    process.kill(family.pid, 'SIGHUP');
+    assert.equal(await family.line(), 'parent is false 2 2');
+    process.kill(child, 'SIGHUP');
+    assert.equal(await family.line(), 'child is false 3 3');
+  } finally {
+    process.kill(child, 'SIGKILL');
+  }
+});
+
+test('disposing in the child leaves the parent its handler, and the other way round', async () => {
+  for (const disposer of ['child', 'parent']) {
+    await using family = subject(`
+      const flag = new SignalFlag('SIGALRM');
+      const who = daemonkit.fork() === 0 ? 'child' : 'parent';
+      if (who === '${disposer}') flag[Symbol.dispose]();
+      say(who, process.pid);
+      setTimeout(() => process.exit(3), 20_000);
+      await flag.wait();
+      say(who, 'woken');`);
+    const pids = new Map<string, number>();
+    for (let i = 0; i < 2; i++) {
+      const [who, pid] = (await family.line()).split(' ');
+      pids.set(who as string, Number(pid));
+    }
+    const other = disposer === 'child' ? 'parent' : 'child';
+    try {
+      assert.equal(disposition(ALRM, pids.get(disposer)), 'default');
+      assert.equal(disposition(ALRM, pids.get(other)), 'caught');
+      process.kill(pids.get(other) as number, 'SIGALRM');
+      assert.equal(await family.line(), `${other} woken`);
+    } finally {
+      for (const pid of pids.values()) {
+        try {
+          process.kill(pid, 'SIGKILL');
+        } catch {
+          // It has ended by itself.
+        }
+      }
+    }
+  }
+});
+
+test('forks in the midst of a storm of signals, generation after generation', async () => {
+  await using family = subject(`
+    const flag = new SignalFlag(['SIGALRM', 'SIGRTMIN+1']);
+    say('ready');
+    while (!flag.raised);
+    const started = flag.view[1];
+    for (let i = 0; i < 40; i++) {
+      if (daemonkit.fork() !== 0) continue;
+      // In the child: no more ALRM, but a signal of its own, by memory and by the loop.
+      flag.clear();
+      setTimeout(() => process.exit(3), 20_000);
+      if (i % 4 === 0) daemonkit.fork();
+      const own = flag.wait();
+      process.kill(process.pid, 35);
+      const { number, pid } = await own;
+      say(flag.view[2], number, pid === process.pid);
+      process.exit(0);
+    }
+    const stormed = flag.view[1] > started;
+    setTimeout(() => say('parent', stormed, flag.view[2]), 3000);`);
+  assert.equal(await family.line(), 'ready');
+  const storm = `import os, time
+end = time.time() + 3
+while time.time() < end:
+  for i in range(1000): os.kill(${family.pid}, ${ALRM})`;
+  const sender = spawnSync('python3', ['-c', storm], { timeout: 30_000 });
+  assert.equal(sender.status, 0, String(sender.stderr));
+  const lines: string[] = [];
+  for (let i = 0; i < 51; i++) lines.push(await family.line());
+  const children = lines.filter((line) => !line.startsWith('parent'));
+  assert.deepEqual(new Set(children), new Set(['1 35 true']));
+  assert.equal(lines.length - children.length, 1);
+  assert.match(lines.find((line) => line.startsWith('parent')) as string, /^parent true 0$/);
+});
