@@ -19,12 +19,15 @@ export interface Subject extends AsyncDisposable {
   end(): Promise<number | string>;
 }
 
+/** Long after any of them should have ended; a hanging one then fails its test. */
+const DEADLINE = 90_000;
+
 /** Starts an ES module with `daemonkit`, `SignalFlag`, `fs` and `say()` in scope. */
 export function subject(source: string): Subject {
   const child: ChildProcess = spawn(
     process.execPath,
     ['--input-type=module', '--eval', prelude + source],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
+    { stdio: ['ignore', 'pipe', 'inherit'], timeout: DEADLINE, killSignal: 'SIGKILL' },
   );
   const exited = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
   const lines = createInterface(child.stdout as NodeJS.ReadableStream)[Symbol.asyncIterator]();
