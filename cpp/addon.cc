@@ -85,6 +85,7 @@ void ExportSignalFlag(Napi::Object exports) {
   marshal::Export<sys::SignalFlagFd>(exports, "signalFlagFd");
   marshal::Export<sys::SignalFlagRead>(exports, "signalFlagRead");
   marshal::Export<sys::SignalFlagLatest>(exports, "signalFlagLatest");
+  marshal::Export<sys::SignalFlagSettle>(exports, "signalFlagSettle");
   marshal::Export<sys::SignalFlagClose>(exports, "signalFlagClose");
   marshal::Export<sys::SignalRtMin>(exports, "signalRtMin");
   marshal::Export<sys::SignalRtMax>(exports, "signalRtMax");

@@ -57,6 +57,8 @@ export interface Native {
   signalFlagRead(id: number, into: Int32Array): number;
   /** The latest record of a signal, of whichever flag. */
   signalFlagLatest(number: number, into: Int32Array): void;
+  /** Waits until no handler is between counting and writing, on another thread. */
+  signalFlagSettle(id: number): void;
   signalFlagClose(id: number): void;
   signalRtMin(): number;
   signalRtMax(): number;

@@ -53,7 +53,7 @@ export class SignalRecords {
   readonly #numbers: readonly number[];
   readonly #view: Int32Array;
   #queue: SignalEvent[] = [];
-  /** Per signal, the count of the last event queued or skipped: a higher one is news. */
+  /** Per signal, the highest count of an event queued or skipped: a higher one is news. */
   #told: number[];
 
   constructor(id: number, numbers: readonly number[], view: Int32Array) {
@@ -80,18 +80,12 @@ export class SignalRecords {
   /** The next event: queued, in the pipe, or dropped from both and only counted. */
   take(): SignalEvent | undefined {
     if (this.#queue.length === 0) this.pull();
-    const event = this.#queue.shift();
-    if (event !== undefined) return event;
-    const missed = this.#told.findIndex((told, i) => told !== this.#count(i));
-    if (missed === -1) return undefined;
-    const latest = this.#fromMemory(missed);
-    this.#told[missed] = latest.count;
-    return latest;
+    return this.#queue.shift() ?? this.#takeMissed();
   }
 
   /** Forgets the events up to these counts, in the pipe too. */
   forget(counts: readonly number[]): void {
-    this.pull();
+    this.#settle();
     const limit = (event: SignalEvent) => counts[this.#numbers.indexOf(event.number)] as number;
     this.#queue = this.#queue.filter((event) => isPast(event.count, limit(event)));
     this.#told = counts.map((count, i) => {
@@ -112,6 +106,27 @@ export class SignalRecords {
     return Atomics.load(this.#view, 1 + index) >>> 0;
   }
 
+  /** One event for all that were counted, but dropped. */
+  #takeMissed(): SignalEvent | undefined {
+    const counts = this.counts();
+    const isMissed = (told: number, i: number) => isPast(counts[i] as number, told);
+    if (!this.#told.some(isMissed)) return undefined;
+    this.#settle();
+    const event = this.#queue.shift();
+    if (event !== undefined) return event;
+    const missed = this.#told.findIndex(isMissed);
+    if (missed === -1) return undefined;
+    const count = counts[missed] as number;
+    this.#told[missed] = count;
+    return { ...this.#fromMemory(missed), count };
+  }
+
+  /** Pulls, with the records of all that has been counted by now: written, or dropped for good. */
+  #settle(): void {
+    native.signalFlagSettle(this.#id);
+    this.pull();
+  }
+
   #fromMemory(index: number): SignalEvent {
     const number = this.#numbers[index] as number;
     native.signalFlagLatest(number, scratch);
@@ -120,9 +135,8 @@ export class SignalRecords {
 
   #enqueue(event: SignalEvent): void {
     const index = this.#numbers.indexOf(event.number);
-    // Else taken from memory already, between the handler's two steps.
-    if (!isPast(event.count, this.#told[index] as number)) return;
-    this.#told[index] = event.count;
+    // Handlers of two threads may write in the other order than they counted.
+    if (isPast(event.count, this.#told[index] as number)) this.#told[index] = event.count;
     this.#queue.push(event);
   }
 }

@@ -185,7 +185,7 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
 
   /**
    * The deliveries since the flag was made or cleared, and then as they come, until dispose().
-   * Does not lower the flag. Loops over one flag share its events. At most 1,024 events wait for a
+   * Does not lower the flag. Signals handled by two threads at once may come in either order. Loops over one flag share its events. At most 1,024 events wait for a
    * slow loop, besides those in the pipe; beyond that some are left out, which shows as a gap in
    * `count`, but the last `count` of each signal always comes.
    */

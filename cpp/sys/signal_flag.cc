@@ -118,9 +118,13 @@ Flag* Obtain() {
 }
 
 // Waits only for handlers on other threads: one that interrupts this loop ends before it goes on.
+void AwaitHandlers(const Flag& flag) {
+  while (flag.users != 0) sched_yield();
+}
+
 void Detach(Flag* flag) {
   for (auto& word : flag->word) word = 0;
-  while (flag->users != 0) sched_yield();
+  AwaitHandlers(*flag);
 }
 
 void Dismantle(Flag* flag) {
@@ -170,6 +174,10 @@ void SignalFlagLatest(int number, Int32Span into) {
   while (slot.locked.exchange(true)) sched_yield();
   std::memcpy(into.data, &slot.record, sizeof(Record));
   slot.locked = false;
+}
+
+void SignalFlagSettle(int id) {
+  AwaitHandlers(*Find(id));
 }
 
 void SignalFlagClose(int id) {

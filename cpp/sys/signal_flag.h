@@ -21,6 +21,9 @@ int SignalFlagRead(int id, Int32Span into);
 // Writes the latest record of a signal, whichever flag it was for, to `into`.
 void SignalFlagLatest(int number, Int32Span into);
 
+// Returns when each signal counted before the call has its record in the pipe, or dropped.
+void SignalFlagSettle(int id);
+
 // Takes the flag off its signals, restoring their handlers. No handler uses its memory after this.
 void SignalFlagClose(int id);
 
