@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "fork/fork.h"
+#include "fork/threads.h"
 #include "marshal.h"
 #include "marshal_process.h"
 #include "sys/chroot.h"
@@ -47,16 +48,16 @@ Napi::Value ForkObstacles(const Napi::CallbackInfo& info) {
   return result;
 }
 
-Napi::Value AdoptThreadIds(const Napi::CallbackInfo& info) {
-  const int64_t milliseconds = info[0].As<Napi::Number>().Int64Value();
-  return Napi::Boolean::New(info.Env(), livefork::AdoptThreadIds(uint64_t(milliseconds) * 1000000));
+bool Quiesce(int milliseconds) {
+  return livefork::AwaitQuiescence(static_cast<uint64_t>(milliseconds) * 1000000);
 }
 
 void ExportFork(Napi::Object exports) {
   Napi::Env env = exports.Env();
   exports.Set("fork", Napi::Function::New<Fork>(env, "fork"));
   exports.Set("forkObstacles", Napi::Function::New<ForkObstacles>(env, "forkObstacles"));
-  exports.Set("adoptThreadIds", Napi::Function::New<AdoptThreadIds>(env, "adoptThreadIds"));
+  marshal::Export<Quiesce>(exports, "quiesce");
+  marshal::Export<livefork::IdsAdopted>(exports, "idsAdopted");
 }
 
 void ExportFd(Napi::Object exports) {

@@ -1,8 +1,15 @@
 // fork(2) with a working child: docs/live-fork.md has the how and why.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread } from 'node:worker_threads';
 import { runForkHooks } from './atfork.js';
 import { systemError, workerUnsupported } from './errors.js';
-import { adoptThreadIds, inspectorSockets, liveWorkers, refreshChild } from './forkstate.js';
+import {
+  adoptThreadIds,
+  awaitStartup,
+  inspectorSockets,
+  liveWorkers,
+  refreshChild,
+} from './forkstate.js';
 import { native } from './native.js';
 import { boolean, integer, options as optionsObject } from './validate.js';
 
@@ -26,6 +33,7 @@ export interface ForkSupport {
 }
 
 const ENOTSUP = -95;
+const EAGAIN = -11;
 
 /** Obstacles that only JavaScript can see. */
 function scriptObstacles(workers: boolean): string[] {
@@ -105,6 +113,7 @@ function forkWithHooks(timeout: number): number {
   let pid = -1;
   try {
     runForkHooks('before');
+    awaitStartup();
     const result = native.fork(timeout, inspectorSockets());
     if (result.errno < 0) {
       throw systemError(
@@ -124,4 +133,38 @@ function forkWithHooks(timeout: number): number {
     runForkHooks('child');
   }
   return pid;
+}
+
+/** Options of {@link quiesce}. */
+export interface QuiesceOptions {
+  /** How long to wait, in milliseconds. Default: 10,000. */
+  timeout?: number;
+}
+
+/**
+ * Waits until the thread pool is idle, so that a {@link fork} right after it copies no request
+ * that would then complete in both processes (a write would be made twice).
+ *
+ * What was finished may still have its callback ahead, in both processes. A request that waits
+ * inside a system call, as a name look-up for its server or a read from a FIFO, counts as idle.
+ *
+ * @param options - see {@link QuiesceOptions}.
+ * @returns a promise that resolves when every other thread of the process waits for work.
+ * @throws (rejects with) `EAGAIN` (syscall `fork`) if that did not happen within `timeout`, or
+ *   cannot be seen because fork() is not supported here. `TypeError`/`RangeError` for wrong
+ *   options.
+ *
+ * Source: forkall(2) of Solaris, which leaves this to the program. Platform: as {@link fork}.
+ */
+export async function quiesce(options?: QuiesceOptions): Promise<void> {
+  const given = optionsObject<QuiesceOptions>(options, ['timeout']);
+  const timeout = integer(given.timeout ?? 10_000, 'options.timeout', 1);
+  if (!isMainThread) throw workerUnsupported('quiesce()');
+  const deadline = performance.now() + timeout;
+  for (let delay = 1; !native.quiesce(0); delay = Math.min(2 * delay, 50)) {
+    if (performance.now() > deadline) {
+      throw systemError(EAGAIN, 'fork', { detail: 'the thread pool is still busy' });
+    }
+    await sleep(delay);
+  }
 }

@@ -163,6 +163,24 @@ export function inspectorSockets(): number[] {
     });
 }
 
+/** Options of Node that make it read certificates on a thread of its own while it starts. */
+const READS_CERTIFICATES = /^--use-(system|openssl)-ca$/;
+let starting = true;
+
+/**
+ * Node 22 and later read NODE_EXTRA_CA_CERTS on a thread of their own while the program starts. A
+ * fork in the middle of that would leave two threads reading one file with one offset, each getting
+ * half of it; so the first fork of a young process lets that thread finish.
+ */
+export function awaitStartup(): void {
+  if (!starting) return;
+  starting = false;
+  const options = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)];
+  const reads =
+    process.env.NODE_EXTRA_CA_CERTS || options.some((option) => READS_CERTIFICATES.test(option));
+  if (reads && process.uptime() < 10) native.quiesce(2000);
+}
+
 /** In the child, before any of the user's code runs. */
 export function refreshChild(): void {
   refreshPid();
@@ -181,7 +199,7 @@ const EAGAIN = -11;
  * those Node makes one kind, the changes of user and group, which must not pass a thread by.
  */
 export function adoptThreadIds(): void {
-  if (native.adoptThreadIds(0)) return;
+  if (native.idsAdopted()) return;
   type Setter = (...args: unknown[]) => unknown;
   const setters = process as unknown as Record<(typeof SETTERS)[number], Setter>;
   const originals = SETTERS.map((name) => [name, setters[name]] as const);
@@ -197,7 +215,7 @@ export function adoptThreadIds(): void {
   }
   const retry = (delay: number) => {
     setTimeout(() => {
-      if (native.adoptThreadIds(0)) restore();
+      if (native.idsAdopted() || native.quiesce(0)) restore();
       else retry(Math.min(2 * delay, 100));
     }, delay).unref();
   };
@@ -206,6 +224,6 @@ export function adoptThreadIds(): void {
 
 /** Waits, blocking, until the child's threads have their ids; throws EAGAIN after ten seconds. */
 export function adoptThreadIdsNow(): void {
-  if (native.adoptThreadIds(10_000)) return;
+  if (native.idsAdopted() || native.quiesce(10_000)) return;
   throw systemError(EAGAIN, 'fork', { detail: 'threads of the pool are still busy after fork()' });
 }

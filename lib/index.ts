@@ -3,7 +3,14 @@ export { atFork, type ForkHooks } from './atfork.js';
 export { type ChrootOptions, chroot } from './chroot.js';
 export type { SystemError } from './errors.js';
 export { type CloseRangeOptions, closefrom, closeRange, dup, dup2, getdtablesize } from './fd.js';
-export { type ForkOptions, type ForkSupport, fork, forkSupport } from './fork.js';
+export {
+  type ForkOptions,
+  type ForkSupport,
+  fork,
+  forkSupport,
+  type QuiesceOptions,
+  quiesce,
+} from './fork.js';
 export {
   _exit,
   getpid,

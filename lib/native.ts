@@ -25,7 +25,8 @@ export interface Native {
     drop: number[],
   ): { pid: number; errno: number; syscall?: string; reason?: string };
   forkObstacles(): string[];
-  adoptThreadIds(patience: number): boolean;
+  quiesce(patience: number): boolean;
+  idsAdopted(): boolean;
   setsid(): number;
   getsid(pid: number): number;
   setpgid(pid: number, pgid: number): number;

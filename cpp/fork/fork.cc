@@ -196,15 +196,18 @@ void Sleep(uint64_t ns) {
   Sys(SYS_nanosleep, &pause, nullptr);
 }
 
-void AdoptIfWaiting(int task) {
+bool AllWaitNow(int task) {
   SignalsBlocked blocked;
   Park park;
+  bool waiting = false;
   constexpr uint64_t kStop = 1000000000;
   if (!ParkThreads(task, arena, MonotonicNs() + kStop, park)) {
-    if (park.AllWaiting()) AdoptIds(park);
+    waiting = park.AllWaiting();
+    if (waiting) AdoptIds(park);
     ReleaseThreads();
   }
   arena.Clear();
+  return waiting;
 }
 
 }  // namespace
@@ -218,17 +221,15 @@ ForkResult Fork(const ForkRequest& request) {
   }
 }
 
-bool AdoptThreadIds(uint64_t patience) {
+bool AwaitQuiescence(uint64_t patience) {
   const uint64_t deadline = MonotonicNs() + patience;
-  Fd task(IdsAdopted() ? -1 : Open("/proc/self/task"));
-  uint64_t pause = 100000;
-  while (!IdsAdopted() && task.get() >= 0 && arena.Reserve()) {
-    AdoptIfWaiting(task.get());
-    if (MonotonicNs() >= deadline) break;
-    if (!IdsAdopted()) Sleep(pause);
-    if (pause < 10000000) pause *= 2;
+  Fd task(Open("/proc/self/task"));
+  if (task.get() < 0 || !arena.Reserve()) return false;
+  for (uint64_t pause = 100000; !AllWaitNow(task.get()); pause += pause < 10000000 ? pause : 0) {
+    if (MonotonicNs() >= deadline) return false;
+    Sleep(pause);
   }
-  return IdsAdopted();
+  return true;
 }
 
 size_t Obstacles(const char** reasons, size_t room) {

@@ -23,10 +23,10 @@ struct ForkRequest {
 
 ForkResult Fork(const ForkRequest& request);
 
-// In a child whose threads were busy when it was forked: makes libc's records hold their new ids,
-// as soon as all threads wait; tries once, then again for patience nanoseconds. True when there is
-// nothing left to do. See docs/live-fork.md, "Thread ids".
-bool AdoptThreadIds(uint64_t patience);
+// Looks whether every other thread of the process waits in a system call: once, then again for
+// patience nanoseconds; true when it was so. Such a moment lets a child whose threads were busy
+// when it was forked take its new ids over (docs/live-fork.md, "Thread ids").
+bool AwaitQuiescence(uint64_t patience);
 
 // Why Fork cannot work in this process; returns how many reasons there are, none meaning that it
 // can.

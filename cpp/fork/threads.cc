@@ -116,6 +116,10 @@ bool renamed = true;  // libc's records hold the ids of this process
 
 }  // namespace
 
+bool IdsAdopted() {
+  return renamed;
+}
+
 const char* ThreadObstacle() {
   return TheLibc().obstacle;
 }
@@ -157,10 +161,6 @@ Failure RebuildThreads(Park& park, const Thread& self, char* stacks, bool rename
   // Until all have left their temporary stacks and records, nothing here may be used again.
   if (!WaitForArrivals(n, deadline)) return {EAGAIN, "fork", "a rebuilt thread did not start"};
   return {};
-}
-
-bool IdsAdopted() {
-  return renamed;
 }
 
 void AdoptIds(const Park& park) {
