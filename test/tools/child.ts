@@ -47,7 +47,7 @@ export async function inChild(body: () => unknown): Promise<void> {
  * Looks at a child from its parent, once the child's JavaScript runs (while fork() is still at work
  * there its signals are blocked), and kills it.
  */
-export async function lookAtChild<T>(look: (pid: number) => T): Promise<T> {
+export async function lookAtChild<T>(look: (pid: number) => T | Promise<T>): Promise<T> {
   const sign = join(tmpdir(), `daemonkit-ready-${process.pid}`);
   const pid = spawnChild(() => {
     writeFileSync(sign, '');
@@ -56,7 +56,7 @@ export async function lookAtChild<T>(look: (pid: number) => T): Promise<T> {
   if (pid === 0) await new Promise(() => {});
   try {
     while (!existsSync(sign)) await new Promise((resolve) => setTimeout(resolve, 2));
-    return look(pid);
+    return await look(pid);
   } finally {
     rmSync(sign, { force: true });
     process.kill(pid, 'SIGKILL');
