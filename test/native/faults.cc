@@ -10,6 +10,8 @@
 #include <cstring>
 #include <ctime>
 
+#include "objects.h"
+
 namespace {
 
 enum class Kind {
@@ -89,5 +91,6 @@ NAPI_MODULE_INIT() {
   Add(env, exports, "start", Start);
   Add(env, exports, "stop", Stop);
   Add(env, exports, "turns", Turns);
+  AddObjects(env, exports);
   return exports;
 }
