@@ -6,11 +6,16 @@
         "cpp/addon.cc",
         "cpp/marshal_process.cc",
         "cpp/sys/chroot.cc",
+        "cpp/sys/credentials.cc",
+        "cpp/sys/dispositions.cc",
         "cpp/sys/fd.cc",
+        "cpp/sys/flock.cc",
+        "cpp/sys/launcher.cc",
         "cpp/sys/process.cc",
         "cpp/sys/session.cc",
         "cpp/sys/signal_action.cc",
         "cpp/sys/signal_flag.cc",
+        "cpp/sys/socketpair.cc",
         "cpp/watch.cc"
       ],
       "conditions": [
@@ -30,7 +35,14 @@
           ],
           "include_dirs": ["cpp/fork/x86_64"]
         }],
-        ["OS=='linux'", { "sources": ["cpp/sys/close_range_linux.cc", "cpp/sys/pidfd_linux.cc"] }]
+        ["OS=='linux'", {
+          "sources": [
+            "cpp/sys/close_range_linux.cc",
+            "cpp/sys/pidfd_linux.cc",
+            "cpp/sys/stdio_linux.cc",
+            "cpp/sys/subreaper_linux.cc"
+          ]
+        }]
       ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")", "cpp"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],

@@ -6,10 +6,16 @@
 #include "marshal.h"
 #include "marshal_process.h"
 #include "sys/chroot.h"
+#include "sys/credentials.h"
+#include "sys/dispositions.h"
 #include "sys/fd.h"
+#include "sys/flock.h"
+#include "sys/launcher.h"
 #include "sys/process.h"
 #include "sys/session.h"
 #include "sys/signal_flag.h"
+#include "sys/socketpair.h"
+#include "sys/stdio.h"
 #include "watch.h"
 
 namespace {
@@ -92,6 +98,26 @@ void ExportSignalFlag(Napi::Object exports) {
   marshal::Export<sys::SignalRtMax>(exports, "signalRtMax");
 }
 
+void ExportDaemon(Napi::Object exports) {
+  marshal::Export<sys::Socketpair>(exports, "socketpair");
+  marshal::Export<sys::SendRecord>(exports, "sendRecord");
+  marshal::Export<sys::BecomeSubreaper>(exports, "becomeSubreaper");
+  marshal::Export<sys::AwaitBirth>(exports, "awaitBirth");
+  marshal::Export<sys::WriteAll>(exports, "writeAll");
+  marshal::Export<sys::ResetTerminal>(exports, "resetTerminal");
+  marshal::Export<sys::Redirect>(exports, "redirect");
+  marshal::Export<sys::IgnoreHangup>(exports, "ignoreHangup");
+  marshal::Export<sys::RestoreHangup>(exports, "restoreHangup");
+  marshal::Export<sys::ResetSignals>(exports, "resetSignals");
+}
+
+void ExportCredentials(Napi::Object exports) {
+  marshal::Export<sys::UserByName>(exports, "userByName");
+  marshal::Export<sys::GroupByName>(exports, "groupByName");
+  marshal::Export<sys::LoginGroup>(exports, "loginGroup");
+  marshal::Export<sys::SupplementaryGroups>(exports, "supplementaryGroups");
+}
+
 Napi::Object Init(Napi::Env, Napi::Object exports) {
   ExportFork(exports);
   ExportSession(exports);
@@ -100,6 +126,9 @@ Napi::Object Init(Napi::Env, Napi::Object exports) {
   marshal::Export<sys::Chroot>(exports, "chroot");
   ExportSignalFlag(exports);
   exports.Set("watch", Napi::Function::New<watch::Watch>(exports.Env(), "watch"));
+  marshal::Export<sys::FlockExclusive>(exports, "flockExclusive");
+  ExportCredentials(exports);
+  ExportDaemon(exports);
   return exports;
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -73,6 +74,26 @@ inline Napi::Value ToJs(Napi::Env env, int v) {
 }
 inline Napi::Value ToJs(Napi::Env env, int64_t v) {
   return Napi::Number::New(env, static_cast<double>(v));
+}
+
+inline Napi::Value ToJs(Napi::Env env, const std::string& v) {
+  return Napi::String::New(env, v);
+}
+
+template <typename T>
+Napi::Value ToJs(Napi::Env env, const std::vector<T>& v) {
+  auto array = Napi::Array::New(env, v.size());
+  for (uint32_t i = 0; i < v.size(); ++i) array.Set(i, ToJs(env, v[i]));
+  return array;
+}
+
+// A tuple is an array in JavaScript, to be taken apart at once.
+template <typename... T>
+Napi::Value ToJs(Napi::Env env, const std::tuple<T...>& v) {
+  auto array = Napi::Array::New(env, sizeof...(T));
+  uint32_t next = 0;
+  std::apply([&](const T&... item) { (array.Set(next++, ToJs(env, item)), ...); }, v);
+  return array;
 }
 
 template <auto F, typename R, typename... Args, size_t... I>

@@ -75,6 +75,33 @@ export interface Native {
     ref: boolean,
     owned?: boolean,
   ): Watch | number;
+
+  flockExclusive(fd: number): number;
+
+  userByName(name: string): number;
+  groupByName(name: string): number;
+  loginGroup(uid: number): number;
+  /** One negative element is -errno. */
+  supplementaryGroups(uid: number, gid: number): number[];
+
+  /** One negative element is -errno. */
+  socketpair(records: boolean): number[];
+  sendRecord(fd: number, record: string): number;
+  becomeSubreaper(): number;
+  /** cpp/sys/launcher.h: how it ended, exit code or -errno, signal, text. */
+  awaitBirth(
+    channel: number,
+    relay: number,
+    log: number,
+    middle: number,
+    timeout: number,
+  ): [how: number, code: number, signal: number, text: string];
+  writeAll(fd: number, text: string): number;
+  resetTerminal(): void;
+  redirect(fd: number, target: number, epolls: number[]): number;
+  ignoreHangup(): number;
+  restoreHangup(): number;
+  resetSignals(): number;
 }
 
 const require = createRequire(import.meta.url);

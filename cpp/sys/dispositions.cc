@@ -1,0 +1,38 @@
+#include "sys/dispositions.h"
+
+#include <signal.h>
+
+#include "sys/result.h"
+
+namespace sys {
+namespace {
+
+struct sigaction hangup;
+
+}  // namespace
+
+int IgnoreHangup() {
+  struct sigaction ignore {};
+  ignore.sa_handler = SIG_IGN;
+  return Result(sigaction(SIGHUP, &ignore, &hangup));
+}
+
+int RestoreHangup() {
+  return Result(sigaction(SIGHUP, &hangup, nullptr));
+}
+
+int ResetSignals() {
+  for (int signal = 1; signal < NSIG; ++signal) {
+    struct sigaction action;
+    // libc keeps some numbers to itself and answers EINVAL for them.
+    if (sigaction(signal, nullptr, &action) != 0) continue;
+    if (action.sa_handler != SIG_IGN || signal == SIGPIPE || signal == SIGXFSZ) continue;
+    action.sa_handler = SIG_DFL;
+    sigaction(signal, &action, nullptr);
+  }
+  sigset_t none;
+  sigemptyset(&none);
+  return -pthread_sigmask(SIG_SETMASK, &none, nullptr);
+}
+
+}  // namespace sys

@@ -1,0 +1,43 @@
+// The launcher's side of becomeDaemon(): a wait that ends when the daemon is ready or cannot be.
+#pragma once
+
+#include <string>
+#include <tuple>
+
+namespace sys {
+
+// How the wait ended; lib/daemon/launch.ts has the same numbers.
+enum class Birth : int {
+  kReady = 0,        // nothing else to tell
+  kFailed = 1,       // the record's text says why
+  kDied = 2,         // exit code or signal of the daemon
+  kMiddleDied = 3,   // exit code or signal of the process between launcher and daemon
+  kClosed = 4,       // the daemon lives, but can no longer say that it is ready
+  kTimeout = 5,      //
+  kInterrupted = 6,  // the signal that the launcher was sent
+  kError = 7,        // -errno of a call that the wait needs
+};
+
+// {how, exit code or -errno, signal, text}
+using Outcome = std::tuple<int, int, int, std::string>;
+
+// Makes the orphans among the caller's descendants its children, so that the second fork's child
+// can be waited for. 0, or -errno.
+int BecomeSubreaper();
+
+// Waits for records on `channel`: "p<pid>" announces the daemon, "r" says ready, "f<text>" says
+// why not. Meanwhile copies `relay` (the daemon's standard error) to descriptor 2 and to `log`
+// unless that is -1. `middle` is the first fork's child. Unless the outcome is kReady, everything
+// that descends from `middle` has been ended and reaped on return.
+//
+// It replaces the handlers of SIGCHLD, SIGHUP, SIGINT, SIGQUIT and SIGTERM for good: the launcher
+// does nothing after it but to _exit.
+Outcome AwaitBirth(int channel, int relay, int log, int middle, int timeout_ms);
+
+// Writes all of `text`, waiting where a non-blocking descriptor makes it wait. 0, or -errno.
+int WriteAll(int fd, const std::string& text);
+
+// Gives the terminal back the mode it had before this process made it raw.
+void ResetTerminal();
+
+}  // namespace sys

@@ -1,0 +1,16 @@
+// socketpair(2) and what becomeDaemon() says over it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace sys {
+
+// Two connected CLOEXEC sockets, of records (SOCK_SEQPACKET) or of bytes (SOCK_STREAM); one
+// element that is negative is -errno.
+std::vector<int> Socketpair(bool records);
+
+// Sends one record. 0, or -errno: -EPIPE if the other side is gone (no SIGPIPE is raised).
+int SendRecord(int fd, const std::string& record);
+
+}  // namespace sys
