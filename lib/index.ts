@@ -1,6 +1,7 @@
 /** daemonkit: real fork(), sessions, signal flags and daemons for Node.js. */
 export { atFork, type ForkHooks } from './atfork.js';
 export { type ChrootOptions, chroot } from './chroot.js';
+export { becomeDaemon, type Daemon, type DaemonOptions } from './daemon.js';
 export type { SystemError } from './errors.js';
 export { type CloseRangeOptions, closefrom, closeRange, dup, dup2, getdtablesize } from './fd.js';
 export {

@@ -1,0 +1,85 @@
+// becomeDaemon(): from a program on a terminal to a daemon, in one call.
+import { isMainThread } from 'node:worker_threads';
+import type { Birth } from './daemon/birth.js';
+import { Daemon } from './daemon/daemon.js';
+import { detach, giveUp } from './daemon/launch.js';
+import { type DaemonOptions, planOf } from './daemon/options.js';
+import { runSteps, undoSteps } from './daemon/steps.js';
+import { workerUnsupported } from './errors.js';
+
+export type { Daemon } from './daemon/daemon.js';
+export type { DaemonOptions } from './daemon/options.js';
+
+/**
+ * Makes the program a daemon. The call returns in the daemon, with all that the script has made so
+ * far: sockets that listen go on listening, connections, timers and modules are there.
+ *
+ * The process that called it, the launcher, does not come back to the script. It waits, without
+ * serving events, until the daemon is ready, passes on what the daemon writes to standard error
+ * meanwhile (to the log as well), and exits with 0. If the daemon cannot start it says why on
+ * standard error: the step, the errno, the message; it ends what is left of the daemon, removes
+ * the pidfile, and exits with 1, with the daemon's own exit code if it had one, or with 128 and the
+ * number of the signal that ended the daemon or the launcher. The script's 'exit' listeners run in
+ * the daemon only.
+ *
+ * The steps, in this order:
+ *
+ * 1. in the launcher, where errors are thrown: the directories exist, user and group are known, the
+ *    pidfile is locked, /dev/null and the log files are open;
+ * 2. `fork`, `setsid`, `fork`: the daemon has a session without a terminal, and cannot get one, as it
+ *    does not lead the session;
+ * 3. `umask`, `chdir`, `pidfile` (written), `privileged` (the hook);
+ * 4. `chroot`, `setgroups`, `setgid`, `setuid`, `drop`: proves that root cannot be regained;
+ * 5. `stdio`: 0, 1, 2 and every other descriptor of the terminal lead to /dev/null or the logs.
+ *    `process.stdin` has ended; `process.stdout`, `process.stderr` and `console` write to the logs;
+ * 6. `inherited`: closes what whoever started the program has left open; that is, what was open when
+ *    daemonkit was loaded and is not in use by the event loop;
+ * 7. `signals`: ignored signals get their default action, and the mask is emptied; listeners stay.
+ *
+ * **The pidfile** is locked as long as the daemon runs, by the rules of pidfile(3). It is removed
+ * when the daemon exits, but only emptied if it lies outside of the chroot or in a directory that
+ * `user` may not write to. A process killed by SIGKILL leaves it behind, unlocked, which does not
+ * stop the next start. Forks of the daemon neither hold nor remove it.
+ *
+ * **SIGTERM** ends the daemon with `process.exit()`, if the script has no listener for it; if it has
+ * one, that decides.
+ *
+ * @param options - see {@link DaemonOptions}.
+ * @returns the daemon's handle on itself. With `{ ready: 'manual' }`, call its `ready()`.
+ * @throws in the launcher only. `TypeError`, `RangeError` for wrong options, and in a Worker
+ *   (`ERR_WORKER_UNSUPPORTED_OPERATION`). A failed call's error has `step`, as above: `EEXIST`
+ *   (`pidfile`, with the running daemon's `pid`), `EAGAIN` (`pidfile`, that daemon has not written
+ *   its pid yet), `ENOENT` (`setgroups`, no such user or group), what open(2) and stat(2) say, and
+ *   what {@link fork} throws (`fork`). Nothing is left behind then.
+ *
+ * Linux. Where {@link forkSupport} says that there is no live fork, this throws what fork() throws.
+ *
+ * Source: daemon(7), "SysV Daemons"; daemon(3) and pidfile(3), FreeBSD; libdaemon.
+ */
+export function becomeDaemon(options?: DaemonOptions): Daemon {
+  const plan = planOf(options);
+  if (!isMainThread) throw workerUnsupported('becomeDaemon()');
+  const birth: Birth = { plan, credentials: {}, terminal: new Set() };
+  try {
+    runSteps('check', birth);
+    if (plan.detach) detach(birth);
+  } catch (error) {
+    undoSteps(birth);
+    throw error;
+  }
+  return finish(birth);
+}
+
+/** In the daemon, where an error shall not come back to the script: it would go on half-born. */
+function finish(birth: Birth): Daemon {
+  try {
+    runSteps('run', birth);
+    const daemon = new Daemon(birth);
+    if (birth.plan.ready === 'auto') daemon.ready();
+    return daemon;
+  } catch (error) {
+    if (birth.lines !== undefined) giveUp(birth.lines, error);
+    undoSteps(birth);
+    throw error;
+  }
+}

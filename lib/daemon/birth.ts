@@ -1,0 +1,33 @@
+// What a daemon has while it is being born: what the launcher has opened and looked up for it.
+import type { Credentials } from '../credentials.js';
+import type { Survey } from '../descriptors.js';
+import type { Pidfile } from '../pidfile.js';
+import type { Plan } from './options.js';
+
+/** The files that 0, 1 and 2 become, opened while their paths still lead to them. */
+export interface StandardFiles {
+  null: number;
+  /** That of /dev/null if there is no log file. */
+  stdout: number;
+  stderr: number;
+}
+
+export interface Birth {
+  readonly plan: Plan;
+  pidfile?: Pidfile;
+  credentials: Credentials;
+  files?: StandardFiles;
+  /** The terminal's device numbers. */
+  terminal: Set<number>;
+  survey?: Survey;
+  /** The daemon's ends of the lines to the launcher; absent without one. */
+  lines?: Lines;
+}
+
+/** Two sockets: pipes whose ends are both here would get private twins in the fork's child. */
+export interface Lines {
+  /** Takes the records that cpp/sys/launcher.h tells of. */
+  readonly channel: number;
+  /** The daemon's standard error until it is ready. */
+  readonly relay: number;
+}

@@ -1,0 +1,91 @@
+// The daemon's handle on itself: readiness, and what must be tidied up when it ends.
+import { atFork } from '../atfork.js';
+import { native } from '../native.js';
+import type { Birth } from './birth.js';
+import { leaveLauncher } from './files.js';
+import { tell } from './launch.js';
+import { describe } from './report.js';
+
+/**
+ * What {@link becomeDaemon} returns in the daemon. Disposing it removes the pidfile; so does the
+ * process's 'exit' event, and SIGTERM.
+ */
+export class Daemon implements Disposable, AsyncDisposable {
+  readonly #birth: Birth;
+  readonly #pid = process.pid;
+  readonly #hooks: Disposable;
+
+  /** @internal */
+  constructor(birth: Birth) {
+    this.#birth = birth;
+    this.#hooks = atFork({ child: () => this.#disown() });
+    process.on('exit', this.#tidy);
+    process.on('SIGTERM', this.#terminate);
+  }
+
+  /** The pidfile's path as it was before any chroot; undefined without one. */
+  get pidFile(): string | undefined {
+    return this.#birth.pidfile?.path;
+  }
+
+  /**
+   * Tells the launcher that the daemon is ready: it exits with code 0, and standard error goes to
+   * the log from here on. Does nothing if it was called before, in a fork of the daemon, and
+   * without a launcher.
+   *
+   * If the launcher is gone, whoever started it takes the start for failed; so the process ends
+   * with code 1 then, after its 'exit' listeners.
+   *
+   * Source: daemon(7) steps 14 and 15.
+   */
+  ready(): void {
+    const { lines } = this.#birth;
+    if (lines === undefined) return;
+    const told = tell(lines, 'r');
+    leaveLauncher(this.#birth);
+    if (!told) process.exit(1);
+  }
+
+  /**
+   * Tells the launcher that the daemon cannot start, and ends the process with code 1, after its
+   * 'exit' listeners. The launcher prints the error and exits with code 1. When the daemon was
+   * ready before, the error goes to its standard error.
+   *
+   * @param error - anything; of an Error, message, code and stack are told.
+   */
+  fail(error: unknown): never {
+    const { lines } = this.#birth;
+    if (lines === undefined) native.writeAll(2, `daemonkit: ${describe(error)}\n`);
+    else tell(lines, `f${describe(error)}`);
+    return process.exit(1);
+  }
+
+  /** Removes the pidfile and gives its lock up; the process goes on. */
+  [Symbol.dispose](): void {
+    this.#hooks[Symbol.dispose]();
+    process.off('exit', this.#tidy);
+    process.off('SIGTERM', this.#terminate);
+    this.#tidy();
+  }
+
+  /** As `[Symbol.dispose]()`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this[Symbol.dispose]();
+  }
+
+  readonly #tidy = (): void => {
+    if (process.pid === this.#pid) this.#birth.pidfile?.remove();
+  };
+
+  readonly #terminate = (): void => {
+    // Whoever listens too has something to do before the end, and ends the process itself.
+    if (process.listenerCount('SIGTERM') === 1) process.exit();
+  };
+
+  /** In a fork of the daemon: the pidfile, its lock and the launcher are the daemon's alone. */
+  #disown(): void {
+    this[Symbol.dispose]();
+    this.#birth.pidfile?.close();
+    leaveLauncher(this.#birth);
+  }
+}

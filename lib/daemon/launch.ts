@@ -1,0 +1,117 @@
+// From the launcher to the daemon: fork, setsid, fork, and a launcher that waits to be told.
+import { closeSync } from 'node:fs';
+import { check, systemError } from '../errors.js';
+import { fork } from '../fork.js';
+import { native } from '../native.js';
+import { _exit } from '../process.js';
+import { setsid } from '../session.js';
+import type { Birth, Lines } from './birth.js';
+import { describe, verdictOf } from './report.js';
+import { inStep, undoSteps } from './steps.js';
+
+interface Ends {
+  launcher: Lines;
+  daemon: Lines;
+}
+
+function pair(records: boolean): [number, number] {
+  const [one = -1, other = -1] = native.socketpair(records);
+  if (one < 0) throw systemError(one, 'socketpair');
+  return [one, other];
+}
+
+function openLines(): Ends {
+  const channel = pair(true);
+  try {
+    const relay = pair(false);
+    return {
+      launcher: { channel: channel[0], relay: relay[0] },
+      daemon: { channel: channel[1], relay: relay[1] },
+    };
+  } catch (error) {
+    channel.forEach((fd) => void closeSync(fd));
+    throw error;
+  }
+}
+
+function close({ channel, relay }: Lines): void {
+  closeSync(channel);
+  closeSync(relay);
+}
+
+/** Tells the launcher; false if there is none any more. */
+export function tell(lines: Lines, record: `${'p' | 'r' | 'f'}${string}`): boolean {
+  return native.sendRecord(lines.channel, record) === 0;
+}
+
+/** Ends a process that could not become the daemon. The script's 'exit' listeners are not run. */
+export function giveUp(lines: Lines, error: unknown): never {
+  tell(lines, `f${describe(error)}`);
+  return _exit(1);
+}
+
+/**
+ * Makes this process a launcher, and a grandchild of it what becomes the daemon.
+ *
+ * @returns in the grandchild only. The launcher exits when the daemon is ready, or cannot be.
+ * @throws in the launcher, if it could not fork: `step` is `fork`.
+ */
+export function detach(birth: Birth): void {
+  const launcher = process.pid;
+  const ends = inStep('fork', openLines);
+  let middle: number;
+  try {
+    middle = inStep('fork', () => {
+      // Orphans of the launcher come to it, so that it learns how its grandchild ended.
+      check(native.becomeSubreaper(), 'prctl');
+      return fork();
+    });
+  } catch (error) {
+    // An atFork hook may also throw in the copy, where nobody shall go on with the script.
+    if (process.pid !== launcher) giveUp(ends.daemon, error);
+    close(ends.launcher);
+    close(ends.daemon);
+    throw error;
+  }
+  if (middle !== 0) wait(birth, ends, middle);
+  try {
+    close(ends.launcher);
+    becomeGrandchild(ends.daemon);
+  } catch (error) {
+    giveUp(ends.daemon, error);
+  }
+  birth.lines = ends.daemon;
+}
+
+function wait(birth: Birth, ends: Ends, middle: number): never {
+  let exitCode = 1;
+  try {
+    close(ends.daemon);
+    // Here, so that ^C becomes a signal while we wait, if the script has made the terminal raw.
+    native.resetTerminal();
+    const { timeout, stderr } = birth.plan;
+    const log = stderr === undefined ? -1 : (birth.files?.stderr ?? -1);
+    const { channel, relay } = ends.launcher;
+    const verdict = verdictOf(native.awaitBirth(channel, relay, log, middle, timeout), timeout);
+    exitCode = verdict.exitCode;
+    if (exitCode !== 0) {
+      undoSteps(birth);
+      native.writeAll(2, `daemonkit: the daemon did not start: ${verdict.message}\n`);
+    }
+  } finally {
+    _exit(exitCode);
+  }
+}
+
+function becomeGrandchild(lines: Lines): void {
+  const middle = process.pid;
+  // Some systems hang a session up when its leader ends, as this one is about to.
+  check(native.ignoreHangup(), 'sigaction');
+  inStep('setsid', setsid);
+  const daemon = inStep('fork', () => fork());
+  if (process.pid === middle) {
+    tell(lines, `p${daemon}`);
+    _exit(0);
+  }
+  check(native.restoreHangup(), 'sigaction');
+}

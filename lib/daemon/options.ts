@@ -1,0 +1,145 @@
+// What becomeDaemon() may be told, checked and resolved before anything happens.
+import { resolve } from 'node:path';
+import { invalidArgType, invalidArgValue } from '../errors.js';
+import { boolean, fileDescriptor, func, INT_MAX, integer, options, path } from '../validate.js';
+
+/** What {@link becomeDaemon} may be told. Relative paths start at the current directory. */
+export interface DaemonOptions {
+  /**
+   * The file that tells the daemon's pid, locked as long as it runs, so that there is one daemon
+   * per file. Default: none.
+   */
+  pidFile?: string;
+  /** A file to append standard output and standard error to. Default: /dev/null. */
+  log?: string;
+  /** A file to append standard output to, instead of `log`. */
+  stdout?: string;
+  /** A file to append standard error to, instead of `log`. */
+  stderr?: string;
+  /**
+   * The file mode creation mask, 0 to 0o777. Default: 0o022; the 0 of daemon(7) would have
+   * `fs.writeFile()` create files that everybody may write to.
+   */
+  umask?: number;
+  /** The working directory, inside of `chroot` if there is one. Default: `/`. */
+  cwd?: string;
+  /** The root directory. Default: unchanged. */
+  chroot?: string;
+  /** The user to become: name or uid. Default: unchanged. */
+  user?: string | number;
+  /** The group to become: name or gid. Default: the login group of `user`, or unchanged. */
+  group?: string | number;
+  /** Runs in the daemon with all privileges, before `chroot`, `user` and `group`. */
+  privileged?: () => void;
+  /** Descriptors that stay as they are, inherited or of the terminal. Default: none. */
+  keep?: readonly number[];
+  /** Close the descriptors that whoever started the program has left open. Default: true. */
+  closeInherited?: boolean;
+  /**
+   * When the launcher may report success: `auto`, when becomeDaemon() returns in the daemon;
+   * `manual`, when the daemon calls `ready()`. Default: `auto`.
+   */
+  ready?: 'auto' | 'manual';
+  /** Milliseconds that the daemon has until it is ready, from 1 to 2^31-1. Default: 30000. */
+  timeout?: number;
+  /**
+   * False: do not fork, keep session and standard streams (but for those that have a log file), for
+   * a process that a supervisor watches. Errors are thrown then. Default: true.
+   */
+  detach?: boolean;
+}
+
+/** The options, complete; paths are absolute. */
+export interface Plan {
+  pidFile: string | undefined;
+  stdout: string | undefined;
+  stderr: string | undefined;
+  umask: number;
+  cwd: string;
+  chroot: string | undefined;
+  user: string | number | undefined;
+  group: string | number | undefined;
+  privileged: (() => void) | undefined;
+  keep: readonly number[];
+  closeInherited: boolean;
+  ready: 'auto' | 'manual';
+  timeout: number;
+  detach: boolean;
+}
+
+const KNOWN = [
+  'pidFile',
+  'log',
+  'stdout',
+  'stderr',
+  'umask',
+  'cwd',
+  'chroot',
+  'user',
+  'group',
+  'privileged',
+  'keep',
+  'closeInherited',
+  'ready',
+  'timeout',
+  'detach',
+] as const satisfies readonly (keyof DaemonOptions)[];
+
+/** Ids end one before 2^32-1, which the calls take for "unchanged". */
+const ID_MAX = 2 ** 32 - 2;
+
+type Given = Partial<DaemonOptions>;
+
+/** The check of one option; undefined if it is not given. */
+function given<K extends keyof Given, R>(
+  from: Given,
+  key: K,
+  checked: (value: unknown, name: string) => R,
+): R | undefined {
+  const value = from[key];
+  return value === undefined ? undefined : checked(value, `options.${key}`);
+}
+
+const absolute = (value: unknown, name: string) => resolve(path(value, name));
+const insideRoot = (value: unknown, name: string) => resolve('/', path(value, name));
+const mask = (value: unknown, name: string) => integer(value, name, 0, 0o777);
+const milliseconds = (value: unknown, name: string) => integer(value, name, 1, INT_MAX);
+
+function nameOrId(value: unknown, name: string): string | number {
+  if (typeof value === 'number') return integer(value, name, 0, ID_MAX);
+  if (typeof value === 'string') return path(value, name);
+  throw invalidArgType(name, 'of type string or number', value);
+}
+
+function descriptors(value: unknown, name: string): number[] {
+  if (!Array.isArray(value)) throw invalidArgType(name, 'an instance of Array', value);
+  return value.map((fd, at) => fileDescriptor(fd, `${name}[${at}]`));
+}
+
+function readiness(value: unknown, name: string): 'auto' | 'manual' {
+  if (value === 'auto' || value === 'manual') return value;
+  throw invalidArgValue(name, value, "must be 'auto' or 'manual'");
+}
+
+/** Checks what becomeDaemon() was given, and makes it complete. No system call but getcwd(2). */
+export function planOf(value: unknown): Plan {
+  const from = options<DaemonOptions>(value, KNOWN);
+  const log = given(from, 'log', absolute);
+  const chroot = given(from, 'chroot', absolute);
+  return {
+    pidFile: given(from, 'pidFile', absolute),
+    stdout: given(from, 'stdout', absolute) ?? log,
+    stderr: given(from, 'stderr', absolute) ?? log,
+    umask: given(from, 'umask', mask) ?? 0o022,
+    cwd: given(from, 'cwd', chroot === undefined ? absolute : insideRoot) ?? '/',
+    chroot,
+    user: given(from, 'user', nameOrId),
+    group: given(from, 'group', nameOrId),
+    privileged: given(from, 'privileged', func) as (() => void) | undefined,
+    keep: given(from, 'keep', descriptors) ?? [],
+    closeInherited: given(from, 'closeInherited', boolean) ?? true,
+    ready: given(from, 'ready', readiness) ?? 'auto',
+    timeout: given(from, 'timeout', milliseconds) ?? 30_000,
+    detach: given(from, 'detach', boolean) ?? true,
+  };
+}

@@ -1,0 +1,67 @@
+// What a launcher is told, and tells: why there is no daemon.
+import { constants } from 'node:os';
+import { type SystemError, systemError } from '../errors.js';
+
+/** The kernel takes no record beyond its socket buffer, and the launcher reads 64 KiB. */
+const LONGEST = 32 * 1024;
+
+function signalName(number: number): string {
+  const known = Object.entries(constants.signals).find(([, value]) => value === number);
+  return known?.[0] ?? `signal ${number}`;
+}
+
+/** An error in words: the step and errno first, the stack of what is not a failed call last. */
+export function describe(thrown: unknown): string {
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  const { step, code, errno } = error as Partial<SystemError> & { step?: string };
+  const where = step === undefined ? '' : `step ${step}: `;
+  const number = errno === undefined ? '' : ` (errno ${Math.abs(errno)})`;
+  const named = code === undefined || error.message.includes(code) ? '' : `${code}: `;
+  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+  const stack = errno === undefined && frames.length > 0 ? `\n${frames.join('\n')}` : '';
+  return `${where}${named}${error.message}${number}${stack}`.slice(0, LONGEST);
+}
+
+function ending(code: number, signal: number): string {
+  return signal === 0 ? `exited with code ${code}` : `was killed by ${signalName(signal)}`;
+}
+
+/** How the launcher ends: what it says on standard error, nothing if all is well; its exit code. */
+export interface Verdict {
+  message: string;
+  exitCode: number;
+}
+
+const byExit = (code: number, signal: number) => (signal === 0 ? code || 1 : 128 + signal);
+
+/** cpp/sys/launcher.h's Birth: the place in the list is the number there. */
+const VERDICTS: ((code: number, signal: number, text: string, timeout: number) => Verdict)[] = [
+  () => ({ message: '', exitCode: 0 }),
+  (_code, _signal, text) => ({ message: text, exitCode: 1 }),
+  (code, signal) => ({
+    message: `it ${ending(code, signal)} before it was ready`,
+    exitCode: byExit(code, signal),
+  }),
+  (code, signal) => ({
+    message: `the process between launcher and daemon ${ending(code, signal)}`,
+    exitCode: byExit(code, signal),
+  }),
+  () => ({ message: 'it closed the line to the launcher before it was ready', exitCode: 1 }),
+  (_code, _signal, _text, timeout) => ({
+    message: `it was not ready within ${timeout} ms, and was ended`,
+    exitCode: 1,
+  }),
+  (_code, signal) => ({
+    message: `${signalName(signal)} ended the launcher before the daemon was ready`,
+    exitCode: 128 + signal,
+  }),
+  (code) => ({ message: systemError(code, 'pipe2').message, exitCode: 1 }),
+];
+
+export function verdictOf(
+  [how, code, signal, text]: [number, number, number, string],
+  timeout: number,
+): Verdict {
+  const verdict = VERDICTS[how]?.(code, signal, text, timeout);
+  return verdict ?? { message: `unknown outcome ${how}`, exitCode: 1 };
+}

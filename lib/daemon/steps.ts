@@ -1,0 +1,138 @@
+// The steps from a copy of the launcher to a daemon, in their order: product order is data here.
+import { accessSync, closeSync, constants, statSync } from 'node:fs';
+import { constants as os } from 'node:os';
+import { join } from 'node:path';
+import { chroot } from '../chroot.js';
+import { lookUp, proveDropped, setGid, setGroups, setUid } from '../credentials.js';
+import { survey, terminalDevices } from '../descriptors.js';
+import { check, systemError } from '../errors.js';
+import { native } from '../native.js';
+import { Pidfile } from '../pidfile.js';
+import type { Birth } from './birth.js';
+import { closeFiles, openFiles, redirectToFiles } from './files.js';
+
+export interface Step {
+  readonly name: string;
+  /** In the launcher, before it forks: finds what can go wrong while an error can be thrown. */
+  check?(birth: Birth): void;
+  /** Gives back what check() has taken. */
+  undo?(birth: Birth): void;
+  /** In the daemon. */
+  run(birth: Birth): void;
+}
+
+function expectDirectory(path: string, syscall: string): void {
+  if (!statSync(path).isDirectory()) throw systemError(-os.errno.ENOTDIR, syscall, { path });
+  accessSync(path, constants.X_OK);
+}
+
+/**
+ * The steps. Before them the launcher forks, its child makes a new session and forks again
+ * (launch.ts); after them the daemon is ready, unless it says that itself.
+ *
+ * Source: daemon(7), "SysV Daemons", steps 1 to 15.
+ */
+export const STEPS: readonly Step[] = [
+  {
+    name: 'umask',
+    run: ({ plan }) => void process.umask(plan.umask),
+  },
+  {
+    name: 'chdir',
+    check: ({ plan }) => expectDirectory(join(plan.chroot ?? '/', plan.cwd), 'chdir'),
+    // With a chroot the directory is one inside of it.
+    run: ({ plan }) => process.chdir(plan.chroot === undefined ? plan.cwd : '/'),
+  },
+  {
+    name: 'pidfile',
+    check: (birth) => {
+      if (birth.plan.pidFile !== undefined) birth.pidfile = Pidfile.open(birth.plan.pidFile);
+    },
+    undo: ({ pidfile }) => void pidfile?.remove(),
+    run: ({ pidfile }) => pidfile?.write(),
+  },
+  {
+    name: 'privileged',
+    run: ({ plan }) => plan.privileged?.(),
+  },
+  {
+    // Before the chroot, in which there is no /proc; after the hook, the last of the user's code.
+    name: 'descriptors',
+    check: (birth) => {
+      birth.terminal = terminalDevices();
+    },
+    run: (birth) => {
+      birth.survey = survey(birth.terminal, birth.plan.keep);
+    },
+  },
+  {
+    name: 'chroot',
+    check: ({ plan }) => {
+      if (plan.chroot !== undefined) expectDirectory(plan.chroot, 'chroot');
+    },
+    run: ({ plan, pidfile }) => {
+      if (plan.chroot === undefined) return;
+      chroot(plan.chroot);
+      pidfile?.rootChanged(plan.chroot);
+      process.chdir(plan.cwd);
+    },
+  },
+  {
+    name: 'setgroups',
+    check: (birth) => {
+      birth.credentials = lookUp(birth.plan.user, birth.plan.group);
+    },
+    run: ({ credentials: { groups } }) => groups && setGroups(groups),
+  },
+  {
+    name: 'setgid',
+    run: ({ credentials: { gid } }) => gid !== undefined && setGid(gid),
+  },
+  {
+    name: 'setuid',
+    run: ({ credentials: { uid } }) => uid !== undefined && setUid(uid),
+  },
+  {
+    name: 'drop',
+    run: ({ credentials }) => proveDropped(credentials),
+  },
+  {
+    name: 'stdio',
+    check: openFiles,
+    undo: closeFiles,
+    run: redirectToFiles,
+  },
+  {
+    name: 'inherited',
+    run: ({ plan, survey }) => {
+      if (plan.closeInherited && plan.detach) survey?.inherited.forEach(closeSync);
+    },
+  },
+  {
+    name: 'signals',
+    run: () => void check(native.resetSignals(), 'sigaction'),
+  },
+];
+
+/** Runs one phase of all steps; an error gets the name of its step. */
+export function runSteps(phase: 'check' | 'run', birth: Birth): void {
+  for (const step of STEPS) {
+    inStep(step.name, () => step[phase]?.(birth));
+  }
+}
+
+/** Gives everything back that the checks have taken, the last first. */
+export function undoSteps(birth: Birth): void {
+  for (const step of STEPS.toReversed()) step.undo?.(birth);
+}
+
+/** Runs something such that its error tells the step. */
+export function inStep<T>(name: string, run: () => T): T {
+  try {
+    return run();
+  } catch (thrown) {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    if (!('step' in error)) Object.assign(error, { step: name });
+    throw error;
+  }
+}
