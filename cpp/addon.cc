@@ -101,6 +101,7 @@ void ExportSignalFlag(Napi::Object exports) {
 void ExportDaemon(Napi::Object exports) {
   marshal::Export<sys::Socketpair>(exports, "socketpair");
   marshal::Export<sys::SendRecord>(exports, "sendRecord");
+  marshal::Export<sys::AwaitHangup>(exports, "awaitHangup");
   marshal::Export<sys::BecomeSubreaper>(exports, "becomeSubreaper");
   marshal::Export<sys::AwaitBirth>(exports, "awaitBirth");
   marshal::Export<sys::WriteAll>(exports, "writeAll");

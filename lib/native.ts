@@ -87,6 +87,7 @@ export interface Native {
   /** One negative element is -errno. */
   socketpair(records: boolean): number[];
   sendRecord(fd: number, record: string): number;
+  awaitHangup(fd: number, timeout: number): boolean;
   becomeSubreaper(): number;
   /** cpp/sys/launcher.h: how it ended, exit code or -errno, signal, text. */
   awaitBirth(

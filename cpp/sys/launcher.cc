@@ -75,6 +75,8 @@ class Wait {
     while (true) {
       Relay();
       if (auto outcome = Records()) return *outcome;
+      if (ready_ && MiddleGone(deadline)) return Ended(Birth::kReady);
+      if (ready_) continue;
       if (int number = Interruption()) return Ended(Birth::kInterrupted, 0, number);
       if (auto outcome = Deaths()) return *outcome;
       auto now = Clock::now();
@@ -103,7 +105,7 @@ class Wait {
         break;
       }
       record[size] = '\0';
-      if (record[0] == 'r') return Ended(Birth::kReady);
+      if (record[0] == 'r') ready_ = true;
       if (record[0] == 'f') return Ended(Birth::kFailed, 0, 0, record + 1);
       if (record[0] == 'p') daemon_ = std::atoi(record + 1);
     }
@@ -124,15 +126,27 @@ class Wait {
     return waitid(P_PID, pid, info, WEXITED | WNOHANG | WNOWAIT) == 0 && info->si_pid == pid;
   }
 
+  // It has nothing to do any more but to exit, and shall not be left to init as a zombie.
+  bool MiddleGone(Clock::time_point deadline) {
+    siginfo_t info;
+    if (!Dead(middle_, &info) && Interruption() == 0 && Clock::now() < deadline) {
+      Sleep(deadline);
+      return false;
+    }
+    kill(middle_, SIGKILL);
+    waitpid(middle_, nullptr, 0);
+    return true;
+  }
+
   std::optional<Outcome> Deaths() {
     siginfo_t info{};
     bool middle = Dead(middle_, &info);
     // What it said before it died counts first.
-    if (auto outcome = Records()) return outcome;
+    if (auto outcome = Records(); outcome || ready_) return outcome;
     Birth who = Birth::kMiddleDied;
     if (daemon_ != 0) {
       if (!Dead(daemon_, &info)) return std::nullopt;
-      if (auto outcome = Records()) return outcome;
+      if (auto outcome = Records(); outcome || ready_) return outcome;
       who = Birth::kDied;
     } else if (!middle) {
       return std::nullopt;
@@ -185,6 +199,7 @@ class Wait {
   int log_;
   pid_t middle_;
   pid_t daemon_ = 0;
+  bool ready_ = false;
   Clock::time_point closed_{};
 };
 

@@ -1,5 +1,6 @@
 #include "sys/socketpair.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -19,6 +20,12 @@ int SendRecord(int fd, const std::string& record) {
     sent = send(fd, record.data(), record.size(), MSG_NOSIGNAL);
   } while (sent < 0 && errno == EINTR);
   return sent < 0 ? -errno : 0;
+}
+
+bool AwaitHangup(int fd, int timeout_ms) {
+  // A hang-up is always reported, asked for or not.
+  pollfd hangup{fd, 0, 0};
+  return poll(&hangup, 1, timeout_ms) == 1;
 }
 
 }  // namespace sys

@@ -6,6 +6,9 @@ import { leaveLauncher } from './files.js';
 import { tell } from './launch.js';
 import { describe } from './report.js';
 
+/** A launcher that is stopped, or writes to a terminal that is, must not stop the daemon. */
+const LAUNCHER_EXIT_MS = 1000;
+
 /**
  * What {@link becomeDaemon} returns in the daemon. Disposing it removes the pidfile; so does the
  * process's 'exit' event, and SIGTERM.
@@ -39,11 +42,11 @@ export class Daemon implements Disposable, AsyncDisposable {
    * Source: daemon(7) steps 14 and 15.
    */
   ready(): void {
-    const { lines } = this.#birth;
-    if (lines === undefined) return;
-    const told = tell(lines, 'r');
-    leaveLauncher(this.#birth);
-    if (!told) process.exit(1);
+    leaveLauncher(this.#birth, (channel) => {
+      if (!tell(channel, 'r')) process.exit(1);
+      // Until the launcher has exited it is our parent.
+      native.awaitHangup(channel, LAUNCHER_EXIT_MS);
+    });
   }
 
   /**
@@ -56,7 +59,7 @@ export class Daemon implements Disposable, AsyncDisposable {
   fail(error: unknown): never {
     const { lines } = this.#birth;
     if (lines === undefined) native.writeAll(2, `daemonkit: ${describe(error)}\n`);
-    else tell(lines, `f${describe(error)}`);
+    else tell(lines.channel, `f${describe(error)}`);
     return process.exit(1);
   }
 

@@ -40,13 +40,14 @@ export function redirectToFiles(birth: Birth): void {
   else check(native.redirect(2, lines.relay, []), 'dup2');
 }
 
-/** Parts from the launcher: standard error goes to its file, and both lines are closed. */
-export function leaveLauncher(birth: Birth): void {
+/** Parts from the launcher: standard error goes to its file, and after `last` nothing is open. */
+export function leaveLauncher(birth: Birth, last: (channel: number) => void = () => {}): void {
   const { files, lines } = birth;
   if (files === undefined || lines === undefined) return;
+  delete birth.lines;
   check(native.redirect(2, files.stderr, []), 'dup2');
   closeFiles(birth);
   closeSync(lines.relay);
+  last(lines.channel);
   closeSync(lines.channel);
-  delete birth.lines;
 }

@@ -40,13 +40,13 @@ function close({ channel, relay }: Lines): void {
 }
 
 /** Tells the launcher; false if there is none any more. */
-export function tell(lines: Lines, record: `${'p' | 'r' | 'f'}${string}`): boolean {
-  return native.sendRecord(lines.channel, record) === 0;
+export function tell(channel: number, record: `${'p' | 'r' | 'f'}${string}`): boolean {
+  return native.sendRecord(channel, record) === 0;
 }
 
 /** Ends a process that could not become the daemon. The script's 'exit' listeners are not run. */
 export function giveUp(lines: Lines, error: unknown): never {
-  tell(lines, `f${describe(error)}`);
+  tell(lines.channel, `f${describe(error)}`);
   return _exit(1);
 }
 
@@ -110,7 +110,7 @@ function becomeGrandchild(lines: Lines): void {
   inStep('setsid', setsid);
   const daemon = inStep('fork', () => fork());
   if (process.pid === middle) {
-    tell(lines, `p${daemon}`);
+    tell(lines.channel, `p${daemon}`);
     _exit(0);
   }
   check(native.restoreHangup(), 'sigaction');

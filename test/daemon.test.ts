@@ -1,0 +1,210 @@
+// A daemon that starts: what it is, seen from outside.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { ask, Nest, until } from './tools/daemons.js';
+import { descriptors, stat, status } from './tools/proc.js';
+
+const TERMINAL = fileURLToPath(new URL('../../test/tools/terminal.py', import.meta.url));
+
+test('it serves on the socket that was opened before', async (t) => {
+  const nest = new Nest(t);
+  const { port, pid, stdout } = await nest.start('serve');
+  assert.deepEqual(await ask(port), { pid, ppid: 1, cwd: '/', stdinEnded: false });
+  assert.equal(stdout, `port ${port}\n`, 'the launcher runs no exit listeners');
+  assert.deepEqual(nest.processes(), [pid]);
+});
+
+test('it has a session that it does not lead, and no terminal', async (t) => {
+  const nest = new Nest(t);
+  const { pid } = await nest.start('serve');
+  const [, ppid, pgrp, session, tty] = stat(pid);
+  assert.equal(ppid, '1');
+  assert.equal(session, pgrp);
+  assert.notEqual(Number(session), pid);
+  assert.equal(existsSync(`/proc/${session}`), false, 'the session has lost its leader');
+  assert.equal(tty, '0');
+});
+
+test('working directory and umask: the defaults, and what is asked for', async (t) => {
+  const nest = new Nest(t);
+  const first = await nest.start('serve');
+  assert.equal(readlinkSync(`/proc/${first.pid}/cwd`), '/');
+  assert.equal(status(first.pid).Umask, '0022');
+  await nest.end(first.pid);
+  const second = await nest.start('serve', { umask: 0o027, cwd: nest.directory });
+  assert.equal(readlinkSync(`/proc/${second.pid}/cwd`), nest.directory);
+  assert.equal((await ask(second.port)).cwd, nest.directory);
+  assert.equal(status(second.pid).Umask, '0027');
+});
+
+test('no signal is ignored or blocked that Node does not ignore itself', async (t) => {
+  const nest = new Nest(t);
+  const { pid } = await nest.start('serve', {}, { under: ['nohup'] });
+  const { SigIgn, SigBlk } = status(pid);
+  // SIGPIPE (13) and SIGXFSZ (25).
+  assert.equal(BigInt(`0x${SigIgn}`), (1n << 12n) | (1n << 24n));
+  assert.equal(BigInt(`0x${SigBlk}`), 0n);
+});
+
+test('SIGTERM ends it with its exit listeners, and removes the pidfile', async (t) => {
+  const nest = new Nest(t);
+  const { pid } = await nest.start('serve');
+  assert.equal(readFileSync(nest.pidFile, 'utf8'), `${pid}\n`);
+  await nest.end(pid);
+  assert.equal(nest.logged(), `exit 0 of ${pid}\n`);
+  assert.equal(existsSync(nest.pidFile), false);
+});
+
+test('a SIGTERM listener of the script decides itself', async (t) => {
+  const nest = new Nest(t);
+  const { pid } = await nest.start('ownTerm');
+  await nest.end(pid);
+  assert.equal(nest.logged(), `own SIGTERM\nexit 5 of ${pid}\n`);
+  assert.equal(existsSync(nest.pidFile), false);
+});
+
+test('a second start says which process runs, and harms nothing', async (t) => {
+  const nest = new Nest(t);
+  const { pid, port } = await nest.start('serve');
+  const { code, stderr } = await nest.launch('serve');
+  assert.equal(code, 1);
+  const words = `EEXIST: already running as process ${pid}, flock '${nest.pidFile}'`;
+  assert.ok(stderr.includes(words), stderr);
+  assert.match(stderr, /step: 'pidfile'/);
+  assert.equal(nest.pid(), pid);
+  assert.equal((await ask(port)).pid, pid);
+  assert.deepEqual(nest.processes(), [pid]);
+  await nest.end(pid, 'SIGKILL');
+  assert.equal(nest.pid(), pid, 'nobody could remove it');
+  assert.notEqual((await nest.start('serve')).pid, pid);
+});
+
+test('console and process.stdout go to the log, which is appended to', async (t) => {
+  const nest = new Nest(t);
+  writeFileSync(nest.log, 'of yesterday\n');
+  const { pid, port } = await nest.start('serve');
+  await ask(port, '/log');
+  assert.equal(nest.logged(), 'of yesterday\nto stdout\nto stderr\nwritten to process.stdout\n');
+  await nest.end(pid);
+});
+
+test('standard output and error can have a file each, or none', async (t) => {
+  const nest = new Nest(t);
+  const stderr = `${nest.directory}/err.log`;
+  const first = await nest.start('serve', { stderr });
+  await ask(first.port, '/log');
+  assert.equal(nest.logged(), 'to stdout\nwritten to process.stdout\n');
+  assert.equal(readFileSync(stderr, 'utf8'), 'to stderr\n');
+  await nest.end(first.pid);
+
+  const { log: _, ...bare } = JSON.parse(nest.command('serve')[3] ?? '{}');
+  const second = await nest.start('serve', { ...bare, log: undefined });
+  await ask(second.port, '/log');
+  const table = descriptors(second.pid);
+  assert.deepEqual([table[0], table[1], table[2]], Array(3).fill('/dev/null'));
+});
+
+test('it starts with the standard descriptors closed', async (t) => {
+  const nest = new Nest(t);
+  const under = ['sh', '-c', 'exec "$@" <&- >&- 2>&-', 'sh'];
+  const { pid } = await nest.start('serve', {}, { under });
+  const table = descriptors(pid);
+  assert.deepEqual([table[0], table[1], table[2]], ['/dev/null', nest.log, nest.log]);
+});
+
+test('$(...) around the launcher ends with it', async (t) => {
+  const nest = new Nest(t);
+  const script = 'said=$("$@" 2>&1); echo "$? $said"';
+  const { code, stdout } = await nest.launch('serve', {}, { under: ['bash', '-c', script, 'sh'] });
+  assert.equal(code, 0);
+  assert.match(stdout, /^0 port \d+\n$/);
+  assert.equal(nest.processes().length, 1);
+});
+
+test('what the starter left open is closed, but not what is to be kept', async (t) => {
+  const nest = new Nest(t);
+  const file = `${nest.directory}/leaked`;
+  const under = ['sh', '-c', `exec 7>${file} 8>${file}; exec "$@"`, 'sh'];
+  const leaked = (pid: number) =>
+    Object.entries(descriptors(pid)).flatMap(([fd, target]) => (target === file ? [fd] : []));
+  const first = await nest.start('serve', {}, { under });
+  assert.deepEqual(leaked(first.pid), []);
+  await nest.end(first.pid);
+  const second = await nest.start('keep', {}, { under });
+  assert.deepEqual(leaked(second.pid), ['7']);
+  await nest.end(second.pid);
+  const third = await nest.start('serve', { closeInherited: false }, { under });
+  assert.deepEqual(leaked(third.pid), ['7', '8']);
+});
+
+test('a fork of the daemon neither holds nor removes the pidfile', async (t) => {
+  const nest = new Nest(t);
+  const { pid } = await nest.start('worker');
+  const others = () => nest.processes().filter((other) => other !== pid);
+  const workers = await until('it has forked', () => others().length > 0 && others());
+  assert.ok(workers);
+  const held = () => Object.values(descriptors(workers[0] ?? 0)).includes(nest.pidFile);
+  await until('it has closed the pidfile', () => !held());
+  await until('the fork has exited', () => nest.logged().includes(`exit 0 of ${workers[0]}`));
+  assert.equal(nest.pid(), pid);
+});
+
+test('with ready: manual, the launcher waits; early words reach it and the log', async (t) => {
+  const nest = new Nest(t);
+  const { code, stderr, milliseconds } = await nest.launch('late');
+  assert.deepEqual({ code, stderr }, { code: 0, stderr: 'early words\n' });
+  assert.ok(milliseconds >= 300, `${milliseconds} ms`);
+  await until('late words', () => nest.logged() === 'early words\nlate words\n');
+});
+
+/** A shell on a terminal of its own, in which the launcher runs; hangUp() takes the terminal away. */
+async function onTerminal(t: TestContext, nest: Nest, scenario: string) {
+  const shell = '"$@"; echo "launcher: $?"; read line';
+  const args = [TERMINAL, 'sh', '-c', shell, 'sh', ...nest.command(scenario)];
+  const terminal = spawn('python3', args, { env: nest.env(), stdio: ['pipe', 'pipe', 'inherit'] });
+  t.after(() => terminal.kill('SIGKILL'));
+  let output = '';
+  terminal.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  await until('the launcher has ended', () => output.includes('launcher: '));
+  const hangUp = async () => {
+    const exit = once(terminal, 'exit');
+    terminal.stdin.end();
+    await exit;
+  };
+  return { output, hangUp, port: Number(/port (\d+)/.exec(output)?.[1]) };
+}
+
+for (const scenario of ['serve', 'tty']) {
+  test(`${scenario}: nothing of the terminal is left, and it serves after a hang-up`, async (t) => {
+    const nest = new Nest(t);
+    const { output, hangUp, port } = await onTerminal(t, nest, scenario);
+    assert.match(output, /launcher: 0/);
+    const pid = nest.pid();
+    const before = await ask(port);
+    assert.equal(before.pid, pid);
+    const targets = Object.values(descriptors(pid));
+    assert.deepEqual(
+      targets.filter((target) => /^\/dev\/(pts|tty)/.test(target)),
+      [],
+    );
+    await hangUp();
+    assert.deepEqual(nest.processes(), [pid]);
+    assert.equal((await ask(port, '/log')).pid, pid);
+    const words = 'to stdout\nto stderr\nwritten to process.stdout\n';
+    const stdinEnded = scenario === 'tty' ? 'stdin ended\n' : '';
+    assert.equal(nest.logged(), stdinEnded + words);
+    const used = () => Number(stat(pid)[11]) + Number(stat(pid)[12]);
+    const ticks = used();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    assert.ok(used() - ticks <= 5, 'it spins');
+    process.kill(pid, 'SIGWINCH');
+    assert.equal((await ask(port)).pid, pid);
+    await nest.end(pid);
+  });
+}

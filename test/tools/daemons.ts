@@ -1,0 +1,169 @@
+// Starts test/fixtures/daemon.ts, looks at what became of it, and leaves none of it behind.
+import assert from 'node:assert/strict';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { DaemonOptions } from 'daemonkit';
+import { scratch } from './scratch.js';
+
+/** How a launcher ended. */
+export interface Launch {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+  milliseconds: number;
+  /** The port of the server that was opened before becomeDaemon(). */
+  port: number;
+}
+
+/** What the daemon tells of itself over HTTP. */
+export interface Report {
+  pid: number;
+  ppid: number;
+  cwd: string;
+  stdinEnded: boolean;
+}
+
+export interface LaunchOptions {
+  stdio?: StdioOptions;
+  env?: NodeJS.ProcessEnv;
+  /** A command that gets the launcher's command line as further arguments. */
+  under?: string[];
+  /** Called as soon as the launcher runs. */
+  meanwhile?: (launcher: ChildProcess) => unknown;
+}
+
+/** Polls until `probe` returns something true, or fails. */
+export async function until<T>(what: string, probe: () => T): Promise<T> {
+  for (let tries = 0; tries < 400; tries++) {
+    const result = probe();
+    if (result) return result;
+    await sleep(25);
+  }
+  assert.fail(`never came true: ${what}`);
+}
+
+/** One test's directory and daemons, which all carry a mark in their environment. */
+export class Nest {
+  readonly directory: string;
+  readonly pidFile: string;
+  readonly log: string;
+  readonly #mark = `DAEMONKIT_TEST=${randomUUID()}`;
+
+  constructor(t: TestContext) {
+    this.directory = scratch(t);
+    this.pidFile = join(this.directory, 'd.pid');
+    this.log = join(this.directory, 'd.log');
+    t.after(() => this.sweep());
+  }
+
+  /** The command line of a launcher. */
+  command(scenario: string, options: DaemonOptions = {}): string[] {
+    const program = fileURLToPath(new URL('../fixtures/daemon.js', import.meta.url));
+    const all = { pidFile: this.pidFile, log: this.log, ...options };
+    return [process.execPath, program, scenario, JSON.stringify(all)];
+  }
+
+  /** The environment that makes a process one of this test's. */
+  env(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
+    // The test runner's own variables would make the fixture report to it.
+    const { NODE_TEST_CONTEXT: _, NODE_OPTIONS: __, NODE_CHANNEL_FD: ___, ...env } = process.env;
+    const [name = '', mark] = this.#mark.split('=');
+    return { ...env, [name]: mark, ...extra };
+  }
+
+  /** Runs a launcher to its end. */
+  async launch(
+    scenario: string,
+    options: DaemonOptions = {},
+    { stdio = ['ignore', 'pipe', 'pipe'], env, under = [], meanwhile }: LaunchOptions = {},
+  ): Promise<Launch> {
+    const [file = '', ...args] = [...under, ...this.command(scenario, options)];
+    const start = performance.now();
+    const child = spawn(file, args, { stdio, env: this.env(env) });
+    const output = { stdout: '', stderr: '' };
+    for (const name of ['stdout', 'stderr'] as const) {
+      child[name]?.setEncoding('utf8').on('data', (text: string) => {
+        output[name] += text;
+      });
+    }
+    // 'close' comes when the pipes have ended too: a daemon that keeps one open fails the test.
+    const ended = new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
+      child.on('error', reject).on('close', (code, signal) => resolve([code, signal]));
+    });
+    const [[code, signal]] = await Promise.all([ended, meanwhile?.(child)]);
+    const port = Number(/^port (\d+)$/m.exec(output.stdout)?.[1]);
+    return { code, signal, ...output, milliseconds: performance.now() - start, port };
+  }
+
+  /** Launches a daemon that must start. */
+  async start(
+    scenario: string,
+    options: DaemonOptions = {},
+    more: LaunchOptions = {},
+  ): Promise<Launch & { pid: number }> {
+    const launch = await this.launch(scenario, options, more);
+    const { code, stderr } = launch;
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
+    return { ...launch, pid: this.pid() };
+  }
+
+  /** Launches a daemon that must not start: nothing of it may be left. */
+  async fails(
+    scenario: string,
+    options: DaemonOptions = {},
+    more: LaunchOptions = {},
+  ): Promise<Launch> {
+    const launch = await this.launch(scenario, options, more);
+    assert.notEqual(launch.code, 0, `started: ${launch.stderr}`);
+    assert.deepEqual(this.processes(), [], `left behind:\n${launch.stderr}`);
+    assert.equal(existsSync(this.pidFile), false, 'the pidfile is left behind');
+    return launch;
+  }
+
+  pid(): number {
+    return Number(readFileSync(this.pidFile, 'utf8'));
+  }
+
+  logged(): string {
+    return readFileSync(this.log, 'utf8');
+  }
+
+  /** All processes of this test but zombies, whatever they have become. */
+  processes(): number[] {
+    const ours = (pid: string) => {
+      try {
+        return readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes(this.#mark);
+      } catch {
+        return false;
+      }
+    };
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name) && ours(name))
+      .map(Number);
+  }
+
+  /** Ends a process and waits until it is gone. */
+  async end(pid: number, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    process.kill(pid, signal);
+    await until(`${pid} is gone`, () => !this.processes().includes(pid));
+  }
+
+  async sweep(): Promise<void> {
+    for (const pid of this.processes()) process.kill(pid, 'SIGKILL');
+    await until('nothing is left', () => this.processes().length === 0);
+  }
+}
+
+export async function ask(port: number, path = '/'): Promise<Report> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+    signal: AbortSignal.timeout(10_000),
+    headers: { connection: 'close' },
+  });
+  return (await response.json()) as Report;
+}
