@@ -178,12 +178,17 @@ class Wait {
     if (daemon_ > 0) kill(daemon_, number);
   }
 
-  void Stop(int first) {
+  bool AllDead() {
     siginfo_t info;
+    return Dead(middle_, &info) && (daemon_ == 0 || Dead(daemon_, &info));
+  }
+
+  void Stop(int first) {
     auto deadline = Clock::now() + kGrace;
     Kill(first);
-    while (daemon_ > 0 && Clock::now() < deadline && !Dead(daemon_, &info)) {
+    while (Clock::now() < deadline && !AllDead()) {
       Relay();
+      // The daemon may have failed before the middle process has announced it.
       Records();
       if (Interruption() != 0) break;
       Sleep(deadline);

@@ -39,8 +39,10 @@ export const STEPS: readonly Step[] = [
   },
   {
     name: 'chdir',
-    check: ({ plan }) => expectDirectory(join(plan.chroot ?? '/', plan.cwd), 'chdir'),
     // With a chroot the directory is one inside of it.
+    check: ({ plan }) => {
+      if (plan.chroot === undefined) expectDirectory(plan.cwd, 'chdir');
+    },
     run: ({ plan }) => process.chdir(plan.chroot === undefined ? plan.cwd : '/'),
   },
   {
@@ -68,7 +70,9 @@ export const STEPS: readonly Step[] = [
   {
     name: 'chroot',
     check: ({ plan }) => {
-      if (plan.chroot !== undefined) expectDirectory(plan.chroot, 'chroot');
+      if (plan.chroot === undefined) return;
+      expectDirectory(plan.chroot, 'chroot');
+      expectDirectory(join(plan.chroot, plan.cwd), 'chdir');
     },
     run: ({ plan, pidfile }) => {
       if (plan.chroot === undefined) return;
