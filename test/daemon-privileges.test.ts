@@ -1,0 +1,140 @@
+// A daemon that becomes another user, in another root directory.
+import assert from 'node:assert/strict';
+import { chownSync, existsSync, mkdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { test } from 'node:test';
+import { ask, Nest } from './tools/daemons.js';
+import { status, threadIds } from './tools/proc.js';
+
+const NOBODY = 65534;
+
+/** The ids of all threads: real, effective, saved, of the file system. */
+function ids(pid: number, field: 'Uid' | 'Gid'): number[] {
+  const lines = threadIds(pid).map((tid) => status(pid, tid)[field] ?? '');
+  assert.equal(new Set(lines).size, 1, `the threads differ: ${lines}`);
+  return (lines[0] ?? '').split('\t').map(Number);
+}
+
+function groups(pid: number): number[] {
+  return (status(pid).Groups ?? '').split(' ').filter(Boolean).map(Number);
+}
+
+/** Root without some of its capabilities. */
+function without(...capabilities: string[]): string[] {
+  return ['setpriv', `--bounding-set=${capabilities.map((name) => `-${name}`).join()}`];
+}
+
+test('user: all ids of all threads, and none of the old groups', async (t) => {
+  const nest = new Nest(t);
+  const under = ['setpriv', '--groups=0,4,24'];
+  const { pid, port } = await nest.start('serve', { user: 'nobody' }, { under });
+  assert.deepEqual(ids(pid, 'Uid'), Array(4).fill(NOBODY));
+  assert.deepEqual(ids(pid, 'Gid'), Array(4).fill(NOBODY));
+  assert.deepEqual(groups(pid), [NOBODY]);
+  const { CapPrm, CapEff } = status(pid);
+  assert.deepEqual([CapPrm, CapEff].map(Number), [0, 0]);
+  assert.equal((await ask(port, '/log')).pid, pid);
+  assert.match(nest.logged(), /^to stdout$/m, 'the log was opened before');
+});
+
+test('user and group by number, and a group alone', async (t) => {
+  const nest = new Nest(t);
+  const first = await nest.start('serve', { user: 54321, group: 12345 });
+  assert.deepEqual(ids(first.pid, 'Uid'), Array(4).fill(54321));
+  assert.deepEqual(ids(first.pid, 'Gid'), Array(4).fill(12345));
+  assert.deepEqual(groups(first.pid), [12345]);
+  await nest.end(first.pid);
+  const second = await nest.start(
+    'serve',
+    { group: 'daemon' },
+    { under: ['setpriv', '--groups=4'] },
+  );
+  assert.deepEqual(ids(second.pid, 'Uid'), Array(4).fill(0));
+  assert.deepEqual(ids(second.pid, 'Gid'), Array(4).fill(1));
+  assert.deepEqual(groups(second.pid), [1]);
+});
+
+test('the pidfile is removed if the user may, and emptied otherwise', async (t) => {
+  const nest = new Nest(t);
+  const pidFile = `${nest.directory}/run/d.pid`;
+  mkdirSync(`${nest.directory}/run`);
+  const first = await nest.start('serve', { user: 'nobody' });
+  assert.equal(nest.pid(), first.pid);
+  await nest.end(first.pid);
+  assert.equal(readFileSync(nest.pidFile, 'utf8'), '');
+
+  for (const directory of [nest.directory, `${nest.directory}/run`]) {
+    chownSync(directory, NOBODY, NOBODY);
+  }
+  const { code } = await nest.launch('serve', { user: 'nobody', pidFile });
+  assert.equal(code, 0);
+  await nest.end(Number(readFileSync(pidFile, 'utf8')));
+  assert.equal(existsSync(pidFile), false);
+});
+
+test('chroot: root and working directory, the old log, no pidfile left', async (t) => {
+  const nest = new Nest(t);
+  const jail = `${nest.directory}/jail`;
+  mkdirSync(`${jail}/var/run`, { recursive: true });
+  const pidFile = `${jail}/var/run/d.pid`;
+  const { code, port } = await nest.launch('serve', { chroot: jail, pidFile });
+  assert.equal(code, 0);
+  const pid = Number(readFileSync(pidFile, 'utf8'));
+  assert.equal(readlinkSync(`/proc/${pid}/root`), jail);
+  assert.equal(readlinkSync(`/proc/${pid}/cwd`), jail);
+  assert.equal((await ask(port, '/log')).cwd, '/');
+  assert.match(nest.logged(), /^to stdout$/m);
+  await nest.end(pid);
+  assert.equal(existsSync(pidFile), false);
+});
+
+test('chroot, user and a directory inside; a pidfile outside is emptied', async (t) => {
+  const nest = new Nest(t);
+  const jail = `${nest.directory}/jail`;
+  mkdirSync(`${jail}/srv`, { recursive: true });
+  const options = { chroot: jail, cwd: '/srv', user: 'nobody' };
+  const { pid, port } = await nest.start('serve', options);
+  assert.equal(readlinkSync(`/proc/${pid}/cwd`), `${jail}/srv`);
+  assert.equal((await ask(port)).cwd, '/srv');
+  assert.deepEqual(ids(pid, 'Uid'), Array(4).fill(NOBODY));
+  await nest.end(pid);
+  assert.equal(readFileSync(nest.pidFile, 'utf8'), '');
+  const { stderr } = await nest.launch('serve', { ...options, cwd: '/no' });
+  assert.match(stderr, /step: 'chroot'/);
+});
+
+test('every call that is not permitted reaches the launcher', async (t) => {
+  const nest = new Nest(t);
+  const jail = { chroot: nest.directory };
+  const user = { user: 'nobody' };
+  const told = async (options: object, under: string[]) =>
+    (await nest.fails('serve', options, { under })).stderr;
+  assert.match(
+    await told(jail, without('sys_chroot')),
+    /step chroot: EPERM.*, chroot '.*errno 1\)/,
+  );
+  assert.match(await told(user, without('setgid')), /step setgroups: EPERM.*\(errno 1\)/);
+  // setgid(2) allows the effective group without a capability, and leaves the real one then.
+  const real = ['setpriv', '--groups=65534', '--egid=65534', '--bounding-set=-setgid'];
+  assert.match(await told(user, real), /step drop: .*the group id is 0, not 65534/);
+  assert.match(await told(user, without('setuid')), /step setuid: EPERM.*\(errno 1\)/);
+});
+
+test('a process that could become root again does not become a daemon', async (t) => {
+  const nest = new Nest(t);
+  // Capabilities that survive setuid(2): see capabilities(7).
+  const under = ['setpriv', '--securebits=+no_setuid_fixup'];
+  const { code, stderr } = await nest.fails('serve', { user: 'nobody' }, { under });
+  assert.equal(code, 1);
+  assert.match(
+    stderr,
+    /step drop: ERR_PRIVILEGES_KEPT: privileges are not dropped: setuid\(0\) succeeds/,
+  );
+});
+
+test('becoming who one is already needs no privileges', async (t) => {
+  const nest = new Nest(t);
+  const under = ['setpriv', '--groups=0', '--bounding-set=-setuid,-setgid'];
+  const { pid } = await nest.start('serve', { user: 'root' }, { under });
+  assert.deepEqual(ids(pid, 'Uid'), [0, 0, 0, 0]);
+  assert.deepEqual(groups(pid), [0]);
+});
