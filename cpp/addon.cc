@@ -109,6 +109,7 @@ void ExportDaemon(Napi::Object exports) {
   marshal::Export<sys::Redirect>(exports, "redirect");
   marshal::Export<sys::IgnoreHangup>(exports, "ignoreHangup");
   marshal::Export<sys::RestoreHangup>(exports, "restoreHangup");
+  marshal::Export<sys::SignalHandler>(exports, "signalHandler");
   marshal::Export<sys::ResetSignals>(exports, "resetSignals");
 }
 

@@ -41,8 +41,9 @@ export type { DaemonOptions } from './daemon/options.js';
  * `user` may not write to. A process killed by SIGKILL leaves it behind, unlocked, which does not
  * stop the next start. Forks of the daemon neither hold nor remove it.
  *
- * **SIGTERM** ends the daemon with `process.exit()`, if the script has no listener for it; if it has
- * one, that decides.
+ * **SIGTERM** ends the daemon with `process.exit()`, unless the script handles it, by a listener or a
+ * {@link SignalFlag}: who does, decides. The handling is there if nobody had any when the call
+ * returned.
  *
  * @param options - see {@link DaemonOptions}.
  * @returns the daemon's handle on itself. With `{ ready: 'manual' }`, call its `ready()`.

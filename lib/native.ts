@@ -102,6 +102,8 @@ export interface Native {
   redirect(fd: number, target: number, epolls: number[]): number;
   ignoreHangup(): number;
   restoreHangup(): number;
+  /** 0 is the default action. */
+  signalHandler(signal: number): number;
   resetSignals(): number;
 }
 

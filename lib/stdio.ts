@@ -60,7 +60,7 @@ function endInput(stream: HandleStream): void {
  * `process.stdin`, `process.stdout`, `process.stderr` and `console` go on working: the same objects,
  * which somebody may have stored, write to the new files, and the input has ended.
  *
- * @param targets - the descriptors that 0, 1 and 2 become copies of.
+ * @param targets - the descriptors that 0, 1 and 2 become copies of; its own number leaves one.
  * @param terminals - other descriptors, which become copies of `targets[0]`.
  * @param epolls - the event loops' epolls, which must forget the old files.
  */
@@ -69,10 +69,16 @@ export function redirectStandardStreams(
   terminals: readonly number[],
   epolls: number[],
 ): void {
-  const moves = [...targets.entries(), ...terminals.map((fd) => [fd, targets[0]] as const)];
-  for (const [fd, target] of moves) check(native.redirect(fd, target, epolls), 'dup2');
+  const standard = [...targets.entries()].filter(([fd, target]) => fd !== target);
+  const others = terminals.map((fd) => [fd, targets[0]] as const);
+  for (const [fd, target] of [...standard, ...others]) {
+    check(native.redirect(fd, target, epolls), 'dup2');
+  }
   // A stream that nobody has used yet is created here, and finds the new file.
-  endInput(process.stdin as HandleStream);
-  writeTo(process.stdout as HandleStream, 1);
-  writeTo(process.stderr as HandleStream, 2);
+  const streams = [
+    () => endInput(process.stdin as HandleStream),
+    () => writeTo(process.stdout as HandleStream, 1),
+    () => writeTo(process.stderr as HandleStream, 2),
+  ];
+  for (const [fd] of standard) streams[fd]?.();
 }

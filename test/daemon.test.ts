@@ -67,6 +67,23 @@ test('a SIGTERM listener of the script decides itself', async (t) => {
   assert.equal(existsSync(nest.pidFile), false);
 });
 
+test('nor does a listener added later hurry', async (t) => {
+  const nest = new Nest(t);
+  const { pid } = await nest.start('ownTermLater');
+  await nest.end(pid);
+  assert.equal(nest.logged(), `own SIGTERM\nexit 6 of ${pid}\n`);
+});
+
+test('disposed, it has no pidfile and the default SIGTERM, and goes on', async (t) => {
+  const nest = new Nest(t);
+  const { code, port } = await nest.launch('disposed');
+  assert.equal(code, 0);
+  await until('the pidfile is gone', () => !existsSync(nest.pidFile));
+  const { pid } = await ask(port);
+  await nest.end(pid);
+  assert.equal(nest.logged(), '', 'killed');
+});
+
 test('a second start says which process runs, and harms nothing', async (t) => {
   const nest = new Nest(t);
   const { pid, port } = await nest.start('serve');
@@ -161,9 +178,30 @@ test('with ready: manual, the launcher waits; early words reach it and the log',
   await until('late words', () => nest.logged() === 'early words\nlate words\n');
 });
 
+test('detach: false keeps process, session and streams, and throws errors', async (t) => {
+  const nest = new Nest(t);
+  const foreground = async () => {
+    await until('it runs', () => existsSync(nest.pidFile) && nest.pid() > 0);
+    const pid = nest.pid();
+    assert.deepEqual(nest.processes(), [pid]);
+    assert.equal(stat(pid)[1], String(process.pid));
+    assert.equal(readlinkSync(`/proc/${pid}/cwd`), '/');
+    process.kill(pid, 'SIGTERM');
+  };
+  const options = { detach: false, log: undefined };
+  const { code, stdout, stderr } = await nest.launch('serve', options as never, {
+    meanwhile: foreground,
+  });
+  assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
+  assert.match(stdout, /^port \d+\nexit 0 of \d+\n$/);
+  assert.equal(existsSync(nest.pidFile), false);
+  const failed = await nest.fails('throws', options as never);
+  assert.match(failed.stderr, /Error: the hook does not want to\n(.*\n)* +step: 'privileged'/);
+});
+
 /** A shell on a terminal of its own, in which the launcher runs; hangUp() takes the terminal away. */
-async function onTerminal(t: TestContext, nest: Nest, scenario: string) {
-  const shell = '"$@"; echo "launcher: $?"; read line';
+async function onTerminal(t: TestContext, nest: Nest, scenario: string, typed = '') {
+  const shell = 'trap : INT; "$@"; echo "launcher: $?"; stty -a; echo end; read line';
   const args = [TERMINAL, 'sh', '-c', shell, 'sh', ...nest.command(scenario)];
   const terminal = spawn('python3', args, { env: nest.env(), stdio: ['pipe', 'pipe', 'inherit'] });
   t.after(() => terminal.kill('SIGKILL'));
@@ -171,7 +209,11 @@ async function onTerminal(t: TestContext, nest: Nest, scenario: string) {
   terminal.stdout.setEncoding('utf8').on('data', (text: string) => {
     output += text;
   });
-  await until('the launcher has ended', () => output.includes('launcher: '));
+  if (typed !== '') {
+    await until('the daemon runs', () => existsSync(nest.pidFile) && nest.pid() > 0);
+    terminal.stdin.write(typed);
+  }
+  await until('the launcher has ended', () => /^end\r$/m.test(output));
   const hangUp = async () => {
     const exit = once(terminal, 'exit');
     terminal.stdin.end();
@@ -188,6 +230,7 @@ for (const scenario of ['serve', 'tty']) {
     const pid = nest.pid();
     const before = await ask(port);
     assert.equal(before.pid, pid);
+    assert.match(output, / icanon /, 'the terminal is as it was');
     const targets = Object.values(descriptors(pid));
     assert.deepEqual(
       targets.filter((target) => /^\/dev\/(pts|tty)/.test(target)),
@@ -208,3 +251,14 @@ for (const scenario of ['serve', 'tty']) {
     await nest.end(pid);
   });
 }
+
+test('^C on a terminal that the script had made raw ends launcher and daemon', async (t) => {
+  const nest = new Nest(t);
+  const { output, hangUp } = await onTerminal(t, nest, 'hangsRaw', '\x03');
+  assert.match(output, /SIGINT ended the launcher before the daemon was ready/);
+  assert.match(output, /launcher: 130/);
+  assert.match(output, / icanon /);
+  await hangUp();
+  assert.deepEqual(nest.processes(), []);
+  assert.equal(existsSync(nest.pidFile), false);
+});

@@ -21,6 +21,13 @@ int RestoreHangup() {
   return Result(sigaction(SIGHUP, &hangup, nullptr));
 }
 
+int64_t SignalHandler(int signal) {
+  struct sigaction action;
+  if (sigaction(signal, nullptr, &action) != 0) return -errno;
+  // sa_sigaction is in the same place.
+  return static_cast<int64_t>(reinterpret_cast<intptr_t>(action.sa_handler));
+}
+
 int ResetSignals() {
   for (int signal = 1; signal < NSIG; ++signal) {
     struct sigaction action;

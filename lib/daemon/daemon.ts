@@ -1,10 +1,22 @@
 // The daemon's handle on itself: readiness, and what must be tidied up when it ends.
+import { constants } from 'node:os';
 import { atFork } from '../atfork.js';
 import { native } from '../native.js';
 import type { Birth } from './birth.js';
 import { leaveLauncher } from './files.js';
 import { tell } from './launch.js';
 import { describe } from './report.js';
+
+const { SIGTERM } = constants.signals;
+const DEFAULT_ACTION = 0;
+
+/** Node handles SIGTERM from its start on, to give the terminal its mode back before it dies. */
+const NODES_ACTION =
+  process.listenerCount('SIGTERM') === 0 ? native.signalHandler(SIGTERM) : DEFAULT_ACTION;
+
+function nobodyHandlesSigterm(): boolean {
+  return [DEFAULT_ACTION, NODES_ACTION].includes(native.signalHandler(SIGTERM));
+}
 
 /** A launcher that is stopped, or writes to a terminal that is, must not stop the daemon. */
 const LAUNCHER_EXIT_MS = 1000;
@@ -17,13 +29,18 @@ export class Daemon implements Disposable, AsyncDisposable {
   readonly #birth: Birth;
   readonly #pid = process.pid;
   readonly #hooks: Disposable;
+  /** libuv's handler for SIGTERM, if it is there for us alone. */
+  readonly #handler: number | undefined;
 
   /** @internal */
   constructor(birth: Birth) {
     this.#birth = birth;
     this.#hooks = atFork({ child: () => this.#disown() });
     process.on('exit', this.#tidy);
-    process.on('SIGTERM', this.#terminate);
+    if (nobodyHandlesSigterm()) {
+      process.on('SIGTERM', this.#terminate);
+      this.#handler = native.signalHandler(SIGTERM);
+    }
   }
 
   /** The pidfile's path as it was before any chroot; undefined without one. */
@@ -81,8 +98,10 @@ export class Daemon implements Disposable, AsyncDisposable {
   };
 
   readonly #terminate = (): void => {
-    // Whoever listens too has something to do before the end, and ends the process itself.
-    if (process.listenerCount('SIGTERM') === 1) process.exit();
+    // Whoever handles it too (a listener; a SignalFlag, which covers libuv's handler) has something
+    // to do before the end, and ends the process itself.
+    const alone = process.listenerCount('SIGTERM') === 1;
+    if (alone && native.signalHandler(SIGTERM) === this.#handler) process.exit();
   };
 
   /** In a fork of the daemon: the pidfile, its lock and the launcher are the daemon's alone. */

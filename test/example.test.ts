@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Nest, until } from './tools/daemons.js';
+
+/** A port that was free a moment ago. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await once(server.close(), 'close');
+  return port;
+}
+
+test('example:http-daemon does what it says', async (t) => {
+  const nest = new Nest(t);
+  const port = await freePort();
+  const env = nest.env({ PORT: String(port), XDG_RUNTIME_DIR: nest.directory });
+  const program = fileURLToPath(new URL('../examples/http-daemon.js', import.meta.url));
+  const run = async (file: string, args: string[]) => {
+    const child = spawn(file, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output += text;
+      });
+    }
+    const [code] = await once(child, 'close');
+    return { code, output };
+  };
+
+  const { code, output } = await run(process.execPath, [program]);
+  assert.equal(code, 0, output);
+  const said = /^Try: {3}(.*)\nStop: {2}(.*)\nLog: {3}(.*)\n$/.exec(output);
+  assert.ok(said, output);
+  const [, curl = '', stop = '', log = ''] = said;
+  const [pid] = nest.processes();
+
+  const answer = await run('sh', ['-c', `${curl}hello`]);
+  assert.match(answer.output, new RegExp(`Process ${pid}, child of 1, serves /hello\n`));
+  const again = await run(process.execPath, [program]);
+  assert.equal(again.code, 1);
+  assert.match(again.output, /EADDRINUSE/);
+
+  assert.equal((await run('sh', ['-c', stop])).code, 0);
+  await until('it has ended', () => nest.processes().length === 0);
+  assert.equal(existsSync(`${nest.directory}/http-daemon.pid`), false);
+  assert.match(
+    readFileSync(log, 'utf8'),
+    /is ready\n.*GET \/hello\nSIGTERM.*\nthe last connection/,
+  );
+});
