@@ -102,7 +102,7 @@ void ExportDaemon(Napi::Object exports) {
   marshal::Export<sys::Socketpair>(exports, "socketpair");
   marshal::Export<sys::SendRecord>(exports, "sendRecord");
   marshal::Export<sys::AwaitHangup>(exports, "awaitHangup");
-  marshal::Export<sys::BecomeSubreaper>(exports, "becomeSubreaper");
+  marshal::Export<sys::SetSubreaper>(exports, "setSubreaper");
   marshal::Export<sys::AwaitBirth>(exports, "awaitBirth");
   marshal::Export<sys::WriteAll>(exports, "writeAll");
   marshal::Export<sys::ResetTerminal>(exports, "resetTerminal");

@@ -1,5 +1,5 @@
 // What the descriptors of this process are, as far as becomeDaemon() must know.
-import { fstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { constants, fstatSync, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { isatty } from 'node:tty';
 
 /** A descriptor and the file that it leads to: a number alone may be another file's by now. */
@@ -53,10 +53,18 @@ function identity(fd: number): Known | undefined {
   }
 }
 
-/** The ends of pipes that have both ends here: how threads wake each other. */
+/** Pipes whose two ends are here, above the standard descriptors: how threads wake each other. */
 function wakers(targets: Map<number, string>): Set<string> {
-  const ends = [...targets.values()].filter((target) => target.startsWith('pipe:'));
-  return new Set(ends.filter((target, at) => ends.indexOf(target) !== at));
+  const pipes = [...targets].filter(([fd, target]) => fd > 2 && target.startsWith('pipe:'));
+  // The link's mode tells what the descriptor is open for; one end may well have two numbers.
+  const ends = (bit: number) =>
+    new Set(pipes.flatMap(([fd, target]) => (linkMode(fd) & bit ? target : [])));
+  const writable = ends(constants.S_IWUSR);
+  return new Set([...ends(constants.S_IRUSR)].filter((target) => writable.has(target)));
+}
+
+function linkMode(fd: number): number {
+  return lstatSync(`/proc/self/fd/${fd}`, { throwIfNoEntry: false })?.mode ?? 0;
 }
 
 // Node sets close-on-exec on what it inherits as well, so that the flag tells nothing, and a file

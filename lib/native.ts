@@ -88,7 +88,7 @@ export interface Native {
   socketpair(records: boolean): number[];
   sendRecord(fd: number, record: string): number;
   awaitHangup(fd: number, timeout: number): boolean;
-  becomeSubreaper(): number;
+  setSubreaper(on: boolean): number;
   /** cpp/sys/launcher.h: how it ended, exit code or -errno, signal, text. */
   awaitBirth(
     channel: number,

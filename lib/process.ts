@@ -35,7 +35,8 @@ export interface WaitResult {
   rusage: NodeJS.ResourceUsage;
 }
 
-function signalName(number: number): string {
+/** What os.constants.signals calls it. */
+export function signalName(number: number): string {
   const known = Object.entries(constants.signals).find(([, value]) => value === number);
   return known?.[0] ?? `SIG${number}`;
 }

@@ -1,8 +1,9 @@
 // A daemon that does not start: the launcher says why and fails, and nothing is left behind.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import { becomeDaemon, type DaemonOptions } from 'daemonkit';
 import { Nest, until } from './tools/daemons.js';
 
@@ -40,6 +41,31 @@ test('wrong options are refused before anything happens', () => {
     assert.throws(() => becomeDaemon(options as DaemonOptions), expected, JSON.stringify(options));
   }
   assert.throws(() => becomeDaemon(null as never), type);
+});
+
+test('a Worker cannot become a daemon', async () => {
+  const library = JSON.stringify(new URL('../lib/index.js', import.meta.url).href);
+  const code = `import(${library}).then(({ becomeDaemon }) => becomeDaemon())`;
+  const worker = new Worker(code, { eval: true });
+  const [error] = await once(worker, 'error');
+  assert.equal(error.code, 'ERR_WORKER_UNSUPPORTED_OPERATION');
+});
+
+test('without descriptors at any point: EMFILE, and nothing is left', async (t) => {
+  const nest = new Nest(t);
+  let failures = 0;
+  for (let limit = 20; ; limit++) {
+    const under = ['sh', '-c', `ulimit -n ${limit}; exec "$@"`, 'sh'];
+    const { code, stdout, stderr } = await nest.launch('serve', {}, { under });
+    if (code === 0) break;
+    assert.deepEqual(nest.processes(), []);
+    assert.equal(existsSync(nest.pidFile), false, stderr);
+    // With fewer, Node itself does not come up, or the server does not.
+    if (!stdout.startsWith('port')) continue;
+    assert.match(stderr, /EMFILE/);
+    failures++;
+  }
+  assert.ok(failures >= 4, `${failures} points`);
 });
 
 // What the launcher can know is thrown, as any error of the script: node prints it.
@@ -225,5 +251,4 @@ test('a daemon whose launcher was killed does not stay when it is ready', async 
   assert.equal(signal, 'SIGKILL');
   await until('the daemon has ended', () => nest.processes().length === 0);
   assert.equal(existsSync(nest.pidFile), false);
-  await sleep(0);
 });

@@ -4,11 +4,20 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ask, Nest, until } from './tools/daemons.js';
 import { descriptors, stat, status } from './tools/proc.js';
 
 const TERMINAL = fileURLToPath(new URL('../../test/tools/terminal.py', import.meta.url));
+
+/** Processor time that a process uses meanwhile, in hundredths of a second. */
+async function cpuTicks(pid: number, milliseconds: number): Promise<number> {
+  const used = () => Number(stat(pid)[11]) + Number(stat(pid)[12]);
+  const before = used();
+  await sleep(milliseconds);
+  return used() - before;
+}
 
 test('it serves on the socket that was opened before', async (t) => {
   const nest = new Nest(t);
@@ -133,6 +142,33 @@ test('it starts with the standard descriptors closed', async (t) => {
   assert.deepEqual([table[0], table[1], table[2]], ['/dev/null', nest.log, nest.log]);
 });
 
+test('pipes that were its standard streams are given up, even one that it was reading', async (t) => {
+  const nest = new Nest(t);
+  // The shell's pipes: those of child_process are socket pairs.
+  const under = ['bash', '-c', '"$@" < <(exec sleep 60 2>&-) | cat', 'bash'];
+  const { port } = await nest.launch(
+    'reads',
+    {},
+    {
+      under,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      meanwhile: async () => {
+        await until('the pidfile is written', () => existsSync(nest.pidFile) && nest.pid() > 0);
+        const pid = nest.pid();
+        await until('it has left the pipes', () => {
+          const targets = Object.values(descriptors(pid)).filter((name) =>
+            name.startsWith('pipe:'),
+          );
+          return targets.every((name) => targets.filter((other) => other === name).length === 2);
+        });
+      },
+    },
+  );
+  const pid = nest.pid();
+  assert.equal((await ask(port)).stdinEnded, true);
+  assert.ok((await cpuTicks(pid, 500)) <= 5, 'it spins');
+});
+
 test('$(...) around the launcher ends with it', async (t) => {
   const nest = new Nest(t);
   const script = 'said=$("$@" 2>&1); echo "$? $said"';
@@ -242,10 +278,7 @@ for (const scenario of ['serve', 'tty']) {
     const words = 'to stdout\nto stderr\nwritten to process.stdout\n';
     const stdinEnded = scenario === 'tty' ? 'stdin ended\n' : '';
     assert.equal(nest.logged(), stdinEnded + words);
-    const used = () => Number(stat(pid)[11]) + Number(stat(pid)[12]);
-    const ticks = used();
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    assert.ok(used() - ticks <= 5, 'it spins');
+    assert.ok((await cpuTicks(pid, 500)) <= 5, 'it spins');
     process.kill(pid, 'SIGWINCH');
     assert.equal((await ask(port)).pid, pid);
     await nest.end(pid);

@@ -21,9 +21,9 @@ enum class Birth : int {
 // {how, exit code or -errno, signal, text}
 using Outcome = std::tuple<int, int, int, std::string>;
 
-// Makes the orphans among the caller's descendants its children, so that the second fork's child
-// can be waited for. 0, or -errno.
-int BecomeSubreaper();
+// Whether the orphans among the caller's descendants become its children, so that the second fork's
+// child can be waited for. Whether they did before, or -errno.
+int SetSubreaper(bool on);
 
 // Waits for records on `channel`: "p<pid>" announces the daemon, "r" says ready, "f<text>" says
 // why not. Meanwhile copies `relay` (the daemon's standard error) to descriptor 2 and to `log`

@@ -5,8 +5,11 @@
 
 namespace sys {
 
-int BecomeSubreaper() {
-  return Result(prctl(PR_SET_CHILD_SUBREAPER, 1));
+int SetSubreaper(bool on) {
+  int before = 0;
+  if (prctl(PR_GET_CHILD_SUBREAPER, &before) != 0) return -errno;
+  int result = Result(prctl(PR_SET_CHILD_SUBREAPER, on));
+  return result < 0 ? result : before;
 }
 
 }  // namespace sys

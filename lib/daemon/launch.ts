@@ -59,16 +59,16 @@ export function giveUp(lines: Lines, error: unknown): never {
 export function detach(birth: Birth): void {
   const launcher = process.pid;
   const ends = inStep('fork', openLines);
+  // Orphans of the launcher shall come to it, so that it learns how its grandchild ended.
+  const before = native.setSubreaper(true);
   let middle: number;
   try {
-    middle = inStep('fork', () => {
-      // Orphans of the launcher come to it, so that it learns how its grandchild ended.
-      check(native.becomeSubreaper(), 'prctl');
-      return fork();
-    });
+    check(before, 'prctl');
+    middle = inStep('fork', () => fork());
   } catch (error) {
     // An atFork hook may also throw in the copy, where nobody shall go on with the script.
     if (process.pid !== launcher) giveUp(ends.daemon, error);
+    if (before === 0) native.setSubreaper(false);
     close(ends.launcher);
     close(ends.daemon);
     throw error;

@@ -1,14 +1,9 @@
 // What a launcher is told, and tells: why there is no daemon.
-import { constants } from 'node:os';
 import { type SystemError, systemError } from '../errors.js';
+import { signalName } from '../process.js';
 
 /** The kernel takes no record beyond its socket buffer, and the launcher reads 64 KiB. */
 const LONGEST = 32 * 1024;
-
-function signalName(number: number): string {
-  const known = Object.entries(constants.signals).find(([, value]) => value === number);
-  return known?.[0] ?? `signal ${number}`;
-}
 
 /** An error in words: the step and errno first, the stack of what is not a failed call last. */
 export function describe(thrown: unknown): string {
