@@ -83,6 +83,14 @@ test('nor does a listener added later hurry', async (t) => {
   assert.equal(nest.logged(), `own SIGTERM\nexit 6 of ${pid}\n`);
 });
 
+test('nor when a SignalFlag is there for it', async (t) => {
+  const nest = new Nest(t);
+  const { pid } = await nest.start('flag');
+  await until('the flag is there', () => nest.logged() === 'flag false\n');
+  await nest.end(pid);
+  assert.equal(nest.logged(), `flag false\nflag true\nexit 7 of ${pid}\n`);
+});
+
 test('disposed, it has no pidfile and the default SIGTERM, and goes on', async (t) => {
   const nest = new Nest(t);
   const { code, port } = await nest.launch('disposed');

@@ -14,6 +14,13 @@ const DEFAULT_ACTION = 0;
 const NODES_ACTION =
   process.listenerCount('SIGTERM') === 0 ? native.signalHandler(SIGTERM) : DEFAULT_ACTION;
 
+/** Whether a SignalFlag has seen the signal. One made since it came has not, and would never end. */
+function flagRaised(signal: number): boolean {
+  const record = new Int32Array(6);
+  native.signalFlagLatest(signal, record);
+  return record[0] === signal;
+}
+
 function nobodyHandlesSigterm(): boolean {
   return [DEFAULT_ACTION, NODES_ACTION].includes(native.signalHandler(SIGTERM));
 }
@@ -29,18 +36,13 @@ export class Daemon implements Disposable, AsyncDisposable {
   readonly #birth: Birth;
   readonly #pid = process.pid;
   readonly #hooks: Disposable;
-  /** libuv's handler for SIGTERM, if it is there for us alone. */
-  readonly #handler: number | undefined;
 
   /** @internal */
   constructor(birth: Birth) {
     this.#birth = birth;
     this.#hooks = atFork({ child: () => this.#disown() });
     process.on('exit', this.#tidy);
-    if (nobodyHandlesSigterm()) {
-      process.on('SIGTERM', this.#terminate);
-      this.#handler = native.signalHandler(SIGTERM);
-    }
+    if (nobodyHandlesSigterm()) process.on('SIGTERM', this.#terminate);
   }
 
   /** The pidfile's path as it was before any chroot; undefined without one. */
@@ -98,10 +100,8 @@ export class Daemon implements Disposable, AsyncDisposable {
   };
 
   readonly #terminate = (): void => {
-    // Whoever handles it too (a listener; a SignalFlag, which covers libuv's handler) has something
-    // to do before the end, and ends the process itself.
-    const alone = process.listenerCount('SIGTERM') === 1;
-    if (alone && native.signalHandler(SIGTERM) === this.#handler) process.exit();
+    // Whoever was told too has something to do before the end, and ends the process itself.
+    if (process.listenerCount('SIGTERM') === 1 && !flagRaised(SIGTERM)) process.exit();
   };
 
   /** In a fork of the daemon: the pidfile, its lock and the launcher are the daemon's alone. */

@@ -1,6 +1,6 @@
 // What a launcher is told, and tells: why there is no daemon.
 import { type SystemError, systemError } from '../errors.js';
-import { signalName } from '../process.js';
+import { signalName } from '../signals.js';
 
 /** The kernel takes no record beyond its socket buffer, and the launcher reads 64 KiB. */
 const LONGEST = 32 * 1024;

@@ -74,9 +74,6 @@ export class Nest {
     const env = { ...process.env, ...extra };
     // The test runner's own variables would make the fixture report to it.
     for (const name of ['NODE_TEST_CONTEXT', 'NODE_OPTIONS', 'NODE_CHANNEL_FD']) delete env[name];
-    // Node 24 and later read this file in a thread when they start; a fork in the middle of that has
-    // two threads read on with one file offset, and both may complain about what they read.
-    delete env.NODE_EXTRA_CA_CERTS;
     const [name = '', mark] = this.#mark.split('=');
     return { ...env, [name]: mark };
   }
