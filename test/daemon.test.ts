@@ -1,6 +1,6 @@
 // A daemon that starts: what it is, seen from outside.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
@@ -224,8 +224,11 @@ test('with ready: manual, the launcher waits; early words reach it and the log',
 
 test('detach: false keeps process, session and streams, and throws errors', async (t) => {
   const nest = new Nest(t);
-  const foreground = async () => {
-    await until('it runs', () => existsSync(nest.pidFile) && nest.pid() > 0);
+  const foreground = async ({ stdout }: ChildProcess) => {
+    assert.ok(stdout);
+    const [said] = await once(stdout, 'data');
+    // It answers when becomeDaemon() has returned.
+    await ask(Number(/port (\d+)/.exec(said)?.[1]));
     const pid = nest.pid();
     assert.deepEqual(nest.processes(), [pid]);
     assert.equal(stat(pid)[1], String(process.pid));
