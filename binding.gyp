@@ -29,6 +29,7 @@
             "cpp/fork/procfs.cc",
             "cpp/fork/rendezvous.cc",
             "cpp/fork/ring.cc",
+            "cpp/fork/scheduling.cc",
             "cpp/fork/threads.cc",
             "cpp/fork/twins.cc",
             "cpp/fork/x86_64/context.S"

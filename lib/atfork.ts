@@ -24,7 +24,7 @@ const registered = new Set<ForkHooks>();
  * @throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for hooks that are not
  *   functions. An error thrown by a `before` hook stops the fork and is thrown by fork(), after
  *   the `parent` hooks have run; one thrown by a `parent` or `child` hook is thrown by fork() when
- *   the remaining hooks have run.
+ *   the remaining hooks have run; in the parent it then has the child's `pid`.
  *
  * Source: pthread_atfork(3), POSIX.1; Python's os.register_at_fork. The same on all platforms.
  */

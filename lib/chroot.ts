@@ -1,6 +1,7 @@
 // chroot(2).
 import { isMainThread } from 'node:worker_threads';
 import { check, type SystemError, systemError, workerUnsupported } from './errors.js';
+import { adoptThreadIdsNow } from './forkstate.js';
 import { native } from './native.js';
 import { boolean, filePath, options } from './validate.js';
 
@@ -23,7 +24,8 @@ export interface ChrootOptions {
  * @throws `EPERM` (syscall `chroot`, with `path`) without CAP_SYS_CHROOT, that is, unless root;
  *   `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ENAMETOOLONG` for the path. An error with syscall
  *   `chdir` means that the root *has* changed and the working directory has not: the process is not
- *   confined, and should end. `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a
+ *   confined, and should end. `EAGAIN` (syscall `fork`) in a child of fork() whose thread pool has
+ *   been busy since, for ten seconds. `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for a
  *   path that is empty or has null bytes and for wrong options, or in a Worker
  *   (`ERR_WORKER_UNSUPPORTED_OPERATION`).
  *
@@ -36,6 +38,9 @@ export function chroot(path: string | URL, opts?: ChrootOptions): void {
   const { chdir = true } = options<ChrootOptions>(opts, ['chdir']);
   boolean(chdir, 'options.chdir');
   if (!isMainThread) throw workerUnsupported('chroot()');
+  // Afterwards there may be no /proc, in which a fresh child's threads are looked up, and setuid(2)
+  // would not reach those that still have their parent's ids.
+  adoptThreadIdsNow();
   check(native.chroot(root), 'chroot', { path: root });
   if (chdir) enterRoot();
 }

@@ -82,12 +82,13 @@ export function forkSupport(): ForkSupport {
  *
  * @param options - see {@link ForkOptions}.
  * @returns 0 in the child; in the parent the child's pid (wait for it with `waitpid`).
- * @throws `EAGAIN` (syscall `clone`) if a process limit is reached (RLIMIT_NPROC, pids cgroup;
+ * @throws an error of an atFork() hook; one of a `parent` hook has the child's `pid`, as there is a
+ *   child then. `EAGAIN` (syscall `clone`) if a process limit is reached (RLIMIT_NPROC, pids cgroup;
  *   the child's threads count too), `EAGAIN` (syscall `fork`) if a thread did not stop within
  *   `timeout`, `ENOMEM`, `EMFILE`/`ENFILE` (the parent needs seven descriptors for the call),
  *   `ENOSPC` (epoll or inotify watch limits of the user), `ENOTSUP` (syscall `fork`) with the
  *   words of {@link forkSupport}. `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker. The parent is
- *   then as it was and there is no child. `TypeError`/`RangeError` for wrong options.
+ *   then as it was and, hooks apart, there is no child. `TypeError`/`RangeError` for wrong options.
  *
  * Platform: Linux on x86-64 with glibc; elsewhere it throws `ENOTSUP`.
  * Source: fork(2), POSIX.1; forkall(2) of Solaris, which has the same semantics for threads.
@@ -101,8 +102,17 @@ export function fork(options?: ForkOptions): number {
   if (obstacles.length > 0) throw notSupported(obstacles.join('; '));
 
   const pid = forkWithHooks(timeout);
-  if (pid > 0) runForkHooks('parent');
+  if (pid > 0) runParentHooks(pid);
   return pid;
+}
+
+/** A hook that throws must not hide that there is a child, for which somebody has to wait. */
+function runParentHooks(pid: number): void {
+  try {
+    runForkHooks('parent');
+  } catch (error) {
+    throw error instanceof Error ? Object.assign(error, { pid }) : error;
+  }
 }
 
 function notSupported(detail: string) {

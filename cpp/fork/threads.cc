@@ -8,6 +8,8 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "fork/scheduling.h"
+
 namespace livefork {
 namespace {
 
@@ -16,6 +18,7 @@ constexpr size_t kStackSize = 8192;
 struct Libc {
   const char* obstacle = nullptr;
   size_t tid_offset = 0;  // of the id within the record that the thread pointer points to
+  SchedulingKnown scheduling;
   ptrdiff_t rseq_offset = 0;
   unsigned rseq_size = 0;  // 0: this libc registers none
 };
@@ -41,6 +44,7 @@ size_t FindTidOffset() {
 
 Libc Examine() {
   Libc libc;
+  libc.scheduling = FindSchedulingKnown();
   libc.tid_offset = FindTidOffset();
   if (libc.tid_offset == 0) libc.obstacle = "the thread id is not found in this libc's records";
   int* address = nullptr;
@@ -153,7 +157,11 @@ Failure RebuildThreads(Park& park, const Thread& self, char* stacks, bool rename
       failure = Check(r, "clone");
       return;
     }
-    if (rename) TidField(libc, thread.pointer) = thread.new_tid;
+    if (rename) {
+      TidField(libc, thread.pointer) = thread.new_tid;
+    } else {
+      RememberScheduling(libc.scheduling, thread);
+    }
     ++n;
   });
   if (failure) return failure;

@@ -64,6 +64,8 @@ export function detach(birth: Birth): void {
   let middle: number;
   try {
     check(before, 'prctl');
+    // What the thread pool is at would be done twice: its threads run in the launcher too.
+    native.quiesce(1000);
     middle = inStep('fork', () => fork());
   } catch (error) {
     // An atFork hook may also throw in the copy, where nobody shall go on with the script.

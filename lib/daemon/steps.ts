@@ -6,7 +6,6 @@ import { chroot } from '../chroot.js';
 import { lookUp, proveDropped, setGid, setGroups, setUid } from '../credentials.js';
 import { survey, terminalDevices } from '../descriptors.js';
 import { check, systemError } from '../errors.js';
-import { adoptThreadIdsNow } from '../forkstate.js';
 import { native } from '../native.js';
 import { Pidfile } from '../pidfile.js';
 import type { Birth } from './birth.js';
@@ -77,8 +76,6 @@ export const STEPS: readonly Step[] = [
     },
     run: ({ plan, pidfile }) => {
       if (plan.chroot === undefined) return;
-      // Before setuid(2) and the like can reach all threads, these must have been looked up in /proc.
-      adoptThreadIdsNow();
       chroot(plan.chroot);
       pidfile?.rootChanged(plan.chroot);
       process.chdir(plan.cwd);
