@@ -1,5 +1,5 @@
 // Making and reaping children in fixtures.
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
@@ -50,7 +50,7 @@ export async function inChild(body: () => unknown): Promise<void> {
 export async function lookAtChild<T>(look: (pid: number) => T | Promise<T>): Promise<T> {
   const sign = join(tmpdir(), `daemonkit-ready-${process.pid}`);
   const pid = spawnChild(() => {
-    writeFileSync(sign, '');
+    mkdirSync(sign); // takes no descriptor that could be seen
     return new Promise((resolve) => setTimeout(resolve, 60_000));
   });
   if (pid === 0) await new Promise(() => {});
@@ -58,7 +58,7 @@ export async function lookAtChild<T>(look: (pid: number) => T | Promise<T>): Pro
     while (!existsSync(sign)) await new Promise((resolve) => setTimeout(resolve, 2));
     return await look(pid);
   } finally {
-    rmSync(sign, { force: true });
+    rmSync(sign, { force: true, recursive: true });
     process.kill(pid, 'SIGKILL');
     await reap(pid);
   }
