@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runScript } from './helpers/script.js';
+import { needsStrace } from './tools/needs.js';
 
 const type = 'TypeError ERR_INVALID_ARG_TYPE';
 const range = 'RangeError ERR_OUT_OF_RANGE';
@@ -60,7 +61,7 @@ const cases = Object.entries(wrong).flatMap(([call, given]) =>
   given.map(([argument, error]) => [call.replace('$', () => argument as string), error as string]),
 );
 
-test('every wrong argument: its error, and no system call', () => {
+test('every wrong argument: its error, and no system call', needsStrace, () => {
   const folder = mkdtempSync(join(tmpdir(), 'daemonkit-arguments-'));
   try {
     const trace = join(folder, 'trace');

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { entry, runScript, scriptCommand } from './helpers/script.js';
+import { needsRoot, needsRootAndStrace } from './tools/needs.js';
 
 const jail = mkdtempSync(join(tmpdir(), 'daemonkit-chroot-'));
 writeFileSync(join(jail, 'inside'), '');
@@ -28,22 +29,26 @@ async function rootAndCwd(call: string): Promise<{ root: string; cwd: string; sa
   }
 }
 
-test('root and working directory change together, for the kernel and for process.cwd()', async () => {
-  const inside = { root: jail, cwd: jail, said: '/\n' };
-  const path = JSON.stringify(jail);
-  const url = JSON.stringify(pathToFileURL(jail).href);
-  // process.cwd() first, so that there is a cached answer that could be stale.
-  assert.deepEqual(await rootAndCwd(`process.cwd(); daemonkit.chroot(${path})`), inside);
-  assert.deepEqual(await rootAndCwd(`daemonkit.chroot(new URL(${url}))`), inside);
-  assert.deepEqual(await rootAndCwd(`daemonkit.chroot(${path}, { chdir: true })`), inside);
-});
+test(
+  'root and working directory change together, for the kernel and for process.cwd()',
+  needsRoot,
+  async () => {
+    const inside = { root: jail, cwd: jail, said: '/\n' };
+    const path = JSON.stringify(jail);
+    const url = JSON.stringify(pathToFileURL(jail).href);
+    // process.cwd() first, so that there is a cached answer that could be stale.
+    assert.deepEqual(await rootAndCwd(`process.cwd(); daemonkit.chroot(${path})`), inside);
+    assert.deepEqual(await rootAndCwd(`daemonkit.chroot(new URL(${url}))`), inside);
+    assert.deepEqual(await rootAndCwd(`daemonkit.chroot(${path}, { chdir: true })`), inside);
+  },
+);
 
-test('{ chdir: false } is the bare call', async () => {
+test('{ chdir: false } is the bare call', needsRoot, async () => {
   const call = `process.cwd(); daemonkit.chroot(${JSON.stringify(jail)}, { chdir: false })`;
   assert.deepEqual(await rootAndCwd(call), { root: jail, cwd: '/usr', said: '/usr\n' });
 });
 
-test('no relative path leads out, which the bare call lets happen', () => {
+test('no relative path leads out, which the bare call lets happen', needsRoot, () => {
   const look = `process.chdir('../../../../../..');
     console.log(fs.existsSync('inside'), fs.existsSync('etc/passwd'));`;
   const kept = runScript(`daemonkit.chroot(${JSON.stringify(jail)}); ${look}`);
@@ -56,7 +61,7 @@ const report = `const report = (f) => { try { f(); console.log('done'); } catch 
     console.log(JSON.stringify({ ...error, message: error.message }));
   } };`;
 
-test('errors name the call and the path, and change nothing', () => {
+test('errors name the call and the path, and change nothing', needsRoot, () => {
   const attempt = (before: string, path: string) => {
     const ran = runScript(`${report} ${before}
       report(() => daemonkit.chroot(${JSON.stringify(path)}));
@@ -84,7 +89,7 @@ test('errors name the call and the path, and change nothing', () => {
   });
 });
 
-test('a failed chdir after the chroot says that the root has changed', () => {
+test('a failed chdir after the chroot says that the root has changed', needsRootAndStrace, () => {
   const ran = runScript(`${report} report(() => daemonkit.chroot(${JSON.stringify(jail)}));`, {
     via: ['strace', '-o', '/dev/null', '-e', 'inject=chdir:error=EACCES'],
   });
@@ -97,7 +102,7 @@ test('a failed chdir after the chroot says that the root has changed', () => {
   });
 });
 
-test('a Worker may not change the root of all', () => {
+test('a Worker may not change the root of all', needsRoot, () => {
   const file = join(jail, 'worker.mjs');
   writeFileSync(file, `import { chroot } from ${JSON.stringify(entry)}; chroot('/usr');`);
   const ran = runScript(`

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { chownSync, existsSync, mkdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { ask, Nest } from './tools/daemons.js';
+import { needsRoot } from './tools/needs.js';
 import { status, threadIds } from './tools/proc.js';
 
 const NOBODY = 65534;
@@ -23,7 +24,7 @@ function without(...capabilities: string[]): string[] {
   return ['setpriv', `--bounding-set=${capabilities.map((name) => `-${name}`).join()}`];
 }
 
-test('user: all ids of all threads, and none of the old groups', async (t) => {
+test('user: all ids of all threads, and none of the old groups', needsRoot, async (t) => {
   const nest = new Nest(t);
   const under = ['setpriv', '--groups=0,4,24'];
   const { pid, port } = await nest.start('serve', { user: 'nobody' }, { under });
@@ -36,7 +37,7 @@ test('user: all ids of all threads, and none of the old groups', async (t) => {
   assert.match(nest.logged(), /^to stdout$/m, 'the log was opened before');
 });
 
-test('user and group by number, and a group alone', async (t) => {
+test('user and group by number, and a group alone', needsRoot, async (t) => {
   const nest = new Nest(t);
   const first = await nest.start('serve', { user: 54321, group: 12345 });
   assert.deepEqual(ids(first.pid, 'Uid'), Array(4).fill(54321));
@@ -53,7 +54,7 @@ test('user and group by number, and a group alone', async (t) => {
   assert.deepEqual(groups(second.pid), [1]);
 });
 
-test('the pidfile is removed if the user may, and emptied otherwise', async (t) => {
+test('the pidfile is removed if the user may, and emptied otherwise', needsRoot, async (t) => {
   const nest = new Nest(t);
   const pidFile = `${nest.directory}/run/d.pid`;
   mkdirSync(`${nest.directory}/run`);
@@ -71,7 +72,7 @@ test('the pidfile is removed if the user may, and emptied otherwise', async (t) 
   assert.equal(existsSync(pidFile), false);
 });
 
-test('chroot: root and working directory, the old log, no pidfile left', async (t) => {
+test('chroot: root and working directory, the old log, no pidfile left', needsRoot, async (t) => {
   const nest = new Nest(t);
   const jail = `${nest.directory}/jail`;
   mkdirSync(`${jail}/var/run`, { recursive: true });
@@ -87,7 +88,7 @@ test('chroot: root and working directory, the old log, no pidfile left', async (
   assert.equal(existsSync(pidFile), false);
 });
 
-test('chroot, user and a directory inside; a pidfile outside is emptied', async (t) => {
+test('chroot, user and a directory inside; a pidfile outside is emptied', needsRoot, async (t) => {
   const nest = new Nest(t);
   const jail = `${nest.directory}/jail`;
   mkdirSync(`${jail}/srv`, { recursive: true });
@@ -102,7 +103,7 @@ test('chroot, user and a directory inside; a pidfile outside is emptied', async 
   assert.match(stderr, /step: 'chroot'/);
 });
 
-test('every call that is not permitted reaches the launcher', async (t) => {
+test('every call that is not permitted reaches the launcher', needsRoot, async (t) => {
   const nest = new Nest(t);
   const jail = { chroot: nest.directory };
   const user = { user: 'nobody' };
@@ -119,7 +120,7 @@ test('every call that is not permitted reaches the launcher', async (t) => {
   assert.match(await told(user, without('setuid')), /step setuid: EPERM.*\(errno 1\)/);
 });
 
-test('a process that could become root again does not become a daemon', async (t) => {
+test('a process that could become root again does not become a daemon', needsRoot, async (t) => {
   const nest = new Nest(t);
   // Capabilities that survive setuid(2): see capabilities(7).
   const under = ['setpriv', '--securebits=+no_setuid_fixup'];
@@ -131,7 +132,7 @@ test('a process that could become root again does not become a daemon', async (t
   );
 });
 
-test('becoming who one is already needs no privileges', async (t) => {
+test('becoming who one is already needs no privileges', needsRoot, async (t) => {
   const nest = new Nest(t);
   const under = ['setpriv', '--groups=0', '--bounding-set=-setuid,-setgid'];
   const { pid } = await nest.start('serve', { user: 'root' }, { under });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { runScript } from './helpers/script.js';
+import { needsRootAndStrace, needsStrace } from './tools/needs.js';
 
 const empty = mkdtempSync(join(tmpdir(), 'daemonkit-fd-'));
 after(() => rmSync(empty, { recursive: true }));
@@ -167,44 +168,52 @@ test('the public calls: closefrom, closeRange with and without cloexec', () => {
   ]);
 });
 
-test('the highest descriptor is reached, at a cost that does not grow with the limit', () => {
-  const trace = join(empty, 'trace');
-  const ways = `for (const method of [1, 2, 3]) {
+test(
+  'the highest descriptor is reached, at a cost that does not grow with the limit',
+  needsStrace,
+  () => {
+    const trace = join(empty, 'trace');
+    const ways = `for (const method of [1, 2, 3]) {
       place(500, getdtablesize() - 1);
       say([native.closeRange(400, MAX, false, method), opened(400)]);
     }`;
-  assert.deepEqual(said(ways), Array(3).fill([0, []]));
-  // getppid(2) marks where the call begins and ends.
-  const marked = `daemonkit.getppid(); closefrom(400); daemonkit.getppid();`;
-  said(marked, { via: ['strace', '-o', trace, '-e', 'trace=desc,close_range,getppid'] });
-  const text = readFileSync(trace, 'utf8');
-  assert.match(text, /getppid\(\) .*\nclose_range\(400, 4294967295, 0\) += 0\ngetppid\(\) /);
-});
+    assert.deepEqual(said(ways), Array(3).fill([0, []]));
+    // getppid(2) marks where the call begins and ends.
+    const marked = `daemonkit.getppid(); closefrom(400); daemonkit.getppid();`;
+    said(marked, { via: ['strace', '-o', trace, '-e', 'trace=desc,close_range,getppid'] });
+    const text = readFileSync(trace, 'utf8');
+    assert.match(text, /getppid\(\) .*\nclose_range\(400, 4294967295, 0\) += 0\ngetppid\(\) /);
+  },
+);
 
-test('each way that is missing leads on to the next, and reports its error when forced', () => {
-  // A low limit, as the loop is slow under strace.
-  const noCall = [
-    ...['prlimit', '--nofile=256:256'],
-    ...['strace', '-o', '/dev/null', '-e', 'inject=close_range:error=ENOSYS'],
-  ];
-  // In an empty root there is no /proc; in the other an ordinary directory has its name.
-  const fake = join(empty, 'fake');
-  mkdirSync(join(fake, 'proc/self/fd'), { recursive: true });
-  writeFileSync(join(fake, 'proc/self/fd/101'), '');
-  const attempt = `place(100, 101);
+test(
+  'each way that is missing leads on to the next, and reports its error when forced',
+  needsRootAndStrace,
+  () => {
+    // A low limit, as the loop is slow under strace.
+    const noCall = [
+      ...['prlimit', '--nofile=256:256'],
+      ...['strace', '-o', '/dev/null', '-e', 'inject=close_range:error=ENOSYS'],
+    ];
+    // In an empty root there is no /proc; in the other an ordinary directory has its name.
+    const fake = join(empty, 'fake');
+    mkdirSync(join(fake, 'proc/self/fd'), { recursive: true });
+    writeFileSync(join(fake, 'proc/self/fd/101'), '');
+    const attempt = `place(100, 101);
     const forced = [1, 2].map((method) => native.closeRange(100, MAX, false, method));
     place(100, 101);
     const left = () => [100, 101].filter(isOpen);
     say([forced, native.closeRange(101, MAX, false, 0), left()]);`;
-  const inRoot = (root: string) => `daemonkit.chroot(${JSON.stringify(root)}); ${attempt}`;
-  assert.deepEqual(said(attempt, { via: noCall }), [[[-38, 0], 0, [100]]]);
-  assert.deepEqual(said(inRoot(empty)), [[[0, -2], 0, [100]]]);
-  assert.deepEqual(said(inRoot(fake)), [[[0, -2], 0, [100]]]);
-  assert.deepEqual(said(inRoot(empty), { via: noCall }), [[[-38, -2], 0, [100]]]);
-  const full = said(
-    `for (;;) { try { dup(0); } catch { break; } }
+    const inRoot = (root: string) => `daemonkit.chroot(${JSON.stringify(root)}); ${attempt}`;
+    assert.deepEqual(said(attempt, { via: noCall }), [[[-38, 0], 0, [100]]]);
+    assert.deepEqual(said(inRoot(empty)), [[[0, -2], 0, [100]]]);
+    assert.deepEqual(said(inRoot(fake)), [[[0, -2], 0, [100]]]);
+    assert.deepEqual(said(inRoot(empty), { via: noCall }), [[[-38, -2], 0, [100]]]);
+    const full = said(
+      `for (;;) { try { dup(0); } catch { break; } }
     say([native.closeRange(40, MAX, false, 2), native.closeRange(40, MAX, false, 0), opened(40)]);`,
-    { via: noCall },
-  );
-  assert.deepEqual(full, [[-24, 0, []]]);
-});
+      { via: noCall },
+    );
+    assert.deepEqual(full, [[-24, 0, []]]);
+  },
+);

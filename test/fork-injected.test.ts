@@ -3,9 +3,12 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { needsStrace } from './tools/needs.js';
 import { threadIds } from './tools/proc.js';
 import { succeeds } from './tools/run.js';
 
@@ -41,25 +44,31 @@ const cases: [call: string, error: string, syscall: string, where: string][] = [
 if (rings) cases.push(['io_uring_setup', 'ENOMEM', 'io_uring_setup', 'child']);
 
 for (const [call, error, syscall, where] of cases) {
-  test(`${call} fails in the ${where}: ${error}, parent intact, no child left`, async () => {
-    let strace: ChildProcess | undefined;
-    try {
-      const output = await succeeds('refuse.js', ['injected'], {
-        meanwhile: async (child) => {
-          assert.ok(child.stdout && child.stdin && child.pid);
-          await once(child.stdout, 'data');
-          strace = await attach(child.pid, call, error);
-          child.stdin.write('go\n');
-          await once(child.stdout, 'data');
-          strace.kill('SIGTERM');
-          await once(strace, 'exit');
-          child.stdin.write('go\n');
-        },
-      });
-      const told = JSON.parse(output.slice(output.indexOf('{'))) as Record<string, string>;
-      assert.deepEqual([told.code, told.syscall], [error, syscall]);
-    } finally {
-      strace?.kill('SIGKILL');
-    }
-  });
+  test(
+    `${call} fails in the ${where}: ${error}, parent intact, no child left`,
+    needsStrace,
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'daemonkit-'));
+      let strace: ChildProcess | undefined;
+      try {
+        const output = await succeeds('refuse.js', ['injected', folder], {
+          meanwhile: async (child) => {
+            assert.ok(child.stdout && child.pid);
+            await once(child.stdout, 'data');
+            strace = await attach(child.pid, call, error);
+            mkdirSync(join(folder, 'attached'));
+            await once(child.stdout, 'data');
+            strace.kill('SIGTERM');
+            await once(strace, 'exit');
+            mkdirSync(join(folder, 'detached'));
+          },
+        });
+        const told = JSON.parse(output.slice(output.indexOf('{'))) as Record<string, string>;
+        assert.deepEqual([told.code, told.syscall], [error, syscall]);
+      } finally {
+        strace?.kill('SIGKILL');
+        rmSync(folder, { recursive: true });
+      }
+    },
+  );
 }

@@ -4,6 +4,7 @@ import { type ChildProcess, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { fork, forkSupport } from 'daemonkit';
+import { needsRoot } from './tools/needs.js';
 import { threadIds } from './tools/proc.js';
 import { reports, succeeds } from './tools/run.js';
 
@@ -53,7 +54,7 @@ test('with { workers: true } a Worker goes on in parent and child', async () => 
 });
 
 for (const when of ['from the start', 'later']) {
-  test(`without /proc (${when}): ENOTSUP, in the words of forkSupport()`, async () => {
+  test(`without /proc (${when}): ENOTSUP, in the words of forkSupport()`, needsRoot, async () => {
     const unmount = when === 'later' ? '' : 'umount -l /proc &&';
     const script = `mount --make-rprivate / && ${unmount} exec "$@"`;
     const { code, message, live, reasons } = await reports<Refusal>('refuse.js', ['noProc', when], {
@@ -84,17 +85,21 @@ function limitTasks(pid: number, tasks: number) {
 // With room for no further thread the parent's own clone fails; with room for three the child's
 // main thread comes to life and one of its threads does not.
 for (const room of [0, 1, 3]) {
-  test(`RLIMIT_NPROC with room for ${room} threads, as an ordinary user: EAGAIN`, async () => {
-    const output = await succeeds('refuse.js', ['processLimit'], {
-      meanwhile: (child) => {
-        const pid = child.pid ?? 0;
-        const full = () => limitTasks(pid, threadIds(pid).length + room);
-        return atEachStop(child, full, () => limitTasks(pid, 1000));
-      },
-    });
-    const { code } = JSON.parse(output.slice(output.indexOf('{'))) as Refusal;
-    assert.equal(code, 'EAGAIN');
-  });
+  test(
+    `RLIMIT_NPROC with room for ${room} threads, as an ordinary user: EAGAIN`,
+    needsRoot,
+    async () => {
+      const output = await succeeds('refuse.js', ['processLimit'], {
+        meanwhile: (child) => {
+          const pid = child.pid ?? 0;
+          const full = () => limitTasks(pid, threadIds(pid).length + room);
+          return atEachStop(child, full, () => limitTasks(pid, 1000));
+        },
+      });
+      const { code } = JSON.parse(output.slice(output.indexOf('{'))) as Refusal;
+      assert.equal(code, 'EAGAIN');
+    },
+  );
 }
 
 test('a full descriptor table: EMFILE at each descriptor fork() opens, parent intact', async () => {

@@ -1,6 +1,7 @@
 // The child is a process of its own: ids, entropy, threads, credentials.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { needsRoot } from './tools/needs.js';
 import { succeeds } from './tools/run.js';
 
 test('process.pid and ppid are the child’s own, as the kernel has them', async () => {
@@ -27,7 +28,8 @@ for (const [scenario, title] of Object.entries({
   privileges: 'setuid and setgid reach every thread of a child, of a grandchild, of the parent',
   sharedContext: 'chdir in a child reaches the threads of its pool and not the parent',
 })) {
-  test(title, async () => assert.equal(await succeeds('state.js', [scenario]), 'done\n'));
+  const needs = scenario === 'privileges' ? needsRoot : {};
+  test(title, needs, async () => assert.equal(await succeeds('state.js', [scenario]), 'done\n'));
 }
 
 test('a child of a busy process whose parent is gone works on without complaint', async () => {

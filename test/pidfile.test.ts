@@ -16,6 +16,7 @@ import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Pidfile } from '../lib/pidfile.js';
+import { needsRoot } from './tools/needs.js';
 import { scratch } from './tools/scratch.js';
 
 interface Contender {
@@ -123,7 +124,7 @@ test('a file that was replaced or removed is neither written nor removed', (t) =
   assert.equal(second.remove(), false);
 });
 
-test('root follows no symbolic link', (t) => {
+test('root follows no symbolic link', needsRoot, (t) => {
   const directory = scratch(t);
   const [path, target] = [join(directory, 'd.pid'), join(directory, 'target')];
   writeFileSync(target, 'precious');

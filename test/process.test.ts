@@ -5,6 +5,7 @@ import { readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { gate, killed, noChild, withFamily } from './helpers/children.js';
 import { runScript, scriptCommand } from './helpers/script.js';
+import { needsStrace } from './tools/needs.js';
 
 const caught = 'const caught = (f) => { try { return f(); } catch (e) { return failure(e); } };';
 
@@ -81,15 +82,19 @@ test('waitpid: a signal does not end the wait, and its listener runs after it', 
   assert.deepEqual(lines, [[0, 6, null, false, false], 'listener']);
 });
 
-test('waitpid: EINTR, which a handler without SA_RESTART brings about, is not seen', () => {
-  const ran = runScript(
-    `const pid = daemonkit.fork();
+test(
+  'waitpid: EINTR, which a handler without SA_RESTART brings about, is not seen',
+  needsStrace,
+  () => {
+    const ran = runScript(
+      `const pid = daemonkit.fork();
     if (pid === 0) daemonkit._exit(6);
     console.log(daemonkit.waitpid(pid).exitCode);`,
-    { via: ['strace', '-o', '/dev/null', '-e', 'inject=wait4:error=EINTR:when=1..3'] },
-  );
-  assert.deepEqual([ran.stdout, ran.stderr], ['6\n', '']);
-});
+      { via: ['strace', '-o', '/dev/null', '-e', 'inject=wait4:error=EINTR:when=1..3'] },
+    );
+    assert.deepEqual([ran.stdout, ran.stderr], ['6\n', '']);
+  },
+);
 
 test('_exit: the code, and neither exit listeners nor what is buffered', () => {
   for (const code of [0, 3, 255]) {

@@ -159,7 +159,7 @@ test('a million signals with a blocked event loop: no flag lost, no memory, no s
   await using stormed = subject(`
     const flag = new SignalFlag(['SIGALRM', 'SIGRTMIN+1']);
     const stop = new SignalFlag('SIGTERM');
-    process.on('SIGHUP', () => say('HUP'));
+    const hup = new Promise((resolve) => process.on('SIGHUP', resolve)).then(() => say('HUP'));
     flag.wait().then((event) => say('waited', event.number));
     say('ready');
     while (!stop.raised);
@@ -177,6 +177,7 @@ test('a million signals with a blocked event loop: no flag lost, no memory, no s
         seen.add(number + ' ' + count);
         if (last.join() === totals.join()) break;
       }
+      await hup;
       say('last', seen.size);
       process.exit(0);
     }, 10);`);

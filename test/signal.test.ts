@@ -7,6 +7,7 @@ import { Worker } from 'node:worker_threads';
 import { type SignalEvent, SignalFlag } from 'daemonkit';
 import { entry, runScript } from './helpers/script.js';
 import { disposition, subject } from './helpers/subject.js';
+import { needsRoot } from './tools/needs.js';
 
 const ALRM = 14;
 const hit = (signal: string | number = 'SIGALRM') => process.kill(process.pid, signal);
@@ -99,7 +100,7 @@ test('wait() is ended by an AbortSignal and by dispose', async () => {
   await assert.rejects(flag.wait(), { code: 'ERR_INVALID_STATE' });
 });
 
-test('an event tells the sender, its real user id, the time and the count', async () => {
+test('an event tells the sender, its real user id, the time and the count', needsRoot, async () => {
   using flag = new SignalFlag(['SIGALRM', 'SIGRTMIN+3', 'SIGRTMAX']);
   const earliest = Date.now();
   // Only the real user id of root's child is another one: it may signal us still.

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { gate, killed, noChild, withFamily } from './helpers/children.js';
 import { entry } from './helpers/script.js';
+import { needsStrace } from './tools/needs.js';
 
 test('waitpidAsync: exit codes and signals of many at once, with the event loop alive', () => {
   const commands = Array.from(
@@ -32,7 +33,7 @@ test('waitpidAsync: exit codes and signals of many at once, with the event loop 
   assert.equal(leaked, 0);
 });
 
-test('waitpidAsync: no polling, one look before and one after', () => {
+test('waitpidAsync: no polling, one look before and one after', needsStrace, () => {
   const folder = mkdtempSync(join(tmpdir(), 'daemonkit-process-'));
   try {
     const trace = join(folder, 'trace');
@@ -143,21 +144,25 @@ test('waitpidAsync: keeps the process alive, by a close-on-exec descriptor', () 
   assert.deepEqual(lines, [true, [0, 9, null, false, false]]);
 });
 
-test('waitpidAsync: without a descriptor or the system call, a plain error and no harm', () => {
-  const source = `gated(0);
+test(
+  'waitpidAsync: without a descriptor or the system call, a plain error and no harm',
+  needsStrace,
+  () => {
+    const source = `gated(0);
     say(await waitpidAsync(children[0]).catch(failure));
     resume(0);
     say(brief(waitpid(children[0])));`;
-  const fill = 'for (;;) { try { daemonkit.dup(0); } catch { break; } }';
-  const attempt = (before: string, via: string[]) =>
-    withFamily([`${gate} exit 2`], before + source, via);
-  const ended = [0, 2, null, false, false];
-  const full = attempt(fill, ['prlimit', '--nofile=64:64']);
-  assert.deepEqual(full, ['Error EMFILE -24 pidfd_open', ended]);
-  const inject = ['-e', 'inject=pidfd_open:error=ENOSYS'];
-  const missing = attempt('', ['strace', '-o', '/dev/null', ...inject]);
-  assert.deepEqual(missing, ['Error ENOSYS -38 pidfd_open', ended]);
-});
+    const fill = 'for (;;) { try { daemonkit.dup(0); } catch { break; } }';
+    const attempt = (before: string, via: string[]) =>
+      withFamily([`${gate} exit 2`], before + source, via);
+    const ended = [0, 2, null, false, false];
+    const full = attempt(fill, ['prlimit', '--nofile=64:64']);
+    assert.deepEqual(full, ['Error EMFILE -24 pidfd_open', ended]);
+    const inject = ['-e', 'inject=pidfd_open:error=ENOSYS'];
+    const missing = attempt('', ['strace', '-o', '/dev/null', ...inject]);
+    assert.deepEqual(missing, ['Error ENOSYS -38 pidfd_open', ended]);
+  },
+);
 
 test('waitpidAsync: a Worker that ends with a pending wait leaves no descriptor', () => {
   const lines = withFamily(

@@ -1,0 +1,15 @@
+// What a test cannot do without, as options of node:test: it skips, and says for want of what.
+import { spawnSync } from 'node:child_process';
+
+const why = (missing: boolean, text: string) => ({ skip: missing && text });
+
+/** Users, chroot, namespaces and other processes' limits are root's. */
+export const needsRoot = why(process.getuid?.() !== 0, 'needs root');
+
+export const needsStrace = why(
+  spawnSync('strace', ['-V']).error !== undefined,
+  'needs strace (Debian package strace)',
+);
+
+/** Both at once: the first that is missing is told. */
+export const needsRootAndStrace = needsRoot.skip ? needsRoot : needsStrace;
