@@ -4,6 +4,7 @@
       "target_name": "daemonkit",
       "sources": [
         "cpp/addon.cc",
+        "cpp/marshal_loop.cc",
         "cpp/marshal_process.cc",
         "cpp/sys/chroot.cc",
         "cpp/sys/credentials.cc",
@@ -11,11 +12,13 @@
         "cpp/sys/fd.cc",
         "cpp/sys/flock.cc",
         "cpp/sys/launcher.cc",
+        "cpp/sys/loop.cc",
         "cpp/sys/process.cc",
         "cpp/sys/session.cc",
         "cpp/sys/signal_action.cc",
         "cpp/sys/signal_flag.cc",
         "cpp/sys/socketpair.cc",
+        "cpp/sys/stdio.cc",
         "cpp/watch.cc"
       ],
       "conditions": [

@@ -4,6 +4,7 @@
 #include "fork/fork.h"
 #include "fork/threads.h"
 #include "marshal.h"
+#include "marshal_loop.h"
 #include "marshal_process.h"
 #include "sys/chroot.h"
 #include "sys/credentials.h"
@@ -71,6 +72,14 @@ void ExportFd(Napi::Object exports) {
   marshal::Export<sys::Dup2>(exports, "dup2");
   marshal::Export<sys::Getdtablesize>(exports, "getdtablesize");
   marshal::Export<sys::CloseRange>(exports, "closeRange");
+  marshal::Export<sys::CloseOnExec>(exports, "closeOnExec");
+  marshal::Export<sys::WriteWithin>(exports, "writeWithin");
+  auto with_loop = [exports](const char* name, auto function) mutable {
+    exports.Set(name, Napi::Function::New(exports.Env(), function, name));
+  };
+  with_loop("loopDescriptors", marshal::LoopDescriptors);
+  with_loop("handleDescriptors", marshal::HandleDescriptors);
+  with_loop("queuedWrites", marshal::QueuedWrites);
 }
 
 void ExportProcess(Napi::Object exports) {

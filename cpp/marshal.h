@@ -53,14 +53,22 @@ struct FromJs<std::vector<T>> {
 };
 
 // Not through Napi::Int32Array, which asks for the ArrayBuffer: this one may be a shared one.
+template <typename Span>
+Span FromTypedArray(const Napi::Value& v) {
+  void* data = nullptr;
+  size_t length = 0;
+  napi_get_typedarray_info(v.Env(), v, nullptr, &length, &data, nullptr, nullptr);
+  return {static_cast<decltype(Span::data)>(data), length};
+}
+
 template <>
 struct FromJs<sys::Int32Span> {
-  static sys::Int32Span Get(const Napi::Value& v) {
-    void* data = nullptr;
-    size_t length = 0;
-    napi_get_typedarray_info(v.Env(), v, nullptr, &length, &data, nullptr, nullptr);
-    return {static_cast<int32_t*>(data), length};
-  }
+  static sys::Int32Span Get(const Napi::Value& v) { return FromTypedArray<sys::Int32Span>(v); }
+};
+
+template <>
+struct FromJs<sys::ByteSpan> {
+  static sys::ByteSpan Get(const Napi::Value& v) { return FromTypedArray<sys::ByteSpan>(v); }
 };
 
 inline Napi::Value ToJs(Napi::Env env, double v) {

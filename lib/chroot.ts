@@ -54,3 +54,9 @@ function enterRoot(): void {
     throw systemError((error as SystemError).errno, 'chdir', { path: '/', detail });
   }
 }
+
+/** An absolute path as it is seen from a root directory; undefined if it lies outside. */
+export function pathInRoot(path: string, root: string): string | undefined {
+  const prefix = root.endsWith('/') ? root : `${root}/`;
+  return path.startsWith(prefix) ? path.slice(prefix.length - 1) : undefined;
+}

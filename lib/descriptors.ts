@@ -1,12 +1,159 @@
-// What the descriptors of this process are, as far as becomeDaemon() must know.
-import { constants, fstatSync, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+// What the descriptors of this process are, and getting rid of what its starter has leaked.
+import { closeSync, fstatSync, readFileSync } from 'node:fs';
 import { isatty } from 'node:tty';
+import { isMainThread } from 'node:worker_threads';
+import {
+  type DescriptorType,
+  inUse,
+  ofRuntime,
+  readTable,
+  type Table,
+  wasInherited,
+} from './descriptor-table.js';
+import { workerUnsupported } from './errors.js';
+import { boolean, fileDescriptors, INT_MAX, integer, options } from './validate.js';
 
-/** A descriptor and the file that it leads to: a number alone may be another file's by now. */
-interface Known {
+export type { DescriptorType } from './descriptor-table.js';
+
+/** One open descriptor, as {@link openDescriptors} found it. */
+export interface Descriptor {
   fd: number;
-  dev: bigint;
-  ino: bigint;
+  /**
+   * What the kernel calls it: a path, with ` (deleted)` behind it if it has none any more, or a name
+   * such as `socket:[8217]`, `pipe:[8218]`, `anon_inode:[eventfd]`.
+   */
+  target: string;
+  type: DescriptorType;
+  /** Closed by execve(2): programs that are started do not get it. */
+  cloexec: boolean;
+  /** There since before the program, left by whoever started it. */
+  inherited: boolean;
+  /** The runtime's own. To close it is to end in an abort or a hang. */
+  runtime: boolean;
+}
+
+/**
+ * Lists the open descriptors of the process, lowest first, without the one that reading the list
+ * takes.
+ *
+ * **`runtime`** tells what belongs to libuv and V8, by what it is, never by its number: the fields of
+ * the thread's `uv_loop_t` (backend_fd, async_wfd, signal_pipefd, emfile_fd, inotify_fd); every
+ * close-on-exec epoll, eventfd and io_uring ring; close-on-exec pipes whose two ends are both here,
+ * which is how threads wake each other and how libuv makes a lock; the /dev/null that other loops
+ * held in reserve when daemonkit was loaded; the files of V8's `--prof` and `--perf-*`. So it is true
+ * of such objects of daemonkit's and of other addons' too. Sockets, terminals and files that
+ * JavaScript has opened are the program's.
+ *
+ * **`inherited`** tells what was open when the program started. The kernel does not keep that, and
+ * Node marks what it inherits close-on-exec, so it is: open when daemonkit was loaded, still the same
+ * file at the same number, not `runtime`, and above 2 not in use by an event loop at that time. A
+ * file that the script had opened before it loaded daemonkit counts: import daemonkit first. In a
+ * child of {@link fork} it means what it means in the parent.
+ *
+ * @returns a new list of new objects: what was true at the time.
+ * @throws `ENOENT` (syscall `scandir`, path `/proc/self/fd`) without /proc, as in most chroots and on
+ *   FreeBSD without linprocfs; `EMFILE` if there is no descriptor left to read it with.
+ *
+ * In a Worker the list is the same, but for the reserve of another thread's loop; `inherited` is
+ * known if the Worker was made after the main thread had loaded daemonkit, else false.
+ *
+ * Source: proc(5), /proc/PID/fd and fdinfo; libuv's uv.h. Linux.
+ */
+export function openDescriptors(): Descriptor[] {
+  return describe(readTable());
+}
+
+function describe(table: Table): Descriptor[] {
+  const runtime = ofRuntime(table);
+  return table.entries.map((entry) => {
+    const { fd, target, type, cloexec } = entry;
+    const own = runtime.has(fd);
+    return { fd, target, type, cloexec, inherited: !own && wasInherited(entry), runtime: own };
+  });
+}
+
+/** What {@link closeInherited} may be told. */
+export interface CloseInheritedOptions {
+  /** The lowest descriptor to close, 3 or more. Default: 3. */
+  from?: number;
+  /** Descriptors to leave open. Default: none. */
+  keep?: readonly number[];
+  /** Close nothing, and only tell what would be closed. Default: false. */
+  dryRun?: boolean;
+  /** Close the sockets of LISTEN_FDS too. Default: false. */
+  listenFds?: boolean;
+}
+
+/**
+ * Closes what whoever started the program has left open: what is `inherited` by
+ * {@link openDescriptors}, but for
+ *
+ * - descriptors in use by an event loop, as an inherited socket that the script listens on;
+ * - the IPC channel of `child_process` (NODE_CHANNEL_FD);
+ * - the sockets that a service manager has passed, by sd_listen_fds(3): 3 and up, LISTEN_FDS of
+ *   them, if LISTEN_PID is the process, or was when it loaded daemonkit and then forked;
+ * - `keep`.
+ *
+ * The standard descriptors 0, 1 and 2 are for {@link redirectToNull}: closed, their numbers would
+ * become those of the next files or sockets, which whatever is printed would go to.
+ *
+ * @param opts - see {@link CloseInheritedOptions}.
+ * @returns the descriptors closed, or that would be with `dryRun`, as they were before, lowest first.
+ *   Closing is not tried again and its errors are passed over, as the number is free after either.
+ * @throws as {@link openDescriptors}; nothing is closed then. `TypeError` and `RangeError` for wrong
+ *   options, `TypeError` (`ERR_WORKER_UNSUPPORTED_OPERATION`) in a Worker.
+ *
+ * Source: daemon(7) step 1; sd_listen_fds(3). Linux.
+ */
+export function closeInherited(opts?: CloseInheritedOptions): Descriptor[] {
+  const given = options<CloseInheritedOptions>(opts, ['from', 'keep', 'dryRun', 'listenFds']);
+  const from = integer(given.from ?? 3, 'options.from', 3, INT_MAX);
+  const keep = fileDescriptors(given.keep ?? [], 'options.keep');
+  const dryRun = boolean(given.dryRun ?? false, 'options.dryRun');
+  const listenFds = boolean(given.listenFds ?? false, 'options.listenFds');
+  if (!isMainThread) throw workerUnsupported('closeInherited()');
+  const found = leaked(readTable(), keep, listenFds).filter(({ fd }) => fd >= from);
+  if (!dryRun) closeAll(found.map(({ fd }) => fd));
+  return found;
+}
+
+/** Closes each, whatever becomes of the others: close(2) frees the number also when it fails. */
+export function closeAll(fds: readonly number[]): void {
+  for (const fd of fds) {
+    try {
+      closeSync(fd);
+    } catch {
+      // EIO, ENOSPC, EDQUOT: what somebody else has written could not be stored.
+    }
+  }
+}
+
+/** The process that LISTEN_FDS was meant for; a fork of it has the same descriptors. */
+const pidAtStart = process.pid;
+
+/** Passed on purpose: the IPC channel, and a service manager's sockets. */
+function passed(fd: number, listenFds: boolean): boolean {
+  const { NODE_CHANNEL_FD, LISTEN_FDS, LISTEN_PID } = process.env;
+  if (NODE_CHANNEL_FD !== undefined && Number(NODE_CHANNEL_FD) === fd) return true;
+  const ours = [process.pid, pidAtStart].includes(Number(LISTEN_PID));
+  return !listenFds && ours && fd >= 3 && fd < 3 + Number(LISTEN_FDS);
+}
+
+/** What was inherited above 2 and nobody wants. */
+function leaked(table: Table, keep: readonly number[], listenFds = false): Descriptor[] {
+  const used = inUse(table);
+  return describe(table).filter(
+    ({ fd, inherited }) =>
+      inherited && fd > 2 && !used.has(fd) && !keep.includes(fd) && !passed(fd, listenFds),
+  );
+}
+
+/** The device numbers that lead to the terminal: those of 0-2, and /dev/tty. */
+export function terminalDevices(): Set<number> {
+  const devices = [0, 1, 2].filter((fd) => isatty(fd)).map((fd) => fstatSync(fd).rdev);
+  const controlling = readFileSync('/proc/self/stat', 'latin1').split(') ').pop()?.split(' ')[4];
+  // /dev/tty is character device 5, 0 on every Linux.
+  return new Set([...devices, Number(controlling), 0x500]);
 }
 
 /** What to do with the descriptors above 2; see {@link survey}. */
@@ -19,100 +166,6 @@ export interface Survey {
   inherited: number[];
 }
 
-interface Table {
-  targets: Map<number, string>;
-  epolls: number[];
-  /** Registered in an epoll: the event loop's. */
-  polled: Set<number>;
-}
-
-function table(): Table {
-  const targets = new Map<number, string>();
-  for (const name of readdirSync('/proc/self/fd')) {
-    try {
-      targets.set(Number(name), readlinkSync(`/proc/self/fd/${name}`));
-    } catch {
-      // That of the listing itself, closed again; or another thread's.
-    }
-  }
-  const epolls = [...targets.keys()].filter((fd) => targets.get(fd) === 'anon_inode:[eventpoll]');
-  const polled = new Set<number>();
-  for (const epoll of epolls) {
-    const info = readFileSync(`/proc/self/fdinfo/${epoll}`, 'latin1');
-    for (const [, fd] of info.matchAll(/^tfd:\s*(\d+)/gm)) polled.add(Number(fd));
-  }
-  return { targets, epolls, polled };
-}
-
-function identity(fd: number): Known | undefined {
-  try {
-    const { dev, ino } = fstatSync(fd, { bigint: true });
-    return { fd, dev, ino };
-  } catch {
-    return undefined;
-  }
-}
-
-/** Pipes whose two ends are here, above the standard descriptors: how threads wake each other. */
-function wakers(targets: Map<number, string>): Set<string> {
-  const pipes = [...targets].filter(([fd, target]) => fd > 2 && target.startsWith('pipe:'));
-  // The link's mode tells what the descriptor is open for; one end may well have two numbers.
-  const ends = (bit: number) =>
-    new Set(pipes.flatMap(([fd, target]) => (linkMode(fd) & bit ? target : [])));
-  const writable = ends(constants.S_IWUSR);
-  return new Set([...ends(constants.S_IRUSR)].filter((target) => writable.has(target)));
-}
-
-function linkMode(fd: number): number {
-  return lstatSync(`/proc/self/fd/${fd}`, { throwIfNoEntry: false })?.mode ?? 0;
-}
-
-// Node sets close-on-exec on what it inherits as well, so that the flag tells nothing, and a file
-// that was inherited looks like one that the program has opened. The difference is time: what is
-// there when this module is loaded, and is not of a kind that the runtime uses, was inherited.
-function foundAtStart(): Known[] {
-  try {
-    const { targets, polled } = table();
-    const runtime = wakers(targets);
-    return [...targets]
-      .filter(([fd, target]) => fd > 2 && !polled.has(fd) && !runtime.has(target))
-      .filter(([fd, target]) => !/^anon_inode:|^\/dev\/null$/.test(target) && !isatty(fd))
-      .flatMap(([fd]) => identity(fd) ?? []);
-  } catch {
-    // Without /proc there is no live fork either, and so no daemon that could inherit anything.
-    return [];
-  }
-}
-
-const atStart = foundAtStart();
-
-/** Descriptors that were passed on purpose: the IPC channel's, and a service manager's sockets. */
-function passed(): Set<number> {
-  const { NODE_CHANNEL_FD, LISTEN_FDS, LISTEN_PID } = process.env;
-  const fds = new Set([Number(NODE_CHANNEL_FD ?? -1)]);
-  const sockets = Number(LISTEN_PID) === process.pid ? Number(LISTEN_FDS) : 0;
-  for (let fd = 3; fd < 3 + sockets; fd++) fds.add(fd);
-  return fds;
-}
-
-/** What was inherited and is still there, unused by the event loop. */
-function inherited(polled: Set<number>): Known[] {
-  const wanted = passed();
-  return atStart.filter((known) => {
-    const now = identity(known.fd);
-    if (now?.dev !== known.dev || now.ino !== known.ino) return false;
-    return !polled.has(known.fd) && !wanted.has(known.fd);
-  });
-}
-
-/** The device numbers that lead to the terminal: those of 0-2, and /dev/tty. */
-export function terminalDevices(): Set<number> {
-  const devices = [0, 1, 2].filter((fd) => isatty(fd)).map((fd) => fstatSync(fd).rdev);
-  const controlling = readFileSync('/proc/self/stat', 'latin1').split(') ').pop()?.split(' ')[4];
-  // /dev/tty is character device 5, 0 on every Linux.
-  return new Set([...devices, Number(controlling), 0x500]);
-}
-
 /**
  * Looks the descriptors through. It needs /proc, which a chroot does not have.
  *
@@ -120,13 +173,18 @@ export function terminalDevices(): Set<number> {
  * @param keep - descriptors to leave out.
  */
 export function survey(terminal: Set<number>, keep: readonly number[]): Survey {
-  const { targets, epolls, polled } = table();
-  const fds = [...targets.keys()].filter((fd) => fd > 2 && !keep.includes(fd));
+  const table = readTable();
+  const of = (type: DescriptorType) =>
+    table.entries.flatMap((entry) => (entry.type === type && entry.fd > 2 ? entry.fd : []));
   return {
-    epolls,
-    terminals: fds.filter((fd) => isatty(fd) && terminal.has(fstatSync(fd).rdev)),
-    inherited: inherited(polled)
-      .map(({ fd }) => fd)
-      .filter((fd) => !keep.includes(fd)),
+    epolls: of('epoll'),
+    terminals: of('tty').filter((fd) => !keep.includes(fd) && terminal.has(fstatSync(fd).rdev)),
+    inherited: leaked(table, keep).map(({ fd }) => fd),
   };
+}
+
+/** What of the event loops a descriptor is, if it is one that must not become another file. */
+export function ownedByRuntime(fd: number): boolean {
+  const table = readTable();
+  return ofRuntime(table).has(fd) || inUse(table).has(fd);
 }

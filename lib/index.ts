@@ -2,6 +2,13 @@
 export { atFork, type ForkHooks } from './atfork.js';
 export { type ChrootOptions, chroot } from './chroot.js';
 export { becomeDaemon, type Daemon, type DaemonOptions } from './daemon.js';
+export {
+  type CloseInheritedOptions,
+  closeInherited,
+  type Descriptor,
+  type DescriptorType,
+  openDescriptors,
+} from './descriptors.js';
 export type { SystemError } from './errors.js';
 export { type CloseRangeOptions, closefrom, closeRange, dup, dup2, getdtablesize } from './fd.js';
 export {
@@ -21,6 +28,12 @@ export {
   waitpid,
   waitpidAsync,
 } from './process.js';
+export {
+  type Redirection,
+  type RedirectOptions,
+  redirect,
+  redirectToNull,
+} from './redirect.js';
 export { getpgid, getsid, setpgid, setsid } from './session.js';
 export { SignalFlag } from './signal.js';
 export type { SignalEvent } from './signal-records.js';

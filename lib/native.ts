@@ -36,6 +36,16 @@ export interface Native {
   getdtablesize(): number;
   /** `method` forces a way: 1 close_range(2), 2 /proc/self/fd, 3 a loop; 0 the first that works. */
   closeRange(first: number, last: number, cloexec: boolean, method: 0 | 1 | 2 | 3): number;
+  /** The descriptor's flag: 0 or 1. */
+  closeOnExec(fd: number): number;
+  /** How many bytes the file took within the time; errors end it early. */
+  writeWithin(fd: number, bytes: Uint8Array, milliseconds: number): number;
+  /** The descriptors of this thread's event loop itself. */
+  loopDescriptors(): number[];
+  /** Those of the handles that live on it. */
+  handleDescriptors(): number[];
+  /** What the stream with this descriptor has been given and has not written. */
+  queuedWrites(fd: number): Buffer;
   /** The kernel's record of the child, null if `noHang` found none changed, or -errno. */
   waitpid(
     pid: number,

@@ -12,6 +12,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { constants as os } from 'node:os';
+import { pathInRoot } from './chroot.js';
 import { check, type SystemError, systemError } from './errors.js';
 import { native } from './native.js';
 
@@ -157,8 +158,7 @@ export class Pidfile {
 
   /** Tells it that the root directory is another now. */
   rootChanged(root: string): void {
-    const prefix = root.endsWith('/') ? root : `${root}/`;
-    this.#here = this.path.startsWith(prefix) ? this.path.slice(prefix.length - 1) : undefined;
+    this.#here = pathInRoot(this.path, root);
   }
 
   /**

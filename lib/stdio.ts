@@ -1,10 +1,13 @@
 // The standard streams of a process whose descriptors 0-2 become other files.
+
 import { writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import { check } from './errors.js';
 import { native } from './native.js';
 
 /** What Node's standard streams have when they are terminals, pipes or sockets. */
 interface Handle {
+  fd: number;
   close(): void;
 }
 
@@ -12,6 +15,7 @@ interface HandleStream {
   _handle?: Handle | null;
   _write?: unknown;
   _writev?: unknown;
+  _writableState?: { getBuffer?(): { chunk: Buffer | string; encoding: string }[] };
   _refreshSize?: () => void;
   setRawMode?: (mode: boolean) => unknown;
   readableEnded?: boolean;
@@ -20,9 +24,19 @@ interface HandleStream {
 
 type Callback = (error?: Error | null) => void;
 
+/**
+ * A write that libuv has not finished fails when its handle is closed, with an 'error' event of the
+ * stream; unless the handle's stream was destroyed, which then takes it for done, as it is by now.
+ */
+function completeWrites(handle: Handle): void {
+  const owner = Object.getOwnPropertySymbols(handle).find((s) => s.description === 'owner_symbol');
+  if (owner !== undefined) Object.assign(handle, { [owner]: { destroyed: true } });
+}
+
 /** Closes the libuv handle beneath a stream; false if there is none, as with files. */
 function release(stream: HandleStream): boolean {
   if (!stream._handle) return false;
+  completeWrites(stream._handle);
   stream._handle.close();
   stream._handle = null;
   for (const name of ['isTTY', 'isRaw', 'columns', 'rows']) {
@@ -31,14 +45,49 @@ function release(stream: HandleStream): boolean {
   return true;
 }
 
+function writeAll(fd: number, bytes: Buffer): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+}
+
+const bytesOf = (chunk: Buffer | string, encoding: string) =>
+  typeof chunk === 'string' ? Buffer.from(chunk, encoding as BufferEncoding) : chunk;
+
+/** What was written to a stream before its descriptor became another file. */
+interface Queue {
+  /** What the old file did not take. */
+  rest: Buffer;
+  /** How many of the chunks that the stream itself holds are in it, or were taken. */
+  chunks: number;
+}
+
+const EMPTY: Queue = { rest: Buffer.alloc(0), chunks: 0 };
+
+/** Milliseconds that a pipe nobody reads may hold a redirection up. */
+const LAST_WORDS_MS = 1000;
+
+/** Has the old file take what was written before. */
+function flush(stream: HandleStream): Queue {
+  const handle = stream._handle;
+  if (!handle) return EMPTY;
+  const queued = native.queuedWrites(handle.fd);
+  if (queued.length === 0) return EMPTY;
+  const chunks = stream._writableState?.getBuffer?.() ?? [];
+  const texts = chunks.map(({ chunk, encoding }) => bytesOf(chunk, encoding));
+  const all = Buffer.concat([queued, ...texts]);
+  const done = native.writeWithin(handle.fd, all, LAST_WORDS_MS);
+  return { rest: all.subarray(done), chunks: chunks.length };
+}
+
 /** Gives a stream that was a terminal or pipe what Node's streams for files have. */
-function writeTo(stream: HandleStream, fd: number): void {
+function writeTo(stream: HandleStream, fd: number, queue: Queue): void {
   if (!release(stream)) return;
+  let { chunks } = queue;
+  writeAll(fd, queue.rest);
   stream._writev = null;
-  stream._write = (chunk: Buffer | string, encoding: BufferEncoding, done: Callback) => {
+  stream._write = (chunk: Buffer | string, encoding: string, done: Callback) => {
     try {
-      const bytes = typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk;
-      for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+      if (chunks > 0) chunks--;
+      else writeAll(fd, bytesOf(chunk, encoding));
     } catch (error) {
       done(error as Error);
       return;
@@ -55,30 +104,41 @@ function endInput(stream: HandleStream): void {
   if (!stream.readableEnded) stream.push?.(null);
 }
 
+const outputs = new Map([
+  [1, () => process.stdout as HandleStream],
+  [2, () => process.stderr as HandleStream],
+]);
+
+/** Whether a standard stream may have a handle, without making the stream. */
+function mayHaveHandle(fd: number, handles: readonly number[]): boolean {
+  return handles.some((handle) => handle === fd || (handle > 2 && isatty(handle)));
+}
+
 /**
- * Points 0, 1 and 2 to other files, and every further descriptor of the terminal too, such that
+ * Points standard descriptors to other files, and other descriptors of the terminal too, such that
  * `process.stdin`, `process.stdout`, `process.stderr` and `console` go on working: the same objects,
- * which somebody may have stored, write to the new files, and the input has ended.
+ * which somebody may have stored, write to the new files, and the input has ended. What was written
+ * before still goes to the old file, as far as that takes it within a second; the rest comes first
+ * in the new one.
  *
- * @param targets - the descriptors that 0, 1 and 2 become copies of; its own number leaves one.
- * @param terminals - other descriptors, which become copies of `targets[0]`.
+ * @param moves - what descriptor becomes a copy of which other.
  * @param epolls - the event loops' epolls, which must forget the old files.
  */
-export function redirectStandardStreams(
-  targets: readonly [number, number, number],
-  terminals: readonly number[],
+export function redirectStreams(
+  moves: readonly (readonly [fd: number, target: number])[],
   epolls: number[],
 ): void {
-  const standard = [...targets.entries()].filter(([fd, target]) => fd !== target);
-  const others = terminals.map((fd) => [fd, targets[0]] as const);
-  for (const [fd, target] of [...standard, ...others]) {
-    check(native.redirect(fd, target, epolls), 'dup2');
+  const handles = native.handleDescriptors();
+  const queues = new Map<number, Queue>();
+  for (const [fd] of moves) {
+    const stream = outputs.get(fd);
+    if (stream !== undefined && mayHaveHandle(fd, handles)) queues.set(fd, flush(stream()));
   }
+  for (const [fd, target] of moves) check(native.redirect(fd, target, epolls), 'dup2');
   // A stream that nobody has used yet is created here, and finds the new file.
-  const streams = [
-    () => endInput(process.stdin as HandleStream),
-    () => writeTo(process.stdout as HandleStream, 1),
-    () => writeTo(process.stderr as HandleStream, 2),
-  ];
-  for (const [fd] of standard) streams[fd]?.();
+  for (const [fd] of moves) {
+    const stream = outputs.get(fd);
+    if (stream !== undefined) writeTo(stream(), fd, queues.get(fd) ?? EMPTY);
+    else if (fd === 0) endInput(process.stdin as HandleStream);
+  }
 }

@@ -18,6 +18,11 @@ export function fileDescriptor(value: unknown, name = 'fd'): number {
   return integer(value, name, 0);
 }
 
+export function fileDescriptors(value: unknown, name: string): number[] {
+  if (!Array.isArray(value)) throw invalidArgType(name, 'an instance of Array', value);
+  return value.map((fd, at) => fileDescriptor(fd, `${name}[${at}]`));
+}
+
 export function boolean(value: unknown, name: string): boolean {
   if (typeof value !== 'boolean') throw invalidArgType(name, 'of type boolean', value);
   return value;

@@ -19,6 +19,11 @@ int Dup2(int oldfd, int newfd) {
   return Result(dup2(oldfd, newfd));
 }
 
+int CloseOnExec(int fd) {
+  const int flags = fcntl(fd, F_GETFD);
+  return flags < 0 ? -errno : (flags & FD_CLOEXEC) != 0;
+}
+
 int Getdtablesize() {
   // Not getdtablesize(3), which turns an infinite limit into -1.
   rlimit limit{};

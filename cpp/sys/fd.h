@@ -6,6 +6,7 @@ namespace sys {
 int Dup(int fd);
 int Dup2(int oldfd, int newfd);
 int Getdtablesize();
+int CloseOnExec(int fd);  // fcntl(F_GETFD): 0 or 1
 
 // How CloseRange() goes about it; tests force one, everybody else says kAny.
 enum CloseMethod { kAny, kCloseRange, kProcFd, kLoop };

@@ -1,4 +1,4 @@
-// The elements of an Int32Array, where JavaScript keeps them.
+// The elements of a typed array, where JavaScript keeps them.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +8,11 @@ namespace sys {
 
 struct Int32Span {
   int32_t* data;
+  size_t size;
+};
+
+struct ByteSpan {
+  uint8_t* data;
   size_t size;
 };
 

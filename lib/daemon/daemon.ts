@@ -2,8 +2,9 @@
 import { constants } from 'node:os';
 import { atFork } from '../atfork.js';
 import { native } from '../native.js';
+import { listenForReopen } from '../reopen.js';
 import type { Birth } from './birth.js';
-import { leaveLauncher } from './files.js';
+import { leaveLauncher, reopenFiles } from './files.js';
 import { tell } from './launch.js';
 import { describe } from './report.js';
 
@@ -36,12 +37,17 @@ export class Daemon implements Disposable, AsyncDisposable {
   readonly #birth: Birth;
   readonly #pid = process.pid;
   readonly #hooks: Disposable;
+  readonly #reopener: Disposable | undefined;
 
   /** @internal */
   constructor(birth: Birth) {
     this.#birth = birth;
     this.#hooks = atFork({ child: () => this.#disown() });
     process.on('exit', this.#tidy);
+    const { reopenOn } = birth.plan;
+    if (reopenOn !== undefined) {
+      this.#reopener = listenForReopen(reopenOn, () => this.reopenLogs());
+    }
     if (nobodyHandlesSigterm()) process.on('SIGTERM', this.#terminate);
   }
 
@@ -82,8 +88,21 @@ export class Daemon implements Disposable, AsyncDisposable {
     return process.exit(1);
   }
 
-  /** Removes the pidfile and gives its lock up; the process goes on. */
+  /**
+   * Opens the log files anew by their paths, making them if there are none, for log rotation: rename
+   * the file, then have it reopened; every line is in one of the two. With the option `reopenOn` a
+   * signal does it, and an error goes to standard error.
+   *
+   * @throws what open(2) says, with `path`: `ENOENT` for a file outside of the chroot, `EACCES` if
+   *   `user` may not make files there. All descriptors lead to the old files then.
+   */
+  reopenLogs(): void {
+    reopenFiles(this.#birth);
+  }
+
+  /** Removes the pidfile and gives its lock up; the process goes on, and reopens no logs. */
   [Symbol.dispose](): void {
+    this.#reopener?.[Symbol.dispose]();
     this.#hooks[Symbol.dispose]();
     process.off('exit', this.#tidy);
     process.off('SIGTERM', this.#terminate);

@@ -1,11 +1,12 @@
 // The files that the daemon's standard input, output and error become.
 import { closeSync, constants, openSync } from 'node:fs';
-import { check } from '../errors.js';
+import { constants as os } from 'node:os';
+import { pathInRoot } from '../chroot.js';
+import { check, systemError } from '../errors.js';
 import { native } from '../native.js';
-import { redirectStandardStreams } from '../stdio.js';
+import { LOG, LOG_MODE } from '../redirect.js';
+import { redirectStreams } from '../stdio.js';
 import type { Birth } from './birth.js';
-
-const LOG = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOCTTY;
 
 /** Opens /dev/null and the log files, while root and root directory are still the launcher's. */
 export function openFiles(birth: Birth): void {
@@ -14,9 +15,9 @@ export function openFiles(birth: Birth): void {
   const files = { null: nothing, stdout: nothing, stderr: nothing };
   // At once, so that undoing closes what is open by now if a log file cannot be opened.
   birth.files = files;
-  if (plan.stdout !== undefined) files.stdout = openSync(plan.stdout, LOG, 0o640);
+  if (plan.stdout !== undefined) files.stdout = openSync(plan.stdout, LOG, LOG_MODE);
   if (plan.stderr === plan.stdout) files.stderr = files.stdout;
-  else if (plan.stderr !== undefined) files.stderr = openSync(plan.stderr, LOG, 0o640);
+  else if (plan.stderr !== undefined) files.stderr = openSync(plan.stderr, LOG, LOG_MODE);
 }
 
 export function closeFiles(birth: Birth): void {
@@ -31,10 +32,12 @@ export function redirectToFiles(birth: Birth): void {
   const { files, lines, plan, survey } = birth;
   if (files === undefined || survey === undefined) return;
   const { detach } = plan;
-  const stdin = detach ? files.null : 0;
-  const stdout = detach || plan.stdout !== undefined ? files.stdout : 1;
-  const stderr = detach || plan.stderr !== undefined ? files.stderr : 2;
-  redirectStandardStreams([stdin, stdout, stderr], detach ? survey.terminals : [], survey.epolls);
+  const moves: [fd: number, target: number][] = [];
+  if (detach) moves.push([0, files.null]);
+  if (detach || plan.stdout !== undefined) moves.push([1, files.stdout]);
+  if (detach || plan.stderr !== undefined) moves.push([2, files.stderr]);
+  if (detach) moves.push(...survey.terminals.map((fd) => [fd, files.null] as [number, number]));
+  redirectStreams(moves, survey.epolls);
   // Only now, so that process.stderr has found a file, not a socket that soon is one no more.
   if (lines === undefined) closeFiles(birth);
   else check(native.redirect(2, lines.relay, []), 'dup2');
@@ -50,4 +53,29 @@ export function leaveLauncher(birth: Birth, last: (channel: number) => void = ()
   closeSync(lines.relay);
   last(lines.channel);
   closeSync(lines.channel);
+}
+
+/** Opens the log files anew; if one cannot be opened, all stay as they are. */
+export function reopenFiles({ plan, files, lines }: Birth): void {
+  // Until the launcher is told that all is well 2 leads to it, and the log waits elsewhere.
+  const stderr = lines === undefined ? 2 : files?.stderr;
+  const moves: { fd: number; file: number }[] = [];
+  try {
+    if (plan.stdout !== undefined) moves.push({ fd: 1, file: openAnew(plan.stdout, plan.chroot) });
+    if (plan.stderr !== undefined && stderr !== undefined) {
+      moves.push({ fd: stderr, file: openAnew(plan.stderr, plan.chroot) });
+    }
+    for (const { fd, file } of moves) check(native.redirect(fd, file, []), 'dup2');
+  } finally {
+    for (const { file } of moves) closeSync(file);
+  }
+}
+
+function openAnew(path: string, root: string | undefined): number {
+  const here = root === undefined ? path : pathInRoot(path, root);
+  if (here === undefined) {
+    const detail = 'the file is outside of the chroot';
+    throw systemError(-os.errno.ENOENT, 'open', { path, detail });
+  }
+  return openSync(here, LOG, LOG_MODE);
 }

@@ -1,7 +1,8 @@
 // What becomeDaemon() may be told, checked and resolved before anything happens.
 import { resolve } from 'node:path';
 import { invalidArgType, invalidArgValue } from '../errors.js';
-import { boolean, fileDescriptor, func, INT_MAX, integer, options, path } from '../validate.js';
+import { reopenSignal } from '../reopen.js';
+import { boolean, fileDescriptors, func, INT_MAX, integer, options, path } from '../validate.js';
 
 /** What {@link becomeDaemon} may be told. Relative paths start at the current directory. */
 export interface DaemonOptions {
@@ -16,6 +17,11 @@ export interface DaemonOptions {
   stdout?: string;
   /** A file to append standard error to, instead of `log`. */
   stderr?: string;
+  /**
+   * A signal at which the log files are opened anew, as `SIGHUP`, for log rotation; see
+   * `Daemon.reopenLogs()`. Default: none.
+   */
+  reopenOn?: NodeJS.Signals;
   /**
    * The file mode creation mask, 0 to 0o777. Default: 0o022; the 0 of daemon(7) would have
    * `fs.writeFile()` create files that everybody may write to.
@@ -54,6 +60,7 @@ export interface Plan {
   pidFile: string | undefined;
   stdout: string | undefined;
   stderr: string | undefined;
+  reopenOn: NodeJS.Signals | undefined;
   umask: number;
   cwd: string;
   chroot: string | undefined;
@@ -72,6 +79,7 @@ const KNOWN = [
   'log',
   'stdout',
   'stderr',
+  'reopenOn',
   'umask',
   'cwd',
   'chroot',
@@ -111,11 +119,6 @@ function nameOrId(value: unknown, name: string): string | number {
   throw invalidArgType(name, 'of type string or number', value);
 }
 
-function descriptors(value: unknown, name: string): number[] {
-  if (!Array.isArray(value)) throw invalidArgType(name, 'an instance of Array', value);
-  return value.map((fd, at) => fileDescriptor(fd, `${name}[${at}]`));
-}
-
 function readiness(value: unknown, name: string): 'auto' | 'manual' {
   if (value === 'auto' || value === 'manual') return value;
   throw invalidArgValue(name, value, "must be 'auto' or 'manual'");
@@ -130,13 +133,14 @@ export function planOf(value: unknown): Plan {
     pidFile: given(from, 'pidFile', absolute),
     stdout: given(from, 'stdout', absolute) ?? log,
     stderr: given(from, 'stderr', absolute) ?? log,
+    reopenOn: given(from, 'reopenOn', reopenSignal),
     umask: given(from, 'umask', mask) ?? 0o022,
     cwd: given(from, 'cwd', chroot === undefined ? absolute : insideRoot) ?? '/',
     chroot,
     user: given(from, 'user', nameOrId),
     group: given(from, 'group', nameOrId),
     privileged: given(from, 'privileged', func) as (() => void) | undefined,
-    keep: given(from, 'keep', descriptors) ?? [],
+    keep: given(from, 'keep', fileDescriptors) ?? [],
     closeInherited: given(from, 'closeInherited', boolean) ?? true,
     ready: given(from, 'ready', readiness) ?? 'auto',
     timeout: given(from, 'timeout', milliseconds) ?? 30_000,

@@ -1,10 +1,10 @@
 // The steps from a copy of the launcher to a daemon, in their order: product order is data here.
-import { accessSync, closeSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { join } from 'node:path';
 import { chroot } from '../chroot.js';
 import { lookUp, proveDropped, setGid, setGroups, setUid } from '../credentials.js';
-import { survey, terminalDevices } from '../descriptors.js';
+import { closeAll, survey, terminalDevices } from '../descriptors.js';
 import { check, systemError } from '../errors.js';
 import { native } from '../native.js';
 import { Pidfile } from '../pidfile.js';
@@ -109,7 +109,7 @@ export const STEPS: readonly Step[] = [
   {
     name: 'inherited',
     run: ({ plan, survey }) => {
-      if (plan.closeInherited && plan.detach) survey?.inherited.forEach(closeSync);
+      if (plan.closeInherited && plan.detach) closeAll(survey?.inherited ?? []);
     },
   },
   {

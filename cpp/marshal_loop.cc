@@ -1,0 +1,31 @@
+#include "marshal_loop.h"
+
+#include "marshal.h"
+#include "sys/loop.h"
+
+namespace marshal {
+
+namespace {
+
+uv_loop_t& Loop(Napi::Env env) {
+  uv_loop_s* loop = nullptr;
+  napi_get_uv_event_loop(env, &loop);
+  return *loop;
+}
+
+}  // namespace
+
+Napi::Value LoopDescriptors(const Napi::CallbackInfo& info) {
+  return ToJs(info.Env(), sys::LoopDescriptors(Loop(info.Env())));
+}
+
+Napi::Value HandleDescriptors(const Napi::CallbackInfo& info) {
+  return ToJs(info.Env(), sys::HandleDescriptors(Loop(info.Env())));
+}
+
+Napi::Value QueuedWrites(const Napi::CallbackInfo& info) {
+  const std::string bytes = sys::QueuedWrites(Loop(info.Env()), FromJs<int>::Get(info[0]));
+  return Napi::Buffer<char>::Copy(info.Env(), bytes.data(), bytes.size());
+}
+
+}  // namespace marshal

@@ -1,0 +1,13 @@
+// Conversions for cpp/sys/loop.h: functions whose loop is that of the environment.
+#pragma once
+
+#include <napi.h>
+
+namespace marshal {
+
+Napi::Value LoopDescriptors(const Napi::CallbackInfo& info);
+Napi::Value HandleDescriptors(const Napi::CallbackInfo& info);
+// queuedWrites(fd): a Buffer.
+Napi::Value QueuedWrites(const Napi::CallbackInfo& info);
+
+}  // namespace marshal

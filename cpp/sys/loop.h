@@ -1,0 +1,22 @@
+// What a libuv loop tells of itself: its descriptors, and what it has not written yet. To be called
+// on the loop's own thread.
+#pragma once
+
+#include <uv.h>
+
+#include <string>
+#include <vector>
+
+namespace sys {
+
+// The descriptors of the loop itself, from the fields that uv.h declares. Those that it has not
+// opened yet are left out.
+std::vector<int> LoopDescriptors(const uv_loop_t& loop);
+
+// The descriptors of the handles that live on the loop: sockets, pipes, terminals, polls.
+std::vector<int> HandleDescriptors(uv_loop_t& loop);
+
+// The bytes that have been given to the stream with this descriptor and are not yet written.
+std::string QueuedWrites(uv_loop_t& loop, int fd);
+
+}  // namespace sys
