@@ -80,6 +80,7 @@ void ExportFd(Napi::Object exports) {
   with_loop("loopDescriptors", marshal::LoopDescriptors);
   with_loop("handleDescriptors", marshal::HandleDescriptors);
   with_loop("queuedWrites", marshal::QueuedWrites);
+  with_loop("completeWrites", marshal::CompleteWrites);
 }
 
 void ExportProcess(Napi::Object exports) {

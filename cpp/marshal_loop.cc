@@ -28,4 +28,8 @@ Napi::Value QueuedWrites(const Napi::CallbackInfo& info) {
   return Napi::Buffer<char>::Copy(info.Env(), bytes.data(), bytes.size());
 }
 
+void CompleteWrites(const Napi::CallbackInfo& info) {
+  sys::CompleteWrites(Loop(info.Env()), FromJs<int>::Get(info[0]));
+}
+
 }  // namespace marshal

@@ -9,5 +9,6 @@ Napi::Value LoopDescriptors(const Napi::CallbackInfo& info);
 Napi::Value HandleDescriptors(const Napi::CallbackInfo& info);
 // queuedWrites(fd): a Buffer.
 Napi::Value QueuedWrites(const Napi::CallbackInfo& info);
+void CompleteWrites(const Napi::CallbackInfo& info);
 
 }  // namespace marshal

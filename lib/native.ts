@@ -46,6 +46,8 @@ export interface Native {
   handleDescriptors(): number[];
   /** What the stream with this descriptor has been given and has not written. */
   queuedWrites(fd: number): Buffer;
+  /** Runs the callbacks of these writes, as if they were made. */
+  completeWrites(fd: number): void;
   /** The kernel's record of the child, null if `noHang` found none changed, or -errno. */
   waitpid(
     pid: number,

@@ -24,19 +24,9 @@ interface HandleStream {
 
 type Callback = (error?: Error | null) => void;
 
-/**
- * A write that libuv has not finished fails when its handle is closed, with an 'error' event of the
- * stream; unless the handle's stream was destroyed, which then takes it for done, as it is by now.
- */
-function completeWrites(handle: Handle): void {
-  const owner = Object.getOwnPropertySymbols(handle).find((s) => s.description === 'owner_symbol');
-  if (owner !== undefined) Object.assign(handle, { [owner]: { destroyed: true } });
-}
-
 /** Closes the libuv handle beneath a stream; false if there is none, as with files. */
 function release(stream: HandleStream): boolean {
   if (!stream._handle) return false;
-  completeWrites(stream._handle);
   stream._handle.close();
   stream._handle = null;
   for (const name of ['isTTY', 'isRaw', 'columns', 'rows']) {
@@ -80,9 +70,8 @@ function flush(stream: HandleStream): Queue {
 
 /** Gives a stream that was a terminal or pipe what Node's streams for files have. */
 function writeTo(stream: HandleStream, fd: number, queue: Queue): void {
-  if (!release(stream)) return;
+  if (!stream._handle) return;
   let { chunks } = queue;
-  writeAll(fd, queue.rest);
   stream._writev = null;
   stream._write = (chunk: Buffer | string, encoding: string, done: Callback) => {
     try {
@@ -96,6 +85,11 @@ function writeTo(stream: HandleStream, fd: number, queue: Queue): void {
   };
   // Node's listener for SIGWINCH asks the handle.
   stream._refreshSize = () => {};
+  writeAll(fd, queue.rest);
+  // Closing the handle would fail them. Now, as a stream that waits for them keeps what is written
+  // next to itself, and process.exit() would lose that.
+  native.completeWrites(stream._handle.fd);
+  release(stream);
 }
 
 function endInput(stream: HandleStream): void {

@@ -2,15 +2,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdlib>
 
 namespace sys {
 
 namespace {
-
-struct Search {
-  int fd;
-  std::string bytes;
-};
 
 void AddDescriptor(uv_handle_t* handle, void* fds) {
   uv_os_fd_t fd;
@@ -18,24 +14,46 @@ void AddDescriptor(uv_handle_t* handle, void* fds) {
   if (uv_fileno(handle, &fd) == 0) static_cast<std::vector<int>*>(fds)->push_back(fd);
 }
 
-void AppendRequest(const uv_write_t& request, std::string& bytes) {
-  // libuv moves the index and the first buffer's start on with every partial write.
-  for (unsigned i = request.write_index; i < request.nbufs; ++i) {
-    bytes.append(request.bufs[i].base, request.bufs[i].len);
-  }
-}
+struct Search {
+  int fd;
+  uv_stream_t* found;
+};
 
-void AddQueue(uv_handle_t* handle, void* data) {
+void CompareDescriptor(uv_handle_t* handle, void* data) {
   auto* search = static_cast<Search*>(data);
   uv_os_fd_t fd;
   if (uv_fileno(handle, &fd) != 0 || fd != search->fd) return;
   if (handle->type != UV_TCP && handle->type != UV_NAMED_PIPE && handle->type != UV_TTY) return;
-  // The fields are declared in uv.h, "private" by name, and part of libuv 1's binary interface.
-  const auto& queue = reinterpret_cast<uv_stream_t*>(handle)->write_queue;
-  for (const auto* node = queue.next; node != &queue; node = node->next) {
-    const auto* address = reinterpret_cast<const char*>(node) - offsetof(uv_write_t, queue);
-    AppendRequest(*reinterpret_cast<const uv_write_t*>(address), search->bytes);
-  }
+  search->found = reinterpret_cast<uv_stream_t*>(handle);
+}
+
+uv_stream_t* StreamOf(uv_loop_t& loop, int fd) {
+  Search search{fd, nullptr};
+  uv_walk(&loop, CompareDescriptor, &search);
+  return search.found;
+}
+
+// The fields below are declared in uv.h, "private" by name, and part of libuv 1's binary interface.
+uv_write_t& RequestOf(uv__queue* node) {
+  return *reinterpret_cast<uv_write_t*>(reinterpret_cast<char*>(node) -
+                                        offsetof(uv_write_t, queue));
+}
+
+// libuv moves the index and the first buffer's start on with every partial write.
+template <typename F>
+void EachBuffer(const uv_write_t& request, F f) {
+  for (unsigned i = request.write_index; i < request.nbufs; ++i) f(request.bufs[i]);
+}
+
+// What uv__write_callbacks() of libuv's src/unix/stream.c does, which no public function calls.
+void Complete(uv_stream_t& stream, uv_write_t& request) {
+  request.queue.prev->next = request.queue.next;
+  request.queue.next->prev = request.queue.prev;
+  --stream.loop->active_reqs.count;
+  EachBuffer(request, [&](const uv_buf_t& buffer) { stream.write_queue_size -= buffer.len; });
+  if (request.bufs != request.bufsml) free(request.bufs);
+  request.bufs = nullptr;
+  if (request.cb != nullptr) request.cb(&request, 0);
 }
 
 }  // namespace
@@ -57,9 +75,22 @@ std::vector<int> HandleDescriptors(uv_loop_t& loop) {
 }
 
 std::string QueuedWrites(uv_loop_t& loop, int fd) {
-  Search search{fd, {}};
-  uv_walk(&loop, AddQueue, &search);
-  return search.bytes;
+  std::string bytes;
+  uv_stream_t* stream = StreamOf(loop, fd);
+  if (stream == nullptr) return bytes;
+  uv__queue* head = &stream->write_queue;
+  for (uv__queue* node = head->next; node != head; node = node->next) {
+    EachBuffer(RequestOf(node),
+               [&](const uv_buf_t& buffer) { bytes.append(buffer.base, buffer.len); });
+  }
+  return bytes;
+}
+
+void CompleteWrites(uv_loop_t& loop, int fd) {
+  uv_stream_t* stream = StreamOf(loop, fd);
+  if (stream == nullptr) return;
+  uv__queue* head = &stream->write_queue;
+  while (head->next != head) Complete(*stream, RequestOf(head->next));
 }
 
 }  // namespace sys

@@ -19,4 +19,8 @@ std::vector<int> HandleDescriptors(uv_loop_t& loop);
 // The bytes that have been given to the stream with this descriptor and are not yet written.
 std::string QueuedWrites(uv_loop_t& loop, int fd);
 
+// Tells whoever gave them that these bytes are written, before the call returns. libuv itself would
+// tell so on a later turn, and only after it has written them.
+void CompleteWrites(uv_loop_t& loop, int fd);
+
 }  // namespace sys
