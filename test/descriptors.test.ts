@@ -1,0 +1,257 @@
+// openDescriptors() against /proc as another process sees it, and closeInherited() after a starter
+// that leaks.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { runScript, scriptCommand } from './helpers/script.js';
+import { descriptors } from './tools/proc.js';
+import { scratch } from './tools/scratch.js';
+
+const LEAK = fileURLToPath(new URL('../../test/tools/leak.py', import.meta.url));
+const leaking = (...what: string[]) => ['python3', LEAK, ...what, '--'];
+
+interface Entry {
+  fd: number;
+  target: string;
+  type: string;
+  cloexec: boolean;
+  inherited: boolean;
+  runtime: boolean;
+}
+
+const tools = `const { openDescriptors, closeInherited, dup2, fork, waitpid, _exit } = daemonkit;
+const say = (value) => fs.writeSync(1, JSON.stringify(value) + '\\n');
+const of = (fd) => openDescriptors().find((entry) => entry.fd === fd);
+`;
+
+/** An expression that runs a module in a Worker. */
+function worker(source: string): string {
+  const text = scriptCommand(tools + source).at(-1) ?? '';
+  const url = `data:text/javascript,${encodeURIComponent(text)}`;
+  return `new Worker(new URL(${JSON.stringify(url)}))`;
+}
+
+function said<T>(source: string, options: Parameters<typeof runScript>[1] = {}): T[] {
+  const { status, signal, stdout, stderr } = runScript(tools + source, options);
+  assert.deepEqual([status, signal, stderr], [0, null, '']);
+  return stdout
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
+}
+
+test('openDescriptors lists what another process sees, without its own', async () => {
+  const source = `${tools} fs.openSync('/etc/passwd'); say(openDescriptors());
+    setTimeout(() => {}, 60_000);`;
+  const [file = '', ...args] = scriptCommand(source);
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    const [bytes] = (await once(child.stdout, 'data')) as [Buffer];
+    const list = JSON.parse(bytes.toString()) as Entry[];
+    const seen = descriptors(child.pid as number);
+    assert.deepEqual(Object.fromEntries(list.map(({ fd, target }) => [fd, target])), seen);
+    assert.deepEqual(
+      list.map(({ fd }) => fd),
+      Object.keys(seen).map(Number),
+    );
+  } finally {
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+});
+
+test('each type is told, and close-on-exec', (t) => {
+  const fifo = `${scratch(t)}/fifo`;
+  const lines = said<[string, boolean, boolean]>(
+    `import { execFileSync } from 'node:child_process';
+    execFileSync('mkfifo', [${JSON.stringify(fifo)}]);
+    const open = (path, flags = 'r') => fs.openSync(path, flags);
+    const fds = { file: open('/etc/passwd'), directory: open('/'), char: open('/dev/zero'),
+      symlink: open('/proc/self/exe', 0o10000000 | fs.constants.O_NOFOLLOW),
+      fifo: open(${JSON.stringify(fifo)}, 'r+') };
+    dup2(fds.file, 200);
+    for (const fd of [...Object.values(fds), 200]) {
+      const { type, cloexec, inherited } = of(fd); say([type, cloexec, inherited]); }
+    for (const fd of [90, 91, 92, 93, 94, 95, 96]) { const e = of(fd); say([e.type, e.inherited, e.runtime]); }`,
+    {
+      via: leaking(
+        ...['file=90', 'socket=91', 'null=92', 'tty=93', 'eventfd=94', 'read=95', 'write=96'],
+      ),
+    },
+  );
+  const opened = ['file', 'directory', 'char', 'symlink', 'fifo'].map((type) => [
+    type,
+    true,
+    false,
+  ]);
+  const left = ['file', 'socket', 'char', 'tty', 'eventfd', 'pipe', 'pipe'];
+  assert.deepEqual(lines, [
+    ...opened,
+    ['file', false, false],
+    ...left.map((type) => [type, true, false]),
+  ]);
+});
+
+test("the runtime's own are told by what they are, also in a Worker, a child and its child", () => {
+  const look = `(() => {
+    const own = openDescriptors().filter(({ runtime }) => runtime).map(({ type }) => type);
+    return [own.includes('epoll'), own.includes('eventfd'), own.includes('pipe'),
+      openDescriptors().filter(({ fd, runtime, inherited }) => fd > 2 && runtime && inherited).length,
+      openDescriptors().filter(({ fd, type, runtime }) => fd > 2 && /file|socket/.test(type) && runtime).length,
+      of(90).inherited];
+  })()`;
+  const lines = said(
+    `import { Worker } from 'node:worker_threads'; import net from 'node:net';
+    const server = net.createServer().listen(0);
+    fs.openSync('/etc/passwd');
+    say(${look});
+    const worker = ${worker(`say(${look});`)};
+    await new Promise((resolve) => worker.on('exit', resolve));
+    server.close();
+    const pid = fork();
+    if (pid === 0) {
+      say(${look});
+      const second = fork();
+      if (second === 0) { say(${look}); _exit(0); }
+      _exit(waitpid(second).exitCode);
+    }
+    say(waitpid(pid).exitCode);`,
+    { via: leaking('file=90') },
+  );
+  const right = [true, true, true, 0, 0, true];
+  assert.deepEqual(lines, [right, right, right, right, 0]);
+});
+
+test("numbers are not what tells the runtime's own: a leak may have any", () => {
+  const [fds, left] = said(
+    `const before = openDescriptors().filter(({ runtime }) => runtime).map(({ fd }) => fd);
+    say(closeInherited().map(({ fd }) => fd));
+    const after = openDescriptors();
+    say([before.every((fd) => after.some((e) => e.fd === fd && e.runtime)),
+      after.filter(({ fd, inherited }) => fd > 2 && inherited)]);`,
+    { via: leaking('file=3', 'socket=5', 'pipe=6', 'read=9', 'null=10', 'tty=11', 'file=4000') },
+  );
+  assert.deepEqual(fds, [3, 5, 6, 7, 9, 10, 11, 4000]);
+  assert.deepEqual(left, [true, []]);
+});
+
+test('closeInherited: from, keep, dryRun, and what it returns', () => {
+  const lines = said(
+    `const fds = (list) => list.map(({ fd }) => fd);
+    say(fds(closeInherited({ dryRun: true })));
+    say(closeInherited({ dryRun: true, from: 92, keep: [93] }));
+    say(fds(closeInherited({ from: 91, keep: [93] })));
+    say([90, 91, 92, 93].map((fd) => native.closeOnExec(fd) >= 0));
+    say(fds(closeInherited()));
+    say(fds(closeInherited()));`,
+    { via: leaking('file=90', 'file=91', 'file=92', 'file=93') },
+  );
+  const flags = { cloexec: false, inherited: true, runtime: false };
+  assert.deepEqual(lines, [
+    [90, 91, 92, 93],
+    [{ fd: 92, target: '/etc/passwd', type: 'file', ...flags }],
+    [91, 92],
+    [true, false, false, true],
+    [90, 93],
+    [],
+  ]);
+});
+
+test('closeInherited leaves what the program has opened since, also at a number that was leaked', () => {
+  const lines = said(
+    `fs.closeSync(90); const mine = fs.openSync('/etc/group'); dup2(mine, 90);
+    say(closeInherited().map(({ fd }) => fd));
+    say(of(90).target);`,
+    { via: leaking('file=90') },
+  );
+  assert.deepEqual(lines, [[], '/etc/group']);
+});
+
+test('closeInherited leaves LISTEN_FDS if they are for this process, unless told otherwise', () => {
+  const source = `const fds = (options) => closeInherited({ dryRun: true, ...options }).map(({ fd }) => fd);
+    say(fds()); say(fds({ listenFds: true }));
+    const pid = fork(); if (pid === 0) { say(fds()); _exit(0); } waitpid(pid);`;
+  const via = leaking('socket=3', 'socket=4', 'file=5');
+  const env = { ...process.env, LISTEN_FDS: '2', LISTEN_PID: '' };
+  assert.deepEqual(said(source, { via, env }), [[5], [3, 4, 5], [5]]);
+  const others = { ...process.env, LISTEN_FDS: '2', LISTEN_PID: '1' };
+  assert.deepEqual(said(source, { via, env: others }), [
+    [3, 4, 5],
+    [3, 4, 5],
+    [3, 4, 5],
+  ]);
+});
+
+test('closeInherited leaves an inherited socket that the script serves, paused or not', () => {
+  const lines = said(
+    `import net from 'node:net';
+    const paused = new net.Socket({ fd: 90 });
+    const read = new net.Socket({ fd: 91 }).on('data', () => {});
+    say(closeInherited().map(({ fd }) => fd));
+    paused.destroy(); read.destroy();`,
+    { via: leaking('socket=90', 'socket=91', 'file=92') },
+  );
+  assert.deepEqual(lines, [[92]]);
+});
+
+test('fs, net, child_process and Workers work after closeInherited, in a child of fork() too', () => {
+  const use = `async function use() {
+      const server = net.createServer((socket) => socket.end('served')).listen(0);
+      await once(server, 'listening');
+      const socket = net.connect(server.address().port);
+      const [bytes] = await once(socket, 'data');
+      server.close();
+      const { stdout } = await promisify(execFile)('echo', ['spawned']);
+      const worker = new Worker('require("node:worker_threads").parentPort.postMessage("worked")', { eval: true, execArgv: [] });
+      const [word] = await once(worker, 'message');
+      await once(worker, 'exit');
+      const file = await fs.promises.readFile('/etc/passwd', 'utf8');
+      return [bytes.toString(), stdout.trim(), word, file.length > 0];
+    }`;
+  const lines = said(
+    `import net from 'node:net'; import { once } from 'node:events'; import { promisify } from 'node:util';
+    import { execFile } from 'node:child_process'; import { Worker } from 'node:worker_threads';
+    ${use}
+    say(closeInherited().length);
+    say(await use());
+    const pid = fork();
+    if (pid === 0) { say(closeInherited().length); say(await use()); process.exit(0); }
+    say((await daemonkit.waitpidAsync(pid)).exitCode);`,
+    { via: leaking('file=3', 'socket=5', 'pipe=6', 'file=90') },
+  );
+  const right = ['served', 'spawned', 'worked', true];
+  assert.deepEqual(lines, [5, right, 0, right, 0]);
+});
+
+test('without /proc: ENOENT, and nothing is closed', (t) => {
+  const root = scratch(t);
+  const lines = said(
+    `daemonkit.chroot(${JSON.stringify(root)});
+    for (const f of [openDescriptors, closeInherited]) {
+      try { f(); } catch ({ code, errno, syscall, path }) { say([code, errno, syscall, path]); } }
+    say(native.closeOnExec(90) >= 0);`,
+    { via: leaking('file=90') },
+  );
+  const error = ['ENOENT', -2, 'scandir', '/proc/self/fd'];
+  assert.deepEqual(lines, [error, error, true]);
+});
+
+test('wrong options are refused, and closeInherited in a Worker', () => {
+  const lines = said(
+    `import { Worker } from 'node:worker_threads';
+    const code = (options) => { try { closeInherited(options); } catch (e) { return e.code; } };
+    say([{ from: 2 }, { from: '3' }, { keep: 3 }, { keep: [-1] }, { dryRun: 1 }, { listenFds: 0 },
+      { what: 1 }, null].map(code));
+    say(native.closeOnExec(90) >= 0);
+    ${worker('try { closeInherited(); } catch ({ code }) { say(code); }')};`,
+    { via: leaking('file=90') },
+  );
+  const [type, range] = ['ERR_INVALID_ARG_TYPE', 'ERR_OUT_OF_RANGE'];
+  assert.deepEqual(lines.slice(0, 2), [
+    [range, type, type, range, type, type, 'ERR_INVALID_ARG_VALUE', type],
+    true,
+  ]);
+  assert.equal(lines[2], 'ERR_WORKER_UNSUPPORTED_OPERATION');
+});
