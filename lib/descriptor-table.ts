@@ -114,10 +114,15 @@ function linkMode(fd: number): number {
   return lstatSync(`/proc/self/fd/${fd}`, { throwIfNoEntry: false })?.mode ?? 0;
 }
 
+/** The fields of /proc/self/stat from the third on: state, ppid, pgrp, session, tty_nr. */
+export function ownStat(): string[] {
+  return readFileSync('/proc/self/stat', 'latin1').split(') ').pop()?.split(' ') ?? [];
+}
+
 /** What the process's parent has open; nothing if that cannot be seen. */
 function targetsOfParent(): Set<string> {
-  const folder = `/proc/${process.ppid}/fd`;
   try {
+    const folder = `/proc/${ownStat()[1]}/fd`;
     return new Set(readdirSync(folder).map((fd) => readlinkSync(`${folder}/${fd}`)));
   } catch {
     return new Set();

@@ -1,11 +1,12 @@
 // What the descriptors of this process are, and getting rid of what its starter has leaked.
-import { closeSync, fstatSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { isMainThread } from 'node:worker_threads';
 import {
   type DescriptorType,
   inUse,
   ofRuntime,
+  ownStat,
   readTable,
   type Table,
   wasInherited,
@@ -151,9 +152,8 @@ function leaked(table: Table, keep: readonly number[], listenFds = false): Descr
 /** The device numbers that lead to the terminal: those of 0-2, and /dev/tty. */
 export function terminalDevices(): Set<number> {
   const devices = [0, 1, 2].filter((fd) => isatty(fd)).map((fd) => fstatSync(fd).rdev);
-  const controlling = readFileSync('/proc/self/stat', 'latin1').split(') ').pop()?.split(' ')[4];
   // /dev/tty is character device 5, 0 on every Linux.
-  return new Set([...devices, Number(controlling), 0x500]);
+  return new Set([...devices, Number(ownStat()[4]), 0x500]);
 }
 
 /** What to do with the descriptors above 2; see {@link survey}. */

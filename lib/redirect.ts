@@ -1,10 +1,12 @@
 // Standard descriptors to /dev/null, or to a log file that can be opened anew: dup2(2), freopen(3).
 import { closeSync, constants, openSync } from 'node:fs';
+import { constants as os } from 'node:os';
 import { resolve } from 'node:path';
 import { isatty } from 'node:tty';
 import { isMainThread } from 'node:worker_threads';
 import { ownedByRuntime, survey, terminalDevices } from './descriptors.js';
-import { check, invalidArgValue, workerUnsupported } from './errors.js';
+import { check, invalidArgValue, systemError, workerUnsupported } from './errors.js';
+import { getdtablesize } from './fd.js';
 import { native } from './native.js';
 import { listenForReopen, reopenSignal } from './reopen.js';
 import { redirectStreams } from './stdio.js';
@@ -16,8 +18,10 @@ const STANDARD = [0, 1, 2];
 export const LOG = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOCTTY;
 export const LOG_MODE = 0o640;
 
-function expectFree(fds: readonly number[], name: string): void {
+/** Finds what would fail in the middle, or harm the runtime, while nothing has happened. */
+function expectUsable(fds: readonly number[], name: string): void {
   for (const fd of fds) {
+    if (fd >= getdtablesize()) throw systemError(-os.errno.EBADF, 'dup2');
     if (fd > 2 && ownedByRuntime(fd)) {
       throw invalidArgValue(name, fd, 'is in use by the event loop');
     }
@@ -80,7 +84,7 @@ export function redirectToNull(...fds: number[]): void {
   const chosen =
     fds.length === 0 ? STANDARD : fds.map((fd, at) => fileDescriptor(fd, `fds[${at}]`));
   if (!isMainThread) throw workerUnsupported('redirectToNull()');
-  expectFree(chosen, 'fds');
+  expectUsable(chosen, 'fds');
   const nothing = openNull(chosen);
   try {
     pointTo(chosen, nothing);
@@ -176,6 +180,6 @@ export function redirect(
   const signal =
     given.reopenOn === undefined ? undefined : reopenSignal(given.reopenOn, 'options.reopenOn');
   if (!isMainThread) throw workerUnsupported('redirect()');
-  expectFree(chosen, 'fds');
+  expectUsable(chosen, 'fds');
   return new Redirection(chosen, file, mode, signal);
 }

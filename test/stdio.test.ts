@@ -168,19 +168,22 @@ test('wrong arguments, and what the event loop uses, are refused', (t) => {
     const calls = [() => redirectToNull(-1), () => redirectToNull('1'), () => redirectToNull(own),
       () => redirectToNull(server._handle.fd), () => redirect(0, log), () => redirect([1], ''),
       () => redirect(1, log, { mode: -1 }), () => redirect(1, log, { reopenOn: 'SIGKILL' }),
-      () => redirect(1, log, { reopenOn: 'SIGRTMIN+1' }), () => redirect(1, log, { what: 1 })];
-    fs.writeSync(1, JSON.stringify([calls.map(code), fs.existsSync(log)]));
+      () => redirect(1, log, { reopenOn: 'SIGRTMIN+1' }), () => redirect(1, log, { what: 1 }), () => redirectToNull(0, 2 ** 31 - 1),
+      () => redirect([1, 2 ** 31 - 1], log)];
+    const before = [0, 1].map(target);
+    fs.writeSync(1, JSON.stringify([calls.map(code), fs.existsSync(log), [0, 1].map(target).join() === before.join()]));
     server.close();`,
   );
-  const [type, value, range] = ['TYPE', 'VALUE', 'RANGE'];
+  const [type, value, range, bad] = ['TYPE', 'VALUE', 'RANGE', 'EBADF'];
   const short = {
     TYPE: 'ERR_INVALID_ARG_TYPE',
     VALUE: 'ERR_INVALID_ARG_VALUE',
     RANGE: 'ERR_OUT_OF_RANGE',
   };
-  const expected = [range, type, value, value, range, value, range, value, value, value];
+  const expected = [range, type, value, value, range, value, range, value, value, value, bad, bad];
   assert.deepEqual(JSON.parse(stdout), [
-    expected.map((word) => short[word as keyof typeof short]),
+    expected.map((word) => short[word as keyof typeof short] ?? word),
     false,
+    true,
   ]);
 });
