@@ -145,7 +145,7 @@ function wakers({ entries }: Table): Set<string> {
 }
 
 /** V8 keeps a file open for --prof, --perf-basic-prof and --perf-prof; it has its pid in the name. */
-const LOG_OF_V8 = /^(?:isolate0x[0-9a-f]+-\d+-.*\.log|perf-\d+\.map|jit-\d+\.dump)$/;
+const LOG_OF_V8 = /^(?:isolate-?0x[0-9a-f]+-\d+-.*\.log|perf-\d+\.map|jit-\d+\.dump)$/;
 
 const KINDS_OF_RUNTIME: readonly DescriptorType[] = ['epoll', 'eventfd', 'io_uring'];
 

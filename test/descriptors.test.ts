@@ -1,8 +1,9 @@
 // openDescriptors() against /proc as another process sees it, and closeInherited() after a starter
 // that leaks.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { runScript, scriptCommand } from './helpers/script.js';
@@ -137,6 +138,22 @@ test("numbers are not what tells the runtime's own: a leak may have any", () => 
   assert.deepEqual(left, [true, []]);
 });
 
+test("V8's own files are not taken for inherited", (t) => {
+  const cwd = scratch(t);
+  const [node = '', ...rest] = scriptCommand(`${tools}
+    const ofV8 = ({ target }) => /v8\\.log$|perf-\\d+\\.map$/.test(target);
+    say([openDescriptors().filter(ofV8), closeInherited({ dryRun: true }).filter(ofV8)]);`);
+  for (const flag of ['--prof', '--perf-basic-prof']) {
+    const { stdout } = spawnSync(node, [flag, ...rest], { cwd, encoding: 'utf8' });
+    const [found, closed] = JSON.parse(stdout) as [Entry[], Entry[]];
+    // One of them is in the folder for temporary files.
+    for (const { target } of found) rmSync(target, { force: true });
+    assert.ok(found.length > 0, flag);
+    assert.ok(found.every(({ type, runtime }) => type === 'file' && runtime));
+    assert.deepEqual(closed, []);
+  }
+});
+
 test('closeInherited: from, keep, dryRun, and what it returns', () => {
   const lines = said(
     `const fds = (list) => list.map(({ fd }) => fd);
@@ -205,8 +222,8 @@ test('fs, net, child_process and Workers work after closeInherited, in a child o
       server.close();
       const { stdout } = await promisify(execFile)('echo', ['spawned']);
       const worker = new Worker('require("node:worker_threads").parentPort.postMessage("worked")', { eval: true, execArgv: [] });
-      const [word] = await once(worker, 'message');
-      await once(worker, 'exit');
+      // At its end a Worker may hand over its message and its end in one go.
+      const [[word]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')]);
       const file = await fs.promises.readFile('/etc/passwd', 'utf8');
       return [bytes.toString(), stdout.trim(), word, file.length > 0];
     }`;
