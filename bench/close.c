@@ -1,6 +1,6 @@
 /* What closing costs in C, for bench/descriptors.ts: `close FIRST COUNT LIMIT ROUNDS` opens COUNT
- * descriptors from FIRST up, closes them by close_range(2), then, opened again, by close(2) for every
- * number below LIMIT, and prints the nanoseconds of each, two numbers a round. */
+ * descriptors from FIRST up, closes them by close_range(2), then, opened again, by close(2) for
+ * every number below LIMIT, and prints the nanoseconds of each, two numbers a round. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
