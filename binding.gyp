@@ -13,6 +13,7 @@
         "cpp/sys/flock.cc",
         "cpp/sys/launcher.cc",
         "cpp/sys/loop.cc",
+        "cpp/sys/listen.cc",
         "cpp/sys/process.cc",
         "cpp/sys/session.cc",
         "cpp/sys/signal_action.cc",

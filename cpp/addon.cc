@@ -12,6 +12,7 @@
 #include "sys/fd.h"
 #include "sys/flock.h"
 #include "sys/launcher.h"
+#include "sys/listen.h"
 #include "sys/process.h"
 #include "sys/session.h"
 #include "sys/signal_flag.h"
@@ -130,6 +131,12 @@ void ExportCredentials(Napi::Object exports) {
   marshal::Export<sys::SupplementaryGroups>(exports, "supplementaryGroups");
 }
 
+void ExportListen(Napi::Object exports) {
+  marshal::Export<sys::ListenTcp>(exports, "listenTcp");
+  marshal::Export<sys::ListenUnix>(exports, "listenUnix");
+  marshal::Export<sys::LocalPort>(exports, "localPort");
+}
+
 Napi::Object Init(Napi::Env, Napi::Object exports) {
   ExportFork(exports);
   ExportSession(exports);
@@ -141,6 +148,7 @@ Napi::Object Init(Napi::Env, Napi::Object exports) {
   marshal::Export<sys::FlockExclusive>(exports, "flockExclusive");
   ExportCredentials(exports);
   ExportDaemon(exports);
+  ExportListen(exports);
   return exports;
 }
 

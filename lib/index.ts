@@ -19,6 +19,15 @@ export {
   type QuiesceOptions,
   quiesce,
 } from './fork.js';
+export { type ListenOptions, listeningSocket } from './listen.js';
+export {
+  type PreforkMaster,
+  type PreforkOptions,
+  type PreforkWorker,
+  prefork,
+  type RespawnOptions,
+  type WorkerExit,
+} from './prefork.js';
 export {
   _exit,
   getpid,

@@ -117,6 +117,12 @@ export interface Native {
   /** 0 is the default action. */
   signalHandler(signal: number): number;
   resetSignals(): number;
+
+  /** `address` is numeric, or empty for all addresses. */
+  listenTcp(address: string, port: number, ipv6Only: boolean, backlog: number): number;
+  listenUnix(path: string, backlog: number): number;
+  /** 0 for a socket without ports. */
+  localPort(fd: number): number;
 }
 
 const require = createRequire(import.meta.url);

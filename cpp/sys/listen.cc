@@ -1,0 +1,106 @@
+#include "sys/listen.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "sys/result.h"
+
+namespace sys {
+
+namespace {
+
+union Address {
+  sockaddr any;
+  sockaddr_in v4;
+  sockaddr_in6 v6;
+  sockaddr_un local;
+};
+
+int Abandon(int fd) {
+  const int error = errno;
+  close(fd);
+  return -error;
+}
+
+int Listen(int fd, const Address& address, socklen_t size, int backlog) {
+  if (bind(fd, &address.any, size) != 0) return Abandon(fd);
+  if (listen(fd, backlog) != 0) return Abandon(fd);
+  return fd;
+}
+
+int OpenSocket(int family) {
+  return Result(socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
+
+int ListenIp(const Address& address, socklen_t size, bool ipv6_only, int backlog) {
+  const int fd = OpenSocket(address.any.sa_family);
+  if (fd < 0) return fd;
+  const int on = 1;
+  // Without it the connections of a server that has just ended hold the port for a minute.
+  if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) return Abandon(fd);
+  const int only = ipv6_only;
+  // Said either way: the default is the administrator's (bindv6only), and FreeBSD's is the other.
+  if (address.any.sa_family == AF_INET6 &&
+      setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only) != 0) {
+    return Abandon(fd);
+  }
+  return Listen(fd, address, size, backlog);
+}
+
+int ListenIpv4(in_addr host, int port, int backlog) {
+  Address address{};
+  address.v4.sin_family = AF_INET;
+  address.v4.sin_port = htons(static_cast<uint16_t>(port));
+  address.v4.sin_addr = host;
+  return ListenIp(address, sizeof address.v4, false, backlog);
+}
+
+int ListenIpv6(const in6_addr& host, int port, bool ipv6_only, int backlog) {
+  Address address{};
+  address.v6.sin6_family = AF_INET6;
+  address.v6.sin6_port = htons(static_cast<uint16_t>(port));
+  address.v6.sin6_addr = host;
+  return ListenIp(address, sizeof address.v6, ipv6_only, backlog);
+}
+
+}  // namespace
+
+int ListenTcp(const std::string& address, int port, bool ipv6_only, int backlog) {
+  in_addr v4{};
+  in6_addr v6{};
+  if (inet_pton(AF_INET, address.c_str(), &v4) == 1) return ListenIpv4(v4, port, backlog);
+  if (inet_pton(AF_INET6, address.c_str(), &v6) == 1) {
+    return ListenIpv6(v6, port, ipv6_only, backlog);
+  }
+  if (!address.empty()) return -EINVAL;
+  const int fd = ListenIpv6(in6addr_any, port, ipv6_only, backlog);
+  // A kernel without IPv6 fails at the socket, one with its addresses disabled at bind(2).
+  const bool none = fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL || fd == -EINVAL;
+  return none && !ipv6_only ? ListenIpv4(v4, port, backlog) : fd;
+}
+
+int ListenUnix(const std::string& path, int backlog) {
+  Address address{};
+  address.local.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.local.sun_path) return -ENAMETOOLONG;
+  memcpy(address.local.sun_path, path.c_str(), path.size() + 1);
+  const int fd = OpenSocket(AF_UNIX);
+  return fd < 0 ? fd : Listen(fd, address, sizeof address.local, backlog);
+}
+
+int LocalPort(int fd) {
+  Address address{};
+  socklen_t size = sizeof address;
+  if (getsockname(fd, &address.any, &size) != 0) return -errno;
+  if (address.any.sa_family == AF_INET) return ntohs(address.v4.sin_port);
+  if (address.any.sa_family == AF_INET6) return ntohs(address.v6.sin6_port);
+  return 0;
+}
+
+}  // namespace sys

@@ -1,0 +1,184 @@
+// What prefork() may be told, checked before anything happens.
+import { Server } from 'node:net';
+import { availableParallelism } from 'node:os';
+import { invalidArgType, invalidArgValue } from '../errors.js';
+import { BACKLOG, type ListenOptions, type ListenPlan, listenPlan } from '../listen.js';
+import { catchableSignal, signalName } from '../signals.js';
+import { boolean, fileDescriptor, func, INT_MAX, integer, options, string } from '../validate.js';
+import type { PreforkWorker } from './worker.js';
+
+/** The end of a worker, as `onExit` is told. */
+export interface WorkerExit {
+  /** The worker's seat, from 1 to the number of workers; its successor has the same. */
+  id: number;
+  pid: number;
+  /** How many reloads there had been when it was forked. */
+  generation: number;
+  /** What it exited with; null if a signal killed it, or somebody else has waited for it. */
+  exitCode: number | null;
+  /** The signal that killed it, or null. */
+  signal: string | null;
+  /** What it has used; undefined if somebody else has waited for it. */
+  rusage: NodeJS.ResourceUsage | undefined;
+  /** Milliseconds from its fork to its end. */
+  lived: number;
+  /** It was ready to serve. */
+  ready: boolean;
+  /** The master had asked it to end: a stop, a reload. */
+  asked: boolean;
+}
+
+/** When a worker that has ended is replaced. */
+export interface RespawnOptions {
+  /**
+   * A worker that has not been ready for so many milliseconds when it ends counts as failed.
+   * Default: 1000.
+   */
+  minUptime?: number;
+  /** Milliseconds to wait after the first failure; twice as long after each further one. Default: 100. */
+  delay?: number;
+  /** The longest wait, in milliseconds. Default: 30000. */
+  maxDelay?: number;
+  /** After so many failures in a row the master stops. Default: no limit. */
+  attempts?: number;
+}
+
+/** What {@link prefork} may be told. */
+export interface PreforkOptions {
+  /** How many workers, 1 to 1024. Default: `os.availableParallelism()`. */
+  workers?: number;
+  /** Where to listen, or a descriptor of {@link listeningSocket}, which stays the caller's. */
+  listen?: ListenOptions | number;
+  /** The server that each worker shall let listen there. It must not listen yet. */
+  server?: Server;
+  /** Runs in each worker; it is ready when what this returns has resolved. */
+  onWorker?: (worker: PreforkWorker) => unknown;
+  /** Runs in a worker that ends, when its connections have ended; what it returns is awaited. */
+  onStop?: (worker: PreforkWorker) => unknown;
+  /** Runs in the master when a worker has ended. */
+  onExit?: (exit: WorkerExit) => void;
+  /** Runs in the master before the workers of a reload are forked; what it returns is awaited. */
+  onReload?: () => unknown;
+  /**
+   * Runs in the master when a fork or a reload has failed; the master goes on. Default:
+   * `process.emitWarning()`.
+   */
+  onError?: (error: Error) => void;
+  /** Whether and when to replace workers that have ended. Default: true. */
+  respawn?: boolean | RespawnOptions;
+  /** Milliseconds until a worker that is not ready is killed. Default: 30000. */
+  readyTimeout?: number;
+  /**
+   * Milliseconds a worker has to end when asked to. Then it ends at once; if it does not do that
+   * either it is killed half a second later. Default: 10000.
+   */
+  stopTimeout?: number;
+  /** Milliseconds of silence until a worker that ends closes a kept-alive connection. Default: 500. */
+  idleTimeout?: number;
+  /** The signals that stop the master. Default: SIGTERM and SIGINT. */
+  stopSignals?: readonly (string | number)[];
+  /** The signals that make it reload. Default: SIGHUP. */
+  reloadSignals?: readonly (string | number)[];
+  /** What ps(1) shows: `TITLE: master` and `TITLE: worker 1`. Default: unchanged. */
+  title?: string;
+}
+
+const KNOWN = [
+  'workers',
+  'listen',
+  'server',
+  'onWorker',
+  'onStop',
+  'onExit',
+  'onReload',
+  'onError',
+  'respawn',
+  'readyTimeout',
+  'stopTimeout',
+  'idleTimeout',
+  'stopSignals',
+  'reloadSignals',
+  'title',
+] as const satisfies readonly (keyof PreforkOptions)[];
+
+const HOOKS = ['onWorker', 'onStop', 'onExit', 'onReload', 'onError'] as const;
+
+function milliseconds(value: number | undefined, name: string, otherwise: number): number {
+  return integer(value ?? otherwise, `options.${name}`, 1, INT_MAX);
+}
+
+function signals(value: unknown, name: string): string[] {
+  if (!Array.isArray(value)) throw invalidArgType(name, 'an instance of Array', value);
+  return [...new Set(value.map((signal) => signalName(catchableSignal(signal, name))))];
+}
+
+function respawnPlan(value: unknown) {
+  if (value === false) return undefined;
+  const known = ['minUptime', 'delay', 'maxDelay', 'attempts'] as const;
+  const given =
+    value === true || value === undefined
+      ? {}
+      : options<RespawnOptions>(value, known, 'options.respawn');
+  const { attempts } = given;
+  return {
+    minUptime: milliseconds(given.minUptime, 'respawn.minUptime', 1000),
+    delay: milliseconds(given.delay, 'respawn.delay', 100),
+    maxDelay: milliseconds(given.maxDelay, 'respawn.maxDelay', 30_000),
+    attempts:
+      attempts === undefined || attempts === Number.POSITIVE_INFINITY
+        ? Number.POSITIVE_INFINITY
+        : integer(attempts, 'options.respawn.attempts', 1),
+  };
+}
+
+function serverFor(given: Partial<PreforkOptions>): Server | undefined {
+  const { server, listen, onWorker } = given;
+  if (server === undefined) {
+    if (onWorker === undefined)
+      throw invalidArgType('options.onWorker', 'of type function', undefined);
+    return undefined;
+  }
+  if (!(server instanceof Server)) {
+    throw invalidArgType('options.server', 'an instance of net.Server', server);
+  }
+  const taken = 'must not listen yet, or the master would accept connections';
+  if (server.listening) throw invalidArgValue('options.server', server, taken);
+  if (listen === undefined) throw invalidArgType('options.listen', 'of type object', undefined);
+  return server;
+}
+
+function listenFor(value: unknown): ListenPlan | number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'number') return fileDescriptor(value, 'options.listen');
+  return listenPlan(value, 'options.listen');
+}
+
+/** Checks what prefork() was given, and makes it complete. */
+export function preforkPlan(value: unknown) {
+  const given = options<PreforkOptions>(value ?? null, KNOWN);
+  for (const name of HOOKS) if (given[name] !== undefined) func(given[name], `options.${name}`);
+  if (typeof given.respawn !== 'object' && given.respawn !== undefined) {
+    boolean(given.respawn, 'options.respawn');
+  }
+  const listen = listenFor(given.listen);
+  return {
+    workers: integer(given.workers ?? availableParallelism(), 'options.workers', 1, 1024),
+    listen,
+    backlog: typeof listen === 'object' ? listen.backlog : BACKLOG,
+    server: serverFor(given),
+    onWorker: given.onWorker,
+    onStop: given.onStop,
+    onExit: given.onExit,
+    onReload: given.onReload,
+    onError: given.onError ?? ((error: Error) => process.emitWarning(error)),
+    respawn: respawnPlan(given.respawn),
+    readyTimeout: milliseconds(given.readyTimeout, 'readyTimeout', 30_000),
+    stopTimeout: milliseconds(given.stopTimeout, 'stopTimeout', 10_000),
+    idleTimeout: milliseconds(given.idleTimeout, 'idleTimeout', 500),
+    stopSignals: signals(given.stopSignals ?? ['SIGTERM', 'SIGINT'], 'options.stopSignals'),
+    reloadSignals: signals(given.reloadSignals ?? ['SIGHUP'], 'options.reloadSignals'),
+    title: given.title === undefined ? undefined : string(given.title, 'options.title'),
+  };
+}
+
+export type PreforkPlan = ReturnType<typeof preforkPlan>;
