@@ -1,0 +1,183 @@
+// Starts test/fixtures/prefork.ts, follows what it says, and leaves none of it behind.
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { Agent, get } from 'node:http';
+import { createRequire } from 'node:module';
+import { createInterface } from 'node:readline';
+import type { TestContext } from 'node:test';
+import type { WorkerExit } from 'daemonkit';
+import type { Setup } from '../fixtures/prefork.js';
+import { until } from './daemons.js';
+import { processGroup, stat } from './proc.js';
+import { fixture } from './run.js';
+
+/** A line of the fixture. */
+export interface Said {
+  event: string;
+  at: number;
+  pid: number;
+  port: number;
+  pids: number[];
+  exit: WorkerExit;
+  message: string;
+  code: string;
+  id: number;
+}
+
+/** What a worker answers. */
+export interface Answer {
+  pid: number;
+  ppid: number;
+  id: number;
+  generation: number;
+  title: string;
+  loaded: string;
+}
+
+/** One preforked server, in a process group of its own. */
+export class Preforked {
+  readonly said: Said[] = [];
+  readonly pid: number;
+  readonly ended: Promise<[number | null, NodeJS.Signals | null]>;
+  stderr = '';
+
+  constructor(t: TestContext, setup: Setup) {
+    const env = { ...process.env };
+    for (const name of ['NODE_TEST_CONTEXT', 'NODE_OPTIONS', 'NODE_CHANNEL_FD']) delete env[name];
+    const child: ChildProcess = spawn(
+      process.execPath,
+      [fixture('prefork.js'), JSON.stringify(setup)],
+      { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env },
+    );
+    this.pid = child.pid as number;
+    this.ended = once(child, 'exit') as typeof this.ended;
+    child.stderr?.setEncoding('utf8').on('data', (text) => {
+      this.stderr += text;
+    });
+    createInterface(child.stdout as NodeJS.ReadableStream).on('line', (line) => {
+      this.said.push(JSON.parse(line));
+    });
+    t.after(() => this.sweep());
+  }
+
+  /** Starts one, and waits until its workers are ready. */
+  static async ready(t: TestContext, setup: Setup = {}): Promise<Preforked> {
+    const server = new Preforked(t, { ...setup, options: { workers: 3, ...setup.options } });
+    await server.hears('ready');
+    return server;
+  }
+
+  events(event: string): Said[] {
+    return this.said.filter((line) => line.event === event);
+  }
+
+  exits(): WorkerExit[] {
+    return this.events('exit').map(({ exit }) => exit);
+  }
+
+  /** Waits for the n-th event of a kind. */
+  hears(event: string, n = 1): Promise<Said> {
+    return until(
+      `${event} ${n}, said: ${JSON.stringify(this.said)} ${this.stderr}`,
+      () => this.events(event)[n - 1] as Said,
+    );
+  }
+
+  /** All processes there are of it but the master, zombies too. */
+  workers(): number[] {
+    return processGroup(this.pid).filter((pid) => pid !== this.pid);
+  }
+
+  get port(): number {
+    return this.events('listening')[0]?.port ?? 0;
+  }
+
+  kill(signal: NodeJS.Signals, pid = this.pid): void {
+    process.kill(pid, signal);
+  }
+
+  /** One request, over a connection of its own unless there is an agent. */
+  async ask(path = '/', agent: Agent | false = false): Promise<Answer & { connection: string }> {
+    const request = get({ port: this.port, host: '127.0.0.1', path, agent });
+    const [response] = await once(request, 'response');
+    let text = '';
+    for await (const chunk of response) text += chunk;
+    assert.equal(response.statusCode, 200);
+    return { ...JSON.parse(text), connection: response.headers.connection };
+  }
+
+  /** Ends it, after which nothing of it may be left. */
+  async stops(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    this.kill(signal);
+    assert.deepEqual(await this.ended, [0, null], this.stderr);
+    assert.deepEqual(processGroup(this.pid), []);
+  }
+
+  async sweep(): Promise<void> {
+    const left = () => processGroup(this.pid).filter((pid) => stat(pid)[0] !== 'Z');
+    if (left().length > 0) process.kill(-this.pid, 'SIGKILL');
+    await until('nothing is left', () => left().length === 0);
+  }
+}
+
+/** Clients with kept-alive connections, each of which asks again as soon as it has its answer. */
+export class Clients {
+  readonly answers = new Map<number, number>();
+  readonly failures: string[] = [];
+  readonly generations = new Set<number>();
+  requests = 0;
+  #running = true;
+  readonly #all: Promise<unknown>;
+
+  constructor(server: Preforked, count: number) {
+    const clients = Array.from({ length: count }, () => this.#client(server));
+    this.#all = Promise.all(clients);
+  }
+
+  async #client(server: Preforked): Promise<void> {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    while (this.#running) {
+      this.requests++;
+      try {
+        const { pid, generation } = await server.ask('/?ms=1', agent);
+        this.answers.set(pid, (this.answers.get(pid) ?? 0) + 1);
+        this.generations.add(generation);
+      } catch (error) {
+        this.failures.push(String((error as NodeJS.ErrnoException).code));
+      }
+    }
+    agent.destroy();
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false;
+    await this.#all;
+  }
+}
+
+export interface Load {
+  errors: number;
+  timeouts: number;
+  mismatches: number;
+  non2xx: number;
+  '2xx': number;
+}
+
+/** Has autocannon, in a process of its own, load a server for some seconds. */
+export async function autocannon(
+  port: number,
+  seconds: number,
+  args: string[] = [],
+): Promise<Load> {
+  const program = createRequire(import.meta.url).resolve('autocannon');
+  const url = `http://127.0.0.1:${port}/`;
+  const all = [program, '--json', '--connections', '20', '--duration', `${seconds}`, ...args, url];
+  const child = spawn(process.execPath, all, { stdio: ['ignore', 'pipe', 'ignore'] });
+  let text = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk;
+  });
+  await once(child, 'close');
+  return JSON.parse(text) as Load;
+}
