@@ -69,7 +69,7 @@ export class Member {
 
   /** Asks it to end, and sees to it that it does. */
   retire(): Promise<WorkerExit> {
-    if (!this.#asked) {
+    if (this.#alive && !this.#asked) {
       this.#asked = true;
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.#kill('SIGKILL'), this.#plan.stopTimeout + KILL_AFTER_MS);
