@@ -7,6 +7,7 @@ import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Nest, until } from './tools/daemons.js';
+import { childrenOf } from './tools/proc.js';
 
 /** A port that was free a moment ago. */
 async function freePort(): Promise<number> {
@@ -54,4 +55,41 @@ test('example:http-daemon does what it says', async (t) => {
     readFileSync(log, 'utf8'),
     /is ready\n.*GET \/hello\nSIGTERM.*\nthe last connection/,
   );
+});
+
+test('example:prefork-http does what it says', async (t) => {
+  const nest = new Nest(t);
+  const env = nest.env({ PORT: '0', WORKERS: '2' });
+  const program = fileURLToPath(new URL('../examples/prefork-http.js', import.meta.url));
+  const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  const said = await until('it is ready', () =>
+    /^Try: {5}(.*)\nKill: {4}(.*)\nReload: {2}(.*)\nStop: {4}(.*)\nWorkers: (\d+) (\d+)\n$/.exec(
+      output,
+    ),
+  );
+  const [, curl = '', kill = '', reload = '', stop = '', ...workers] = said ?? [];
+  const sh = async (command: string) => {
+    const shell = spawn('sh', ['-c', command], { stdio: ['ignore', 'pipe', 'ignore'] });
+    let text = '';
+    for await (const chunk of shell.stdout.setEncoding('utf8')) text += chunk;
+    return text;
+  };
+  const answer = /^Bonjour from process (\d+), configured at (.*)\n$/.exec(await sh(curl));
+  assert.ok(workers.includes(answer?.[1] ?? ''), `${answer}`);
+  await sh(kill);
+  await until('the report', () => /worker 1 \(\d+\) ended by itself: SIGKILL/.test(output));
+  await until('the successor', () => childrenOf(child.pid as number).length === 2);
+  await sh(reload);
+  await until('the reload', () => output.match(/as asked: code 0/g)?.length === 2);
+  assert.notEqual(/configured at (.*)/.exec(await sh(curl))?.[1], answer?.[2]);
+  await sh(stop);
+  assert.deepEqual(await once(child, 'close'), [0, null]);
+  assert.match(output, /no worker is left\n$/);
+  assert.deepEqual(nest.processes(), []);
 });

@@ -1,0 +1,209 @@
+// prefork() against node:cluster, with one application that holds 100 MB of loaded data: the time to
+// N ready workers, their private memory, and requests per second. Run by `node dist/bench/prefork.js
+// [--workers 2] [--rounds 3] [--seconds 5]`; prints a table and a line of JSON, with --json only the
+// latter. The two take turns, so that what else the machine does hits both.
+import { spawn } from 'node:child_process';
+import cluster from 'node:cluster';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { prefork } from 'daemonkit';
+
+const WAYS = ['prefork', 'cluster'] as const;
+type Way = (typeof WAYS)[number];
+
+interface Round {
+  way: Way;
+  /** Milliseconds from the first fork until all workers are ready. */
+  ready: number;
+  /** The same from the start of the program, the loading of the data included. */
+  started: number;
+  /** MB that a worker shares with nobody: when ready, and after the load. */
+  privateReady: number;
+  privateLoaded: number;
+  /** MB of all workers and the master, shared pages counted once (Pss). */
+  total: number;
+  requests: number;
+  errors: number;
+  /** The busiest worker's requests over the idlest one's. */
+  spread: number;
+}
+
+/** Objects as a catalogue has them, 100 MB on the heap: not buffers, which any way could share. */
+function load() {
+  const items = Array.from({ length: 420_000 }, (_, i) => {
+    const name = `item ${i} of the catalogue`;
+    const item = { name, price: i / 100, tags: [`tag ${i % 1000}`, `kind ${i}`] };
+    return [name, item] as const;
+  });
+  return new Map(items);
+}
+
+function serving() {
+  const data = load();
+  let served = 0;
+  return createServer((request, response) => {
+    if (request.url === '/served') {
+      response.setHeader('connection', 'close').end(JSON.stringify([process.pid, served]));
+      return;
+    }
+    served++;
+    const key = `item ${(served * 7919) % data.size} of the catalogue`;
+    response.end(JSON.stringify(data.get(key)));
+  });
+}
+
+const say = (value: object) => console.log(JSON.stringify(value));
+
+/** The application, in a process of its own; told by an argument which way to go. */
+async function application(way: Way, workers: number): Promise<void> {
+  if (way === 'cluster' && cluster.isWorker) {
+    serving().listen(0, '127.0.0.1');
+    return;
+  }
+  if (way === 'prefork') {
+    const server = serving();
+    const start = performance.now();
+    const listen = { port: 0, host: '127.0.0.1' };
+    const master = prefork({ server, listen, workers, stopTimeout: 2000 });
+    await master.ready;
+    const now = performance.now();
+    say({ port: master.port, pids: master.pids, ready: now - start, started: now });
+    return;
+  }
+  const start = performance.now();
+  const forked = Array.from({ length: workers }, () => cluster.fork());
+  const addresses = await Promise.all(forked.map((worker) => once(worker, 'listening')));
+  const [[{ port } = { port: 0 }] = []] = addresses as AddressInfo[][];
+  const pids = forked.map((worker) => worker.process.pid);
+  const now = performance.now();
+  say({ port, pids, ready: now - start, started: now });
+}
+
+/** A sum of fields of smaps_rollup, in MB. */
+function memory(pid: number, ...fields: string[]): number {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  const kiB = (field: string) => Number(new RegExp(`^${field}:\\s*(\\d+)`, 'm').exec(text)?.[1]);
+  return fields.reduce((sum, field) => sum + kiB(field), 0) / 1024;
+}
+
+const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+const privateOf = (pids: number[]) =>
+  mean(pids.map((pid) => memory(pid, 'Private_Clean', 'Private_Dirty')));
+
+async function fire(port: number, seconds: number): Promise<{ requests: number; errors: number }> {
+  const program = createRequire(import.meta.url).resolve('autocannon');
+  const url = `http://127.0.0.1:${port}/`;
+  const args = [program, '--json', '--connections', '64', '--duration', `${seconds}`, url];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+  let text = '';
+  for await (const chunk of child.stdout.setEncoding('utf8')) text += chunk;
+  const { requests, errors, timeouts } = JSON.parse(text);
+  return { requests: requests.average, errors: errors + timeouts };
+}
+
+/** How many requests each worker has served, asked of whoever answers until all have. */
+async function shares(port: number, pids: number[]): Promise<number[]> {
+  const served = new Map<number, number>();
+  for (let tries = 0; served.size < pids.length && tries < 2000; tries++) {
+    // Several at once, or an idle machine has one worker answer them all.
+    const answers = Array.from({ length: 8 }, () => fetch(`http://127.0.0.1:${port}/served`));
+    for (const response of await Promise.all(answers)) {
+      const [pid, count] = (await response.json()) as [number, number];
+      served.set(pid, count);
+    }
+  }
+  return pids.map((pid) => served.get(pid) ?? 0);
+}
+
+async function measure(way: Way, workers: number, seconds: number): Promise<Round> {
+  const program = fileURLToPath(import.meta.url);
+  const args = [program, '--application', way, '--workers', `${workers}`];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const exited = once(child, 'exit');
+  try {
+    const [line] = await once(createInterface(child.stdout), 'line');
+    const { port, pids, ready, started } = JSON.parse(line);
+    const privateReady = privateOf(pids);
+    const { requests, errors } = await fire(port, seconds);
+    const served = await shares(port, pids);
+    const total = [child.pid, ...pids].reduce((sum, pid) => sum + memory(pid, 'Pss'), 0);
+    const spread = Math.max(...served) / Math.max(1, Math.min(...served));
+    const privateLoaded = privateOf(pids);
+    return { way, ready, started, privateReady, privateLoaded, total, requests, errors, spread };
+  } finally {
+    child.kill('SIGTERM');
+    await exited;
+  }
+}
+
+function median(rounds: Round[], way: Way) {
+  const of = rounds.filter((round) => round.way === way);
+  const middle = (key: Exclude<keyof Round, 'way'>) => {
+    const values = of.map((round) => round[key]).sort((a, b) => a - b);
+    return Math.round((values[Math.floor(values.length / 2)] as number) * 100) / 100;
+  };
+  return {
+    ready: middle('ready'),
+    started: middle('started'),
+    privateReady: middle('privateReady'),
+    privateLoaded: middle('privateLoaded'),
+    total: middle('total'),
+    requests: middle('requests'),
+    errors: middle('errors'),
+    spread: middle('spread'),
+  };
+}
+
+async function main(workers: number, rounds: number, seconds: number, json: boolean) {
+  const done: Round[] = [];
+  for (let i = 0; i < rounds; i++) {
+    for (const way of WAYS) done.push(await measure(way, workers, seconds));
+  }
+  const [ours, theirs] = [median(done, 'prefork'), median(done, 'cluster')];
+  const ratio = (key: keyof typeof ours) => Number((ours[key] / theirs[key]).toFixed(3));
+  const results = {
+    node: process.version,
+    workers,
+    rounds,
+    seconds,
+    prefork: ours,
+    cluster: theirs,
+  };
+  const keys = ['ready', 'started', 'privateReady', 'privateLoaded', 'total', 'requests'] as const;
+  const ratios = Object.fromEntries(keys.map((key) => [key, ratio(key)]));
+  if (!json) {
+    const units = {
+      ready: 'ms',
+      started: 'ms',
+      privateReady: 'MB',
+      privateLoaded: 'MB',
+      total: 'MB',
+      requests: '/s',
+    };
+    const row = (key: (typeof keys)[number]) => {
+      const [unit, times] = [units[key], ratio(key)];
+      return [`${key}, ${unit}`, { prefork: ours[key], cluster: theirs[key], ratio: times }];
+    };
+    console.table(Object.fromEntries(keys.map(row)));
+  }
+  console.log(JSON.stringify({ ...results, ratios }));
+}
+
+const { values } = parseArgs({
+  options: {
+    application: { type: 'string' },
+    workers: { type: 'string', default: '2' },
+    rounds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '5' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const workers = Number(values.workers);
+if (values.application !== undefined) await application(values.application as Way, workers);
+else await main(workers, Number(values.rounds), Number(values.seconds), values.json);
