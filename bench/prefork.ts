@@ -15,6 +15,8 @@ import { parseArgs } from 'node:util';
 import { prefork } from 'daemonkit';
 
 const WAYS = ['prefork', 'cluster'] as const;
+/** For the compiler, and for the collector's first look at what was loaded. */
+const WARM_UP_SECONDS = 2;
 type Way = (typeof WAYS)[number];
 
 interface Round {
@@ -30,6 +32,8 @@ interface Round {
   total: number;
   requests: number;
   errors: number;
+  /** Microseconds of CPU that a worker spends on a request, which a busy machine does not change. */
+  cost: number;
   /** The busiest worker's requests over the idlest one's. */
   spread: number;
 }
@@ -92,6 +96,15 @@ function memory(pid: number, ...fields: string[]): number {
   return fields.reduce((sum, field) => sum + kiB(field), 0) / 1024;
 }
 
+/** Microseconds of CPU that processes have used; the kernel counts in hundredths of a second. */
+function cpu(pids: number[]): number {
+  const ticks = (pid: number) => {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').pop()?.split(' ') ?? [];
+    return Number(fields[11]) + Number(fields[12]);
+  };
+  return pids.reduce((sum, pid) => sum + ticks(pid) * 10_000, 0);
+}
+
 const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 const privateOf = (pids: number[]) =>
   mean(pids.map((pid) => memory(pid, 'Private_Clean', 'Private_Dirty')));
@@ -130,12 +143,26 @@ async function measure(way: Way, workers: number, seconds: number): Promise<Roun
     const [line] = await once(createInterface(child.stdout), 'line');
     const { port, pids, ready, started } = JSON.parse(line);
     const privateReady = privateOf(pids);
+    await fire(port, WARM_UP_SECONDS);
+    const before = cpu(pids);
     const { requests, errors } = await fire(port, seconds);
+    const cost = (cpu(pids) - before) / (requests * seconds);
     const served = await shares(port, pids);
     const total = [child.pid, ...pids].reduce((sum, pid) => sum + memory(pid, 'Pss'), 0);
     const spread = Math.max(...served) / Math.max(1, Math.min(...served));
     const privateLoaded = privateOf(pids);
-    return { way, ready, started, privateReady, privateLoaded, total, requests, errors, spread };
+    return {
+      way,
+      ready,
+      started,
+      privateReady,
+      privateLoaded,
+      total,
+      requests,
+      errors,
+      cost,
+      spread,
+    };
   } finally {
     child.kill('SIGTERM');
     await exited;
@@ -156,6 +183,7 @@ function median(rounds: Round[], way: Way) {
     total: middle('total'),
     requests: middle('requests'),
     errors: middle('errors'),
+    cost: middle('cost'),
     spread: middle('spread'),
   };
 }
@@ -175,7 +203,15 @@ async function main(workers: number, rounds: number, seconds: number, json: bool
     prefork: ours,
     cluster: theirs,
   };
-  const keys = ['ready', 'started', 'privateReady', 'privateLoaded', 'total', 'requests'] as const;
+  const keys = [
+    'ready',
+    'started',
+    'privateReady',
+    'privateLoaded',
+    'total',
+    'requests',
+    'cost',
+  ] as const;
   const ratios = Object.fromEntries(keys.map((key) => [key, ratio(key)]));
   if (!json) {
     const units = {
@@ -185,6 +221,7 @@ async function main(workers: number, rounds: number, seconds: number, json: bool
       privateLoaded: 'MB',
       total: 'MB',
       requests: '/s',
+      cost: 'us',
     };
     const row = (key: (typeof keys)[number]) => {
       const [unit, times] = [units[key], ratio(key)];

@@ -3,11 +3,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Server, type Socket } from 'node:net';
 import { TLSSocket, Server as TlsServer } from 'node:tls';
 
-/** What is known of one connection. */
+/** What is known of one connection. Kept small: a server that does not end pays for it too. */
 interface Connection {
-  /** Requests without a complete answer; another protocol's connection counts as one for ever. */
-  busy: number;
-  /** When the last answer was complete, on the clock of performance.now(). */
+  /** The answer to the latest request; when it is complete, all are (RFC 9112, section 9.3.2). */
+  latest: ServerResponse | undefined;
+  /** It has left HTTP, or never spoke it: only who speaks its protocol knows when it may end. */
+  foreign: boolean;
+  /** While the server ends: when it was last seen busy, on the clock of performance.now(). */
   since: number;
 }
 
@@ -27,7 +29,6 @@ const LOOK_MS = 20;
 export class Drain {
   readonly #server: Server;
   readonly #connections = new Map<Socket, Connection>();
-  readonly #answers = new Set<ServerResponse>();
   readonly #sessions = new Set<Session>();
   #ending = false;
 
@@ -41,7 +42,10 @@ export class Drain {
       // Without a listener of the program's the request is an ordinary one, and one here would
       // change that.
       if (server.listenerCount(event) === 0) continue;
-      server.prependListener(event, ({ socket }: IncomingMessage) => this.#occupy(socket));
+      server.prependListener(event, ({ socket }: IncomingMessage) => {
+        const connection = this.#connections.get(socket);
+        if (connection !== undefined) connection.foreign = true;
+      });
     }
   }
 
@@ -52,8 +56,11 @@ export class Drain {
    */
   async end(silence: number): Promise<void> {
     this.#ending = true;
-    for (const socket of this.#connections.keys()) lingerAtEnd(socket);
-    for (const response of this.#answers) announceEnd(response);
+    for (const [socket, connection] of this.#connections) {
+      connection.since = performance.now();
+      lingerAtEnd(socket);
+      if (connection.latest !== undefined) announceEnd(connection.latest);
+    }
     for (const session of this.#sessions) session.close();
     const looking = setInterval(() => this.#closeSilent(silence), LOOK_MS);
     // Not http.Server's own close(), which destroys the idle connections.
@@ -62,35 +69,25 @@ export class Drain {
   }
 
   #follow(socket: Socket): void {
-    // A server without requests: who speaks its protocol must know when a connection may end.
-    const busy = this.#server.listenerCount('request') > 1 ? 0 : 1;
-    this.#connections.set(socket, { busy, since: performance.now() });
+    const foreign = this.#server.listenerCount('request') === 1;
+    this.#connections.set(socket, { latest: undefined, foreign, since: performance.now() });
     if (this.#ending) lingerAtEnd(socket);
     socket.once('close', () => this.#connections.delete(socket));
   }
 
-  #occupy(socket: Socket): void {
-    const connection = this.#connections.get(socket);
-    if (connection !== undefined) connection.busy++;
-  }
-
   #answer({ socket }: IncomingMessage, response: ServerResponse): void {
-    this.#occupy(socket);
-    this.#answers.add(response);
+    const connection = this.#connections.get(socket);
+    if (connection !== undefined) connection.latest = response;
     if (this.#ending) announceEnd(response);
-    response.once('close', () => {
-      this.#answers.delete(response);
-      const connection = this.#connections.get(socket);
-      if (connection === undefined) return;
-      connection.busy--;
-      connection.since = performance.now();
-    });
   }
 
   #closeSilent(silence: number): void {
-    const before = performance.now() - silence;
-    for (const [socket, { busy, since }] of this.#connections) {
-      if (busy === 0 && since < before) socket.destroySoon();
+    const now = performance.now();
+    for (const [socket, connection] of this.#connections) {
+      const { latest, foreign, since } = connection;
+      const busy = foreign || (latest !== undefined && !latest.writableFinished);
+      if (busy) connection.since = now;
+      else if (now - since >= silence) socket.destroySoon();
     }
   }
 }
