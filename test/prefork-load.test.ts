@@ -62,13 +62,14 @@ test('a killed worker takes only its own requests along, and is replaced', async
   await server.stops();
 });
 
-test('all workers get their share of the connections', async (t) => {
+test('all workers serve', async (t) => {
   const server = await Preforked.ready(t, { options });
-  const clients = new Clients(server, 60);
-  await until('load', () => clients.requests > 2000);
-  await clients.stop();
-  assert.deepEqual(clients.failures, []);
-  assert.equal(clients.answers.size, 3, `answers: ${JSON.stringify([...clients.answers])}`);
+  const served = new Set<number>();
+  for (let tries = 0; tries < 100 && served.size < 3; tries++) {
+    const asked = Array.from({ length: 20 }, () => server.ask('/?ms=5'));
+    for (const { pid } of await Promise.all(asked)) served.add(pid);
+  }
+  assert.deepEqual([...served].toSorted(), server.workers().toSorted());
   await server.stops();
 });
 

@@ -89,6 +89,28 @@ test('a kept-alive connection is not closed between two requests', async (t) => 
   assert.deepEqual(await server.ended, [0, null]);
 });
 
+for (const [what, bytes, pause] of [
+  ['a reset', 400_000, 100],
+  ['impatience', 20_000_000, 1800],
+] as const) {
+  test(`the last answer of a connection is not lost to ${what}`, async (t) => {
+    const server = await Preforked.ready(t, { options: { workers: 1 } });
+    const client = connect(server.port, '127.0.0.1').pause();
+    client.write(`GET /big?ms=200&bytes=${bytes} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+    await sleep(100);
+    server.kill('SIGTERM');
+    await sleep(500);
+    // The answer waits in the kernel, most of it on the server's side. What is sent to a socket that
+    // is closed is answered with a reset, and the rest thrown away.
+    client.write('GET / HTTP/1.1\r\n');
+    await sleep(pause);
+    let size = 0;
+    for await (const chunk of client) size += (chunk as Buffer).length;
+    assert.ok(size > bytes, `${size} bytes came`);
+    assert.deepEqual(await server.ended, [0, null]);
+  });
+}
+
 test('a request longer than the deadline is cut off; the worker still exits by itself', async (t) => {
   const server = await Preforked.ready(t, { options: { workers: 1, stopTimeout: 400 } });
   const cut = assert.rejects(server.ask('/?ms=60000'), { code: 'ECONNRESET' });

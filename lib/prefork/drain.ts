@@ -117,6 +117,9 @@ function lingerAtEnd(socket: Socket): void {
     socket.on('data', () => {});
     socket.resume().end();
     socket.once('end', () => socket.destroy());
-    setTimeout(() => socket.destroy(), LINGER_MS).unref();
+    const linger = () => setTimeout(() => socket.destroy(), LINGER_MS).unref();
+    // Not before all is with the kernel: a slow client may take its time.
+    if (socket.writableFinished) linger();
+    else socket.once('finish', linger);
   };
 }
