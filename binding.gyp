@@ -15,6 +15,7 @@
         "cpp/sys/loop.cc",
         "cpp/sys/listen.cc",
         "cpp/sys/process.cc",
+        "cpp/sys/rlimit.cc",
         "cpp/sys/session.cc",
         "cpp/sys/signal_action.cc",
         "cpp/sys/signal_flag.cc",
@@ -42,10 +43,12 @@
         }],
         ["OS=='linux'", {
           "sources": [
+            "cpp/sys/capabilities_linux.cc",
             "cpp/sys/close_range_linux.cc",
             "cpp/sys/pidfd_linux.cc",
-            "cpp/sys/stdio_linux.cc",
-            "cpp/sys/subreaper_linux.cc"
+            "cpp/sys/parentage_linux.cc",
+            "cpp/sys/rlimit_linux.cc",
+            "cpp/sys/stdio_linux.cc"
           ]
         }]
       ],

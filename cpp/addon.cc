@@ -6,6 +6,7 @@
 #include "marshal.h"
 #include "marshal_loop.h"
 #include "marshal_process.h"
+#include "sys/capabilities.h"
 #include "sys/chroot.h"
 #include "sys/credentials.h"
 #include "sys/dispositions.h"
@@ -13,7 +14,9 @@
 #include "sys/flock.h"
 #include "sys/launcher.h"
 #include "sys/listen.h"
+#include "sys/parentage.h"
 #include "sys/process.h"
+#include "sys/rlimit.h"
 #include "sys/session.h"
 #include "sys/signal_flag.h"
 #include "sys/socketpair.h"
@@ -86,10 +89,18 @@ void ExportFd(Napi::Object exports) {
 
 void ExportProcess(Napi::Object exports) {
   exports.Set("waitpid", Napi::Function::New<marshal::Waitpid>(exports.Env(), "waitpid"));
-  marshal::Export<sys::PidfdOpen>(exports, "pidfdOpen");
   marshal::Export<sys::Exit>(exports, "exit");
   marshal::Export<sys::Getpid>(exports, "getpid");
   marshal::Export<sys::Getppid>(exports, "getppid");
+  marshal::Export<sys::PidfdOpen>(exports, "pidfdOpen");
+  marshal::Export<sys::PidfdSendSignal>(exports, "pidfdSendSignal");
+  marshal::Export<sys::SetChildSubreaper>(exports, "setChildSubreaper");
+  marshal::Export<sys::GetChildSubreaper>(exports, "getChildSubreaper");
+  marshal::Export<sys::SetParentDeathSignal>(exports, "setParentDeathSignal");
+  marshal::Export<sys::GetParentDeathSignal>(exports, "getParentDeathSignal");
+  marshal::Export<sys::RlimitResources>(exports, "rlimitResources");
+  marshal::Export<sys::Getrlimit>(exports, "getrlimit");
+  marshal::Export<sys::Setrlimit>(exports, "setrlimit");
 }
 
 // The flags' memory is JavaScript's and goes with the environment, while signals keep coming.
@@ -113,15 +124,19 @@ void ExportDaemon(Napi::Object exports) {
   marshal::Export<sys::Socketpair>(exports, "socketpair");
   marshal::Export<sys::SendRecord>(exports, "sendRecord");
   marshal::Export<sys::AwaitHangup>(exports, "awaitHangup");
-  marshal::Export<sys::SetSubreaper>(exports, "setSubreaper");
   marshal::Export<sys::AwaitBirth>(exports, "awaitBirth");
   marshal::Export<sys::WriteAll>(exports, "writeAll");
   marshal::Export<sys::ResetTerminal>(exports, "resetTerminal");
   marshal::Export<sys::Redirect>(exports, "redirect");
-  marshal::Export<sys::IgnoreHangup>(exports, "ignoreHangup");
-  marshal::Export<sys::RestoreHangup>(exports, "restoreHangup");
-  marshal::Export<sys::SignalHandler>(exports, "signalHandler");
-  marshal::Export<sys::ResetSignals>(exports, "resetSignals");
+}
+
+void ExportDispositions(Napi::Object exports) {
+  marshal::Export<sys::DispositionOf>(exports, "disposition");
+  marshal::Export<sys::HandlerNumber>(exports, "signalHandler");
+  marshal::Export<sys::ResetSignal>(exports, "resetSignal");
+  marshal::Export<sys::IgnoreSignal>(exports, "ignoreSignal");
+  marshal::Export<sys::UnignoreSignal>(exports, "unignoreSignal");
+  marshal::Export<sys::SignalMask>(exports, "signalMask");
 }
 
 void ExportCredentials(Napi::Object exports) {
@@ -129,6 +144,12 @@ void ExportCredentials(Napi::Object exports) {
   marshal::Export<sys::GroupByName>(exports, "groupByName");
   marshal::Export<sys::LoginGroup>(exports, "loginGroup");
   marshal::Export<sys::SupplementaryGroups>(exports, "supplementaryGroups");
+  marshal::Export<sys::Setgroups>(exports, "setgroups");
+  marshal::Export<sys::Setresuid>(exports, "setresuid");
+  marshal::Export<sys::Setresgid>(exports, "setresgid");
+  marshal::Export<sys::Getresuid>(exports, "getresuid");
+  marshal::Export<sys::Getresgid>(exports, "getresgid");
+  marshal::Export<sys::HasCapabilities>(exports, "hasCapabilities");
 }
 
 void ExportListen(Napi::Object exports) {
@@ -147,6 +168,7 @@ Napi::Object Init(Napi::Env, Napi::Object exports) {
   exports.Set("watch", Napi::Function::New<watch::Watch>(exports.Env(), "watch"));
   marshal::Export<sys::FlockExclusive>(exports, "flockExclusive");
   ExportCredentials(exports);
+  ExportDispositions(exports);
   ExportDaemon(exports);
   ExportListen(exports);
   return exports;

@@ -33,6 +33,14 @@ struct FromJs<int64_t> {
 };
 
 template <>
+struct FromJs<uint64_t> {
+  static uint64_t Get(const Napi::Value& v) {
+    bool lossless = false;
+    return v.As<Napi::BigInt>().Uint64Value(&lossless);
+  }
+};
+
+template <>
 struct FromJs<bool> {
   static bool Get(const Napi::Value& v) { return v.As<Napi::Boolean>().Value(); }
 };
@@ -83,10 +91,17 @@ inline Napi::Value ToJs(Napi::Env env, int v) {
 inline Napi::Value ToJs(Napi::Env env, int64_t v) {
   return Napi::Number::New(env, static_cast<double>(v));
 }
+inline Napi::Value ToJs(Napi::Env env, uint64_t v) {
+  return Napi::BigInt::New(env, v);
+}
 
 inline Napi::Value ToJs(Napi::Env env, const std::string& v) {
   return Napi::String::New(env, v);
 }
+
+// Before those that use it for their items.
+template <typename... T>
+Napi::Value ToJs(Napi::Env env, const std::tuple<T...>& v);
 
 template <typename T>
 Napi::Value ToJs(Napi::Env env, const std::vector<T>& v) {

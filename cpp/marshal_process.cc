@@ -49,6 +49,7 @@ Napi::Value Waitpid(const Napi::CallbackInfo& info) {
   object.Set("signal", waited.signal);
   object.Set("stopped", waited.stopped);
   object.Set("continued", waited.continued);
+  object.Set("coreDumped", waited.coreDumped);
   object.Set("rusage", Usage(env, waited.usage));
   return object;
 }

@@ -1,7 +1,10 @@
-// Users and groups: whom a daemon becomes, and the proof that it is nobody else any more.
+// Users and groups: who the process is, setgroups(2), setresuid(2), setresgid(2); getpwnam(3).
 import { constants } from 'node:os';
-import { systemError } from './errors.js';
+import { isMainThread } from 'node:worker_threads';
+import { check, invalidArgType, systemError, workerUnsupported } from './errors.js';
+import { adoptThreadIdsNow } from './forkstate.js';
 import { native } from './native.js';
+import { integer, path, UINT_MAX } from './validate.js';
 
 /** Whom to become; what is absent stays as it is. */
 export interface Credentials {
@@ -60,7 +63,7 @@ function sameSet(one: number[], other: number[]): boolean {
 
 /** setgroups(2), unless the groups are these already: that needs no privilege. */
 export function setGroups(groups: number[]): void {
-  if (!sameSet(process.getgroups?.() ?? [], groups)) process.setgroups?.(groups);
+  if (!sameSet(process.getgroups?.() ?? [], groups)) setgroups(groups);
 }
 
 /** Node's calls, because they reach all threads, as POSIX wants it and the kernel does not do it. */
@@ -72,41 +75,112 @@ export function setUid(uid: number): void {
   if (process.getuid?.() !== uid || process.geteuid?.() !== uid) process.setuid?.(uid);
 }
 
+/** The real, the effective and the saved id. */
+export interface Ids {
+  real: number;
+  effective: number;
+  saved: number;
+}
+
+/** For a user or group id; (uid_t)-1 is nobody's. */
+export function id(value: unknown, name: string, min = 0): number {
+  return integer(value, name, min, UINT_MAX - 1);
+}
+
+/** A user or group by name or id. */
+export function nameOrId(value: unknown, name: string): string | number {
+  if (typeof value === 'number') return id(value, name);
+  if (typeof value !== 'string') throw invalidArgType(name, 'a name or an id', value);
+  return path(value, name);
+}
+
+/** Before libc's call for all threads: it must know them, and they belong to the main thread. */
+function reachThreads(name: string): void {
+  if (!isMainThread) throw workerUnsupported(`${name}()`);
+  adoptThreadIdsNow();
+}
+
 /**
- * Makes sure that the process is who it shall be, and tries to become root again.
+ * Replaces the supplementary groups, of all threads.
  *
- * @throws an Error with code `ERR_PRIVILEGES_KEPT` if any of it succeeds.
+ * @param groups - group ids, from 0 to 2^32-2; none at all is allowed.
+ * @throws `EPERM` (syscall `setgroups`) without CAP_SETGID, or in a user namespace that forbids it;
+ *   `EINVAL` for more than NGROUPS_MAX (65,536 on Linux). `EAGAIN` (syscall `fork`) in a child of
+ *   {@link fork} whose copied threads have been busy for ten seconds. `TypeError`, `RangeError` for
+ *   what is no array of ids, and in a Worker (`ERR_WORKER_UNSUPPORTED_OPERATION`).
+ *
+ * FreeBSD, before 15: the first group becomes the effective one as well.
+ *
+ * Source: setgroups(2), 4.3BSD.
  */
-export function proveDropped({ uid, gid, groups }: Credentials): void {
-  expectIds('user', uid, [process.getuid?.(), process.geteuid?.()]);
-  expectIds('group', gid, [process.getgid?.(), process.getegid?.()]);
-  const have = process.getgroups?.() ?? [];
-  // getgroups(2) may or may not list the effective group as well.
-  const surplus = groups && have.filter((id) => id !== gid && !groups.includes(id));
-  if (surplus?.length) throw kept(`still in group ${surplus.join(', ')}`);
-  if (uid === undefined || uid === 0) return;
-  refuse('setuid(0)', () => process.setuid?.(0));
-  refuse('seteuid(0)', () => process.seteuid?.(0));
-  if (gid === 0 || groups?.includes(0)) return;
-  refuse('setgid(0)', () => process.setgid?.(0));
-  refuse('setegid(0)', () => process.setegid?.(0));
+export function setgroups(groups: readonly number[]): void {
+  if (!Array.isArray(groups)) throw invalidArgType('groups', 'an array', groups);
+  const ids = groups.map((group, i) => id(group, `groups[${i}]`));
+  reachThreads('setgroups');
+  check(native.setgroups(ids), 'setgroups');
 }
 
-function kept(what: string): Error {
-  const error = new Error(`privileges are not dropped: ${what}`);
-  return Object.assign(error, { code: 'ERR_PRIVILEGES_KEPT' });
+/**
+ * Replaces the supplementary groups, of all threads, by those that the group database lists the user
+ * in, and one more.
+ *
+ * @param user - a name or a uid. A uid without a name is in no group of the database.
+ * @param group - a name or a gid: the one more, commonly the user's login group.
+ * @throws as {@link setgroups}, and `ENOENT` (syscall `getpwnam`, `getgrnam`) for an unknown name.
+ *
+ * Source: initgroups(3), SVr4 and 4.3BSD; getgrouplist(3). The same on Linux and FreeBSD.
+ */
+export function initgroups(user: string | number, group: string | number): void {
+  nameOrId(user, 'user');
+  nameOrId(group, 'group');
+  if (!isMainThread) throw workerUnsupported('initgroups()');
+  setgroups(lookUp(user, group).groups ?? []);
 }
 
-function expectIds(kind: string, wanted: number | undefined, ids: (number | undefined)[]): void {
-  const wrong = wanted === undefined ? undefined : ids.find((id) => id !== wanted);
-  if (wrong !== undefined) throw kept(`the ${kind} id is ${wrong}, not ${wanted}`);
+type Setter = (real: number, effective: number, saved: number) => number;
+
+function setIds(syscall: string, set: Setter, ids: [unknown, unknown, unknown]): void {
+  const names = ['real', 'effective', 'saved'];
+  const [real, effective, saved] = ids.map((value, i) => id(value, names[i] as string, -1));
+  reachThreads(syscall);
+  check(set(real as number, effective as number, saved as number), syscall);
 }
 
-function refuse(what: string, attempt: () => void): void {
-  try {
-    attempt();
-  } catch {
-    return;
-  }
-  throw kept(`${what} succeeds`);
+/**
+ * Sets the real, the effective and the saved user id, of all threads. (The kernel's call changes one
+ * thread; libc's, which this is, all of them.)
+ *
+ * With the effective id 0 given up, capabilities go; only when none of the three is 0 they are gone
+ * for good: see {@link dropPrivileges}. The id for the file system follows the effective one.
+ *
+ * @param real - user id, from 0 to 2^32-2; -1 leaves it as it is. So for the others.
+ * @throws `EPERM` (syscall `setresuid`) without CAP_SETUID, unless each id is one of the three that
+ *   the process has; `EAGAIN` (syscall `fork`) as {@link setgroups}. `TypeError`, `RangeError` for
+ *   what is no id, and in a Worker (`ERR_WORKER_UNSUPPORTED_OPERATION`).
+ *
+ * Source: setresuid(2), HP-UX, Linux, FreeBSD; POSIX.1-2024.
+ */
+export function setresuid(real: number, effective: number, saved: number): void {
+  setIds('setresuid', native.setresuid, [real, effective, saved]);
+}
+
+/** Sets the real, the effective and the saved group id; all else as {@link setresuid}. */
+export function setresgid(real: number, effective: number, saved: number): void {
+  setIds('setresgid', native.setresgid, [real, effective, saved]);
+}
+
+/**
+ * Tells the real, the effective and the saved user id.
+ *
+ * Source: getresuid(2), HP-UX, Linux, FreeBSD; POSIX.1-2024.
+ */
+export function getresuid(): Ids {
+  const [real, effective, saved] = native.getresuid();
+  return { real, effective, saved };
+}
+
+/** Tells the real, the effective and the saved group id: as {@link getresuid}. */
+export function getresgid(): Ids {
+  const [real, effective, saved] = native.getresgid();
+  return { real, effective, saved };
 }

@@ -1,6 +1,15 @@
 /** daemonkit: real fork(), sessions, signal flags and daemons for Node.js. */
 export { atFork, type ForkHooks } from './atfork.js';
 export { type ChrootOptions, chroot } from './chroot.js';
+export {
+  getresgid,
+  getresuid,
+  type Ids,
+  initgroups,
+  setgroups,
+  setresgid,
+  setresuid,
+} from './credentials.js';
 export { becomeDaemon, type Daemon, type DaemonOptions } from './daemon.js';
 export {
   type CloseInheritedOptions,
@@ -9,6 +18,12 @@ export {
   type DescriptorType,
   openDescriptors,
 } from './descriptors.js';
+export {
+  ignoreSignals,
+  type ResetSignalsOptions,
+  resetSignals,
+  signalMask,
+} from './dispositions.js';
 export type { SystemError } from './errors.js';
 export { type CloseRangeOptions, closefrom, closeRange, dup, dup2, getdtablesize } from './fd.js';
 export {
@@ -21,6 +36,13 @@ export {
 } from './fork.js';
 export { type ListenOptions, listeningSocket } from './listen.js';
 export {
+  getChildSubreaper,
+  getParentDeathSignal,
+  setChildSubreaper,
+  setParentDeathSignal,
+} from './parentage.js';
+export { pidfdOpen, pidfdSendSignal } from './pidfd.js';
+export {
   type PreforkMaster,
   type PreforkOptions,
   type PreforkWorker,
@@ -28,6 +50,7 @@ export {
   type RespawnOptions,
   type WorkerExit,
 } from './prefork.js';
+export { type DropOptions, dropPrivileges } from './privileges.js';
 export {
   _exit,
   getpid,
@@ -43,6 +66,13 @@ export {
   redirect,
   redirectToNull,
 } from './redirect.js';
+export {
+  getrlimit,
+  type Limit,
+  type Resource,
+  type ResourceLimits,
+  setrlimit,
+} from './rlimit.js';
 export { getpgid, getsid, setpgid, setsid } from './session.js';
 export { SignalFlag } from './signal.js';
 export type { SignalEvent } from './signal-records.js';

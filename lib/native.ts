@@ -16,6 +16,7 @@ export interface Waited {
   signal: number;
   stopped: boolean;
   continued: boolean;
+  coreDumped: boolean;
   rusage: NodeJS.ResourceUsage;
 }
 
@@ -55,10 +56,20 @@ export interface Native {
     untraced: boolean,
     continued: boolean,
   ): Waited | null | number;
-  pidfdOpen(pid: number): number;
   exit(code: number): never;
   getpid(): number;
   getppid(): number;
+  pidfdOpen(pid: number): number;
+  pidfdSendSignal(pidfd: number, signal: number): number;
+  setChildSubreaper(on: boolean): number;
+  /** 1, 0, or -errno. */
+  getChildSubreaper(): number;
+  setParentDeathSignal(signal: number): number;
+  getParentDeathSignal(): number;
+  rlimitResources(): [name: string, number: number][];
+  /** cpp/sys/rlimit.h: 2n ** 64n - 1n is no limit. */
+  getrlimit(resource: number): [result: number, soft: bigint, hard: bigint];
+  setrlimit(resource: number, soft: bigint, hard: bigint): number;
   chroot(path: string): number;
   /**
    * Makes a flag that raises `memory[0]` and counts in `memory[1 + i]` whenever `numbers[i]` comes;
@@ -95,12 +106,18 @@ export interface Native {
   loginGroup(uid: number): number;
   /** One negative element is -errno. */
   supplementaryGroups(uid: number, gid: number): number[];
+  setgroups(groups: number[]): number;
+  setresuid(real: number, effective: number, saved: number): number;
+  setresgid(real: number, effective: number, saved: number): number;
+  getresuid(): [real: number, effective: number, saved: number];
+  getresgid(): [real: number, effective: number, saved: number];
+  /** 1, 0, or -errno. */
+  hasCapabilities(): number;
 
   /** One negative element is -errno. */
   socketpair(records: boolean): number[];
   sendRecord(fd: number, record: string): number;
   awaitHangup(fd: number, timeout: number): boolean;
-  setSubreaper(on: boolean): number;
   /** cpp/sys/launcher.h: how it ended, exit code or -errno, signal, text. */
   awaitBirth(
     channel: number,
@@ -112,17 +129,22 @@ export interface Native {
   writeAll(fd: number, text: string): number;
   resetTerminal(): void;
   redirect(fd: number, target: number, epolls: number[]): number;
-  ignoreHangup(): number;
-  restoreHangup(): number;
+
+  /** cpp/sys/dispositions.h: one of Disposition's numbers, or -errno. */
+  disposition(signal: number): number;
   /** 0 is the default action. */
   signalHandler(signal: number): number;
-  resetSignals(): number;
-
   /** `address` is numeric, or empty for all addresses. */
   listenTcp(address: string, port: number, ipv6Only: boolean, backlog: number): number;
   listenUnix(path: string, backlog: number): number;
   /** 0 for a socket without ports. */
   localPort(fd: number): number;
+
+  resetSignal(signal: number): number;
+  ignoreSignal(signal: number): number;
+  unignoreSignal(signal: number): number;
+  /** The signals blocked before; one negative element is -errno. */
+  signalMask(how: 0 | 1 | 2 | 3, signals: number[]): number[];
 }
 
 const require = createRequire(import.meta.url);

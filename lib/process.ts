@@ -4,6 +4,7 @@ import { constants } from 'node:os';
 import { atFork } from './atfork.js';
 import { abortError, check, systemError } from './errors.js';
 import { native, type Waited } from './native.js';
+import { signalName } from './signals.js';
 import { abortSignal, boolean, integer, options } from './validate.js';
 
 /** What {@link waitpid} may be told; each is false by default. */
@@ -22,23 +23,16 @@ export interface WaitResult {
   pid: number;
   /** What the child exited with, 0 to 255; null if it did not exit. */
   exitCode: number | null;
-  /**
-   * The signal that killed or stopped the child, or null. One without a name in
-   * `os.constants.signals` (the real-time signals) is 'SIG' and its number.
-   */
+  /** The signal that killed or stopped the child, or null: `SIGTERM`, `SIGRTMIN+2`. */
   signal: string | null;
   /** The child is stopped, by `signal`. Only with `untraced`. */
   stopped: boolean;
   /** The child was stopped and runs again. Only with `continued`. */
   continued: boolean;
+  /** `signal` killed the child, and the kernel has written its memory to a core(5) file. */
+  coreDumped: boolean;
   /** What the child and its own waited-for children have used, as `process.resourceUsage()`. */
   rusage: NodeJS.ResourceUsage;
-}
-
-/** What os.constants.signals calls it. */
-export function signalName(number: number): string {
-  const known = Object.entries(constants.signals).find(([, value]) => value === number);
-  return known?.[0] ?? `SIG${number}`;
 }
 
 function waitResult(waited: Waited): WaitResult {

@@ -1,16 +1,9 @@
 // Signal flags: sigaction(2) with the self-pipe trick, readable without the event loop.
 import { isMainThread } from 'node:worker_threads';
-import {
-  abortError,
-  check,
-  invalidArgValue,
-  invalidState,
-  systemError,
-  workerUnsupported,
-} from './errors.js';
+import { abortError, check, invalidState, systemError, workerUnsupported } from './errors.js';
 import { native, type Watch } from './native.js';
 import { type SignalEvent, SignalRecords } from './signal-records.js';
-import { catchableSignal } from './signals.js';
+import { catchableSignal, signalList } from './signals.js';
 import { abortSignal, options } from './validate.js';
 
 interface Waiter {
@@ -71,9 +64,7 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
    *   belong to the process. `EMFILE`, `ENFILE` (syscall `pipe2`).
    */
   constructor(signals: string | number | readonly (string | number)[]) {
-    const list: readonly unknown[] = Array.isArray(signals) ? signals : [signals];
-    if (list.length === 0) throw invalidArgValue('signals', signals, 'must not be empty');
-    const numbers = [...new Set(list.map((signal) => catchableSignal(signal, 'signals')))];
+    const numbers = signalList(signals, 'signals', catchableSignal);
     if (!isMainThread) throw workerUnsupported('SignalFlag');
     this.#view = new Int32Array(new SharedArrayBuffer(4 * (1 + numbers.length)));
     this.#id = check(native.signalFlagOpen(this.#view, Int32Array.from(numbers)), 'pipe2');

@@ -32,10 +32,27 @@ export function signalName(number: number): string {
   return names.get(number) ?? `SIG${number}`;
 }
 
+/** Every signal's number, libc's own included. */
+export function allSignals(): number[] {
+  return Array.from({ length: RT_MAX }, (_, i) => i + 1);
+}
+
+/** A signal or an array of them as numbers, each once; `one` checks each. */
+export function signalList(
+  value: unknown,
+  name: string,
+  one: (value: unknown, name: string) => number,
+  atLeast = 1,
+): number[] {
+  const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (list.length < atLeast) throw invalidArgValue(name, value, 'must not be empty');
+  return [...new Set(list.map((signal) => one(signal, name)))];
+}
+
 const FAULT = 'is a fault of the instruction at hand, which a handler that returns would repeat';
 const refusals = new Map<string, string>([
-  ['SIGKILL', 'cannot be caught'],
-  ['SIGSTOP', 'cannot be caught'],
+  ['SIGKILL', 'cannot be caught, blocked or ignored'],
+  ['SIGSTOP', 'cannot be caught, blocked or ignored'],
   ['SIGSEGV', FAULT],
   ['SIGBUS', FAULT],
   ['SIGFPE', FAULT],
@@ -46,6 +63,11 @@ const refusals = new Map<string, string>([
   ['SIGSYS', FAULT],
   ['SIGPROF', "belongs to V8's CPU profiler"],
 ]);
+
+/** Whether a signal is one of those that only the runtime may handle. */
+export function isRuntimes(number: number): boolean {
+  return refusals.has(signalName(number));
+}
 
 /** A signal's number, if a handler of JavaScript's making may answer the signal. */
 export function catchableSignal(value: unknown, name: string): number {

@@ -21,6 +21,79 @@ const notIntegers = [...notNumbers, ...notWhole];
 const notDescriptors = [...notIntegers, ['-1', range], ['2 ** 31', range]];
 const notOptions = ['null', '7', "'x'", '[]'].map((a) => [a, type]);
 
+const notIds = [...notIntegers, ['-2', range], ['2 ** 32 - 1', range]];
+const ids = [...notIds, ['-1', range]];
+const notNamesOrIds = [
+  ...['null', 'undefined', '{}', '1n', 'true', '[]'].map((a) => [a, type]),
+  ...[...notWhole.map(([a]) => a as string), '-1', '2 ** 32 - 1'].map((a) => [a, range]),
+  ...["''", "'a\\0b'"].map((a) => [a, value]),
+];
+const unknownSignals = [
+  ...['null', 'undefined', '{}', '1n', 'true'].map((a) => [a, type]),
+  ...['1.5', 'NaN', '-1', '65'].map((a) => [a, range]),
+  ...["'SIGNOPE'", "'TERM'", "''"].map((a) => [a, value]),
+];
+const runtimes = ["'SIGKILL'", '19', "'SIGSEGV'", "'SIGPROF'", '33'].map((a) => [a, value]);
+const notSignals = [...unknownSignals, ...runtimes, ['0', range], ["['SIGHUP', null]", type]];
+
+/** Signals, users and limits. */
+const privileged: Record<string, string[][]> = {
+  'resetSignals($)': [...notOptions, ['{ x: 1 }', value], ['{ handled: 1 }', type]],
+  'ignoreSignals($)': [
+    ...notSignals,
+    ['[]', value],
+    ["'SIGCHLD'", value],
+    ["['SIGHUP', 17]", value],
+  ],
+  "signalMask($, 'SIGHUP')": ["'get'", 'null', 'undefined', '1', "'toString'"].map((a) => [
+    a,
+    value,
+  ]),
+  "signalMask('block', $)": notSignals,
+  "signalMask('set', $)": notSignals,
+  "signalMask('unblock', $)": [...unknownSignals, ['0', range]],
+  'pidfdOpen($)': [...notIntegers, ['0', range], ['-1', range], ['2 ** 31', range]],
+  'pidfdSendSignal($, 0)': notDescriptors,
+  'pidfdSendSignal(900, $)': unknownSignals,
+  'setChildSubreaper($)': ['null', 'undefined', '1', "'on'"].map((a) => [a, type]),
+  'setParentDeathSignal($)': unknownSignals.filter(([a]) => a !== 'null'),
+  'getrlimit($)': [
+    ...['null', 'undefined', '7', '{}'].map((a) => [a, type]),
+    ...["'nofile'", "'RLIMIT_NOFILE'", "''", "'toString'"].map((a) => [a, value]),
+  ],
+  'setrlimit($, { soft: 1 })': [
+    ['7', type],
+    ["'nofile'", value],
+  ],
+  "setrlimit('NOFILE', $)": [
+    ...notOptions,
+    ...['undefined', '{}', '{ soft: undefined }', '{ cur: 1 }'].map((a) => [a, value]),
+    ...["{ soft: '1' }", '{ hard: null }', '{ soft: 1, hard: true }'].map((a) => [a, type]),
+    ...['1.5', '-1', 'NaN', '2 ** 53', '-Infinity', '-1n', '2n ** 64n - 1n'].map((a) => [
+      `{ soft: ${a} }`,
+      range,
+    ]),
+    ['{ soft: 2, hard: 1 }', range],
+    ['{ soft: Infinity, hard: 1n }', range],
+  ],
+  'setgroups($)': [
+    ...['null', 'undefined', '7', '{}', "'daemon'"].map((a) => [a, type]),
+    ...ids.map(([a, error]) => [`[4, ${a}]`, error as string]),
+  ],
+  'initgroups($, 1)': notNamesOrIds,
+  'initgroups(1, $)': notNamesOrIds,
+  ...Object.fromEntries(
+    ['$, 1, 1', '1, $, 1', '1, 1, $'].flatMap((given) => [
+      [`setresuid(${given})`, notIds],
+      [`setresgid(${given})`, notIds],
+    ]),
+  ),
+  'dropPrivileges($)': [...notOptions, ['undefined', type], ['{}', type], ['{ group: 1 }', type]],
+  'dropPrivileges({ user: $ })': notNamesOrIds,
+  'dropPrivileges({ user: 1, group: $ })': notNamesOrIds.filter(([a]) => a !== 'undefined'),
+  'dropPrivileges({ user: 1, $ })': [['groups: []', value]],
+};
+
 const wrong: Record<string, string[][]> = {
   'dup($)': notDescriptors,
   'dup2($, 9)': notDescriptors,
@@ -55,6 +128,7 @@ const wrong: Record<string, string[][]> = {
     ["new URL('http://localhost/')", 'TypeError ERR_INVALID_URL_SCHEME'],
   ],
   "chroot('/', $)": [...notOptions, ['{ root: 1 }', value], ['{ chdir: 1 }', type]],
+  ...privileged,
 };
 
 const cases = Object.entries(wrong).flatMap(([call, given]) =>
@@ -67,9 +141,14 @@ test('every wrong argument: its error, and no system call', needsStrace, () => {
     const trace = join(folder, 'trace');
     // getppid(2) marks, in the trace, where the calls under test begin and end.
     const calls =
-      'getppid,dup,dup2,dup3,close_range,close,fcntl,wait4,waitid,pidfd_open,chroot,chdir';
+      'getppid,dup,dup2,dup3,close_range,close,fcntl,wait4,waitid,pidfd_open,chroot,chdir,' +
+      'rt_sigaction,rt_sigprocmask,pidfd_send_signal,prctl,prlimit64,getrlimit,setrlimit,' +
+      'setgroups,setresuid,setresgid,setuid,setgid,open,openat,socket';
     const ran = runScript(
       `const { dup, dup2, closefrom, closeRange, waitpid, waitpidAsync, _exit, chroot } = daemonkit;
+      const { resetSignals, ignoreSignals, signalMask, pidfdOpen, pidfdSendSignal } = daemonkit;
+      const { setChildSubreaper, setParentDeathSignal, getrlimit, setrlimit } = daemonkit;
+      const { setgroups, initgroups, setresuid, setresgid, dropPrivileges } = daemonkit;
       const failures = [];
       const promises = [];
       const note = (error) => failures.push(error.name + ' ' + error.code);

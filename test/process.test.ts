@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readlinkSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { gate, killed, noChild, withFamily } from './helpers/children.js';
 import { runScript, scriptCommand } from './helpers/script.js';
+import { guard, subject } from './helpers/subject.js';
 import { needsStrace } from './tools/needs.js';
 
 const caught = 'const caught = (f) => { try { return f(); } catch (e) { return failure(e); } };';
@@ -21,7 +24,7 @@ test('waitpid: exit codes and signals, each told once', () => {
     [1, 255, null, false, false],
     [2, null, 'SIGKILL', false, false],
     [3, null, 'SIGTERM', false, false],
-    [4, null, 'SIG34', false, false],
+    [4, null, 'SIGRTMIN+0', false, false],
     ...Array(5).fill(noChild),
   ]);
 });
@@ -54,6 +57,31 @@ test('waitpid: noHang, untraced and continued', () => {
     [0, null, null, false, true],
     [0, null, 'SIGTERM', false, false],
   ]);
+});
+
+test('waitpid: a core file is told as the kernel tells it to others', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'daemonkit-core-'));
+  const commands = ['0', 'unlimited'].map(
+    (limit) => `cd ${folder}; ulimit -c ${limit}; exec sh -c 'kill -ABRT $$'`,
+  );
+  try {
+    // os.WCOREDUMP of Python is the second opinion: /proc/sys/kernel/core_pattern may be anything.
+    const oracle = commands.map((command) => {
+      const code = `import os, sys
+pid = os.fork()
+if pid == 0: os.execvp('sh', ['sh', '-c', sys.argv[1]])
+print(os.WCOREDUMP(os.waitpid(pid, 0)[1]))`;
+      return spawnSync('python3', ['-c', code, command], { encoding: 'utf8' }).stdout.trim();
+    });
+    const lines = withFamily(
+      [...commands, killed('KILL'), 'exit 134'],
+      'for (const pid of children) say(waitpid(pid).coreDumped);',
+    );
+    assert.deepEqual(lines, [...oracle.map((said) => said === 'True'), false, false]);
+    assert.equal(lines[0], false);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('waitpid: what the child has used, in the units of process.resourceUsage()', () => {
@@ -113,4 +141,22 @@ test('getpid and getppid are the kernel’s answer', async () => {
   const [said] = await once(child.stdout.setEncoding('utf8'), 'data');
   assert.deepEqual(JSON.parse(said), [child.pid, Number(readlinkSync('/proc/self'))]);
   await once(child, 'close');
+});
+
+test('process.title of child and grandchild is theirs alone, as long as the command line', async () => {
+  await using family = subject(`
+    const given = process.title;
+    let generation = 1;
+    for (; generation < 3; generation++) if (daemonkit.fork() !== 0) break;
+    ${guard}
+    if (generation > 1) process.title = 'worker ' + generation;
+    say(generation, process.pid);
+    setInterval(() => {}, 1000);`);
+  const lines = [await family.line(), await family.line(), await family.line()].sort();
+  const [first, ...titles] = lines.map((line) => {
+    const pid = line.split(' ')[1];
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replace(/\0+$/, '');
+  });
+  assert.ok(first?.startsWith(`${process.execPath}\0--input-type=module`), first);
+  assert.deepEqual(titles, ['worker 2', 'worker 3']);
 });

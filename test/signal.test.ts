@@ -73,6 +73,28 @@ test('SIGPIPE, which Node ignores, is caught and then ignored again', () => {
   assert.equal(disposition(13), 'ignored');
 });
 
+test('SIGPIPE: the recipes of docs/signals.md for a reader that has gone', () => {
+  const through = (source: string) => {
+    const via = ['sh', '-c', '"$@" | head -n 1; :', 'sh'];
+    return runScript(source, { via });
+  };
+  const filter = through(`
+    process.on('exit', (code) => fs.writeSync(2, code + '.'));
+    process.stdout.on('error', ({ code }) => process.exit(code === 'EPIPE' ? 141 : 1));
+    const write = () => process.stdout.write('line\\n'.repeat(9999), () => setImmediate(write));
+    write();`);
+  assert.deepEqual([filter.stdout, filter.stderr], ['line\n', '141.']);
+  const loop = through(`
+    const noReader = new daemonkit.SignalFlag('SIGPIPE');
+    while (!noReader.raised) {
+      try { fs.writeSync(1, 'line\\n'); }
+      catch ({ code }) { if (code !== 'EAGAIN') fs.writeSync(2, code + ' ' + noReader.raised); }
+    }
+    const { pid, count } = await noReader.wait();
+    fs.writeSync(2, ' ' + (pid === process.pid) + ' ' + count);`);
+  assert.deepEqual([loop.stdout, loop.stderr], ['line\n', 'EPIPE true true 1']);
+});
+
 test('wait() resolves at once when raised, else by the event loop, and all that wait', async () => {
   using flag = new SignalFlag(['SIGALRM', 'SIGWINCH']);
   hit();

@@ -2,9 +2,12 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+
+#include "sys/result.h"
 
 namespace sys {
 namespace {
@@ -67,6 +70,31 @@ std::vector<int64_t> SupplementaryGroups(unsigned uid, unsigned gid) {
     count = static_cast<int>(groups.size());
   }
   return {groups.begin(), groups.begin() + count};
+}
+
+int Setgroups(const std::vector<unsigned>& groups) {
+  return Result(setgroups(groups.size(), groups.data()));
+}
+
+int Setresuid(unsigned real, unsigned effective, unsigned saved) {
+  return Result(setresuid(real, effective, saved));
+}
+
+int Setresgid(unsigned real, unsigned effective, unsigned saved) {
+  return Result(setresgid(real, effective, saved));
+}
+
+// These two fail for bad addresses only.
+Ids Getresuid() {
+  uid_t real = 0, effective = 0, saved = 0;
+  getresuid(&real, &effective, &saved);
+  return {real, effective, saved};
+}
+
+Ids Getresgid() {
+  gid_t real = 0, effective = 0, saved = 0;
+  getresgid(&real, &effective, &saved);
+  return {real, effective, saved};
 }
 
 }  // namespace sys

@@ -1,12 +1,15 @@
-// The user and group databases: getpwnam(3), getgrnam(3), getgrouplist(3). Each returns an id, or
-// -ENOENT for a name the databases do not have, or another -errno.
+// Who the process is: setgroups(2), setresuid(2), setresgid(2); the user and group databases.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace sys {
+
+// getpwnam(3), getgrnam(3), getgrouplist(3): an id, or -ENOENT for a name the databases do not
+// have, or another -errno.
 
 int64_t UserByName(const std::string& name);
 int64_t GroupByName(const std::string& name);
@@ -17,5 +20,16 @@ int64_t LoginGroup(unsigned uid);
 // What initgroups(3) would set for the user: `gid` and every group that lists the user. A uid
 // without a name has no other groups. One element that is negative is -errno.
 std::vector<int64_t> SupplementaryGroups(unsigned uid, unsigned gid);
+
+// For all threads of the process, as POSIX wants it: libc does that, the kernel's calls do not. -1
+// leaves an id as it is. 0, or -errno.
+int Setgroups(const std::vector<unsigned>& groups);
+int Setresuid(unsigned real, unsigned effective, unsigned saved);
+int Setresgid(unsigned real, unsigned effective, unsigned saved);
+
+// Real, effective, saved.
+using Ids = std::tuple<int64_t, int64_t, int64_t>;
+Ids Getresuid();
+Ids Getresgid();
 
 }  // namespace sys

@@ -1,45 +1,112 @@
 #include "sys/dispositions.h"
 
+#include <dlfcn.h>
+#include <node_api.h>
 #include <signal.h>
+#include <uv.h>
 
 #include "sys/result.h"
+#include "sys/signal_action.h"
 
 namespace sys {
 namespace {
 
-struct sigaction hangup;
+struct Ignored {
+  int times = 0;
+  struct sigaction before {};
+};
+
+Ignored ignored[kSignals];
+
+// Where the program or library is loaded that has this address; every one has another place.
+void* ModuleOf(const void* address) {
+  Dl_info info{};
+  return dladdr(address, &info) == 0 ? nullptr : info.dli_fbase;
+}
+
+template <typename Function>
+void* ModuleOf(Function* function) {
+  return ModuleOf(reinterpret_cast<const void*>(function));
+}
+
+// A distribution's Node may have libuv, and the rest, in libraries of their own.
+bool IsRuntime(const void* module) {
+  static const void* const node = ModuleOf(&napi_get_undefined);
+  static const void* const libuv = ModuleOf(&uv_run);
+  return module == node || module == libuv;
+}
+
+bool IsIgnored(const struct sigaction& action) {
+  return action.sa_handler == SIG_IGN;
+}
+
+int SetHandler(int signal, void (*handler)(int)) {
+  struct sigaction action {};
+  action.sa_handler = handler;
+  return Result(sigaction(signal, &action, nullptr));
+}
+
+bool NodeIgnores(int signal) {
+  return signal == SIGPIPE || signal == SIGXFSZ;
+}
 
 }  // namespace
 
-int IgnoreHangup() {
-  struct sigaction ignore {};
-  ignore.sa_handler = SIG_IGN;
-  return Result(sigaction(SIGHUP, &ignore, &hangup));
-}
-
-int RestoreHangup() {
-  return Result(sigaction(SIGHUP, &hangup, nullptr));
-}
-
-int64_t SignalHandler(int signal) {
-  struct sigaction action;
+int DispositionOf(int signal) {
+  struct sigaction action {};
   if (sigaction(signal, nullptr, &action) != 0) return -errno;
+  auto is = [](Disposition disposition) { return static_cast<int>(disposition); };
+  if (action.sa_handler == SIG_DFL) return is(Disposition::kDefault);
+  if (IsIgnored(action)) return is(Disposition::kIgnored);
   // sa_sigaction is in the same place.
+  const void* module = ModuleOf(action.sa_handler);
+  if (module == ModuleOf(&DispositionOf)) return is(Disposition::kFlag);
+  return is(IsRuntime(module) ? Disposition::kRuntime : Disposition::kForeign);
+}
+
+int64_t HandlerNumber(int signal) {
+  struct sigaction action {};
+  if (sigaction(signal, nullptr, &action) != 0) return -errno;
   return static_cast<int64_t>(reinterpret_cast<intptr_t>(action.sa_handler));
 }
 
-int ResetSignals() {
-  for (int signal = 1; signal < NSIG; ++signal) {
-    struct sigaction action;
-    // libc keeps some numbers to itself and answers EINVAL for them.
-    if (sigaction(signal, nullptr, &action) != 0) continue;
-    if (action.sa_handler != SIG_IGN || signal == SIGPIPE || signal == SIGXFSZ) continue;
-    action.sa_handler = SIG_DFL;
-    sigaction(signal, &action, nullptr);
+int ResetSignal(int signal) {
+  ignored[signal].times = 0;
+  return SetHandler(signal, NodeIgnores(signal) ? SIG_IGN : SIG_DFL);
+}
+
+int IgnoreSignal(int signal) {
+  Ignored* record = &ignored[signal];
+  if (record->times == 0 && sigaction(signal, nullptr, &record->before) != 0) return -errno;
+  const int error = SetHandler(signal, SIG_IGN);
+  if (error == 0) record->times++;
+  return error;
+}
+
+int UnignoreSignal(int signal) {
+  Ignored* record = &ignored[signal];
+  if (record->times == 0 || --record->times > 0) return 0;
+  struct sigaction now {};
+  if (sigaction(signal, nullptr, &now) != 0) return -errno;
+  // Somebody handles it by now; theirs stays.
+  if (!IsIgnored(now)) return 0;
+  return Result(sigaction(signal, &record->before, nullptr));
+}
+
+std::vector<int> SignalMask(int how, const std::vector<int>& signals) {
+  constexpr int kHow[] = {SIG_BLOCK, SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK};
+  sigset_t set;
+  sigset_t before;
+  sigemptyset(&set);
+  for (int signal : signals) sigaddset(&set, signal);
+  const int error = pthread_sigmask(kHow[how], how == 0 ? nullptr : &set, &before);
+  if (error != 0) return {-error};
+  std::vector<int> blocked;
+  for (int signal = 1; signal < kSignals; ++signal) {
+    // -1 beyond the system's highest.
+    if (sigismember(&before, signal) == 1) blocked.push_back(signal);
   }
-  sigset_t none;
-  sigemptyset(&none);
-  return -pthread_sigmask(SIG_SETMASK, &none, nullptr);
+  return blocked;
 }
 
 }  // namespace sys

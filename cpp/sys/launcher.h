@@ -21,10 +21,6 @@ enum class Birth : int {
 // {how, exit code or -errno, signal, text}
 using Outcome = std::tuple<int, int, int, std::string>;
 
-// Whether the orphans among the caller's descendants become its children, so that the second fork's
-// child can be waited for. Whether they did before, or -errno.
-int SetSubreaper(bool on);
-
 // Waits for records on `channel`: "p<pid>" announces the daemon, "r" says ready, "f<text>" says
 // why not. Meanwhile copies `relay` (the daemon's standard error) to descriptor 2 and to `log`
 // unless that is -1. `middle` is the first fork's child. Unless the outcome is kReady, everything

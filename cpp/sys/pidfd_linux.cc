@@ -6,11 +6,16 @@
 
 namespace sys {
 
-// By number, the same on every architecture: glibc has the function from 2.36 on, musl not yet.
+// By number, the same on every architecture: glibc has the functions from 2.36 on, musl not yet.
+constexpr long kSysPidfdSendSignal = 424;
 constexpr long kSysPidfdOpen = 434;
 
 int PidfdOpen(int pid) {
   return static_cast<int>(Result(syscall(kSysPidfdOpen, pid, 0)));
+}
+
+int PidfdSendSignal(int pidfd, int signal) {
+  return static_cast<int>(Result(syscall(kSysPidfdSendSignal, pidfd, signal, nullptr, 0)));
 }
 
 }  // namespace sys

@@ -10,7 +10,7 @@ namespace sys {
 Waited Waitpid(int pid, bool noHang, bool untraced, bool continued) {
   const int flags =
       (noHang ? WNOHANG : 0) | (untraced ? WUNTRACED : 0) | (continued ? WCONTINUED : 0);
-  Waited waited{0, -1, 0, false, false, {}};
+  Waited waited{0, -1, 0, false, false, false, {}};
   int status = 0;
   do {
     waited.pid = wait4(pid, &status, flags, &waited.usage);
@@ -22,6 +22,7 @@ Waited Waitpid(int pid, bool noHang, bool untraced, bool continued) {
   if (WIFSTOPPED(status)) waited.signal = WSTOPSIG(status);
   waited.stopped = WIFSTOPPED(status);
   waited.continued = WIFCONTINUED(status);
+  waited.coreDumped = WIFSIGNALED(status) && WCOREDUMP(status);
   return waited;
 }
 

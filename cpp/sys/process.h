@@ -1,4 +1,5 @@
-// waitpid(2), pidfd_open(2), _exit(2), getpid(2), getppid(2). Each returns its value, or -errno.
+// waitpid(2), pidfd_open(2), pidfd_send_signal(2), _exit(2), getpid(2), getppid(2). Each returns
+// its value, or -errno.
 #pragma once
 
 #include <sys/resource.h>
@@ -12,6 +13,7 @@ struct Waited {
   int signal;    // what ended or stopped it, or 0
   bool stopped;
   bool continued;
+  bool coreDumped;
   rusage usage;
 };
 
@@ -20,6 +22,7 @@ Waited Waitpid(int pid, bool noHang, bool untraced, bool continued);
 // A close-on-exec descriptor that is readable once the process has ended; -ENOSYS where there is
 // no such thing.
 int PidfdOpen(int pid);
+int PidfdSendSignal(int pidfd, int signal);
 
 [[noreturn]] void Exit(int code);
 

@@ -1,13 +1,18 @@
 // From the launcher to the daemon: fork, setsid, fork, and a launcher that waits to be told.
 import { closeSync } from 'node:fs';
-import { check, systemError } from '../errors.js';
+import { constants } from 'node:os';
+import { ignore } from '../dispositions.js';
+import { systemError } from '../errors.js';
 import { fork } from '../fork.js';
 import { native } from '../native.js';
+import { getChildSubreaper, setChildSubreaper } from '../parentage.js';
 import { _exit } from '../process.js';
 import { setsid } from '../session.js';
 import type { Birth, Lines } from './birth.js';
 import { describe, verdictOf } from './report.js';
 import { inStep, undoSteps } from './steps.js';
+
+const { SIGHUP } = constants.signals;
 
 interface Ends {
   launcher: Lines;
@@ -60,17 +65,17 @@ export function detach(birth: Birth): void {
   const launcher = process.pid;
   const ends = inStep('fork', openLines);
   // Orphans of the launcher shall come to it, so that it learns how its grandchild ended.
-  const before = native.setSubreaper(true);
+  const before = getChildSubreaper();
   let middle: number;
   try {
-    check(before, 'prctl');
+    setChildSubreaper(true);
     // What the thread pool is at would be done twice: its threads run in the launcher too.
     native.quiesce(1000);
     middle = inStep('fork', () => fork());
   } catch (error) {
     // An atFork hook may also throw in the copy, where nobody shall go on with the script.
     if (process.pid !== launcher) giveUp(ends.daemon, error);
-    if (before === 0) native.setSubreaper(false);
+    if (!before) setChildSubreaper(false);
     close(ends.launcher);
     close(ends.daemon);
     throw error;
@@ -108,12 +113,12 @@ function wait(birth: Birth, ends: Ends, middle: number): never {
 function becomeGrandchild(lines: Lines): void {
   const middle = process.pid;
   // Some systems hang a session up when its leader ends, as this one is about to.
-  check(native.ignoreHangup(), 'sigaction');
+  const hangup = ignore([SIGHUP]);
   inStep('setsid', setsid);
   const daemon = inStep('fork', () => fork());
   if (process.pid === middle) {
     tell(lines.channel, `p${daemon}`);
     _exit(0);
   }
-  check(native.restoreHangup(), 'sigaction');
+  hangup[Symbol.dispose]();
 }

@@ -3,11 +3,12 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { join } from 'node:path';
 import { chroot } from '../chroot.js';
-import { lookUp, proveDropped, setGid, setGroups, setUid } from '../credentials.js';
+import { lookUp, setGid, setGroups, setUid } from '../credentials.js';
 import { closeAll, survey, terminalDevices } from '../descriptors.js';
-import { check, systemError } from '../errors.js';
-import { native } from '../native.js';
+import { resetSignals, signalMask } from '../dispositions.js';
+import { systemError } from '../errors.js';
 import { Pidfile } from '../pidfile.js';
+import { proveDropped } from '../privileges.js';
 import type { Birth } from './birth.js';
 import { closeFiles, openFiles, redirectToFiles } from './files.js';
 
@@ -114,7 +115,11 @@ export const STEPS: readonly Step[] = [
   },
   {
     name: 'signals',
-    run: () => void check(native.resetSignals(), 'sigaction'),
+    run: () => {
+      // Handlers are the script's, and stay.
+      resetSignals({ handled: false });
+      signalMask('set', []);
+    },
   },
 ];
 

@@ -11,6 +11,10 @@ import fs from 'node:fs';
 const say = (...words) => fs.writeSync(1, words.join(' ') + '\\n');
 `;
 
+/** For a subject's children, after each change of ids: they do not outlive it, whatever fails. */
+export const guard = `daemonkit.setParentDeathSignal('SIGKILL');
+  if (daemonkit.getppid() === 1) daemonkit._exit(1);`;
+
 export interface Subject extends AsyncDisposable {
   pid: number;
   /** The next line of its stdout. */

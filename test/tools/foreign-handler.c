@@ -1,16 +1,20 @@
-// A native module that handles SIGALRM by itself, as any addon may. Built by signal-chain.test.ts;
-// with -DRAISE it raises the signal instead and tells what became of errno.
+// A native module that handles SIGALRM, or -DSIGNAL=..., by itself, as any addon may. Built by the
+// tests; with -DRAISE it raises the signal instead and tells what became of errno.
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#ifndef SIGNAL
+#define SIGNAL SIGALRM
+#endif
+
 #ifndef RAISE
 static void handler(int number, siginfo_t* info, void* context) {
   (void)context;
   char text[] = "foreign 0\n";
-  if (number == SIGALRM && info->si_pid == getpid()) text[8] = '1';
+  if (number == SIGNAL && info->si_pid == getpid()) text[8] = '1';
   if (write(1, text, sizeof text - 1) < 0) _exit(111);
   errno = 99;
 }
@@ -20,7 +24,7 @@ void* napi_register_module_v1(void* env, void* exports) {
   (void)env;
 #ifdef RAISE
   errno = 77;
-  for (int i = 0; i < RAISE; i++) raise(SIGALRM);
+  for (int i = 0; i < RAISE; i++) raise(SIGNAL);
   printf("errno %d\n", errno);
   fflush(stdout);
 #else
@@ -28,7 +32,7 @@ void* napi_register_module_v1(void* env, void* exports) {
   memset(&action, 0, sizeof action);
   action.sa_sigaction = handler;
   action.sa_flags = SA_SIGINFO;
-  sigaction(SIGALRM, &action, NULL);
+  sigaction(SIGNAL, &action, NULL);
 #endif
   return exports;
 }

@@ -1,0 +1,66 @@
+// Between parents and children: subreapers and the signal of a parent's end, prctl(2).
+import { isMainThread } from 'node:worker_threads';
+import { check, workerUnsupported } from './errors.js';
+import { native } from './native.js';
+import { signalName, signalNumber } from './signals.js';
+import { boolean } from './validate.js';
+
+/**
+ * Makes the process the reaper of its descendants, or no longer: one whose parent ends becomes its
+ * child then, and not init's. It is to be waited for ({@link waitpid} with -1), or stays a zombie.
+ *
+ * Belongs to the process, is not inherited by the children of {@link fork}, and survives exec.
+ * Descendants that are orphans already stay where they are.
+ *
+ * @throws `EINVAL` (syscall `prctl`) where the kernel knows no subreapers. `TypeError` if `on` is
+ *   not a boolean.
+ *
+ * Linux, from 3.4 on. FreeBSD: PROC_REAP_ACQUIRE of procctl(2), not made yet.
+ *
+ * Source: PR_SET_CHILD_SUBREAPER(2const), prctl(2), Linux.
+ */
+export function setChildSubreaper(on: boolean): void {
+  check(native.setChildSubreaper(boolean(on, 'on')), 'prctl');
+}
+
+/** Whether the process is a subreaper: see {@link setChildSubreaper}. */
+export function getChildSubreaper(): boolean {
+  return check(native.getChildSubreaper(), 'prctl') !== 0;
+}
+
+/**
+ * Has the kernel send a signal to this process when its parent ends.
+ *
+ * To be called by the child itself, first thing, and the parent may have ended before: so look at
+ * {@link getppid} after the call. It is **forgotten** in children ({@link fork}, exec'd or not: they
+ * begin without), when user or group ids change (setuid, {@link setresuid}, {@link dropPrivileges}:
+ * call it after those), and by exec of a set-user-ID or set-group-ID program; it survives other
+ * execs. The dying parent sends it with its own rights: one that has dropped to another user than the
+ * child's cannot, and nothing comes. "Parent" is the *thread* that made this process: for children of {@link fork} the main
+ * thread, which lives as long as its process. With a subreaper around, the signal comes for each
+ * parent that ends.
+ *
+ * @param signal - a signal's name or number; null or 0 for none.
+ * @throws `TypeError`, `RangeError` for what is no signal, and in a Worker
+ *   (`ERR_WORKER_UNSUPPORTED_OPERATION`), as the setting is a thread's and ends with it.
+ *
+ * Linux. FreeBSD: PROC_PDEATHSIG_CTL of procctl(2), not made yet.
+ *
+ * Source: PR_SET_PDEATHSIG(2const), prctl(2), Linux.
+ */
+export function setParentDeathSignal(signal: string | number | null): void {
+  const number = signal === null || signal === 0 ? 0 : signalNumber(signal, 'signal');
+  if (!isMainThread) throw workerUnsupported('setParentDeathSignal()');
+  check(native.setParentDeathSignal(number), 'prctl');
+}
+
+/**
+ * The signal that the process gets when its parent ends, or null: see {@link setParentDeathSignal}.
+ *
+ * @throws in a Worker (`ERR_WORKER_UNSUPPORTED_OPERATION`).
+ */
+export function getParentDeathSignal(): string | null {
+  if (!isMainThread) throw workerUnsupported('getParentDeathSignal()');
+  const number = check(native.getParentDeathSignal(), 'prctl');
+  return number === 0 ? null : signalName(number);
+}
