@@ -41,6 +41,9 @@
           ],
           "include_dirs": ["cpp/fork/x86_64"]
         }],
+        ["OS=='freebsd'", {
+          "sources": ["cpp/sys/pidfd_freebsd.cc"]
+        }],
         ["OS=='linux'", {
           "sources": [
             "cpp/sys/capabilities_linux.cc",

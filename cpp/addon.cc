@@ -93,6 +93,7 @@ void ExportProcess(Napi::Object exports) {
   marshal::Export<sys::Getpid>(exports, "getpid");
   marshal::Export<sys::Getppid>(exports, "getppid");
   marshal::Export<sys::PidfdOpen>(exports, "pidfdOpen");
+  marshal::Export<sys::ExitDescriptor>(exports, "exitDescriptor");
   marshal::Export<sys::PidfdSendSignal>(exports, "pidfdSendSignal");
   marshal::Export<sys::SetChildSubreaper>(exports, "setChildSubreaper");
   marshal::Export<sys::GetChildSubreaper>(exports, "getChildSubreaper");

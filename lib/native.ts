@@ -60,6 +60,8 @@ export interface Native {
   getpid(): number;
   getppid(): number;
   pidfdOpen(pid: number): number;
+  /** Readable when the process ends: a pidfd, on FreeBSD a kqueue. */
+  exitDescriptor(pid: number): number;
   pidfdSendSignal(pidfd: number, signal: number): number;
   setChildSubreaper(on: boolean): number;
   /** 1, 0, or -errno. */

@@ -91,7 +91,7 @@ atFork({
 
 /** Calls back when the process has ended, until the returned function is called. */
 function onProcessEnd(pid: number, callback: () => void): () => void {
-  const fd = native.pidfdOpen(pid);
+  const fd = native.exitDescriptor(pid);
   // It was our child a moment ago: another thread has waited for it since.
   if (fd === -constants.errno.ESRCH) throw systemError(-constants.errno.ECHILD, 'waitpid');
   check(fd, 'pidfd_open');
@@ -121,7 +121,8 @@ function onProcessEnd(pid: number, callback: () => void): () => void {
  *   with an `AbortError` (`ABORT_ERR`), its cause the signal's reason, when aborted; with a
  *   `TypeError` or `RangeError` for wrong arguments. The child can still be waited for then.
  *
- * Linux: pidfd_open(2), from 5.3 on.
+ * Linux: pidfd_open(2), from 5.3 on. FreeBSD: kqueue(2) with EVFILT_PROC; written and compiled for it,
+ * not yet run there.
  *
  * Source: waitpid(2), POSIX.1; pidfd_open(2), Linux.
  */

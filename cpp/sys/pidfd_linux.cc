@@ -14,6 +14,10 @@ int PidfdOpen(int pid) {
   return static_cast<int>(Result(syscall(kSysPidfdOpen, pid, 0)));
 }
 
+int ExitDescriptor(int pid) {
+  return PidfdOpen(pid);
+}
+
 int PidfdSendSignal(int pidfd, int signal) {
   return static_cast<int>(Result(syscall(kSysPidfdSendSignal, pidfd, signal, nullptr, 0)));
 }

@@ -22,6 +22,8 @@ Waited Waitpid(int pid, bool noHang, bool untraced, bool continued);
 // A close-on-exec descriptor that is readable once the process has ended; -ENOSYS where there is
 // no such thing.
 int PidfdOpen(int pid);
+// A close-on-exec descriptor that becomes readable when the process ends.
+int ExitDescriptor(int pid);
 int PidfdSendSignal(int pidfd, int signal);
 
 [[noreturn]] void Exit(int code);
