@@ -92,10 +92,21 @@ function expectNoRootRing(): void {
   }
 }
 
+/** Nothing if the thread has ended since it was listed: Node has some that live for a moment. */
+function threadStatus(tid: string): string | undefined {
+  try {
+    return readFileSync(`/proc/self/task/${tid}/status`, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
+}
+
 /** All threads in the kernel's words; libc has changed them one by one. */
 function expectThreads(uid: number, gid: number): void {
   for (const tid of listing('/proc/self/task')) {
-    const status = readFileSync(`/proc/self/task/${tid}/status`, 'utf8');
+    const status = threadStatus(tid);
+    if (status === undefined) continue;
     const field = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)?.[1] ?? '';
     const ids = (name: string) => field(name).split('\t').map(Number);
     expectIds('user', uid, ids('Uid'));

@@ -15,6 +15,7 @@ test('no request fails over five reloads', async (t) => {
   const cannon = autocannon(server.port, 8);
   // A new connection for every other request, the one that it counts: none may be refused or reset.
   const fresh = autocannon(server.port, 8, ['--reconnectRate', '2']);
+  await until('the first generation', () => clients.generations.has(0));
   for (let reloads = 1; reloads <= 5; reloads++) {
     server.kill('SIGHUP');
     await until(`reload ${reloads}`, () => server.exits().length === 3 * reloads);
