@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { runScript, scriptCommand } from './helpers/script.js';
+import { linesOf, scriptCommand } from './helpers/script.js';
 import { descriptors } from './tools/proc.js';
 import { scratch } from './tools/scratch.js';
 
@@ -34,13 +34,8 @@ function worker(source: string): string {
   return `new Worker(new URL(${JSON.stringify(url)}))`;
 }
 
-function said<T>(source: string, options: Parameters<typeof runScript>[1] = {}): T[] {
-  const { status, signal, stdout, stderr } = runScript(tools + source, options);
-  assert.deepEqual([status, signal, stderr], [0, null, '']);
-  return stdout
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line));
+function said<T>(source: string, options: Parameters<typeof linesOf>[1] = {}): T[] {
+  return linesOf<T>(tools + source, options);
 }
 
 test('openDescriptors lists what another process sees, without its own', async () => {

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { runScript } from './helpers/script.js';
+import { linesOf, runScript } from './helpers/script.js';
 import { needsRootAndStrace, needsStrace } from './tools/needs.js';
 
 const empty = mkdtempSync(join(tmpdir(), 'daemonkit-fd-'));
@@ -28,13 +28,8 @@ const say = (value) => fs.writeSync(1, JSON.stringify(value) + '\\n');
 `;
 
 /** What a script said, line by line; it must end well. */
-function said(source: string, options: Parameters<typeof runScript>[1] = {}): unknown[] {
-  const { status, signal, stdout, stderr } = runScript(tools + source, options);
-  assert.deepEqual([status, signal, stderr], [0, null, '']);
-  return stdout
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line));
+function said(source: string, options: Parameters<typeof linesOf>[1] = {}): unknown[] {
+  return linesOf(tools + source, options);
 }
 
 test('dup: the lowest free number, the same open file, no close-on-exec', () => {

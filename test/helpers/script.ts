@@ -1,4 +1,5 @@
 // Runs a piece of JavaScript in a Node process of its own, for calls that would end or maim ours.
+import assert from 'node:assert/strict';
 import { type SpawnSyncOptions, spawnSync } from 'node:child_process';
 
 /** The package's entry and the bare addon, for an `import` in {@link runScript}'s source. */
@@ -35,4 +36,14 @@ export function runScript(source: string, options: SpawnSyncOptions & { via?: st
   });
   if (error !== undefined) throw error;
   return { status, signal, stdout, stderr } satisfies Outcome;
+}
+
+/** The lines of JSON that such a module printed; it must end well and have nothing to complain of. */
+export function linesOf<T>(source: string, options: Parameters<typeof runScript>[1] = {}): T[] {
+  const { status, signal, stdout, stderr } = runScript(source, options);
+  assert.deepEqual([status, signal, stderr], [0, null, '']);
+  return stdout
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
 }
