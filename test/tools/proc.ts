@@ -18,10 +18,19 @@ export function status(pid: number | 'self', tid?: number): Record<string, strin
   return Object.fromEntries((lines ?? []).map((line) => line.split(/:\s*/, 2)));
 }
 
-/** The masks that fork() must leave as it found them. */
+/** Every signal is held back, but those that cannot be: KILL, STOP, and libc's 32 and 33. */
+const allBlocked = (mask = '0') => (BigInt(`0x${mask}`) | 0x1_8004_0100n) === 2n ** 64n - 1n;
+
+/**
+ * The masks that fork() must leave as it found them. Another process may be in the middle of making
+ * a thread, of uv_signal_start() or of a fork, where all signals are blocked: that passes.
+ */
 export function signals(pid: number | 'self') {
-  const { SigBlk, SigIgn, SigCgt } = status(pid);
-  return { SigBlk, SigIgn, SigCgt };
+  const deadline = Date.now() + 2000;
+  for (;;) {
+    const { SigBlk, SigIgn, SigCgt } = status(pid);
+    if (!allBlocked(SigBlk) || Date.now() > deadline) return { SigBlk, SigIgn, SigCgt };
+  }
 }
 
 /** Resident memory in KiB. */
