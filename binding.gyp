@@ -40,6 +40,8 @@
             "cpp/fork/x86_64/context.S"
           ],
           "include_dirs": ["cpp/fork/x86_64"]
+        }, {
+          "sources": ["cpp/fork/unsupported.cc"]
         }],
         ["OS=='freebsd'", {
           "sources": ["cpp/sys/pidfd_freebsd.cc"]

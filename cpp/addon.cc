@@ -2,7 +2,6 @@
 #include <napi.h>
 
 #include "fork/fork.h"
-#include "fork/threads.h"
 #include "marshal.h"
 #include "marshal_loop.h"
 #include "marshal_process.h"

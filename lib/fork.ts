@@ -1,4 +1,5 @@
 // fork(2) with a working child: docs/live-fork.md has the how and why.
+import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread } from 'node:worker_threads';
 import { runForkHooks } from './atfork.js';
@@ -32,8 +33,7 @@ export interface ForkSupport {
   reasons: string[];
 }
 
-const ENOTSUP = -95;
-const EAGAIN = -11;
+const { EAGAIN, ENOTSUP } = constants.errno;
 
 /** Obstacles that only JavaScript can see. */
 function scriptObstacles(workers: boolean): string[] {
@@ -116,7 +116,7 @@ function runParentHooks(pid: number): void {
 }
 
 function notSupported(detail: string) {
-  return systemError(ENOTSUP, 'fork', { detail });
+  return systemError(-ENOTSUP, 'fork', { detail });
 }
 
 function forkWithHooks(timeout: number): number {
@@ -173,7 +173,7 @@ export async function quiesce(options?: QuiesceOptions): Promise<void> {
   const deadline = performance.now() + timeout;
   for (let delay = 1; !native.quiesce(0); delay = Math.min(2 * delay, 50)) {
     if (performance.now() > deadline) {
-      throw systemError(EAGAIN, 'fork', { detail: 'the thread pool is still busy' });
+      throw systemError(-EAGAIN, 'fork', { detail: 'the thread pool is still busy' });
     }
     await sleep(delay);
   }

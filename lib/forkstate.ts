@@ -4,6 +4,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { subscribe } from 'node:diagnostics_channel';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { url as inspectorUrl } from 'node:inspector';
+import { constants } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Worker } from 'node:worker_threads';
@@ -191,7 +192,6 @@ export function refreshChild(): void {
 }
 
 const SETTERS = ['setuid', 'setgid', 'seteuid', 'setegid', 'setgroups', 'initgroups'] as const;
-const EAGAIN = -11;
 
 /**
  * Threads that were busy when the process was forked keep their parent's ids in libc's records
@@ -225,5 +225,7 @@ export function adoptThreadIds(): void {
 /** Waits, blocking, until the child's threads have their ids; throws EAGAIN after ten seconds. */
 export function adoptThreadIdsNow(): void {
   if (native.idsAdopted() || native.quiesce(10_000)) return;
-  throw systemError(EAGAIN, 'fork', { detail: 'threads of the pool are still busy after fork()' });
+  throw systemError(-constants.errno.EAGAIN, 'fork', {
+    detail: 'threads of the pool are still busy after fork()',
+  });
 }

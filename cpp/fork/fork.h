@@ -1,5 +1,6 @@
 // Live fork: fork(2) whose child has all its parent's threads and its own copy of the kernel
-// objects behind them. docs/live-fork.md tells why each step is there.
+// objects behind them. docs/live-fork.md tells why each step is there. All that addon.cc knows of
+// it; binding.gyp chooses who answers: the platform's own fork, or unsupported.cc.
 #pragma once
 
 #include <cstddef>
@@ -31,5 +32,8 @@ bool AwaitQuiescence(uint64_t patience);
 // Why Fork cannot work in this process; returns how many reasons there are, none meaning that it
 // can.
 size_t Obstacles(const char** reasons, size_t room);
+
+// Do libc's records hold the ids of this process, and not still its parent's?
+bool IdsAdopted();
 
 }  // namespace livefork

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "fork/fork.h"
 #include "fork/scheduling.h"
 
 namespace livefork {

@@ -28,7 +28,4 @@ Failure RebuildThreads(Park& park, const Thread& self, char* stacks, bool rename
 // All threads parked and waiting: writes the ids that the kernel knows into libc's records.
 void AdoptIds(const Park& park);
 
-// Do libc's records hold the ids of this process, and not still its parent's?
-bool IdsAdopted();
-
 }  // namespace livefork
