@@ -9,14 +9,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { closefrom, dup2, getdtablesize } from 'daemonkit';
 import { native } from '../lib/native.js';
+import { median } from './tools.js';
 
 const FIRST = 200;
 const ROUNDS = 9;
 const COUNTS = [0, 1000, 100_000];
 const ALL = 2 ** 32 - 1;
 
-const median = (values: number[]) =>
-  values.sort((a, b) => a - b)[Math.floor(values.length / 2)] as number;
 const nanoseconds = () => Number(process.hrtime.bigint());
 
 /** Runs the whole again under the highest limit that the kernel has, if we may set that. */

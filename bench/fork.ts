@@ -1,50 +1,119 @@
-// What fork() costs, against child_process.fork() of the same Node: from the call to the child's first
-// JavaScript statement, and how long the parent stands still meanwhile; with heaps of several sizes in
-// the parent, which child_process.fork() does not hand over. Run by `node dist/bench/fork.js`; prints a
-// table and a line of JSON, with --json only the latter.
-import { fork as forkModule } from 'node:child_process';
+// What a copy of the process costs: fork() against child_process.fork(), cluster.fork() and a Worker of
+// the same Node; and against the least that the kernel asks for a copy: a raw clone(2) of this very
+// process, and fork(2) of a C program as large. From the call to the child's first statement, how long
+// the parent stands still, and the memory that the child has to itself; with heaps of several sizes in
+// the parent, which only the copies hand over. Run by `npm run bench -- fork`; prints a table and a
+// line of JSON, with --json only the latter.
+import { execFileSync, fork as forkModule } from 'node:child_process';
+import cluster from 'node:cluster';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
+import { Worker } from 'node:worker_threads';
 import { _exit, fork, waitpid } from 'daemonkit';
+import { median, privateMemory } from './tools.js';
 
 const ROUNDS = 15;
 const HEAPS = [5, 50, 200, 1000];
+const source = (name: string) =>
+  fileURLToPath(new URL(`../../bench/native/${name}`, import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'daemonkit-bench-'));
 const note = join(folder, 'first');
 const module = join(folder, 'module.cjs');
+const program = join(folder, 'fork');
 
-// The monotonic clock is the machine's: parent and child read the same one.
-const now = () => Number(process.hrtime.bigint()) / 1e6;
-const median = (values: number[]) =>
-  values.sort((a, b) => a - b)[Math.floor(values.length / 2)] as number;
-
+/** Milliseconds; the monotonic clock is the machine's, so parent and child read the same one. */
 interface Cost {
   first: number;
   pause: number;
 }
+interface Child extends Cost {
+  /** MB that nobody shares with the child, when it is idle; not of those that end at once. */
+  own?: number;
+}
 
-function live(): Cost {
+const now = () => Number(process.hrtime.bigint()) / 1e6;
+const noted = () => Number(readFileSync(note, 'utf8'));
+
+/** Notes the time of its first statement, and stays until it is ended. */
+const MODULE = `
+require('node:fs').writeFileSync(process.argv[2], '' + Number(process.hrtime.bigint()) / 1e6);
+setInterval(() => {}, 1000);`;
+
+/** How long a child is left alone before its memory is read. */
+const IDLE = 100;
+
+async function live(): Promise<Child> {
   const start = now();
   const pid = fork();
   const back = now();
   if (pid === 0) {
     writeFileSync(note, `${back}`);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
     _exit(0);
   }
+  await sleep(IDLE);
+  const own = privateMemory(pid);
+  process.kill(pid, 'SIGKILL');
   waitpid(pid);
-  return { first: Number(readFileSync(note, 'utf8')) - start, pause: back - start };
+  return { first: noted() - start, pause: back - start, own };
 }
 
-async function startModule(): Promise<Cost> {
+/** A child process that loads the module. */
+async function loaded(make: () => ReturnType<typeof forkModule>): Promise<Child> {
+  writeFileSync(note, '');
   const start = now();
-  const child = forkModule(module, [note]);
+  const child = make();
   const back = now();
-  await once(child, 'exit');
-  return { first: Number(readFileSync(note, 'utf8')) - start, pause: back - start };
+  const exited = once(child, 'exit');
+  while (readFileSync(note, 'utf8') === '') await sleep(2);
+  await sleep(IDLE);
+  const own = privateMemory(child.pid as number);
+  child.kill('SIGKILL');
+  await exited;
+  return { first: noted() - start, pause: back - start, own };
 }
+
+async function worker(): Promise<Child> {
+  writeFileSync(note, '');
+  const before = privateMemory(process.pid);
+  const start = now();
+  const thread = new Worker(module, { argv: [note] });
+  const back = now();
+  while (readFileSync(note, 'utf8') === '') await sleep(2);
+  await sleep(IDLE);
+  const own = privateMemory(process.pid) - before;
+  await thread.terminate();
+  return { first: noted() - start, pause: back - start, own };
+}
+
+type Clone = (all: boolean) => [first: number, pause: number];
+const clone: Clone = createRequire(import.meta.url)(source('build/Release/bench_clone.node')).clone;
+
+const inMs = ([first = 0, pause = 0]: readonly number[]): Cost => {
+  return { first: first / 1e6, pause: pause / 1e6 };
+};
+
+function forkOfC(): Cost {
+  const megabytes = Math.round(process.memoryUsage().rss / 2 ** 20);
+  const text = execFileSync(program, [`${megabytes}`], { encoding: 'utf8' });
+  return inMs(text.split(' ').map(Number));
+}
+
+const WAYS: Record<string, () => Child | Promise<Child>> = {
+  'fork()': live,
+  'child_process.fork()': () => loaded(() => forkModule(module, [note])),
+  'cluster.fork()': () => loaded(() => cluster.fork().process),
+  'new Worker()': worker,
+  'raw clone(2), same process': () => inMs(clone(true)),
+  'raw clone(2), without the V8 heap': () => inMs(clone(false)),
+  'fork(2), C program as large': forkOfC,
+};
 
 /** Fills the heap up to so many megabytes with objects, which the collector has to keep. */
 function fill(heap: object[][], megabytes: number): void {
@@ -53,49 +122,57 @@ function fill(heap: object[][], megabytes: number): void {
   }
 }
 
+function middle(of: Child[]): Child {
+  const at = (key: keyof Child) => median(of.map((child) => child[key] ?? Number.NaN));
+  const cost = { first: at('first'), pause: at('pause') };
+  return of[0]?.own === undefined ? cost : { ...cost, own: at('own') };
+}
+
+/** All ways in turn, so that whatever else the machine does hits each. */
+async function rounds(): Promise<Record<string, Child>> {
+  const results = Object.entries(WAYS).map(([name, way]) => ({ name, way, of: [] as Child[] }));
+  for (let i = 0; i < ROUNDS; i++) {
+    for (const { way, of } of results) of.push(await way());
+  }
+  return Object.fromEntries(results.map(({ name, of }) => [name, middle(of)]));
+}
+
 async function measure() {
   const heap: object[][] = [];
   const rows = [];
   for (const megabytes of HEAPS) {
     fill(heap, megabytes);
     await sleep(200);
-    const costs: { live: Cost; peer: Cost }[] = [];
-    // In turn, so that whatever else the machine does hits both.
-    for (let i = 0; i < ROUNDS; i++) costs.push({ live: live(), peer: await startModule() });
-    const of = (pick: (cost: { live: Cost; peer: Cost }) => number) => median(costs.map(pick));
-    const first = of(({ live }) => live.first);
-    const pause = of(({ live }) => live.pause);
-    const peerFirst = of(({ peer }) => peer.first);
-    const peerPause = of(({ peer }) => peer.pause);
     const rss = Math.round(process.memoryUsage().rss / 2 ** 20);
-    const ratio = { first: first / peerFirst, pause: pause / peerPause };
-    rows.push({ heap: megabytes, rss, first, peerFirst, pause, peerPause, ratio });
+    rows.push({ heap: megabytes, rss, ways: await rounds() });
   }
   return rows;
 }
 
-writeFileSync(
-  module,
-  "require('fs').writeFileSync(process.argv[2], '' + Number(process.hrtime.bigint()) / 1e6)",
-);
+/** How many times as long as one way fork() takes; below 1 it is faster. */
+function table(row: Awaited<ReturnType<typeof measure>>[number]) {
+  const ms = (value: number) => `${value.toFixed(1)} ms`;
+  const ours = row.ways['fork()'] as Cost;
+  return Object.entries(row.ways).map(([way, { first, pause, own }]) => ({
+    'heap, MB': row.heap,
+    'RSS, MB': row.rss,
+    way,
+    'first statement': ms(first),
+    'fork() to it': (ours.first / first).toFixed(2),
+    'parent stands still': ms(pause),
+    'fork() to it ': (ours.pause / pause).toFixed(2),
+    'own memory': own === undefined ? '' : `${own.toFixed(1)} MB`,
+  }));
+}
+
+writeFileSync(module, MODULE);
+cluster.setupPrimary({ exec: module, args: [note] });
+execFileSync('cc', ['-O2', '-o', program, source('fork.c')]);
+setFlagsFromString('--max-old-space-size=4096');
 try {
   const rows = await measure();
-  if (!process.argv.includes('--json')) {
-    const ms = (value: number) => `${value.toFixed(1)} ms`;
-    console.table(
-      rows.map((row) => ({
-        'heap, MB': row.heap,
-        'RSS, MB': row.rss,
-        'fork(): first statement': ms(row.first),
-        'child_process.fork()': ms(row.peerFirst),
-        ratio: row.ratio.first.toFixed(2),
-        'fork(): parent stands still': ms(row.pause),
-        'child_process.fork() ': ms(row.peerPause),
-        'ratio ': row.ratio.pause.toFixed(2),
-      })),
-    );
-  }
-  console.log(JSON.stringify({ node: process.version, rounds: ROUNDS, rows }));
+  if (!process.argv.includes('--json')) console.table(rows.flatMap(table));
+  console.log(JSON.stringify({ bench: 'fork', node: process.version, rounds: ROUNDS, rows }));
 } finally {
   rmSync(folder, { recursive: true });
 }

@@ -13,6 +13,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { prefork } from 'daemonkit';
+import { median, memory, privateMemory } from './tools.js';
 
 const WAYS = ['prefork', 'cluster'] as const;
 /** For the compiler, and for the collector's first look at what was loaded. */
@@ -89,13 +90,6 @@ async function application(way: Way, workers: number): Promise<void> {
   say({ port, pids, ready: now - start, started: now });
 }
 
-/** A sum of fields of smaps_rollup, in MB. */
-function memory(pid: number, ...fields: string[]): number {
-  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
-  const kiB = (field: string) => Number(new RegExp(`^${field}:\\s*(\\d+)`, 'm').exec(text)?.[1]);
-  return fields.reduce((sum, field) => sum + kiB(field), 0) / 1024;
-}
-
 /** Microseconds of CPU that processes have used; the kernel counts in hundredths of a second. */
 function cpu(pids: number[]): number {
   const ticks = (pid: number) => {
@@ -106,8 +100,7 @@ function cpu(pids: number[]): number {
 }
 
 const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
-const privateOf = (pids: number[]) =>
-  mean(pids.map((pid) => memory(pid, 'Private_Clean', 'Private_Dirty')));
+const privateOf = (pids: number[]) => mean(pids.map(privateMemory));
 
 async function fire(port: number, seconds: number): Promise<{ requests: number; errors: number }> {
   const program = createRequire(import.meta.url).resolve('autocannon');
@@ -169,11 +162,10 @@ async function measure(way: Way, workers: number, seconds: number): Promise<Roun
   }
 }
 
-function median(rounds: Round[], way: Way) {
+function middleOf(rounds: Round[], way: Way) {
   const of = rounds.filter((round) => round.way === way);
   const middle = (key: Exclude<keyof Round, 'way'>) => {
-    const values = of.map((round) => round[key]).sort((a, b) => a - b);
-    return Math.round((values[Math.floor(values.length / 2)] as number) * 100) / 100;
+    return Math.round(median(of.map((round) => round[key])) * 100) / 100;
   };
   return {
     ready: middle('ready'),
@@ -193,7 +185,7 @@ async function main(workers: number, rounds: number, seconds: number, json: bool
   for (let i = 0; i < rounds; i++) {
     for (const way of WAYS) done.push(await measure(way, workers, seconds));
   }
-  const [ours, theirs] = [median(done, 'prefork'), median(done, 'cluster')];
+  const [ours, theirs] = [middleOf(done, 'prefork'), middleOf(done, 'cluster')];
   const ratio = (key: keyof typeof ours) => Number((ours[key] / theirs[key]).toFixed(3));
   const results = {
     node: process.version,

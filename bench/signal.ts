@@ -3,14 +3,12 @@
 // table and a line of JSON, with --json only the latter.
 import { once } from 'node:events';
 import { SignalFlag } from 'daemonkit';
+import { median } from './tools.js';
 
 const SIGNAL = 'SIGALRM';
 const READS = 20_000_000;
 const LATENCIES = 2000;
 const ROUNDS = 9;
-
-const median = (values: number[]) =>
-  values.sort((a, b) => a - b)[Math.floor(values.length / 2)] as number;
 
 const nanoseconds = () => Number(process.hrtime.bigint());
 

@@ -1,0 +1,13 @@
+{
+  "targets": [
+    {
+      "target_name": "bench_clone",
+      "sources": ["clone.cc", "../../cpp/fork/mappings.cc", "../../cpp/fork/procfs.cc"],
+      "include_dirs": ["../../cpp", "../../cpp/fork/x86_64"],
+      "defines": ["NAPI_VERSION=8"],
+      "cflags": ["-Wall", "-Wextra", "-Werror"],
+      "cflags_cc!": ["-std=gnu++14", "-std=gnu++17", "-std=gnu++20"],
+      "cflags_cc": ["-std=c++17"]
+    }
+  ]
+}

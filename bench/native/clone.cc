@@ -1,0 +1,81 @@
+// The least that a copy of this very process can cost: one raw clone(2) whose child only looks at
+// the clock. For the benchmark only; not part of the package.
+#include <node_api.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include <cstdint>
+#include <ctime>
+
+#include "fork/mappings.h"
+#include "fork/procfs.h"
+
+namespace {
+
+using livefork::Sys;
+
+livefork::Arena arena;
+
+int64_t Now() {
+  timespec now{};
+  Sys(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1000000000 + now.tv_nsec;
+}
+
+struct Cost {
+  int64_t first, pause;
+};
+
+// V8's heap is MADV_DONTFORK: with `all` the copy has it, as the child of a live fork does. The
+// other threads run on, which could tear what they write; this child reads nothing.
+Cost CloneOnce(bool all, int64_t* clock) {
+  livefork::Mappings mappings;
+  livefork::Fd maps(livefork::Open("/proc/self/maps"));
+  if (all && livefork::ShareMappings(maps.get(), arena, mappings)) return {-1, -1};
+  const int64_t start = Now();
+  const long pid = livefork::CloneProcess(SIGCHLD);
+  if (pid == 0) {
+    *clock = Now();
+    Sys(SYS_exit_group, 0);
+  }
+  const int64_t back = Now();
+  livefork::RestoreMappings(mappings);
+  if (pid < 0) return {-1, -1};
+  Sys(SYS_wait4, pid, nullptr, 0, nullptr);
+  return {*clock - start, back - start};
+}
+
+// clone(all: boolean): [nanoseconds to the child's first instruction, to the parent's return].
+napi_value Clone(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value argument;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  bool all = false;
+  napi_get_value_bool(env, argument, &all);
+  void* page =
+      mmap(nullptr, sizeof(int64_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  Cost cost{-1, -1};
+  if (page != MAP_FAILED && arena.Reserve()) cost = CloneOnce(all, static_cast<int64_t*>(page));
+  if (page != MAP_FAILED) munmap(page, sizeof(int64_t));
+  arena.Clear();
+  napi_value result;
+  napi_value value;
+  napi_create_array_with_length(env, 2, &result);
+  napi_create_int64(env, cost.first, &value);
+  napi_set_element(env, result, 0, value);
+  napi_create_int64(env, cost.pause, &value);
+  napi_set_element(env, result, 1, value);
+  return result;
+}
+
+napi_value Init(napi_env env, napi_value exports) {
+  napi_value function;
+  napi_create_function(env, "clone", NAPI_AUTO_LENGTH, Clone, nullptr, &function);
+  napi_set_named_property(env, exports, "clone", function);
+  return exports;
+}
+
+}  // namespace
+
+NAPI_MODULE(NODE_GYP_MODULE_NAME, Init)

@@ -1,0 +1,63 @@
+// Runs the benchmarks, all or those that are named, one after the other: prints their tables, writes
+// what they measured to docs/bench.json, and draws docs/bench-fork.svg if gnuplot is there. Run by
+// `npm run bench [-- fork signal ...]`.
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, release } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { type ForkResult, forkPlot } from './plot.js';
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const RESULTS = here('../../docs/bench.json');
+const NOT_BENCHMARKS = ['run', 'tools', 'plot'];
+
+const all = readdirSync(here('.'))
+  .filter((file) => file.endsWith('.js'))
+  .map((file) => file.slice(0, -3))
+  .filter((name) => !NOT_BENCHMARKS.includes(name));
+
+interface Result {
+  machine: { cpu: string; cores: number; kernel: string; load: number };
+  date: string;
+  measured: object;
+}
+
+/** Prints what the benchmark prints; its last line is the JSON. */
+async function run(name: string): Promise<Result> {
+  console.log(`\n${name}`);
+  const load = loadavg()[0] as number;
+  const child = spawn(process.execPath, [here(`${name}.js`)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let text = '';
+  for await (const chunk of child.stdout.setEncoding('utf8')) text += chunk;
+  if (child.exitCode === null) await once(child, 'exit');
+  if (child.exitCode !== 0) throw new Error(`${name} failed: ${child.exitCode}`);
+  const lines = text.trimEnd().split('\n');
+  const measured = JSON.parse(lines.pop() as string);
+  console.log(lines.join('\n'));
+  const processors = cpus();
+  const cpu = processors[0]?.model ?? 'unknown';
+  const machine = { cpu, cores: processors.length, kernel: release(), load };
+  return { machine, date: new Date().toISOString().slice(0, 10), measured };
+}
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !all.includes(name));
+if (unknown.length > 0) {
+  console.error(`no such benchmark: ${unknown.join(', ')}; there are ${all.join(', ')}`);
+  process.exit(100);
+}
+const results: Record<string, Result> = existsSync(RESULTS)
+  ? JSON.parse(readFileSync(RESULTS, 'utf8'))
+  : {};
+for (const name of wanted.length > 0 ? wanted : all) {
+  results[name] = await run(name);
+  writeFileSync(RESULTS, `${JSON.stringify(results, null, 2)}\n`);
+}
+const input = results.fork && forkPlot(results.fork.measured as ForkResult);
+const output = here('../../docs/bench-fork.svg');
+const drawn = input && spawnSync('gnuplot', ['-e', `out='${output}'`, '-'], { input });
+if (drawn && drawn.status !== 0)
+  console.error('no plot was drawn: gnuplot is not there, or failed');
