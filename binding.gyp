@@ -44,15 +44,28 @@
           "sources": ["cpp/fork/unsupported.cc"]
         }],
         ["OS=='freebsd'", {
-          "sources": ["cpp/sys/pidfd_freebsd.cc"]
+          "sources": [
+            "cpp/sys/capabilities_freebsd.cc",
+            "cpp/sys/close_range_freebsd.cc",
+            "cpp/sys/descriptor_list_freebsd.cc",
+            "cpp/sys/loop_freebsd.cc",
+            "cpp/sys/parentage_freebsd.cc",
+            "cpp/sys/pidfd_freebsd.cc",
+            "cpp/sys/rlimit_freebsd.cc",
+            "cpp/sys/signal_sender_freebsd.cc",
+            "cpp/sys/stdio_freebsd.cc"
+          ]
         }],
         ["OS=='linux'", {
           "sources": [
             "cpp/sys/capabilities_linux.cc",
             "cpp/sys/close_range_linux.cc",
-            "cpp/sys/pidfd_linux.cc",
+            "cpp/sys/descriptor_list_linux.cc",
+            "cpp/sys/loop_linux.cc",
             "cpp/sys/parentage_linux.cc",
+            "cpp/sys/pidfd_linux.cc",
             "cpp/sys/rlimit_linux.cc",
+            "cpp/sys/signal_sender_linux.cc",
             "cpp/sys/stdio_linux.cc"
           ]
         }]

@@ -8,6 +8,7 @@
 #include "sys/capabilities.h"
 #include "sys/chroot.h"
 #include "sys/credentials.h"
+#include "sys/descriptor_list.h"
 #include "sys/dispositions.h"
 #include "sys/fd.h"
 #include "sys/flock.h"
@@ -76,6 +77,7 @@ void ExportFd(Napi::Object exports) {
   marshal::Export<sys::Getdtablesize>(exports, "getdtablesize");
   marshal::Export<sys::CloseRange>(exports, "closeRange");
   marshal::Export<sys::CloseOnExec>(exports, "closeOnExec");
+  marshal::Export<sys::FileDescriptors>(exports, "fileDescriptors");
   marshal::Export<sys::WriteWithin>(exports, "writeWithin");
   auto with_loop = [exports](const char* name, auto function) mutable {
     exports.Set(name, Napi::Function::New(exports.Env(), function, name));

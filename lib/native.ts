@@ -35,10 +35,12 @@ export interface Native {
   dup(fd: number): number;
   dup2(oldFd: number, newFd: number): number;
   getdtablesize(): number;
-  /** `method` forces a way: 1 close_range(2), 2 /proc/self/fd, 3 a loop; 0 the first that works. */
+  /** `method` forces a way: 1 close_range(2), 2 the system's list, 3 a loop; 0 the first that works. */
   closeRange(first: number, last: number, cloexec: boolean, method: 0 | 1 | 2 | 3): number;
   /** The descriptor's flag: 0 or 1. */
   closeOnExec(fd: number): number;
+  /** cpp/sys/descriptor_list.h, on FreeBSD; on Linux, which has it in /proc, one entry of -ENOSYS. */
+  fileDescriptors(pid: number): [fd: number, kind: string, name: string, access: number][];
   /** How many bytes the file took within the time; errors end it early. */
   writeWithin(fd: number, bytes: Uint8Array, milliseconds: number): number;
   /** The descriptors of this thread's event loop itself. */

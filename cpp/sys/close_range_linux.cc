@@ -68,7 +68,7 @@ int CloseRangeCall(unsigned first, unsigned last, bool cloexec) {
   return static_cast<int>(Result(syscall(kSysCloseRange, first, last, flags)));
 }
 
-int CloseRangeProcFd(unsigned first, unsigned last, bool cloexec) {
+int CloseRangeListed(unsigned first, unsigned last, bool cloexec) {
   const int directory = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (directory < 0) return -errno;
   struct statfs fs {};

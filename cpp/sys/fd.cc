@@ -53,8 +53,8 @@ int CloseRange(unsigned first, unsigned last, bool cloexec, int method) {
   switch (method) {
     case kCloseRange:
       return CloseRangeCall(first, last, cloexec);
-    case kProcFd:
-      return CloseRangeProcFd(first, last, cloexec);
+    case kListed:
+      return CloseRangeListed(first, last, cloexec);
     case kLoop:
       return CloseRangeLoop(first, last, cloexec);
     default:
@@ -62,7 +62,7 @@ int CloseRange(unsigned first, unsigned last, bool cloexec, int method) {
       // EPERM from a seccomp filter older than the call; ENOENT without /proc, EMFILE in a full
       // table.
       if (CloseRangeCall(first, last, cloexec) == 0) return 0;
-      if (CloseRangeProcFd(first, last, cloexec) == 0) return 0;
+      if (CloseRangeListed(first, last, cloexec) == 0) return 0;
       return CloseRangeLoop(first, last, cloexec);
   }
 }

@@ -59,11 +59,9 @@ void Complete(uv_stream_t& stream, uv_write_t& request) {
 }  // namespace
 
 std::vector<int> LoopDescriptors(const uv_loop_t& loop) {
-  std::vector<int> fds = {loop.backend_fd,       loop.async_io_watcher.fd, loop.async_wfd,
-                          loop.signal_pipefd[0], loop.signal_pipefd[1],    loop.emfile_fd};
-#ifdef __linux__
-  fds.push_back(loop.inotify_fd);
-#endif
+  std::vector<int> fds = {loop.backend_fd,          loop.async_io_watcher.fd, loop.async_wfd,
+                          loop.signal_pipefd[0],    loop.signal_pipefd[1],    loop.emfile_fd,
+                          FileWatchDescriptor(loop)};
   fds.erase(std::remove_if(fds.begin(), fds.end(), [](int fd) { return fd < 0; }), fds.end());
   return fds;
 }

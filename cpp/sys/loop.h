@@ -13,6 +13,9 @@ namespace sys {
 // opened yet are left out.
 std::vector<int> LoopDescriptors(const uv_loop_t& loop);
 
+// The one of them that only some systems have, for watching files, or -1.
+int FileWatchDescriptor(const uv_loop_t& loop);
+
 // The descriptors of the handles that live on the loop: sockets, pipes, terminals, polls.
 std::vector<int> HandleDescriptors(uv_loop_t& loop);
 

@@ -11,10 +11,7 @@
 
 #include "sys/result.h"
 #include "sys/signal_action.h"
-
-#ifndef SI_TKILL
-#define SI_TKILL SI_LWP  // FreeBSD's name for it
-#endif
+#include "sys/signal_sender.h"
 
 namespace sys {
 
@@ -53,12 +50,6 @@ static_assert(std::atomic<Flag*>::is_always_lock_free && std::atomic<int>::is_al
 
 std::atomic<Flag*> flags{nullptr};
 Latest latest[kSignals];
-
-// si_pid and si_uid share their place with other fields; only these origins fill them.
-bool HasSender(int number, int code) {
-  return code == SI_USER || code == SI_QUEUE || code == SI_MESGQ || code == SI_TKILL ||
-         number == SIGCHLD;
-}
 
 Record Describe(int number, const siginfo_t* info) {
   timespec now{};

@@ -7,10 +7,25 @@
 
 namespace sys {
 
+namespace {
+
+// FreeBSD's sockets take records of at most 8 KiB unless told otherwise, and an error's text with
+// its stack may be longer. Linux would take these without being told.
+void MakeRoom(const int (&fds)[2]) {
+  constexpr int kRoom = 1 << 16;
+  for (int fd : fds) {
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kRoom, sizeof kRoom);
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kRoom, sizeof kRoom);
+  }
+}
+
+}  // namespace
+
 std::vector<int> Socketpair(bool records) {
   int type = records ? SOCK_SEQPACKET : SOCK_STREAM;
   int fds[2];
   if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds) != 0) return {-errno};
+  if (records) MakeRoom(fds);
   return {fds[0], fds[1]};
 }
 

@@ -1,0 +1,88 @@
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+
+#include "sys/descriptor_list.h"
+#include "sys/kinfo_freebsd.h"
+
+namespace sys {
+namespace {
+
+// lib/descriptor-table.ts has the same words; a vnode says for itself what it is, to fstat(2). What
+// came after 14.0 is "other": its headers must do.
+const char* KindOf(int type) {
+  switch (type) {
+    case KF_TYPE_VNODE:
+    case KF_TYPE_FIFO:
+    case KF_TYPE_DEV:
+      return "";
+    case KF_TYPE_SOCKET:
+      return "socket";
+    case KF_TYPE_PIPE:
+      return "pipe";
+    case KF_TYPE_PTS:
+      return "tty";
+    case KF_TYPE_KQUEUE:
+      return "kqueue";
+    case KF_TYPE_SHM:
+      return "memfd";
+    case KF_TYPE_PROCDESC:
+      return "pidfd";
+    case KF_TYPE_EVENTFD:
+      return "eventfd";
+    case KF_TYPE_TIMERFD:
+      return "timerfd";
+    default:
+      return "other";
+  }
+}
+
+std::string Named(const char* kind, uint64_t address) {
+  char text[64];
+  snprintf(text, sizeof text, "%s:[%" PRIx64 "]", kind, address);
+  return text;
+}
+
+// As /proc of Linux would call it: both ends of a pipe by one name, a file by its path where the
+// kernel remembers one.
+std::string NameOf(const kinfo_file& file) {
+  if (file.kf_path[0] != '\0') return file.kf_path;
+  switch (file.kf_type) {
+    case KF_TYPE_PIPE:
+      return Named("pipe",
+                   std::min(file.kf_un.kf_pipe.kf_pipe_addr, file.kf_un.kf_pipe.kf_pipe_peer));
+    case KF_TYPE_SOCKET:
+      return Named("socket", file.kf_un.kf_sock.kf_sock_pcb);
+    case KF_TYPE_VNODE:
+    case KF_TYPE_FIFO:
+      return Named("file", file.kf_un.kf_file.kf_file_fileid);
+    default: {
+      const char* kind = KindOf(file.kf_type);
+      return Named(*kind == '\0' ? "device" : kind, 0);
+    }
+  }
+}
+
+// Both ends of a pipe can be read and written on FreeBSD. Which is which by pipe(2) is not told;
+// that they are two is what matters: the one of the lower address is taken for the reading end.
+int AccessOf(const kinfo_file& file) {
+  if (file.kf_type == KF_TYPE_PIPE) {
+    return file.kf_un.kf_pipe.kf_pipe_addr < file.kf_un.kf_pipe.kf_pipe_peer ? 1 : 2;
+  }
+  return ((file.kf_flags & KF_FLAG_READ) != 0 ? 1 : 0) +
+         ((file.kf_flags & KF_FLAG_WRITE) != 0 ? 2 : 0);
+}
+
+}  // namespace
+
+std::vector<OpenFile> FileDescriptors(int pid) {
+  std::vector<OpenFile> files;
+  const int error = EachDescriptor(pid, [&](const kinfo_file& file) {
+    if (file.kf_fd < 0) return;
+    files.emplace_back(file.kf_fd, KindOf(file.kf_type), NameOf(file), AccessOf(file));
+  });
+  if (error < 0) return {{error, {}, {}, 0}};
+  return files;
+}
+
+}  // namespace sys

@@ -1,0 +1,50 @@
+// FreeBSD's list of a process's descriptors, record by record.
+#pragma once
+
+#include <sys/types.h>
+// What user.h needs, in this order.
+#include <sys/param.h>
+#include <sys/socket.h>
+#include <sys/sysctl.h>
+#include <sys/user.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <vector>
+
+namespace sys {
+
+// The list, or the negative errno. Not by kinfo_getfile(3): libutil's number is 9 in FreeBSD 14 and
+// 10 in 15, and an addon that asks for the one does not load on the other.
+inline int ReadDescriptors(int pid, std::vector<char>& list) {
+  int name[] = {CTL_KERN, KERN_PROC, KERN_PROC_FILEDESC, pid};
+  for (;;) {
+    size_t size = 0;
+    if (sysctl(name, 4, nullptr, &size, nullptr, 0) != 0) return -errno;
+    // Room for those that are opened meanwhile.
+    list.resize(size + size / 3 + sizeof(kinfo_file));
+    size = list.size();
+    if (sysctl(name, 4, list.data(), &size, nullptr, 0) == 0) {
+      list.resize(size);
+      return 0;
+    }
+    if (errno != ENOMEM) return -errno;
+  }
+}
+
+// Calls f with each record, and 0; or -errno. The records are cut behind the path, each as long as
+// it says: look at no more of kf_path than its text.
+template <typename F>
+int EachDescriptor(int pid, F f) {
+  std::vector<char> list;
+  if (const int error = ReadDescriptors(pid, list)) return error;
+  for (size_t at = 0; at < list.size();) {
+    const auto& file = *reinterpret_cast<const kinfo_file*>(list.data() + at);
+    if (file.kf_structsize <= 0) break;
+    f(file);
+    at += static_cast<size_t>(file.kf_structsize);
+  }
+  return 0;
+}
+
+}  // namespace sys

@@ -1,0 +1,10 @@
+// Which signals tell who sent them.
+#pragma once
+
+namespace sys {
+
+// Whether si_pid and si_uid of a siginfo_t with this si_code are the sender's: they share their
+// place with other fields. Async-signal-safe.
+bool HasSender(int number, int code);
+
+}  // namespace sys
