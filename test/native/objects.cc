@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -35,6 +36,13 @@ int64_t Timerfd(const int64_t* a) {
   spec.it_interval = {a[1] / 1000, a[1] % 1000 * 1000000};
   if (fd >= 0 && timerfd_settime(fd, 0, &spec, nullptr) != 0) return -errno;
   return Result(fd);
+}
+
+// itimer(interval ms): SIGALRM again and again; 0 ends it.
+int64_t Itimer(const int64_t* a) {
+  const timeval interval{a[0] / 1000, a[0] % 1000 * 1000};
+  const itimerval spec{interval, interval};
+  return Result(setitimer(ITIMER_REAL, &spec, nullptr));
 }
 
 int64_t Signalfd(const int64_t* a) {
@@ -155,7 +163,7 @@ void AddObjects(napi_env env, napi_value exports) {
     const char* name;
     napi_callback function;
   } functions[] = {
-      {"eventfd", Call<Eventfd>},       {"timerfd", Call<Timerfd>},   {"signalfd", Call<Signalfd>},
+      {"eventfd", Call<Eventfd>},       {"timerfd", Call<Timerfd>},   {"itimer", Call<Itimer>},     {"signalfd", Call<Signalfd>},
       {"pipe", Call<Pipe>},             {"dupCloexec", Call<DupCloexec>},
       {"epoll", Call<Epoll>},           {"epollAdd", Call<EpollAdd>}, {"epollWait", Call<EpollWait>},
       {"ringOpen", Call<RingOpen>},     {"ringPush", Call<RingPush>}, {"ringEnter", Call<RingEnter>},

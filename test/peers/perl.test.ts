@@ -1,0 +1,3 @@
+import { peer } from '../tools/peer.js';
+
+await peer('perl');
