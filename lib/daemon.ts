@@ -14,6 +14,9 @@ export type { DaemonOptions } from './daemon/options.js';
  * Makes the program a daemon. The call returns in the daemon, with all that the script has made so
  * far: sockets that listen go on listening, connections, timers and modules are there.
  *
+ * Under a supervisor, which would take a process that goes to the background for dead, it stays in the
+ * foreground, as with `{ detach: false }`; {@link supervisor} tells whether one was found.
+ *
  * The process that called it, the launcher, does not come back to the script. It waits, without
  * serving events, until the daemon is ready, passes on what the daemon writes to standard error
  * meanwhile (to the log as well), and exits with 0. If the daemon cannot start it says why on

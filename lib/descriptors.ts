@@ -2,6 +2,7 @@
 import { closeSync, fstatSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { isMainThread } from 'node:worker_threads';
+import { passedDescriptors } from './activation.js';
 import {
   type DescriptorType,
   inUse,
@@ -129,15 +130,11 @@ export function closeAll(fds: readonly number[]): void {
   }
 }
 
-/** The process that LISTEN_FDS was meant for; a fork of it has the same descriptors. */
-const pidAtStart = process.pid;
-
 /** Passed on purpose: the IPC channel, and a service manager's sockets. */
 function passed(fd: number, listenFds: boolean): boolean {
-  const { NODE_CHANNEL_FD, LISTEN_FDS, LISTEN_PID } = process.env;
+  const { NODE_CHANNEL_FD } = process.env;
   if (NODE_CHANNEL_FD !== undefined && Number(NODE_CHANNEL_FD) === fd) return true;
-  const ours = [process.pid, pidAtStart].includes(Number(LISTEN_PID));
-  return !listenFds && ours && fd >= 3 && fd < 3 + Number(LISTEN_FDS);
+  return !listenFds && passedDescriptors().includes(fd);
 }
 
 /** What was inherited above 2 and nobody wants. */

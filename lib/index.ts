@@ -1,4 +1,5 @@
 /** daemonkit: real fork(), sessions, signal flags and daemons for Node.js. */
+export { type ListenFd, type ListenFdsOptions, listenFds } from './activation.js';
 export { atFork, type ForkHooks } from './atfork.js';
 export { type ChrootOptions, chroot } from './chroot.js';
 export {
@@ -76,3 +77,4 @@ export {
 export { getpgid, getsid, setpgid, setsid } from './session.js';
 export { SignalFlag } from './signal.js';
 export type { SignalEvent } from './signal-records.js';
+export { type Supervisor, supervisor } from './supervisor.js';

@@ -2,7 +2,17 @@
 import { resolve } from 'node:path';
 import { invalidArgType, invalidArgValue } from '../errors.js';
 import { reopenSignal } from '../reopen.js';
-import { boolean, fileDescriptors, func, INT_MAX, integer, options, path } from '../validate.js';
+import { supervisor } from '../supervisor.js';
+import {
+  boolean,
+  fileDescriptor,
+  fileDescriptors,
+  func,
+  INT_MAX,
+  integer,
+  options,
+  path,
+} from '../validate.js';
 
 /** What {@link becomeDaemon} may be told. Relative paths start at the current directory. */
 export interface DaemonOptions {
@@ -50,9 +60,15 @@ export interface DaemonOptions {
   timeout?: number;
   /**
    * False: do not fork, keep session and standard streams (but for those that have a log file), for
-   * a process that a supervisor watches. Errors are thrown then. Default: true.
+   * a process that a supervisor watches. Errors are thrown then. `auto`: true, unless
+   * {@link supervisor} finds one or `notifyFd` is given. Default: `auto`.
    */
-  detach?: boolean;
+  detach?: boolean | 'auto';
+  /**
+   * A descriptor that gets a newline and is closed when the daemon is ready: the number in the file
+   * `notification-fd` of an s6 service. Default: none.
+   */
+  notifyFd?: number;
 }
 
 /** The options, complete; paths are absolute. */
@@ -72,6 +88,7 @@ export interface Plan {
   ready: 'auto' | 'manual';
   timeout: number;
   detach: boolean;
+  notifyFd: number | undefined;
 }
 
 const KNOWN = [
@@ -91,6 +108,7 @@ const KNOWN = [
   'ready',
   'timeout',
   'detach',
+  'notifyFd',
 ] as const satisfies readonly (keyof DaemonOptions)[];
 
 /** Ids end one before 2^32-1, which the calls take for "unchanged". */
@@ -124,11 +142,21 @@ function readiness(value: unknown, name: string): 'auto' | 'manual' {
   throw invalidArgValue(name, value, "must be 'auto' or 'manual'");
 }
 
-/** Checks what becomeDaemon() was given, and makes it complete. No system call but getcwd(2). */
+function detachment(value: unknown, name: string): boolean | 'auto' {
+  return value === 'auto' ? value : boolean(value, name);
+}
+
+/**
+ * Checks what becomeDaemon() was given, and makes it complete. No system call but getcwd(2), and
+ * what supervisor() looks at.
+ */
 export function planOf(value: unknown): Plan {
   const from = options<DaemonOptions>(value, KNOWN);
   const log = given(from, 'log', absolute);
   const chroot = given(from, 'chroot', absolute);
+  const notifyFd = given(from, 'notifyFd', fileDescriptor);
+  const detach = given(from, 'detach', detachment) ?? 'auto';
+  const keep = given(from, 'keep', fileDescriptors) ?? [];
   return {
     pidFile: given(from, 'pidFile', absolute),
     stdout: given(from, 'stdout', absolute) ?? log,
@@ -140,10 +168,11 @@ export function planOf(value: unknown): Plan {
     user: given(from, 'user', nameOrId),
     group: given(from, 'group', nameOrId),
     privileged: given(from, 'privileged', func) as (() => void) | undefined,
-    keep: given(from, 'keep', fileDescriptors) ?? [],
+    keep: notifyFd === undefined ? keep : [...keep, notifyFd],
     closeInherited: given(from, 'closeInherited', boolean) ?? true,
     ready: given(from, 'ready', readiness) ?? 'auto',
     timeout: given(from, 'timeout', milliseconds) ?? 30_000,
-    detach: given(from, 'detach', boolean) ?? true,
+    detach: detach === 'auto' ? notifyFd === undefined && supervisor() === null : detach,
+    notifyFd,
   };
 }

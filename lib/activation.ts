@@ -1,0 +1,85 @@
+// Sockets that a service manager has opened and passed on: sd_listen_fds(3).
+import { check } from './errors.js';
+import { native } from './native.js';
+import { boolean, INT_MAX, options } from './validate.js';
+
+/** The first descriptor passed: SD_LISTEN_FDS_START. */
+const START = 3;
+
+/** The process that the environment was made for; a fork of it has the same descriptors. */
+const pidAtStart = process.pid;
+
+/** Whether LISTEN_FDS is meant for this process, or was for the one that it is a fork of. */
+export function meantForUs(): boolean {
+  return [process.pid, pidAtStart].includes(Number(process.env.LISTEN_PID));
+}
+
+/** The numbers of the descriptors that were passed; they may be closed by now. */
+export function passedDescriptors(): number[] {
+  const count = meantForUs() ? Number(process.env.LISTEN_FDS) : 0;
+  if (!Number.isInteger(count) || count <= 0 || count > INT_MAX - START) return [];
+  return Array.from({ length: count }, (_, at) => START + at);
+}
+
+/** A descriptor that a service manager has passed; see {@link listenFds}. */
+export interface ListenFd {
+  fd: number;
+  /**
+   * FileDescriptorName= of the socket unit, by default the unit's name; `stored` or FDNAME for one
+   * of the descriptor store, `connection` with Accept=yes, `unknown` if LISTEN_FDNAMES tells none.
+   */
+  name: string;
+}
+
+/** What {@link listenFds} may be told. */
+export interface ListenFdsOptions {
+  /**
+   * Remove LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES from `process.env`. A second call returns
+   * nothing then, and {@link closeInherited} does not spare the sockets. Default: false.
+   */
+  unsetEnvironment?: boolean;
+}
+
+const VARIABLES = ['LISTEN_PID', 'LISTEN_PIDFDID', 'LISTEN_FDS', 'LISTEN_FDNAMES'];
+
+/**
+ * The descriptors that a service manager has passed, by socket activation or from its descriptor
+ * store, in their order. Each becomes close-on-exec.
+ *
+ * `server.listen({ fd })` of `node:net`, `node:http`, `node:https` serves stream sockets, TCP and
+ * Unix (path and abstract); `socket.bind({ fd })` of `node:dgram` UDP; `new net.Socket({ fd })` a
+ * connection of Accept=yes. Node has nothing for Unix datagram and SOCK_SEQPACKET sockets
+ * (`ERR_INVALID_FD_TYPE`, `EINVAL`). A Unix socket's file stays when the server is closed: it is the
+ * service manager's.
+ *
+ * A child of {@link fork} gets what its parent would; programs that are started get nothing, as
+ * LISTEN_PID is another process's.
+ *
+ * @param opts - see {@link ListenFdsOptions}.
+ * @returns a list, empty if LISTEN_PID names another process or LISTEN_FDS no number above 0.
+ * @throws `EBADF` (syscall `fcntl`) if one is not open. `TypeError` for wrong options.
+ *
+ * The same on Linux and FreeBSD.
+ *
+ * Source: sd_listen_fds(3), sd_listen_fds_with_names(3); systemd.socket(5).
+ */
+export function listenFds(opts?: ListenFdsOptions): ListenFd[] {
+  const given = options<ListenFdsOptions>(opts, ['unsetEnvironment']);
+  const unset = boolean(given.unsetEnvironment ?? false, 'options.unsetEnvironment');
+  const fds = passedDescriptors();
+  const names = process.env.LISTEN_FDNAMES?.split(':') ?? [];
+  if (unset) for (const name of VARIABLES) delete process.env[name];
+  for (const fd of fds) check(native.closeOnExec(fd), 'fcntl');
+  const last = fds.at(-1);
+  if (last !== undefined) check(native.closeRange(START, last, true, 0), 'fcntl');
+  return fds.map((fd, at) => ({ fd, name: names[at] || 'unknown' }));
+}
+
+/** After becomeDaemon()'s forks: what was addressed to the launcher is the daemon's. */
+export function addressToSelf(launcher: number): void {
+  for (const name of ['LISTEN_PID', 'WATCHDOG_PID']) {
+    if (Number(process.env[name]) === launcher) process.env[name] = `${process.pid}`;
+  }
+  // The inode of the launcher's pidfd, by which systemd 258 makes sure of LISTEN_PID.
+  delete process.env.LISTEN_PIDFDID;
+}

@@ -1,0 +1,135 @@
+// Who watches this process, if anybody: systemd, s6, runit, a container's first process.
+import { fstatSync, readFileSync } from 'node:fs';
+import { meantForUs } from './activation.js';
+import { native } from './native.js';
+
+/** Who watches this process, and how that is known; see {@link supervisor}. */
+export interface Supervisor {
+  /** `init` is the first process of a container, or whoever started that. */
+  name: 'systemd' | 's6' | 'runit' | 'daemontools' | 'openrc' | 'other' | 'init';
+  /** The evidence, in words. */
+  reason: string;
+}
+
+type Evidence = () => Supervisor | null;
+
+const found = (name: Supervisor['name'], reason: string): Supervisor => ({ name, reason });
+
+/** By the parent's name in /proc/PID/stat, of which the kernel keeps 15 characters. */
+const PARENTS: readonly (readonly [name: RegExp, supervisor: Supervisor['name']])[] = [
+  [/^s6-supervise$/, 's6'],
+  [/^runsv$/, 'runit'],
+  [/^supervise$/, 'daemontools'],
+  [/^supervise-daemo/, 'openrc'],
+  [/^(supervisord|perpd|dinit)$/, 'other'],
+  [/^PM2 v/, 'other'],
+];
+
+const env = (name: string): string | undefined => process.env[name] || undefined;
+
+function notifySocket(): Supervisor | null {
+  return env('NOTIFY_SOCKET') === undefined ? null : found('systemd', 'NOTIFY_SOCKET is set');
+}
+
+/** A unit's PIDFile= is for Type=forking: there systemd waits for the launcher to exit. */
+const mustFork = () => env('PIDFILE') !== undefined;
+
+function sockets(): Supervisor | null {
+  return meantForUs() ? found('systemd', 'LISTEN_PID is this process') : null;
+}
+
+/** Shells of a user session inherit the variable from their terminal's unit: the pid tells. */
+function executed(): Supervisor | null {
+  if (Number(env('SYSTEMD_EXEC_PID')) !== process.pid) return null;
+  return found('systemd', 'SYSTEMD_EXEC_PID is this process');
+}
+
+/** systemd before 248 has no SYSTEMD_EXEC_PID. */
+function invoked(): Supervisor | null {
+  if (env('INVOCATION_ID') === undefined || native.getppid() !== 1) return null;
+  return found('systemd', 'INVOCATION_ID is set, and the parent is process 1');
+}
+
+/** For what systemd has not started itself: npm and shell scripts in ExecStart=. */
+function journal(): Supervisor | null {
+  const [device, inode] = env('JOURNAL_STREAM')?.split(':') ?? [];
+  if (inode === undefined) return null;
+  try {
+    const { dev, ino } = fstatSync(2, { bigint: true });
+    if (`${dev}:${ino}` !== `${device}:${inode}`) return null;
+  } catch {
+    return null; // no standard error
+  }
+  return found('systemd', 'standard error is the stream of the journal (JOURNAL_STREAM)');
+}
+
+function parent(): Supervisor | null {
+  const name = nameOf(native.getppid());
+  const known = PARENTS.find(([pattern]) => pattern.test(name));
+  return known === undefined ? null : found(known[1], `the parent process is ${name}`);
+}
+
+/** Empty where /proc does not tell: FreeBSD, a chroot, a parent outside of the PID namespace. */
+function nameOf(pid: number): string {
+  try {
+    const line = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return line.slice(line.indexOf('(') + 1, line.lastIndexOf(')'));
+  } catch {
+    return '';
+  }
+}
+
+/**
+ * A child of process 1 is either its own or an orphan. init, tini and dumb-init give their child a
+ * session of its own or leave it in theirs; an orphan is in that of the shell it comes from.
+ */
+function first(): Supervisor | null {
+  const [pid, ppid] = [native.getpid(), native.getppid()];
+  if (pid === 1) return found('init', 'this is process 1');
+  if (ppid === 0) return found('init', 'the parent is outside of the PID namespace');
+  if (ppid !== 1) return null;
+  const own = native.getsid(0);
+  if (own !== pid && own !== native.getsid(1)) return null;
+  return found('init', 'process 1 has started this process');
+}
+
+/** The surest first. */
+const EVIDENCE: readonly Evidence[] = [
+  notifySocket,
+  sockets,
+  () => (mustFork() ? null : (executed() ?? invoked() ?? journal())),
+  parent,
+  () => (mustFork() ? null : first()),
+];
+
+/**
+ * Tells who watches this process and would take it for dead if it went to the background, which is
+ * what `becomeDaemon({ detach: 'auto' })` goes by. The evidence, the first that holds:
+ *
+ * 1. NOTIFY_SOCKET is set: somebody waits for {@link notify};
+ * 2. LISTEN_PID is this process: it was given sockets, see {@link listenFds};
+ * 3. SYSTEMD_EXEC_PID is this process; or INVOCATION_ID is set and the parent is process 1 (systemd
+ *    before 248); or JOURNAL_STREAM is what standard error leads to. INVOCATION_ID alone proves
+ *    nothing: the shells of a user session inherit it. None of these counts when PIDFILE is set, as
+ *    systemd does for a unit with `PIDFile=`: Type=forking waits for the launcher to exit;
+ * 4. the parent is called s6-supervise, runsv, supervise, supervise-daemon, supervisord, perpd,
+ *    dinit or `PM2 v...`;
+ * 5. this is process 1; or its parent is outside of the PID namespace; or process 1 has started it
+ *    (it is no orphan: it is in a session of its own, or in that of process 1).
+ *
+ * systemd's Type=forking without `PIDFile=` looks like Type=simple: `detach: true` is needed there.
+ *
+ * @returns name and reason, or null if nobody is known to watch.
+ *
+ * Linux. FreeBSD: 1, 2 and 5, as there is no /proc/PID/stat; daemon(8) is not seen.
+ *
+ * Source: systemd.exec(5), "Environment Variables Set or Propagated by the Service Manager";
+ * sd_notify(3); sd_listen_fds(3); s6-supervise(8), runsv(8).
+ */
+export function supervisor(): Supervisor | null {
+  for (const evidence of EVIDENCE) {
+    const supervisor = evidence();
+    if (supervisor !== null) return supervisor;
+  }
+  return null;
+}
