@@ -3,19 +3,12 @@ import { closeSync, fstatSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { isMainThread } from 'node:worker_threads';
 import { passedDescriptors } from './activation.js';
-import {
-  type DescriptorType,
-  inUse,
-  ofRuntime,
-  ownStat,
-  readTable,
-  type Table,
-  wasInherited,
-} from './descriptor-table.js';
+import { inUse, ofRuntime, readTable, type Table, wasInherited } from './descriptor-table.js';
 import { workerUnsupported } from './errors.js';
+import { type DescriptorType, system } from './system.js';
 import { boolean, fileDescriptors, INT_MAX, integer, options } from './validate.js';
 
-export type { DescriptorType } from './descriptor-table.js';
+export type { DescriptorType } from './system.js';
 
 /** One open descriptor, as {@link openDescriptors} found it. */
 export interface Descriptor {
@@ -53,13 +46,18 @@ export interface Descriptor {
  * child of {@link fork} it means what it means in the parent.
  *
  * @returns a new list of new objects: what was true at the time.
- * @throws `ENOENT` (syscall `scandir`, path `/proc/self/fd`) without /proc, as in most chroots and on
- *   FreeBSD without linprocfs; `EMFILE` if there is no descriptor left to read it with.
+ * @throws on Linux `ENOENT` (syscall `scandir`, path `/proc/self/fd`) without /proc, as in most
+ *   chroots; `EMFILE` if there is no descriptor left to read it with.
  *
  * In a Worker the list is the same, but for the reserve of another thread's loop; `inherited` is
  * known if the Worker was made after the main thread had loaded daemonkit, else false.
  *
- * Source: proc(5), /proc/PID/fd and fdinfo; libuv's uv.h. Linux.
+ * FreeBSD: written and compiled for it, not run on it yet. A file is told by the path that the kernel
+ * remembers, or as `file:[inode]`; what a kqueue watches is not told, so that sockets of other threads'
+ * loops (a debugger's) that were open when daemonkit was loaded pass for inherited.
+ *
+ * Source: proc(5), /proc/PID/fd and fdinfo, Linux; sysctl(3), KERN_PROC_FILEDESC, FreeBSD; libuv's
+ * uv.h.
  */
 export function openDescriptors(): Descriptor[] {
   return describe(readTable());
@@ -149,8 +147,7 @@ function leaked(table: Table, keep: readonly number[], listenFds = false): Descr
 /** The device numbers that lead to the terminal: those of 0-2, and /dev/tty. */
 export function terminalDevices(): Set<number> {
   const devices = [0, 1, 2].filter((fd) => isatty(fd)).map((fd) => fstatSync(fd).rdev);
-  // /dev/tty is character device 5, 0 on every Linux.
-  return new Set([...devices, Number(ownStat()[4]), 0x500]);
+  return new Set([...devices, ...system.terminals()]);
 }
 
 /** What to do with the descriptors above 2; see {@link survey}. */
@@ -164,7 +161,7 @@ export interface Survey {
 }
 
 /**
- * Looks the descriptors through. It needs /proc, which a chroot does not have.
+ * Looks the descriptors through. On Linux it needs /proc, which a chroot does not have.
  *
  * @param terminal - what {@link terminalDevices} said before the session changed.
  * @param keep - descriptors to leave out.

@@ -1,8 +1,9 @@
-// Between parents and children: subreapers and the signal of a parent's end, prctl(2).
+// Between parents and children: subreapers and the signal of a parent's end, prctl(2), procctl(2).
 import { isMainThread } from 'node:worker_threads';
 import { check, workerUnsupported } from './errors.js';
 import { native } from './native.js';
 import { signalName, signalNumber } from './signals.js';
+import { system } from './system.js';
 import { boolean } from './validate.js';
 
 /**
@@ -15,17 +16,18 @@ import { boolean } from './validate.js';
  * @throws `EINVAL` (syscall `prctl`) where the kernel knows no subreapers. `TypeError` if `on` is
  *   not a boolean.
  *
- * Linux, from 3.4 on. FreeBSD: PROC_REAP_ACQUIRE of procctl(2), not made yet.
+ * Linux, from 3.4 on. FreeBSD: PROC_REAP_ACQUIRE, PROC_REAP_RELEASE (errors have syscall `procctl`);
+ * written and compiled for it, not run on it yet.
  *
- * Source: PR_SET_CHILD_SUBREAPER(2const), prctl(2), Linux.
+ * Source: PR_SET_CHILD_SUBREAPER(2const), prctl(2), Linux; procctl(2), FreeBSD.
  */
 export function setChildSubreaper(on: boolean): void {
-  check(native.setChildSubreaper(boolean(on, 'on')), 'prctl');
+  check(native.setChildSubreaper(boolean(on, 'on')), system.parentageCall);
 }
 
 /** Whether the process is a subreaper: see {@link setChildSubreaper}. */
 export function getChildSubreaper(): boolean {
-  return check(native.getChildSubreaper(), 'prctl') !== 0;
+  return check(native.getChildSubreaper(), system.parentageCall) !== 0;
 }
 
 /**
@@ -44,14 +46,15 @@ export function getChildSubreaper(): boolean {
  * @throws `TypeError`, `RangeError` for what is no signal, and in a Worker
  *   (`ERR_WORKER_UNSUPPORTED_OPERATION`), as the setting is a thread's and ends with it.
  *
- * Linux. FreeBSD: PROC_PDEATHSIG_CTL of procctl(2), not made yet.
+ * Linux. FreeBSD: PROC_PDEATHSIG_CTL (errors have syscall `procctl`), where the parent is a process
+ * and the setting is the process's; written and compiled for it, not run on it yet.
  *
- * Source: PR_SET_PDEATHSIG(2const), prctl(2), Linux.
+ * Source: PR_SET_PDEATHSIG(2const), prctl(2), Linux; procctl(2), FreeBSD.
  */
 export function setParentDeathSignal(signal: string | number | null): void {
   const number = signal === null || signal === 0 ? 0 : signalNumber(signal, 'signal');
   if (!isMainThread) throw workerUnsupported('setParentDeathSignal()');
-  check(native.setParentDeathSignal(number), 'prctl');
+  check(native.setParentDeathSignal(number), system.parentageCall);
 }
 
 /**
@@ -61,6 +64,6 @@ export function setParentDeathSignal(signal: string | number | null): void {
  */
 export function getParentDeathSignal(): string | null {
   if (!isMainThread) throw workerUnsupported('getParentDeathSignal()');
-  const number = check(native.getParentDeathSignal(), 'prctl');
+  const number = check(native.getParentDeathSignal(), system.parentageCall);
   return number === 0 ? null : signalName(number);
 }

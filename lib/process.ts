@@ -5,6 +5,7 @@ import { atFork } from './atfork.js';
 import { abortError, check, systemError } from './errors.js';
 import { native, type Waited } from './native.js';
 import { signalName } from './signals.js';
+import { system } from './system.js';
 import { abortSignal, boolean, integer, options } from './validate.js';
 
 /** What {@link waitpid} may be told; each is false by default. */
@@ -94,7 +95,7 @@ function onProcessEnd(pid: number, callback: () => void): () => void {
   const fd = native.exitDescriptor(pid);
   // It was our child a moment ago: another thread has waited for it since.
   if (fd === -constants.errno.ESRCH) throw systemError(-constants.errno.ECHILD, 'waitpid');
-  check(fd, 'pidfd_open');
+  check(fd, system.exitCall);
   const watched = native.watch(fd, callback, true, true);
   if (typeof watched === 'number') {
     closeSync(fd);
@@ -117,7 +118,7 @@ function onProcessEnd(pid: number, callback: () => void): () => void {
  * @param opts - `signal`: an AbortSignal that ends the wait; the child is left as it is.
  * @returns a promise of what became of the child: `stopped` and `continued` are false.
  *   It is rejected with `ECHILD` (syscall `waitpid`) if there is no such child; with `ENOSYS`,
- *   `EMFILE` or `ENFILE` (syscall `pidfd_open`) if the system has no such call or no descriptor left;
+ *   `EMFILE` or `ENFILE` (syscall `pidfd_open`, on FreeBSD `kqueue`) if the system has no such call or no descriptor left;
  *   with an `AbortError` (`ABORT_ERR`), its cause the signal's reason, when aborted; with a
  *   `TypeError` or `RangeError` for wrong arguments. The child can still be waited for then.
  *

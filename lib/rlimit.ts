@@ -5,7 +5,8 @@ import { options, string } from './validate.js';
 
 /**
  * A resource's name, that of its constant without RLIMIT_: NOFILE, NPROC, CORE, AS, STACK, DATA, CPU,
- * FSIZE, MEMLOCK, RSS; on Linux also LOCKS, MSGQUEUE, NICE, RTPRIO, RTTIME, SIGPENDING.
+ * FSIZE, MEMLOCK, RSS; on Linux also LOCKS, MSGQUEUE, NICE, RTPRIO, RTTIME, SIGPENDING, on FreeBSD
+ * KQUEUES, NPTS, SBSIZE, SWAP, UMTXP.
  */
 export type Resource =
   | 'AS'
@@ -13,17 +14,22 @@ export type Resource =
   | 'CPU'
   | 'DATA'
   | 'FSIZE'
+  | 'KQUEUES'
   | 'LOCKS'
   | 'MEMLOCK'
   | 'MSGQUEUE'
   | 'NICE'
   | 'NOFILE'
   | 'NPROC'
+  | 'NPTS'
   | 'RSS'
   | 'RTPRIO'
   | 'RTTIME'
+  | 'SBSIZE'
   | 'SIGPENDING'
-  | 'STACK';
+  | 'STACK'
+  | 'SWAP'
+  | 'UMTXP';
 
 /** Infinity is no limit; a bigint stands for what a number could not tell exactly (from 2^53 on). */
 export type Limit = number | bigint;

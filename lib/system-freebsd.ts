@@ -1,0 +1,60 @@
+// FreeBSD: what it tells by system calls; it has no /proc unless somebody mounts one.
+import { fstatSync, statSync } from 'node:fs';
+import { systemError } from './errors.js';
+import { native } from './native.js';
+import type { DescriptorType, Entry, System } from './system.js';
+import { typeOfMode } from './system-type.js';
+
+type OpenFile = ReturnType<typeof native.fileDescriptors>[number];
+
+const READ = 1;
+const WRITE = 2;
+
+function list(pid: number): OpenFile[] {
+  const files = native.fileDescriptors(pid);
+  const error = files[0]?.[0] ?? 0;
+  if (error < 0) throw systemError(error, 'sysctl', { path: 'kern.proc.filedesc' });
+  return files.sort(([a], [b]) => a - b);
+}
+
+function entryOf([fd, kind, target, access]: OpenFile): Entry | undefined {
+  try {
+    const { dev, ino, mode } = fstatSync(fd, { bigint: true });
+    return {
+      fd,
+      dev,
+      ino,
+      target,
+      type: kind === '' ? typeOfMode(fd, Number(mode)) : (kind as DescriptorType),
+      cloexec: native.closeOnExec(fd) === 1,
+      readable: (access & READ) !== 0,
+      writable: (access & WRITE) !== 0,
+    };
+  } catch {
+    return undefined; // another thread's, closed meanwhile
+  }
+}
+
+export const systemFreebsd: System = {
+  descriptors: () => list(native.getpid()).flatMap((file) => entryOf(file) ?? []),
+
+  // A kqueue tells its registrations from FreeBSD 15 on only (kern.proc.kqueue).
+  polled: () => new Set(),
+
+  targetsOfParent() {
+    try {
+      return new Set(list(native.getppid()).map(([, , target]) => target));
+    } catch {
+      return new Set(); // another user's, or security.bsd.see_other_uids=0
+    }
+  },
+
+  // Whoever looks /dev/tty up is given the terminal itself (ctty_clone of sys/kern/tty_tty.c).
+  terminals() {
+    const device = statSync('/dev/tty', { throwIfNoEntry: false })?.rdev;
+    return device === undefined ? [] : [device];
+  },
+
+  parentageCall: 'procctl',
+  exitCall: 'kqueue',
+};

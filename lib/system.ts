@@ -1,0 +1,60 @@
+// What each operating system tells in its own way. The one place that asks which one it is.
+import { systemFreebsd } from './system-freebsd.js';
+import { systemLinux } from './system-linux.js';
+
+/** What a descriptor leads to. */
+export type DescriptorType =
+  | 'file'
+  | 'directory'
+  | 'symlink'
+  | 'socket'
+  | 'pipe'
+  | 'fifo'
+  | 'tty'
+  | 'char'
+  | 'block'
+  | 'memfd'
+  | 'epoll'
+  | 'kqueue'
+  | 'eventfd'
+  | 'inotify'
+  | 'fanotify'
+  | 'timerfd'
+  | 'signalfd'
+  | 'pidfd'
+  | 'io_uring'
+  | 'other';
+
+/** The file that a descriptor leads to: the number alone may be another file's by now. */
+export interface Identity {
+  dev: bigint;
+  ino: bigint;
+}
+
+/** One descriptor. */
+export interface Entry extends Identity {
+  fd: number;
+  target: string;
+  type: DescriptorType;
+  cloexec: boolean;
+  readable: boolean;
+  writable: boolean;
+}
+
+/** The system's answers about this process. */
+export interface System {
+  /** The open descriptors, lowest first. Throws where the system has them only in a /proc. */
+  descriptors(): Entry[];
+  /** Of these, the ones that are registered with an epoll or kqueue, as far as that can be seen. */
+  polled(entries: readonly Entry[]): Set<number>;
+  /** What the process's parent has open, by {@link Entry.target}; nothing if that cannot be seen. */
+  targetsOfParent(): Set<string>;
+  /** Device numbers that lead to the controlling terminal. */
+  terminals(): number[];
+  /** The call behind subreapers and the signal of a parent's end. */
+  parentageCall: 'prctl' | 'procctl';
+  /** The call behind the descriptor that tells of a process's end. */
+  exitCall: 'pidfd_open' | 'kqueue';
+}
+
+export const system: System = process.platform === 'freebsd' ? systemFreebsd : systemLinux;
