@@ -43,6 +43,7 @@ export {
   setParentDeathSignal,
 } from './parentage.js';
 export { pidfdOpen, pidfdSendSignal } from './pidfd.js';
+export { Pidfile, type PidfileError } from './pidfile.js';
 export {
   type PreforkMaster,
   type PreforkOptions,

@@ -6,15 +6,18 @@ import {
   fstatSync,
   ftruncateSync,
   openSync,
-  readFileSync,
-  statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
 import { constants as os } from 'node:os';
+import { resolve } from 'node:path';
 import { pathInRoot } from './chroot.js';
 import { check, type SystemError, systemError } from './errors.js';
 import { native } from './native.js';
+import { sameFile } from './pidfile/same-file.js';
+import { readPid } from './pidfile/text.js';
+import { clearer, expectSafeFile, expectSafeWay } from './pidfile/trust.js';
+import { integer, path as pathString } from './validate.js';
 
 /** The error for a pidfile that somebody else holds. */
 export interface PidfileError extends SystemError {
@@ -22,7 +25,7 @@ export interface PidfileError extends SystemError {
   pid?: number;
 }
 
-const { EAGAIN, EEXIST, ESTALE, EWOULDBLOCK } = os.errno;
+const { EAGAIN, EEXIST, ENOSPC, ESTALE, EWOULDBLOCK } = os.errno;
 
 /** How often and how long to wait for a rival that has locked its file but not written it yet. */
 const RETRIES = 3;
@@ -32,65 +35,44 @@ function sleep(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
-/** Whether `path` still leads to the open file `fd`. */
-function sameFile(fd: number, path: string): boolean {
-  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
-  const ours = fstatSync(fd, { bigint: true });
-  return found?.dev === ours.dev && found.ino === ours.ino;
-}
-
-/** The pid in a file, a trailing newline or not; NaN if there is none yet, undefined if no file. */
-function readPid(path: string): number | undefined {
-  let fd: number;
-  try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch (error) {
-    if ((error as SystemError).code === 'ENOENT') return undefined;
-    throw error;
+/** The error to throw for a file that stays locked. */
+function heldByRival(fd: number, path: string): PidfileError {
+  const pid = readPid(fd);
+  if (pid === undefined || Number.isNaN(pid)) {
+    const detail = 'locked by a process that has not written its pid';
+    return systemError(-EAGAIN, 'flock', { path, detail });
   }
-  try {
-    const text = readFileSync(fd, 'latin1');
-    return /^[1-9]\d{0,9}\n?$/.test(text) ? Number(text) : Number.NaN;
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** The error to throw for a file that is locked; undefined if its owner has just removed it. */
-function heldByRival(path: string): PidfileError | undefined {
-  for (let tries = 0; tries <= RETRIES; tries++) {
-    if (tries > 0) sleep(RETRY_MS);
-    const pid = readPid(path);
-    if (pid === undefined) return undefined;
-    if (Number.isNaN(pid)) continue;
-    const detail = `already running as process ${pid}`;
-    return Object.assign(systemError(-EEXIST, 'flock', { path, detail }), { pid });
-  }
-  const detail = 'locked by a process that has not written its pid';
-  return systemError(-EAGAIN, 'flock', { path, detail });
+  const detail = `already running as process ${pid}`;
+  return Object.assign(systemError(-EEXIST, 'flock', { path, detail }), { pid });
 }
 
 /** Locks and empties; false if the file at `path` was removed or replaced meanwhile. */
 function lock(fd: number, path: string): boolean {
-  const locked = native.flockExclusive(fd);
-  if (locked === -EWOULDBLOCK) {
-    const rival = heldByRival(path);
-    if (rival !== undefined) throw rival;
-    return false;
+  for (let tries = 0; ; tries++) {
+    const locked = native.flockExclusive(fd);
+    if (!sameFile(fd, path)) return false;
+    if (locked === 0) break;
+    if (locked !== -EWOULDBLOCK) check(locked, 'flock', { path });
+    // Once more even if it names a pid: pidfileRead() holds the lock for a moment to try it.
+    if (tries === RETRIES || (tries > 0 && readPid(fd) !== undefined)) throw heldByRival(fd, path);
+    sleep(RETRY_MS);
   }
-  check(locked, 'flock', { path });
-  if (!sameFile(fd, path)) return false;
   ftruncateSync(fd, 0);
   return true;
 }
 
 function openLocked(path: string, mode: number): number | undefined {
   // No O_TRUNC: the rival's number must survive our try. O_NONBLOCK: a FIFO must not stop us.
-  let flags = constants.O_WRONLY | constants.O_CREAT | constants.O_NONBLOCK;
-  // In a directory that others may write to, a link could have root truncate any file.
-  if (process.geteuid?.() === 0) flags |= constants.O_NOFOLLOW;
-  const fd = openSync(path, flags, mode);
+  // O_NOFOLLOW: a link could have root empty any file.
+  const { O_RDWR, O_CREAT, O_NONBLOCK, O_NOFOLLOW } = constants;
+  let fd: number;
   try {
+    fd = openSync(path, O_RDWR | O_CREAT | O_NONBLOCK | O_NOFOLLOW, mode);
+  } catch (error) {
+    throw clearer(error, path);
+  }
+  try {
+    expectSafeFile(fstatSync(fd, { bigint: true }), path);
     if (lock(fd, path)) return fd;
   } catch (error) {
     closeSync(fd);
@@ -101,15 +83,23 @@ function openLocked(path: string, mode: number): number | undefined {
 }
 
 /**
- * A locked pidfile.
+ * A locked pidfile, as `becomeDaemon({ pidFile })` has one; for programs that stay in the foreground
+ * and want to be there once.
+ *
+ * ```ts
+ * const pidfile = Pidfile.open('/run/hello.pid');
+ * pidfile.write();
+ * process.on('exit', () => pidfile.remove());
+ * ```
  *
  * The lock belongs to the open file, so that a process and its forks hold it together until the
- * last of them has closed it or ended.
+ * last of them has closed it or ended, by whatever means. The descriptor is close-on-exec: a program
+ * that is executed does not hold it.
  *
  * Source: pidfile(3), FreeBSD.
  */
 export class Pidfile {
-  /** Where it was created. */
+  /** Where it was created, as an absolute path. */
   readonly path: string;
   #fd: number;
   /** Where it is now: inside of a chroot another path, or out of reach. */
@@ -124,16 +114,23 @@ export class Pidfile {
   /**
    * Creates or takes over the file, and locks it; it is empty afterwards.
    *
-   * @param path - absolute, since the daemon's working directory changes.
-   * @param mode - for a new file, less the umask.
+   * @param path - where; a relative path starts at the working directory of now.
+   * @param mode - for a new file, 0 to 0o777, less the umask.
    * @throws `EEXIST` (syscall `flock`, with `path` and the rival's `pid`) if a process holds it,
-   *   `EAGAIN` if that process has not written its pid within 15 ms; `ELOOP` (syscall `open`) for
-   *   root if it is a symbolic link; and what open(2) throws.
+   *   `EAGAIN` if that process has not written its pid within 15 ms; `ELOOP` (syscall `open`) if it
+   *   is a symbolic link, `EINVAL` if it is no regular file, and what open(2) throws. To root
+   *   `EPERM` (syscall `open`) if others could have put the file there: it belongs to another user,
+   *   has a second name, or it or one of the directories on its way can be written to by everybody
+   *   (a directory with the sticky bit is none of these). `TypeError`, `RangeError` for wrong
+   *   arguments.
    */
   static open(path: string, mode = 0o644): Pidfile {
+    const absolute = resolve(pathString(path));
+    integer(mode, 'mode', 0, 0o777);
+    expectSafeWay(absolute);
     for (;;) {
-      const fd = openLocked(path, mode);
-      if (fd !== undefined) return new Pidfile(path, fd);
+      const fd = openLocked(absolute, mode);
+      if (fd !== undefined) return new Pidfile(absolute, fd);
     }
   }
 
@@ -143,20 +140,30 @@ export class Pidfile {
   }
 
   /**
-   * Writes the pid and a newline.
+   * Writes the pid and a newline; again, if called again.
    *
-   * @throws `ESTALE` (syscall `fstat`) if the file at the path is no longer this one.
+   * @param pid - the process to name, from 1 to 2^31-1; default: the caller.
+   * @throws `ESTALE` (syscall `fstat`) if the file at the path is no longer this one, or is out of
+   *   reach; `ENOSPC`, `EDQUOT`, `EIO` (syscall `write`, with `path`): the file is empty then.
    */
   write(pid = process.pid): void {
+    const text = `${integer(pid, 'pid', 1)}\n`;
     if (this.#here === undefined || !sameFile(this.#fd, this.#here)) {
       const detail = 'the pidfile was removed or replaced';
       throw systemError(-ESTALE, 'fstat', { path: this.path, detail });
     }
     ftruncateSync(this.#fd, 0);
-    writeSync(this.#fd, `${pid}\n`, 0);
+    try {
+      const written = writeSync(this.#fd, text, 0);
+      if (written < text.length) throw systemError(-ENOSPC, 'write');
+    } catch (error) {
+      // The first digits of a pid are another process's.
+      ftruncateSync(this.#fd, 0);
+      throw systemError((error as SystemError).errno, 'write', { path: this.path });
+    }
   }
 
-  /** Tells it that the root directory is another now. */
+  /** Tells it that the root directory is another now: `root`, as an absolute path of before. */
   rootChanged(root: string): void {
     this.#here = pathInRoot(this.path, root);
   }

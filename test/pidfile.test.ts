@@ -1,3 +1,5 @@
+// The pidfile by itself. With the cases of FreeBSD's lib/libutil/tests/pidfile_test.c: uncontested,
+// self, contested, inherited, relative.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,15 +10,14 @@ import {
   renameSync,
   rmSync,
   statSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { Pidfile } from '../lib/pidfile.js';
-import { needsRoot } from './tools/needs.js';
+import { Pidfile } from 'daemonkit';
+import { linesOf } from './helpers/script.js';
 import { scratch } from './tools/scratch.js';
 
 interface Contender {
@@ -124,15 +125,6 @@ test('a file that was replaced or removed is neither written nor removed', (t) =
   assert.equal(second.remove(), false);
 });
 
-test('root follows no symbolic link', needsRoot, (t) => {
-  const directory = scratch(t);
-  const [path, target] = [join(directory, 'd.pid'), join(directory, 'target')];
-  writeFileSync(target, 'precious');
-  symlinkSync(target, path);
-  assert.throws(() => Pidfile.open(path), { code: 'ELOOP', syscall: 'open', path });
-  assert.equal(readFileSync(target, 'utf8'), 'precious');
-});
-
 test('a missing directory is an error at once', (t) => {
   const path = join(scratch(t), 'missing', 'd.pid');
   assert.throws(() => Pidfile.open(path), { code: 'ENOENT', syscall: 'open', path });
@@ -169,16 +161,49 @@ test('a descriptor of it is closed after every kind of failure', (t) => {
   closeSync(pidfile.fd);
 });
 
-test('of several that start at once, one wins', async (t) => {
-  for (let round = 0; round < 3; round++) {
-    const path = join(scratch(t), 'd.pid');
-    const all = await Promise.all(Array.from({ length: 4 }, () => contend(t, path)));
-    const winners = all.filter(({ said }) => said.held !== undefined);
-    assert.equal(winners.length, 1, JSON.stringify(all.map(({ said }) => said)));
-    for (const { said } of all.filter((one) => one !== winners[0])) {
-      // The winner may not have come to write its pid yet.
-      if (said.code !== 'EAGAIN') assert.equal(said.pid, winners[0]?.said.held);
+test('relative: from the directory of then, whatever comes later', (t) => {
+  const said = linesOf(
+    `process.chdir(process.argv[1]);
+    const pidfile = daemonkit.Pidfile.open('d.pid');
+    process.chdir('/');
+    pidfile.write();
+    const there = fs.readFileSync(pidfile.path, 'utf8') === process.pid + '\\n';
+    fs.writeSync(1, JSON.stringify([pidfile.path, there, pidfile.remove(), fs.existsSync('d.pid')]));`,
+    { args: [scratch(t)] },
+  );
+  const [[path, ...rest] = []] = said as [string, ...boolean[]][];
+  assert.match(path ?? '', /^\/.*\/d\.pid$/);
+  assert.deepEqual(rest, [true, true, false]);
+});
+
+test('inherited: a forked child holds it when the parent has closed it', (t) => {
+  const said = linesOf(
+    `const path = process.argv[1] + '/d.pid';
+    const pidfile = daemonkit.Pidfile.open(path);
+    const child = daemonkit.fork();
+    if (child === 0) {
+      pidfile.write();
+      fs.mkdirSync(path + '.written');
+      while (!fs.existsSync(path + '.over'));
+      daemonkit._exit(0);
     }
-    winners[0]?.child.kill('SIGKILL');
-  }
+    pidfile.close();
+    while (!fs.existsSync(path + '.written'));
+    const attempt = () => {
+      try { daemonkit.Pidfile.open(path).remove(); } catch ({ code, pid }) { return [code, pid === child]; }
+    };
+    const during = attempt();
+    fs.mkdirSync(path + '.over');
+    daemonkit.waitpid(child);
+    fs.writeSync(1, JSON.stringify([during, attempt() ?? 'free']));`,
+    { args: [scratch(t)] },
+  );
+  assert.deepEqual(said, [[['EEXIST', true], 'free']]);
+});
+
+test('arguments are checked first', () => {
+  const type = { code: 'ERR_INVALID_ARG_TYPE' };
+  assert.throws(() => Pidfile.open(1 as never), type);
+  assert.throws(() => Pidfile.open(''), { code: 'ERR_INVALID_ARG_VALUE' });
+  assert.throws(() => Pidfile.open('/nowhere/x', 0o1000), { code: 'ERR_OUT_OF_RANGE' });
 });

@@ -23,10 +23,13 @@ export function scriptCommand(source: string): string[] {
   return [process.execPath, '--input-type=module', '--eval', prelude + source];
 }
 
-/** Runs such a module to its end; `via` is a command that starts it. */
-export function runScript(source: string, options: SpawnSyncOptions & { via?: string[] } = {}) {
-  const { via = [], ...rest } = options;
-  const [command = '', ...args] = [...via, ...scriptCommand(source)];
+/** Runs such a module to its end; `via` is a command that starts it, `args` its `process.argv`. */
+export function runScript(
+  source: string,
+  options: SpawnSyncOptions & { via?: string[]; args?: string[] } = {},
+) {
+  const { via = [], args: more = [], ...rest } = options;
+  const [command = '', ...args] = [...via, ...scriptCommand(source), ...more];
   const { status, signal, stdout, stderr, error } = spawnSync(command, args, {
     timeout: 30_000,
     killSignal: 'SIGKILL',
