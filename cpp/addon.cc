@@ -169,6 +169,7 @@ Napi::Object Init(Napi::Env, Napi::Object exports) {
   ExportSignalFlag(exports);
   exports.Set("watch", Napi::Function::New<watch::Watch>(exports.Env(), "watch"));
   marshal::Export<sys::FlockExclusive>(exports, "flockExclusive");
+  marshal::Export<sys::FlockHeld>(exports, "flockHeld");
   ExportCredentials(exports);
   ExportDispositions(exports);
   ExportDaemon(exports);

@@ -43,7 +43,14 @@ export {
   setParentDeathSignal,
 } from './parentage.js';
 export { pidfdOpen, pidfdSendSignal } from './pidfd.js';
-export { Pidfile, type PidfileError } from './pidfile.js';
+export {
+  Pidfile,
+  type PidfileError,
+  type PidfileReport,
+  type PidfileState,
+  pidfileRead,
+  pidfileSignal,
+} from './pidfile.js';
 export {
   type PreforkMaster,
   type PreforkOptions,

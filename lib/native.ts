@@ -104,6 +104,8 @@ export interface Native {
   ): Watch | number;
 
   flockExclusive(fd: number): number;
+  /** 1, 0, or -errno. */
+  flockHeld(fd: number): number;
 
   userByName(name: string): number;
   groupByName(name: string): number;

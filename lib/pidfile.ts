@@ -19,6 +19,13 @@ import { readPid } from './pidfile/text.js';
 import { clearer, expectSafeFile, expectSafeWay } from './pidfile/trust.js';
 import { integer, path as pathString } from './validate.js';
 
+export {
+  type PidfileReport,
+  type PidfileState,
+  pidfileRead,
+  pidfileSignal,
+} from './pidfile/report.js';
+
 /** The error for a pidfile that somebody else holds. */
 export interface PidfileError extends SystemError {
   /** The process that the file names; absent with EAGAIN. */

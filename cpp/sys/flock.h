@@ -8,4 +8,8 @@ namespace sys {
 // it.
 int FlockExclusive(int fd);
 
+// Whether another description has an exclusive lock: 1, 0, or -errno. Nothing but to take a lock
+// tells, so a shared one is held for the moment between two system calls.
+int FlockHeld(int fd);
+
 }  // namespace sys
