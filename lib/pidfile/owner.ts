@@ -3,6 +3,7 @@ import { type BigIntStats, closeSync } from 'node:fs';
 import { check, type SystemError, systemError } from '../errors.js';
 import { native } from '../native.js';
 import { pidfdSendSignal } from '../pidfd.js';
+import { system } from '../system.js';
 import { holdsLock, startTicks, startTime } from './procfs.js';
 
 /** What times of a file's change and of a process's start may differ by, both being rounded. */
@@ -37,7 +38,7 @@ export class Owner implements Disposable {
   static of(pid: number): Owner | undefined {
     const fd = native.exitDescriptor(pid);
     if (fd >= 0) return new Owner(pid, fd);
-    const error = systemError(fd, 'pidfd_open');
+    const error = systemError(fd, system.exitCall);
     // A thread of another process has this number: EINVAL, from Linux 6.9 on ENOENT.
     if (['ESRCH', 'EINVAL', 'ENOENT'].includes(error.code)) return undefined;
     throw error;
