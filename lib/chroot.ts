@@ -21,6 +21,7 @@ export interface ChrootOptions {
  * Load what the program needs later (modules, ICU and time zone data, /etc/resolv.conf) before.
  *
  * @param path - the directory that becomes `/`: a string, or a `file:` URL.
+ * @param opts - `chdir: false` leaves the working directory alone; see {@link ChrootOptions}.
  * @throws `EPERM` (syscall `chroot`, with `path`) without CAP_SYS_CHROOT, that is, unless root;
  *   `ENOENT`, `ENOTDIR`, `EACCES`, `ELOOP`, `ENAMETOOLONG` for the path. An error with syscall
  *   `chdir` means that the root *has* changed and the working directory has not: the process is not

@@ -77,8 +77,11 @@ export function setUid(uid: number): void {
 
 /** The real, the effective and the saved id. */
 export interface Ids {
+  /** Whose process it is. */
   real: number;
+  /** Whose rights it has. */
   effective: number;
+  /** Whose rights it can take back. */
   saved: number;
 }
 
@@ -153,7 +156,9 @@ function setIds(syscall: string, set: Setter, ids: [unknown, unknown, unknown]):
  * With the effective id 0 given up, capabilities go; only when none of the three is 0 they are gone
  * for good: see {@link dropPrivileges}. The id for the file system follows the effective one.
  *
- * @param real - user id, from 0 to 2^32-2; -1 leaves it as it is. So for the others.
+ * @param real - a user id, from 0 to 2^32-2; -1 leaves it as it is.
+ * @param effective - the same.
+ * @param saved - the same.
  * @throws `EPERM` (syscall `setresuid`) without CAP_SETUID, unless each id is one of the three that
  *   the process has; `EAGAIN` (syscall `fork`) as {@link setgroups}. `TypeError`, `RangeError` for
  *   what is no id, and in a Worker (`ERR_WORKER_UNSUPPORTED_OPERATION`).
@@ -164,13 +169,26 @@ export function setresuid(real: number, effective: number, saved: number): void 
   setIds('setresuid', native.setresuid, [real, effective, saved]);
 }
 
-/** Sets the real, the effective and the saved group id; all else as {@link setresuid}. */
+/**
+ * Sets the real, the effective and the saved group id, of all threads. Capabilities stay: they go by the
+ * user ids.
+ *
+ * @param real - a group id, from 0 to 2^32-2; -1 leaves it as it is.
+ * @param effective - the same.
+ * @param saved - the same.
+ * @throws as {@link setresuid}, with syscall `setresgid` and CAP_SETGID.
+ *
+ * Source: setresgid(2), HP-UX, Linux, FreeBSD; POSIX.1-2024.
+ */
 export function setresgid(real: number, effective: number, saved: number): void {
   setIds('setresgid', native.setresgid, [real, effective, saved]);
 }
 
 /**
  * Tells the real, the effective and the saved user id.
+ *
+ * @returns the three.
+ * @throws nothing.
  *
  * Source: getresuid(2), HP-UX, Linux, FreeBSD; POSIX.1-2024.
  */
@@ -179,7 +197,14 @@ export function getresuid(): Ids {
   return { real, effective, saved };
 }
 
-/** Tells the real, the effective and the saved group id: as {@link getresuid}. */
+/**
+ * Tells the real, the effective and the saved group id.
+ *
+ * @returns the three.
+ * @throws nothing.
+ *
+ * Source: getresgid(2), HP-UX, Linux, FreeBSD; POSIX.1-2024.
+ */
 export function getresgid(): Ids {
   const [real, effective, saved] = native.getresgid();
   return { real, effective, saved };

@@ -12,12 +12,14 @@ export type { DescriptorType } from './system.js';
 
 /** One open descriptor, as {@link openDescriptors} found it. */
 export interface Descriptor {
+  /** Its number. */
   fd: number;
   /**
    * What the kernel calls it: a path, with ` (deleted)` behind it if it has none any more, or a name
    * such as `socket:[8217]`, `pipe:[8218]`, `anon_inode:[eventfd]`.
    */
   target: string;
+  /** What it leads to. */
   type: DescriptorType;
   /** Closed by execve(2): programs that are started do not get it. */
   cloexec: boolean;

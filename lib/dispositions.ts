@@ -144,6 +144,15 @@ export function ignoreSignals(signals: string | number | readonly (string | numb
 const HOW = { block: 1, unblock: 2, set: 3 } as const;
 
 /**
+ * Tells which signals the **main thread** has blocked, and changes nothing.
+ *
+ * @returns the names of the signals.
+ * @throws `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker.
+ *
+ * Source: pthread_sigmask(3), POSIX.1. The same on Linux and FreeBSD.
+ */
+export function signalMask(): string[];
+/**
  * Tells, and changes, which signals the **main thread** has blocked.
  *
  * The mask is one thread's, and libuv's and V8's threads have masks of their own: a signal sent to
@@ -151,8 +160,7 @@ const HOW = { block: 1, unblock: 2, set: 3 } as const;
  * What blocking does do: programs started by exec inherit the mask (`child_process` empties it, as
  * libuv does), and so do {@link fork}'s children and threads made later.
  *
- * @param how - `block` these signals too, `unblock` them, or `set`: block them and no others. Without
- *   arguments nothing is changed.
+ * @param how - `block` these signals too, `unblock` them, or `set`: block them and no others.
  * @param signals - a signal's name or number, or an array of them, which may be empty.
  * @returns the names of the signals that were blocked before the call.
  * @throws `TypeError` (`ERR_INVALID_ARG_VALUE`) for another `how`, unknown names, and for blocking
@@ -162,7 +170,6 @@ const HOW = { block: 1, unblock: 2, set: 3 } as const;
  *
  * Source: pthread_sigmask(3), POSIX.1; daemon(7) step 3. The same on Linux and FreeBSD.
  */
-export function signalMask(): string[];
 export function signalMask(
   how: 'block' | 'unblock' | 'set',
   signals: string | number | readonly (string | number)[],

@@ -11,7 +11,9 @@ export interface SystemError extends Error {
   errno: number;
   /** The man-page name of the call that failed. */
   syscall: string;
+  /** The file that it was about, if there was one. */
   path?: string;
+  /** The second file, of calls with two. */
   dest?: string;
 }
 

@@ -52,6 +52,7 @@ export function dup2(oldFd: number, newFd: number): number {
  * @returns the soft limit RLIMIT_NOFILE, at most 2^31-1. Node raises it to the hard limit when it
  *   starts, so expect 1,048,576 or more where the shell's `ulimit -n` says 1,024. Descriptors opened
  *   under an earlier, higher limit can lie above it.
+ * @throws nothing.
  *
  * Source: getdtablesize(3), 4.4BSD; getrlimit(2), POSIX.1. The same on Linux and FreeBSD.
  */
@@ -99,6 +100,7 @@ export interface CloseRangeOptions {
  * @param first - the first descriptor of the range.
  * @param last - the last one, itself included; it may lie beyond the highest open descriptor. 2^32-1
  *   stands for all.
+ * @param opts - `cloexec`: mark them instead of closing them; see {@link CloseRangeOptions}.
  * @throws `TypeError`, `RangeError` if an argument is not an integer from 0 to 2^32-1, or `last` is
  *   below `first`; `TypeError` for wrong options. Holes, and descriptors whose close fails, are
  *   passed over.

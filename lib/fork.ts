@@ -57,8 +57,9 @@ function scriptObstacles(workers: boolean): string[] {
  *
  * @returns `live`, and if that is false the `reasons` in words; fork() throws `ENOTSUP` with the
  *   same words.
+ * @throws nothing.
  *
- * Platform: on FreeBSD, arm64 and musl the answer is `{ live: false }` with the reason.
+ * Platform: where no live fork was made for it the answer is `{ live: false }` with the reason.
  * Source: daemonkit's own; docs/live-fork.md.
  */
 export function forkSupport(): ForkSupport {

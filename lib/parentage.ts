@@ -13,6 +13,7 @@ import { boolean } from './validate.js';
  * Belongs to the process, is not inherited by the children of {@link fork}, and survives exec.
  * Descendants that are orphans already stay where they are.
  *
+ * @param on - true to become a subreaper, false to be none.
  * @throws `EINVAL` (syscall `prctl`) where the kernel knows no subreapers. `TypeError` if `on` is
  *   not a boolean.
  *
@@ -25,7 +26,14 @@ export function setChildSubreaper(on: boolean): void {
   check(native.setChildSubreaper(boolean(on, 'on')), system.parentageCall);
 }
 
-/** Whether the process is a subreaper: see {@link setChildSubreaper}. */
+/**
+ * Tells whether the process is a subreaper.
+ *
+ * @returns true if it is: see {@link setChildSubreaper}.
+ * @throws as {@link setChildSubreaper}, where the system knows none.
+ *
+ * Source: PR_GET_CHILD_SUBREAPER(2const), prctl(2), Linux; procctl(2), FreeBSD.
+ */
 export function getChildSubreaper(): boolean {
   return check(native.getChildSubreaper(), system.parentageCall) !== 0;
 }
@@ -38,9 +46,9 @@ export function getChildSubreaper(): boolean {
  * begin without), when user or group ids change (setuid, {@link setresuid}, {@link dropPrivileges}:
  * call it after those), and by exec of a set-user-ID or set-group-ID program; it survives other
  * execs. The dying parent sends it with its own rights: one that has dropped to another user than the
- * child's cannot, and nothing comes. "Parent" is the *thread* that made this process: for children of {@link fork} the main
- * thread, which lives as long as its process. With a subreaper around, the signal comes for each
- * parent that ends.
+ * child's cannot, and nothing comes. "Parent" is the *thread* that made this process: for children
+ * of {@link fork} the main thread, which lives as long as its process. With a subreaper around, the
+ * signal comes for each parent that ends.
  *
  * @param signal - a signal's name or number; null or 0 for none.
  * @throws `TypeError`, `RangeError` for what is no signal, and in a Worker
@@ -58,9 +66,12 @@ export function setParentDeathSignal(signal: string | number | null): void {
 }
 
 /**
- * The signal that the process gets when its parent ends, or null: see {@link setParentDeathSignal}.
+ * Tells the signal that the process gets when its parent ends: see {@link setParentDeathSignal}.
  *
+ * @returns the signal's name, or null for none.
  * @throws in a Worker (`ERR_WORKER_UNSUPPORTED_OPERATION`).
+ *
+ * Source: PR_GET_PDEATHSIG(2const), prctl(2), Linux; procctl(2), FreeBSD.
  */
 export function getParentDeathSignal(): string | null {
   if (!isMainThread) throw workerUnsupported('getParentDeathSignal()');

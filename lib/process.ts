@@ -117,9 +117,9 @@ function onProcessEnd(pid: number, callback: () => void): () => void {
  * @param pid - a child of this process, from 1 to 2^31-1.
  * @param opts - `signal`: an AbortSignal that ends the wait; the child is left as it is.
  * @returns a promise of what became of the child: `stopped` and `continued` are false.
- *   It is rejected with `ECHILD` (syscall `waitpid`) if there is no such child; with `ENOSYS`,
- *   `EMFILE` or `ENFILE` (syscall `pidfd_open`, on FreeBSD `kqueue`) if the system has no such call or no descriptor left;
- *   with an `AbortError` (`ABORT_ERR`), its cause the signal's reason, when aborted; with a
+ * @throws (rejects with) `ECHILD` (syscall `waitpid`) if there is no such child; `ENOSYS`, `EMFILE` or
+ *   `ENFILE` (syscall `pidfd_open`, on FreeBSD `kqueue`) if the system has no such call or no
+ *   descriptor left; an `AbortError` (`ABORT_ERR`), its cause the signal's reason, when aborted; a
  *   `TypeError` or `RangeError` for wrong arguments. The child can still be waited for then.
  *
  * Linux: pidfd_open(2), from 5.3 on. FreeBSD: kqueue(2) with EVFILT_PROC; written and compiled for it,
@@ -185,6 +185,9 @@ export function _exit(code: number): never {
  * Tells the process id, as the kernel has it: unlike `process.pid` also right in a copy of the
  * process that something other than {@link fork} made.
  *
+ * @returns the pid.
+ * @throws nothing.
+ *
  * Source: getpid(2), POSIX.1. The same on Linux and FreeBSD.
  */
 export function getpid(): number {
@@ -194,6 +197,9 @@ export function getpid(): number {
 /**
  * Tells the parent's process id, as the kernel has it: that of init, or of the nearest subreaper,
  * once the parent has ended; 0 if the parent is outside of the pid namespace.
+ *
+ * @returns the pid.
+ * @throws nothing.
  *
  * Source: getppid(2), POSIX.1; prctl(2), PR_SET_CHILD_SUBREAPER. The same on Linux and FreeBSD.
  */

@@ -117,10 +117,12 @@ export class Redirection implements Disposable {
     if (signal !== undefined) this.#listener = listenForReopen(signal, () => this.reopen());
   }
 
+  /** The descriptors that lead to the file. */
   get fds(): readonly number[] {
     return this.#fds;
   }
 
+  /** The file, as it is opened anew. */
   get path(): string {
     return this.#path;
   }

@@ -7,6 +7,7 @@ import { signalName } from './signals.js';
 export interface SignalEvent {
   /** The signal's name: `SIGTERM`, `SIGRTMIN+2`. */
   signal: string;
+  /** The signal's number, as this system has it. */
   number: number;
   /** Who sent it by kill(2) or sigqueue(3), or which child's end SIGCHLD tells; 0 is the kernel. */
   pid: number;

@@ -11,6 +11,7 @@ import type { PreforkWorker } from './worker.js';
 export interface WorkerExit {
   /** The worker's seat, from 1 to the number of workers; its successor has the same. */
   id: number;
+  /** Its process id, which may be another's by now. */
   pid: number;
   /** How many reloads there had been when it was forked. */
   generation: number;
