@@ -15,6 +15,7 @@
         "cpp/sys/loop.cc",
         "cpp/sys/listen.cc",
         "cpp/sys/process.cc",
+        "cpp/sys/reexec.cc",
         "cpp/sys/rlimit.cc",
         "cpp/sys/session.cc",
         "cpp/sys/signal_action.cc",

@@ -16,6 +16,7 @@
 #include "sys/listen.h"
 #include "sys/parentage.h"
 #include "sys/process.h"
+#include "sys/reexec.h"
 #include "sys/rlimit.h"
 #include "sys/session.h"
 #include "sys/signal_flag.h"
@@ -127,6 +128,7 @@ void ExportDaemon(Napi::Object exports) {
   marshal::Export<sys::SendRecord>(exports, "sendRecord");
   marshal::Export<sys::AwaitHangup>(exports, "awaitHangup");
   marshal::Export<sys::AwaitBirth>(exports, "awaitBirth");
+  marshal::Export<sys::Reexec>(exports, "reexec");
   marshal::Export<sys::WriteAll>(exports, "writeAll");
   marshal::Export<sys::ResetTerminal>(exports, "resetTerminal");
   marshal::Export<sys::Redirect>(exports, "redirect");

@@ -75,11 +75,17 @@ export function listenFds(opts?: ListenFdsOptions): ListenFd[] {
   return fds.map((fd, at) => ({ fd, name: names[at] || 'unknown' }));
 }
 
+/** The variables that name the process they are meant for. */
+const ADDRESSED = ['LISTEN_PID', 'WATCHDOG_PID'];
+
+/** Those of them that are meant for a process. */
+export function addressedTo(pid: number): string[] {
+  return ADDRESSED.filter((name) => Number(process.env[name]) === pid);
+}
+
 /** After becomeDaemon()'s forks: what was addressed to the launcher is the daemon's. */
 export function addressToSelf(launcher: number): void {
-  for (const name of ['LISTEN_PID', 'WATCHDOG_PID']) {
-    if (Number(process.env[name]) === launcher) process.env[name] = `${process.pid}`;
-  }
+  for (const name of addressedTo(launcher)) process.env[name] = `${process.pid}`;
   // The inode of the launcher's pidfd, by which systemd 258 makes sure of LISTEN_PID.
   delete process.env.LISTEN_PIDFDID;
 }

@@ -43,6 +43,33 @@ export function atFork(hooks: ForkHooks): Disposable {
   return { [Symbol.dispose]: () => void registered.delete(entry) };
 }
 
+/**
+ * Makes a child by `make`, with the parent's hooks around it; those of the child are left to be run.
+ *
+ * @returns what `make` returned: 0 in a child that goes on from here.
+ */
+export function withForkHooks(make: () => number): number {
+  let pid: number;
+  try {
+    runForkHooks('before');
+    pid = make();
+  } catch (error) {
+    runForkHooks('parent');
+    throw error;
+  }
+  if (pid > 0) runParentHooks(pid);
+  return pid;
+}
+
+/** A hook that throws must not hide that there is a child, for which somebody has to wait. */
+function runParentHooks(pid: number): void {
+  try {
+    runForkHooks('parent');
+  } catch (error) {
+    throw error instanceof Error ? Object.assign(error, { pid }) : error;
+  }
+}
+
 /** Runs one phase's hooks; all of them run, then the first error is thrown. */
 export function runForkHooks(phase: keyof ForkHooks): void {
   const hooks = [...registered];

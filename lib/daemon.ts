@@ -4,15 +4,18 @@ import type { Birth } from './daemon/birth.js';
 import { Daemon } from './daemon/daemon.js';
 import { detach, giveUp } from './daemon/launch.js';
 import { type DaemonOptions, planOf } from './daemon/options.js';
-import { runSteps, undoSteps } from './daemon/steps.js';
+import { resume, startAgain, strategyOf } from './daemon/reexec.js';
+import { inStep, runSteps, undoSteps } from './daemon/steps.js';
 import { workerUnsupported } from './errors.js';
+import { fork } from './fork.js';
 
 export type { Daemon } from './daemon/daemon.js';
 export type { DaemonOptions } from './daemon/options.js';
 
 /**
  * Makes the program a daemon. The call returns in the daemon, with all that the script has made so
- * far: sockets that listen go on listening, connections, timers and modules are there.
+ * far: sockets that listen go on listening, connections, timers and modules are there. (Where there
+ * is no live fork the script runs a second time instead: see below.)
  *
  * Under a supervisor, which would take a process that goes to the background for dead, it stays in the
  * foreground, as with `{ detach: false }`; {@link supervisor} tells whether one was found.
@@ -48,15 +51,26 @@ export type { DaemonOptions } from './daemon/options.js';
  * {@link SignalFlag}: who does, decides. The handling is there if nobody had any when the call
  * returned.
  *
+ * **Without live fork**, where {@link forkSupport} says so or with `{ strategy: 'reexec' }`, the
+ * daemon is the same program started again, by the same command line, environment, and directory
+ * that it was in when daemonkit was loaded. The script runs in it from its top, with /dev/null for
+ * standard input, the log for standard output, and standard error on its way to the launcher; there
+ * this call returns, after the `child` hooks of {@link atFork} that the script has registered by
+ * then. Nothing of what the script has made in the launcher is there, but for the descriptors of
+ * `keep`, at the same numbers, and changes of `process.env`. The pidfile stays locked throughout.
+ * A REPL, and a script that comes from standard input, cannot be started again. docs/reexec.md has
+ * more.
+ *
  * @param options - see {@link DaemonOptions}.
  * @returns the daemon's handle on itself. With `{ ready: 'manual' }`, call its `ready()`.
  * @throws in the launcher only. `TypeError`, `RangeError` for wrong options, and in a Worker
  *   (`ERR_WORKER_UNSUPPORTED_OPERATION`). A failed call's error has `step`, as above: `EEXIST`
  *   (`pidfile`, with the running daemon's `pid`), `EAGAIN` (`pidfile`, that daemon has not written
  *   its pid yet), `ENOENT` (`setgroups`, no such user or group), what open(2) and stat(2) say, and
- *   what {@link fork} throws (`fork`). Nothing is left behind then.
+ *   what {@link fork} throws (`fork`); `ENOTSUP` (`fork`) if the program cannot be started again and
+ *   that is the only way. Nothing is left behind then.
  *
- * Linux. Where {@link forkSupport} says that there is no live fork, this throws what fork() throws.
+ * Linux; live fork as {@link fork} tells.
  *
  * Source: daemon(7), "SysV Daemons"; daemon(3) and pidfile(3), FreeBSD; libdaemon.
  */
@@ -64,14 +78,22 @@ export function becomeDaemon(options?: DaemonOptions): Daemon {
   const plan = planOf(options);
   if (!isMainThread) throw workerUnsupported('becomeDaemon()');
   const birth: Birth = { plan, credentials: {}, terminal: new Set() };
+  if (!resume(birth)) begin(birth);
+  return finish(birth);
+}
+
+/** In the launcher, where errors are the script's. */
+function begin(birth: Birth): void {
+  const { plan } = birth;
+  // Before anything is opened.
+  const strategy = inStep('fork', () => strategyOf(plan));
   try {
     runSteps('check', birth);
-    if (plan.detach) detach(birth);
+    if (plan.detach) detach(birth, strategy === 'fork' ? () => fork() : startAgain);
   } catch (error) {
     undoSteps(birth);
     throw error;
   }
-  return finish(birth);
 }
 
 /** In the daemon, where an error shall not come back to the script: it would go on half-born. */

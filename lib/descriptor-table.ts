@@ -2,6 +2,7 @@
 // are the runtime's own, and which were there before the program.
 import { basename } from 'node:path';
 import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads';
+import { ownDescriptors } from './inheritance.js';
 import { native } from './native.js';
 import { type DescriptorType, type Entry, type Identity, system } from './system.js';
 
@@ -80,7 +81,8 @@ function findStart(): void {
   start.pipes = new Set([...still].filter((pipe) => parents.has(pipe)));
   const runtime = ofRuntime(table);
   const used = inUse(table);
-  const inherited = entries.filter(({ fd }) => fd <= 2 || !(runtime.has(fd) || used.has(fd)));
+  const others = new Set([...runtime, ...used, ...ownDescriptors()]);
+  const inherited = entries.filter(({ fd }) => fd <= 2 || !others.has(fd));
   start.inherited = new Map(inherited.map(({ fd, dev, ino }) => [fd, { dev, ino }]));
 }
 

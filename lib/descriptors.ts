@@ -131,19 +131,16 @@ export function closeAll(fds: readonly number[]): void {
 }
 
 /** Passed on purpose: the IPC channel, and a service manager's sockets. */
-function passed(fd: number, listenFds: boolean): boolean {
+function passed(listenFds: boolean): number[] {
   const { NODE_CHANNEL_FD } = process.env;
-  if (NODE_CHANNEL_FD !== undefined && Number(NODE_CHANNEL_FD) === fd) return true;
-  return !listenFds && passedDescriptors().includes(fd);
+  const channel = NODE_CHANNEL_FD === undefined ? [] : [Number(NODE_CHANNEL_FD)];
+  return listenFds ? channel : [...channel, ...passedDescriptors()];
 }
 
 /** What was inherited above 2 and nobody wants. */
 function leaked(table: Table, keep: readonly number[], listenFds = false): Descriptor[] {
-  const used = inUse(table);
-  return describe(table).filter(
-    ({ fd, inherited }) =>
-      inherited && fd > 2 && !used.has(fd) && !keep.includes(fd) && !passed(fd, listenFds),
-  );
+  const spared = new Set([...inUse(table), ...keep, ...passed(listenFds)]);
+  return describe(table).filter(({ fd, inherited }) => inherited && fd > 2 && !spared.has(fd));
 }
 
 /** The device numbers that lead to the terminal: those of 0-2, and /dev/tty. */

@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread } from 'node:worker_threads';
-import { runForkHooks } from './atfork.js';
+import { runForkHooks, withForkHooks } from './atfork.js';
 import { systemError, workerUnsupported } from './errors.js';
 import {
   adoptThreadIds,
@@ -35,13 +35,16 @@ export interface ForkSupport {
 
 const { EAGAIN, ENOTSUP } = constants.errno;
 
+/** The permission model's answer to child processes of every kind. */
+export function permissionObstacles(): string[] {
+  const permission = (process as { permission?: { has(scope: string): boolean } }).permission;
+  if (permission?.has('child') !== false) return [];
+  return ['the permission model does not allow child processes (--allow-child-process)'];
+}
+
 /** Obstacles that only JavaScript can see. */
 function scriptObstacles(workers: boolean): string[] {
-  const reasons: string[] = [];
-  const permission = (process as { permission?: { has(scope: string): boolean } }).permission;
-  if (permission?.has('child') === false) {
-    reasons.push('the permission model does not allow child processes (--allow-child-process)');
-  }
+  const reasons = permissionObstacles();
   if (!workers && liveWorkers() > 0) {
     reasons.push('Worker threads are running (end them first, or pass { workers: true })');
   }
@@ -102,46 +105,24 @@ export function fork(options?: ForkOptions): number {
   const obstacles = scriptObstacles(workers);
   if (obstacles.length > 0) throw notSupported(obstacles.join('; '));
 
-  const pid = forkWithHooks(timeout);
-  if (pid > 0) runParentHooks(pid);
-  return pid;
-}
-
-/** A hook that throws must not hide that there is a child, for which somebody has to wait. */
-function runParentHooks(pid: number): void {
-  try {
-    runForkHooks('parent');
-  } catch (error) {
-    throw error instanceof Error ? Object.assign(error, { pid }) : error;
+  const pid = withForkHooks(() => makeChild(timeout));
+  if (pid === 0) {
+    refreshChild();
+    adoptThreadIds();
+    runForkHooks('child');
   }
+  return pid;
 }
 
 function notSupported(detail: string) {
   return systemError(-ENOTSUP, 'fork', { detail });
 }
 
-function forkWithHooks(timeout: number): number {
-  let pid = -1;
-  try {
-    runForkHooks('before');
-    awaitStartup();
-    const result = native.fork(timeout, inspectorSockets());
-    if (result.errno < 0) {
-      throw systemError(
-        result.errno,
-        result.syscall ?? 'fork',
-        result.reason === undefined ? {} : { detail: result.reason },
-      );
-    }
-    pid = result.pid;
-  } catch (error) {
-    runForkHooks('parent');
-    throw error;
-  }
-  if (pid === 0) {
-    refreshChild();
-    adoptThreadIds();
-    runForkHooks('child');
+function makeChild(timeout: number): number {
+  awaitStartup();
+  const { pid, errno, syscall, reason } = native.fork(timeout, inspectorSockets());
+  if (errno < 0) {
+    throw systemError(errno, syscall ?? 'fork', reason === undefined ? {} : { detail: reason });
   }
   return pid;
 }

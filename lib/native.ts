@@ -132,6 +132,17 @@ export interface Native {
     middle: number,
     timeout: number,
   ): [how: number, code: number, signal: number, text: string];
+  /** cpp/sys/reexec.h: the first child's pid, or -errno. */
+  reexec(
+    program: string,
+    argv: string[],
+    omit: string[],
+    numbered: string[],
+    directory: string,
+    standard: number[],
+    pass: number[],
+    channel: number,
+  ): number;
   writeAll(fd: number, text: string): number;
   resetTerminal(): void;
   redirect(fd: number, target: number, epolls: number[]): number;

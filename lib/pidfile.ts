@@ -141,6 +141,11 @@ export class Pidfile {
     }
   }
 
+  /** The file that another process has opened and locked, and this one has inherited. */
+  static adopt(path: string, fd: number): Pidfile {
+    return new Pidfile(path, fd);
+  }
+
   /** The open file; -1 once it is closed. */
   get fd(): number {
     return this.#fd;

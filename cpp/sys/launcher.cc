@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <optional>
 
 #include "sys/result.h"
@@ -77,11 +78,13 @@ class Wait {
       if (auto outcome = Records()) return *outcome;
       if (ready_ && MiddleGone(deadline)) return Ended(Birth::kReady);
       if (ready_) continue;
-      if (int number = Interruption()) return Ended(Birth::kInterrupted, 0, number);
+      if (int number = Interruption()) {
+        return Ended(Birth::kInterrupted, 0, number, stage_);
+      }
       if (auto outcome = Deaths()) return *outcome;
       auto now = Clock::now();
-      if (channel_ < 0 && now >= closed_ + kGrace) return Ended(Birth::kClosed);
-      if (now >= deadline) return Ended(Birth::kTimeout);
+      if (channel_ < 0 && now >= closed_ + kGrace) return Ended(Birth::kClosed, 0, 0, stage_);
+      if (now >= deadline) return Ended(Birth::kTimeout, 0, 0, stage_);
       Sleep(channel_ < 0 ? std::min(deadline, closed_ + kGrace) : deadline);
     }
   }
@@ -107,9 +110,16 @@ class Wait {
       record[size] = '\0';
       if (record[0] == 'r') ready_ = true;
       if (record[0] == 'f') return Ended(Birth::kFailed, 0, 0, record + 1);
+      if (record[0] == 'e') return CallFailed(record + 1);
+      if (record[0] == 's') stage_ = record + 1;
       if (record[0] == 'p') daemon_ = std::atoi(record + 1);
     }
     return std::nullopt;
+  }
+
+  static Outcome CallFailed(const char* told) {
+    const char* call = std::strchr(told, ' ');
+    return Ended(Birth::kCallFailed, -std::atoi(told), 0, call == nullptr ? "" : call + 1);
   }
 
   int Interruption() {
@@ -152,7 +162,7 @@ class Wait {
       return std::nullopt;
     }
     bool exited = info.si_code == CLD_EXITED;
-    return Ended(who, exited ? info.si_status : 0, exited ? 0 : info.si_status);
+    return Ended(who, exited ? info.si_status : 0, exited ? 0 : info.si_status, stage_);
   }
 
   void Relay() {
@@ -205,6 +215,7 @@ class Wait {
   pid_t middle_;
   pid_t daemon_ = 0;
   bool ready_ = false;
+  std::string stage_;
   Clock::time_point closed_{};
 };
 

@@ -16,15 +16,18 @@ enum class Birth : int {
   kTimeout = 5,      //
   kInterrupted = 6,  // the signal that the launcher was sent
   kError = 7,        // -errno of a call that the wait needs
+  kCallFailed = 8,   // -errno of a call on the way to the daemon; the text is its name
 };
 
 // {how, exit code or -errno, signal, text}
 using Outcome = std::tuple<int, int, int, std::string>;
 
 // Waits for records on `channel`: "p<pid>" announces the daemon, "r" says ready, "f<text>" says
-// why not. Meanwhile copies `relay` (the daemon's standard error) to descriptor 2 and to `log`
-// unless that is -1. `middle` is the first fork's child. Unless the outcome is kReady, everything
-// that descends from `middle` has been ended and reaped on return.
+// why not, "e<errno> <call>" what could not be done; "s<text>" tells how far the daemon is, which
+// becomes the text of the outcomes kDied, kClosed, kTimeout and kInterrupted. Meanwhile copies
+// `relay` (the daemon's standard error) to descriptor 2 and to `log` unless that is -1. `middle` is
+// the first fork's child. Unless the outcome is kReady, everything that descends from `middle` has
+// been ended and reaped on return.
 //
 // It replaces the handlers of SIGCHLD, SIGHUP, SIGINT, SIGQUIT and SIGTERM for good: the launcher
 // does nothing after it but to _exit.

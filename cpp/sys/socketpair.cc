@@ -32,7 +32,8 @@ std::vector<int> Socketpair(bool records) {
 int SendRecord(int fd, const std::string& record) {
   ssize_t sent;
   do {
-    sent = send(fd, record.data(), record.size(), MSG_NOSIGNAL);
+    // Without MSG_EOR FreeBSD 15 appends to a record (uipc_sosend_stream_or_seqpacket).
+    sent = send(fd, record.data(), record.size(), MSG_NOSIGNAL | MSG_EOR);
   } while (sent < 0 && errno == EINTR);
   return sent < 0 ? -errno : 0;
 }

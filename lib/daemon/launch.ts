@@ -45,7 +45,7 @@ function close({ channel, relay }: Lines): void {
 }
 
 /** Tells the launcher; false if there is none any more. */
-export function tell(channel: number, record: `${'p' | 'r' | 'f'}${string}`): boolean {
+export function tell(channel: number, record: `${'p' | 'r' | 'f' | 's'}${string}`): boolean {
   return native.sendRecord(channel, record) === 0;
 }
 
@@ -58,10 +58,13 @@ export function giveUp(lines: Lines, error: unknown): never {
 /**
  * Makes this process a launcher, and a grandchild of it what becomes the daemon.
  *
- * @returns in the grandchild only. The launcher exits when the daemon is ready, or cannot be.
+ * @param start - makes the first child, which is to have these lines: 0 in a copy of this process,
+ *   the child's pid in the launcher.
+ * @returns in the grandchild only, if it is a copy. The launcher exits when the daemon is ready, or
+ *   cannot be.
  * @throws in the launcher, if it could not fork: `step` is `fork`.
  */
-export function detach(birth: Birth): void {
+export function detach(birth: Birth, start: (birth: Birth, lines: Lines) => number): void {
   const launcher = process.pid;
   const ends = inStep('fork', openLines);
   // Orphans of the launcher shall come to it, so that it learns how its grandchild ended.
@@ -69,9 +72,9 @@ export function detach(birth: Birth): void {
   let middle: number;
   try {
     setChildSubreaper(true);
-    // What the thread pool is at would be done twice: its threads run in the launcher too.
+    // What the thread pool is at would be done twice by a copy, and cut off by the launcher's end.
     native.quiesce(1000);
-    middle = inStep('fork', () => fork());
+    middle = inStep('fork', () => start(birth, ends.daemon));
   } catch (error) {
     // An atFork hook may also throw in the copy, where nobody shall go on with the script.
     if (process.pid !== launcher) giveUp(ends.daemon, error);

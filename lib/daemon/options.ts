@@ -47,10 +47,20 @@ export interface DaemonOptions {
   group?: string | number;
   /** Runs in the daemon with all privileges, before `chroot`, `user` and `group`. */
   privileged?: () => void;
-  /** Descriptors that stay as they are, inherited or of the terminal. Default: none. */
+  /**
+   * Descriptors that stay as they are, inherited or of the terminal; with the strategy `reexec` also
+   * those that the script has opened, such as a listening socket. Default: none.
+   */
   keep?: readonly number[];
   /** Close the descriptors that whoever started the program has left open. Default: true. */
   closeInherited?: boolean;
+  /**
+   * The way from launcher to daemon. `fork`: by live fork, so that the daemon has what the script has
+   * made. `reexec`: the daemon is the same program, started again from its top; the script runs a
+   * second time, and its call of becomeDaemon() returns. `auto`: `fork`, or `reexec` where
+   * forkSupport() says that there is no live fork. Default: `auto`.
+   */
+  strategy?: 'auto' | 'fork' | 'reexec';
   /**
    * When the launcher may report success: `auto`, when becomeDaemon() returns in the daemon;
    * `manual`, when the daemon calls `ready()`. Default: `auto`.
@@ -85,6 +95,7 @@ export interface Plan {
   privileged: (() => void) | undefined;
   keep: readonly number[];
   closeInherited: boolean;
+  strategy: 'auto' | 'fork' | 'reexec';
   ready: 'auto' | 'manual';
   timeout: number;
   detach: boolean;
@@ -105,6 +116,7 @@ const KNOWN = [
   'privileged',
   'keep',
   'closeInherited',
+  'strategy',
   'ready',
   'timeout',
   'detach',
@@ -137,9 +149,12 @@ function nameOrId(value: unknown, name: string): string | number {
   throw invalidArgType(name, 'of type string or number', value);
 }
 
-function readiness(value: unknown, name: string): 'auto' | 'manual' {
-  if (value === 'auto' || value === 'manual') return value;
-  throw invalidArgValue(name, value, "must be 'auto' or 'manual'");
+function oneOf<T extends string>(...allowed: T[]): (value: unknown, name: string) => T {
+  return (value, name) => {
+    const found = allowed.find((word) => word === value);
+    if (found !== undefined) return found;
+    throw invalidArgValue(name, value, `must be one of: ${allowed.join(', ')}`);
+  };
 }
 
 function detachment(value: unknown, name: string): boolean | 'auto' {
@@ -170,7 +185,8 @@ export function planOf(value: unknown): Plan {
     privileged: given(from, 'privileged', func) as (() => void) | undefined,
     keep: notifyFd === undefined ? keep : [...keep, notifyFd],
     closeInherited: given(from, 'closeInherited', boolean) ?? true,
-    ready: given(from, 'ready', readiness) ?? 'auto',
+    strategy: given(from, 'strategy', oneOf('auto', 'fork', 'reexec')) ?? 'auto',
+    ready: given(from, 'ready', oneOf('auto', 'manual')) ?? 'auto',
     timeout: given(from, 'timeout', milliseconds) ?? 30_000,
     detach: detach === 'auto' ? notifyFd === undefined && supervisor() === null : detach,
     notifyFd,

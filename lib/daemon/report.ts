@@ -27,30 +27,44 @@ export interface Verdict {
   exitCode: number;
 }
 
+/** How far the daemon was, if it has told. */
+const at = (stage: string) => (stage === '' ? '' : `; ${stage}`);
+
 const byExit = (code: number, signal: number) => (signal === 0 ? code || 1 : 128 + signal);
+
+/** What cpp/sys/reexec.cc could not do; what is neither fork nor setsid prepares the execve. */
+function failedCall(errno: number, call: string): SystemError {
+  const step = call === 'fork' || call === 'setsid' ? call : 'execve';
+  const at = call === 'execve' ? { path: process.execPath } : {};
+  return Object.assign(systemError(errno, call, at), { step });
+}
 
 /** cpp/sys/launcher.h's Birth: the place in the list is the number there. */
 const VERDICTS: ((code: number, signal: number, text: string, timeout: number) => Verdict)[] = [
   () => ({ message: '', exitCode: 0 }),
   (_code, _signal, text) => ({ message: text, exitCode: 1 }),
-  (code, signal) => ({
-    message: `it ${ending(code, signal)} before it was ready`,
+  (code, signal, stage) => ({
+    message: `it ${ending(code, signal)} before it was ready${at(stage)}`,
     exitCode: byExit(code, signal),
   }),
   (code, signal) => ({
     message: `the process between launcher and daemon ${ending(code, signal)}`,
     exitCode: byExit(code, signal),
   }),
-  () => ({ message: 'it closed the line to the launcher before it was ready', exitCode: 1 }),
-  (_code, _signal, _text, timeout) => ({
-    message: `it was not ready within ${timeout} ms, and was ended`,
+  (_code, _signal, stage) => ({
+    message: `it closed the line to the launcher before it was ready${at(stage)}`,
     exitCode: 1,
   }),
-  (_code, signal) => ({
-    message: `${signalName(signal)} ended the launcher before the daemon was ready`,
+  (_code, _signal, stage, timeout) => ({
+    message: `it was not ready within ${timeout} ms, and was ended${at(stage)}`,
+    exitCode: 1,
+  }),
+  (_code, signal, stage) => ({
+    message: `${signalName(signal)} ended the launcher before the daemon was ready${at(stage)}`,
     exitCode: 128 + signal,
   }),
   (code) => ({ message: systemError(code, 'pipe2').message, exitCode: 1 }),
+  (code, _signal, call) => ({ message: describe(failedCall(code, call)), exitCode: 1 }),
 ];
 
 export function verdictOf(

@@ -49,7 +49,9 @@ export const STEPS: readonly Step[] = [
   {
     name: 'pidfile',
     check: (birth) => {
-      if (birth.plan.pidFile !== undefined) birth.pidfile = Pidfile.open(birth.plan.pidFile);
+      const { pidFile } = birth.plan;
+      // A program that was started again has it from its launcher.
+      if (pidFile !== undefined) birth.pidfile ??= Pidfile.open(pidFile);
     },
     undo: ({ pidfile }) => void pidfile?.remove(),
     run: ({ pidfile }) => pidfile?.write(),
