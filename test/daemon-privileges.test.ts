@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { chownSync, existsSync, mkdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
-import { ask, Nest } from './tools/daemons.js';
+import { ask, bothWays, Nest } from './tools/daemons.js';
 import { needsRoot } from './tools/needs.js';
 import { status, threadIds } from './tools/proc.js';
 
@@ -24,18 +24,21 @@ function without(...capabilities: string[]): string[] {
   return ['setpriv', `--bounding-set=${capabilities.map((name) => `-${name}`).join()}`];
 }
 
-test('user: all ids of all threads, and none of the old groups', needsRoot, async (t) => {
-  const nest = new Nest(t);
-  const under = ['setpriv', '--groups=0,4,24'];
-  const { pid, port } = await nest.start('serve', { user: 'nobody' }, { under });
-  assert.deepEqual(ids(pid, 'Uid'), Array(4).fill(NOBODY));
-  assert.deepEqual(ids(pid, 'Gid'), Array(4).fill(NOBODY));
-  assert.deepEqual(groups(pid), [NOBODY]);
-  const { CapPrm, CapEff } = status(pid);
-  assert.deepEqual([CapPrm, CapEff].map(Number), [0, 0]);
-  assert.equal((await ask(port, '/log')).pid, pid);
-  assert.match(nest.logged(), /^to stdout$/m, 'the log was opened before');
-});
+bothWays(
+  'user: all ids of all threads, and none of the old groups',
+  async (nest) => {
+    const under = ['setpriv', '--groups=0,4,24'];
+    const { pid, port } = await nest.start('serve', { user: 'nobody' }, { under });
+    assert.deepEqual(ids(pid, 'Uid'), Array(4).fill(NOBODY));
+    assert.deepEqual(ids(pid, 'Gid'), Array(4).fill(NOBODY));
+    assert.deepEqual(groups(pid), [NOBODY]);
+    const { CapPrm, CapEff } = status(pid);
+    assert.deepEqual([CapPrm, CapEff].map(Number), [0, 0]);
+    assert.equal((await ask(port, '/log')).pid, pid);
+    assert.match(nest.logged(), /^to stdout$/m, 'the log was opened before');
+  },
+  needsRoot,
+);
 
 test('user and group by number, and a group alone', needsRoot, async (t) => {
   const nest = new Nest(t);
@@ -72,21 +75,24 @@ test('the pidfile is removed if the user may, and emptied otherwise', needsRoot,
   assert.equal(existsSync(pidFile), false);
 });
 
-test('chroot: root and working directory, the old log, no pidfile left', needsRoot, async (t) => {
-  const nest = new Nest(t);
-  const jail = `${nest.directory}/jail`;
-  mkdirSync(`${jail}/var/run`, { recursive: true });
-  const pidFile = `${jail}/var/run/d.pid`;
-  const { code, port } = await nest.launch('serve', { chroot: jail, pidFile });
-  assert.equal(code, 0);
-  const pid = Number(readFileSync(pidFile, 'utf8'));
-  assert.equal(readlinkSync(`/proc/${pid}/root`), jail);
-  assert.equal(readlinkSync(`/proc/${pid}/cwd`), jail);
-  assert.equal((await ask(port, '/log')).cwd, '/');
-  assert.match(nest.logged(), /^to stdout$/m);
-  await nest.end(pid);
-  assert.equal(existsSync(pidFile), false);
-});
+bothWays(
+  'chroot: root and working directory, the old log, no pidfile left',
+  async (nest) => {
+    const jail = `${nest.directory}/jail`;
+    mkdirSync(`${jail}/var/run`, { recursive: true });
+    const pidFile = `${jail}/var/run/d.pid`;
+    const { code, port } = await nest.launch('serve', { chroot: jail, pidFile });
+    assert.equal(code, 0);
+    const pid = Number(readFileSync(pidFile, 'utf8'));
+    assert.equal(readlinkSync(`/proc/${pid}/root`), jail);
+    assert.equal(readlinkSync(`/proc/${pid}/cwd`), jail);
+    assert.equal((await ask(port, '/log')).cwd, '/');
+    assert.match(nest.logged(), /^to stdout$/m);
+    await nest.end(pid);
+    assert.equal(existsSync(pidFile), false);
+  },
+  needsRoot,
+);
 
 test('chroot, user and a directory inside; a pidfile outside is emptied', needsRoot, async (t) => {
   const nest = new Nest(t);

@@ -6,7 +6,7 @@ import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { ask, Nest, until } from './tools/daemons.js';
+import { ask, bothWays, Nest, until } from './tools/daemons.js';
 import { descriptors, stat, status } from './tools/proc.js';
 
 const TERMINAL = fileURLToPath(new URL('../../test/tools/terminal.py', import.meta.url));
@@ -19,16 +19,14 @@ async function cpuTicks(pid: number, milliseconds: number): Promise<number> {
   return used() - before;
 }
 
-test('it serves on the socket that was opened before', async (t) => {
-  const nest = new Nest(t);
+bothWays('it serves on the socket that was opened before', async (nest) => {
   const { port, pid, stdout } = await nest.start('serve');
   assert.deepEqual(await ask(port), { pid, ppid: 1, cwd: '/', stdinEnded: false });
   assert.equal(stdout, `port ${port}\n`, 'the launcher runs no exit listeners');
   assert.deepEqual(nest.processes(), [pid]);
 });
 
-test('it has a session that it does not lead, and no terminal', async (t) => {
-  const nest = new Nest(t);
+bothWays('it has a session that it does not lead, and no terminal', async (nest) => {
   const { pid } = await nest.start('serve');
   const [, ppid, pgrp, session, tty] = stat(pid);
   assert.equal(ppid, '1');
@@ -38,8 +36,7 @@ test('it has a session that it does not lead, and no terminal', async (t) => {
   assert.equal(tty, '0');
 });
 
-test('working directory and umask: the defaults, and what is asked for', async (t) => {
-  const nest = new Nest(t);
+bothWays('working directory and umask: the defaults, and what is asked for', async (nest) => {
   const first = await nest.start('serve');
   assert.equal(readlinkSync(`/proc/${first.pid}/cwd`), '/');
   assert.equal(status(first.pid).Umask, '0022');
@@ -50,8 +47,7 @@ test('working directory and umask: the defaults, and what is asked for', async (
   assert.equal(status(second.pid).Umask, '0027');
 });
 
-test('no signal is ignored or blocked that Node does not ignore itself', async (t) => {
-  const nest = new Nest(t);
+bothWays('no signal is ignored or blocked that Node does not ignore itself', async (nest) => {
   const { pid } = await nest.start('serve', {}, { under: ['nohup'] });
   const { SigIgn, SigBlk } = status(pid);
   // SIGPIPE (13) and SIGXFSZ (25).
@@ -59,8 +55,7 @@ test('no signal is ignored or blocked that Node does not ignore itself', async (
   assert.equal(BigInt(`0x${SigBlk}`), 0n);
 });
 
-test('SIGTERM ends it with its exit listeners, and removes the pidfile', async (t) => {
-  const nest = new Nest(t);
+bothWays('SIGTERM ends it with its exit listeners, and removes the pidfile', async (nest) => {
   const { pid } = await nest.start('serve');
   assert.equal(readFileSync(nest.pidFile, 'utf8'), `${pid}\n`);
   await nest.end(pid);
@@ -101,8 +96,7 @@ test('disposed, it has no pidfile and the default SIGTERM, and goes on', async (
   assert.equal(nest.logged(), '', 'killed');
 });
 
-test('a second start says which process runs, and harms nothing', async (t) => {
-  const nest = new Nest(t);
+bothWays('a second start says which process runs, and harms nothing', async (nest) => {
   const { pid, port } = await nest.start('serve');
   const { code, stderr } = await nest.launch('serve');
   assert.equal(code, 1);
@@ -117,8 +111,7 @@ test('a second start says which process runs, and harms nothing', async (t) => {
   assert.notEqual((await nest.start('serve')).pid, pid);
 });
 
-test('console and process.stdout go to the log, which is appended to', async (t) => {
-  const nest = new Nest(t);
+bothWays('console and process.stdout go to the log, which is appended to', async (nest) => {
   writeFileSync(nest.log, 'of yesterday\n');
   const { pid, port } = await nest.start('serve');
   await ask(port, '/log');
@@ -126,8 +119,7 @@ test('console and process.stdout go to the log, which is appended to', async (t)
   await nest.end(pid);
 });
 
-test('standard output and error can have a file each, or none', async (t) => {
-  const nest = new Nest(t);
+bothWays('standard output and error can have a file each, or none', async (nest) => {
   const stderr = `${nest.directory}/err.log`;
   const first = await nest.start('serve', { stderr });
   await ask(first.port, '/log');
@@ -142,8 +134,7 @@ test('standard output and error can have a file each, or none', async (t) => {
   assert.deepEqual([table[0], table[1], table[2]], Array(3).fill('/dev/null'));
 });
 
-test('it starts with the standard descriptors closed', async (t) => {
-  const nest = new Nest(t);
+bothWays('it starts with the standard descriptors closed', async (nest) => {
   const under = ['sh', '-c', 'exec "$@" <&- >&- 2>&-', 'sh'];
   const { pid } = await nest.start('serve', {}, { under });
   const table = descriptors(pid);
@@ -177,8 +168,7 @@ test('pipes that were its standard streams are given up, even one that it was re
   assert.ok((await cpuTicks(pid, 500)) <= 5, 'it spins');
 });
 
-test('$(...) around the launcher ends with it', async (t) => {
-  const nest = new Nest(t);
+bothWays('$(...) around the launcher ends with it', async (nest) => {
   const script = 'said=$("$@" 2>&1); echo "$? $said"';
   const { code, stdout } = await nest.launch('serve', {}, { under: ['bash', '-c', script, 'sh'] });
   assert.equal(code, 0);
@@ -186,8 +176,7 @@ test('$(...) around the launcher ends with it', async (t) => {
   assert.equal(nest.processes().length, 1);
 });
 
-test('what the starter left open is closed, but not what is to be kept', async (t) => {
-  const nest = new Nest(t);
+bothWays('what the starter left open is closed, but not what is to be kept', async (nest) => {
   const file = `${nest.directory}/leaked`;
   const under = ['sh', '-c', `exec 7>${file} 8>${file}; exec "$@"`, 'sh'];
   const leaked = (pid: number) =>
@@ -214,13 +203,15 @@ test('a fork of the daemon neither holds nor removes the pidfile', async (t) => 
   assert.equal(nest.pid(), pid);
 });
 
-test('with ready: manual, the launcher waits; early words reach it and the log', async (t) => {
-  const nest = new Nest(t);
-  const { code, stderr, milliseconds } = await nest.launch('late');
-  assert.deepEqual({ code, stderr }, { code: 0, stderr: 'early words\n' });
-  assert.ok(milliseconds >= 300, `${milliseconds} ms`);
-  await until('late words', () => nest.logged() === 'early words\nlate words\n');
-});
+bothWays(
+  'with ready: manual, the launcher waits; early words reach it and the log',
+  async (nest) => {
+    const { code, stderr, milliseconds } = await nest.launch('late');
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: 'early words\n' });
+    assert.ok(milliseconds >= 300, `${milliseconds} ms`);
+    await until('late words', () => nest.logged() === 'early words\nlate words\n');
+  },
+);
 
 test('detach: false keeps process, session and streams, and throws errors', async (t) => {
   const nest = new Nest(t);
@@ -269,9 +260,14 @@ async function onTerminal(t: TestContext, nest: Nest, scenario: string, typed = 
   return { output, hangUp, port: Number(/port (\d+)/.exec(output)?.[1]) };
 }
 
-for (const scenario of ['serve', 'tty']) {
-  test(`${scenario}: nothing of the terminal is left, and it serves after a hang-up`, async (t) => {
-    const nest = new Nest(t);
+for (const [strategy, scenario] of [
+  ['fork', 'serve'],
+  ['fork', 'tty'],
+  ['reexec', 'serve'],
+] as const) {
+  const what = 'nothing of the terminal is left, and it serves after a hang-up';
+  test(`${strategy}, ${scenario}: ${what}`, async (t) => {
+    const nest = new Nest(t, strategy);
     const { output, hangUp, port } = await onTerminal(t, nest, scenario);
     assert.match(output, /launcher: 0/);
     const pid = nest.pid();
@@ -296,8 +292,7 @@ for (const scenario of ['serve', 'tty']) {
   });
 }
 
-test('^C on a terminal that the script had made raw ends launcher and daemon', async (t) => {
-  const nest = new Nest(t);
+bothWays('^C on a raw terminal ends launcher and daemon', async (nest, t) => {
   const { output, hangUp } = await onTerminal(t, nest, 'hangsRaw', '\x03');
   assert.match(output, /SIGINT ended the launcher before the daemon was ready/);
   assert.match(output, /launcher: 130/);

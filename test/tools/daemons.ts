@@ -4,7 +4,7 @@ import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { DaemonOptions } from 'daemonkit';
@@ -55,7 +55,10 @@ export class Nest {
   readonly log: string;
   readonly #mark = `DAEMONKIT_TEST=${randomUUID()}`;
 
-  constructor(t: TestContext) {
+  constructor(
+    t: TestContext,
+    readonly strategy: 'fork' | 'reexec' = 'fork',
+  ) {
     this.directory = scratch(t);
     this.pidFile = join(this.directory, 'd.pid');
     this.log = join(this.directory, 'd.log');
@@ -65,7 +68,8 @@ export class Nest {
   /** The command line of a launcher. */
   command(scenario: string, options: DaemonOptions = {}): string[] {
     const program = fileURLToPath(new URL('../fixtures/daemon.js', import.meta.url));
-    const all = { pidFile: this.pidFile, log: this.log, ...options };
+    const { strategy, pidFile, log } = this;
+    const all = { strategy, pidFile, log, ...options };
     return [process.execPath, program, scenario, JSON.stringify(all)];
   }
 
@@ -158,6 +162,17 @@ export class Nest {
   async sweep(): Promise<void> {
     for (const pid of this.processes()) process.kill(pid, 'SIGKILL');
     await until('nothing is left', () => this.processes().length === 0);
+  }
+}
+
+/** One test for each strategy: what a daemon is does not depend on how it came to be. */
+export function bothWays(
+  name: string,
+  body: (nest: Nest, t: TestContext) => Promise<void>,
+  options: { skip?: string | false } = {},
+): void {
+  for (const strategy of ['fork', 'reexec'] as const) {
+    test(`${strategy}: ${name}`, options, (t) => body(new Nest(t, strategy), t));
   }
 }
 
