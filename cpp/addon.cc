@@ -147,6 +147,7 @@ void ExportCredentials(Napi::Object exports) {
   marshal::Export<sys::UserByName>(exports, "userByName");
   marshal::Export<sys::GroupByName>(exports, "groupByName");
   marshal::Export<sys::LoginGroup>(exports, "loginGroup");
+  marshal::Export<sys::UserEntry>(exports, "userEntry");
   marshal::Export<sys::SupplementaryGroups>(exports, "supplementaryGroups");
   marshal::Export<sys::Setgroups>(exports, "setgroups");
   marshal::Export<sys::Setresuid>(exports, "setresuid");
@@ -154,6 +155,7 @@ void ExportCredentials(Napi::Object exports) {
   marshal::Export<sys::Getresuid>(exports, "getresuid");
   marshal::Export<sys::Getresgid>(exports, "getresgid");
   marshal::Export<sys::HasCapabilities>(exports, "hasCapabilities");
+  marshal::Export<sys::SetNoNewPrivileges>(exports, "setNoNewPrivileges");
 }
 
 void ExportListen(Napi::Object exports) {

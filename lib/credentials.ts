@@ -51,6 +51,23 @@ export function lookUp(user?: string | number, group?: string | number): Credent
   return credentials;
 }
 
+/** A user's entry in the user database. */
+export interface Account {
+  name: string;
+  /** The home directory. */
+  home: string;
+  /** The login shell. */
+  shell: string;
+}
+
+/** Looks up who a uid is; undefined if the user database does not know it. */
+export function account(uid: number): Account | undefined {
+  const [result, name, home, shell] = native.userEntry(uid);
+  if (result === -constants.errno.ENOENT) return undefined;
+  check(result, 'getpwuid');
+  return { name, home, shell };
+}
+
 function memberships(uid: number, gid: number): number[] {
   const groups = native.supplementaryGroups(uid, gid);
   found(groups[0] ?? gid, 'getgrouplist', 'user');
@@ -61,18 +78,9 @@ function sameSet(one: number[], other: number[]): boolean {
   return [...new Set(one)].sort().join() === [...new Set(other)].sort().join();
 }
 
-/** setgroups(2), unless the groups are these already: that needs no privilege. */
-export function setGroups(groups: number[]): void {
-  if (!sameSet(process.getgroups?.() ?? [], groups)) setgroups(groups);
-}
-
-/** Node's calls, because they reach all threads, as POSIX wants it and the kernel does not do it. */
-export function setGid(gid: number): void {
-  if (process.getgid?.() !== gid || process.getegid?.() !== gid) process.setgid?.(gid);
-}
-
-export function setUid(uid: number): void {
-  if (process.getuid?.() !== uid || process.geteuid?.() !== uid) process.setuid?.(uid);
+/** Whether the supplementary groups are these, so that there is nothing to set, nor to be allowed. */
+export function inGroups(groups: number[]): boolean {
+  return sameSet(process.getgroups?.() ?? [], groups);
 }
 
 /** The real, the effective and the saved id. */

@@ -2,15 +2,18 @@
 import { isMainThread } from 'node:worker_threads';
 import type { Birth } from './daemon/birth.js';
 import { Daemon } from './daemon/daemon.js';
+import { dryRun, type PlannedStep } from './daemon/dry-run.js';
 import { detach, giveUp } from './daemon/launch.js';
-import { type DaemonOptions, planOf } from './daemon/options.js';
+import { type DaemonOptions, type DryRunOptions, planOf } from './daemon/options.js';
 import { resume, startAgain, strategyOf } from './daemon/reexec.js';
 import { inStep, runSteps, undoSteps } from './daemon/steps.js';
 import { workerUnsupported } from './errors.js';
 import { fork } from './fork.js';
 
 export type { Daemon } from './daemon/daemon.js';
-export type { DaemonOptions } from './daemon/options.js';
+export type { PlannedStep } from './daemon/dry-run.js';
+export type { EnvironmentOptions } from './daemon/environment.js';
+export type { DaemonOptions, DryRunOptions } from './daemon/options.js';
 
 /**
  * Makes the program a daemon. The call returns in the daemon, with all that the script has made so
@@ -30,17 +33,20 @@ export type { DaemonOptions } from './daemon/options.js';
  *
  * The steps, in this order:
  *
- * 1. in the launcher, where errors are thrown: the directories exist, user and group are known, the
- *    pidfile is locked, /dev/null and the log files are open;
+ * 1. in the launcher, where errors are thrown: the directories exist, user and group are known and
+ *    the process may become them, the pidfile is locked, /dev/null and the log files are open;
  * 2. `fork`, `setsid`, `fork`: the daemon has a session without a terminal, and cannot get one, as it
  *    does not lead the session;
  * 3. `umask`, `chdir`, `pidfile` (written), `privileged` (the hook);
- * 4. `chroot`, `setgroups`, `setgid`, `setuid`, `drop`: proves that root cannot be regained;
+ * 4. `descriptors`, `chroot`, `setgroups`, `setgid`, `setuid`, `drop`: proves that root cannot be
+ *    regained; `noNewPrivileges`;
  * 5. `stdio`: 0, 1, 2 and every other descriptor of the terminal lead to /dev/null or the logs.
  *    `process.stdin` has ended; `process.stdout`, `process.stderr` and `console` write to the logs;
  * 6. `inherited`: closes what whoever started the program has left open; that is, what was open when
  *    daemonkit was loaded and is not in use by the event loop;
- * 7. `signals`: ignored signals get their default action, and the mask is emptied; listeners stay.
+ * 7. `signals`: ignored signals get their default action, and the mask is emptied; listeners stay;
+ * 8. `environment`: what belongs to terminal, login and shell is removed;
+ * 9. `ready`.
  *
  * **The pidfile** is locked as long as the daemon runs, by the rules of pidfile(3). It is removed
  * when the daemon exits, but only emptied if it lies outside of the chroot or in a directory that
@@ -62,22 +68,32 @@ export type { DaemonOptions } from './daemon/options.js';
  * more.
  *
  * @param options - see {@link DaemonOptions}.
- * @returns the daemon's handle on itself. With `{ ready: 'manual' }`, call its `ready()`.
+ * @returns the daemon's handle on itself. With `{ ready: 'manual' }`, call its `ready()`. With
+ *   `{ dryRun: true }` the plan: the steps that these options make, in their order, each with its
+ *   number in daemon(7) and whether its precondition is met. All preconditions are looked at, none
+ *   is thrown, the hook is not called; no file is made or changed, nothing stays open. A pidfile that
+ *   is there is locked for a moment, to see whether a daemon holds it.
  * @throws in the launcher only. `TypeError`, `RangeError` for wrong options, and in a Worker
  *   (`ERR_WORKER_UNSUPPORTED_OPERATION`). A failed call's error has `step`, as above: `EEXIST`
  *   (`pidfile`, with the running daemon's `pid`), `EAGAIN` (`pidfile`, that daemon has not written
- *   its pid yet), `ENOENT` (`setgroups`, no such user or group), what open(2) and stat(2) say, and
- *   what {@link fork} throws (`fork`); `ENOTSUP` (`fork`) if the program cannot be started again and
- *   that is the only way. Nothing is left behind then.
+ *   its pid yet), `ENOENT` (`setgroups`, no such user or group), `EPERM` (`chroot`, `setgroups`,
+ *   `setgid`, `setuid`: not allowed; `chroot` also for a directory that is open and leads out of it),
+ *   `ERR_PRIVILEGES_KEPT` (`drop`: an io_uring ring would go on as root), what open(2) and stat(2)
+ *   say, and what {@link fork} throws (`fork`); `ENOTSUP` (`fork`) if the program cannot be started
+ *   again and that is the only way. Nothing is left behind then.
  *
  * Linux; live fork as {@link fork} tells.
  *
  * Source: daemon(7), "SysV Daemons"; daemon(3) and pidfile(3), FreeBSD; libdaemon.
  */
-export function becomeDaemon(options?: DaemonOptions): Daemon {
+export function becomeDaemon(options?: DaemonOptions): Daemon;
+export function becomeDaemon(options: DryRunOptions): PlannedStep[];
+export function becomeDaemon(options?: DaemonOptions | DryRunOptions): Daemon | PlannedStep[];
+export function becomeDaemon(options?: DaemonOptions | DryRunOptions): Daemon | PlannedStep[] {
   const plan = planOf(options);
   if (!isMainThread) throw workerUnsupported('becomeDaemon()');
   const birth: Birth = { plan, credentials: {}, terminal: new Set() };
+  if (plan.dryRun) return dryRun(birth);
   if (!resume(birth)) begin(birth);
   return finish(birth);
 }

@@ -157,6 +157,10 @@ export interface Survey {
   terminals: number[];
   /** What whoever started this program has left open. */
   inherited: number[];
+  /** Directories that somebody has open, which lead out of a chroot. */
+  directories: { fd: number; target: string }[];
+  /** io_uring rings. */
+  rings: number[];
 }
 
 /**
@@ -173,6 +177,8 @@ export function survey(terminal: Set<number>, keep: readonly number[]): Survey {
     epolls: of('epoll'),
     terminals: of('tty').filter((fd) => !keep.includes(fd) && terminal.has(fstatSync(fd).rdev)),
     inherited: leaked(table, keep).map(({ fd }) => fd),
+    rings: of('io_uring'),
+    directories: table.entries.filter(({ type }) => type === 'directory'),
   };
 }
 

@@ -11,7 +11,14 @@ export {
   setresgid,
   setresuid,
 } from './credentials.js';
-export { becomeDaemon, type Daemon, type DaemonOptions } from './daemon.js';
+export {
+  becomeDaemon,
+  type Daemon,
+  type DaemonOptions,
+  type DryRunOptions,
+  type EnvironmentOptions,
+  type PlannedStep,
+} from './daemon.js';
 export {
   type CloseInheritedOptions,
   closeInherited,

@@ -110,6 +110,8 @@ export interface Native {
   userByName(name: string): number;
   groupByName(name: string): number;
   loginGroup(uid: number): number;
+  /** Login name, home directory, shell; `result` is 0 or -errno. */
+  userEntry(uid: number): [result: number, name: string, home: string, shell: string];
   /** One negative element is -errno. */
   supplementaryGroups(uid: number, gid: number): number[];
   setgroups(groups: number[]): number;
@@ -119,6 +121,7 @@ export interface Native {
   getresgid(): [real: number, effective: number, saved: number];
   /** 1, 0, or -errno. */
   hasCapabilities(): number;
+  setNoNewPrivileges(): number;
 
   /** One negative element is -errno. */
   socketpair(records: boolean): number[];

@@ -43,7 +43,7 @@ function sleep(milliseconds: number): void {
 }
 
 /** The error to throw for a file that stays locked. */
-function heldByRival(fd: number, path: string): PidfileError {
+export function heldByRival(fd: number, path: string): PidfileError {
   const pid = readPid(fd);
   if (pid === undefined || Number.isNaN(pid)) {
     const detail = 'locked by a process that has not written its pid';

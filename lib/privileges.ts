@@ -5,10 +5,9 @@ import {
   type Credentials,
   getresgid,
   getresuid,
-  type Ids,
+  inGroups,
   lookUp,
   nameOrId,
-  setGroups,
   setgroups,
   setresgid,
   setresuid,
@@ -25,32 +24,12 @@ export interface DropOptions {
   group?: string | number;
 }
 
-/**
- * Makes sure that the process is who it shall be, and tries to become root again.
- *
- * @throws an Error with code `ERR_PRIVILEGES_KEPT` if any of it succeeds.
- */
-export function proveDropped({ uid, gid, groups }: Credentials): void {
-  expectIds('user', uid, [process.getuid?.(), process.geteuid?.()]);
-  expectIds('group', gid, [process.getgid?.(), process.getegid?.()]);
-  const have = process.getgroups?.() ?? [];
-  // getgroups(2) may or may not list the effective group as well.
-  const surplus = groups && have.filter((id) => id !== gid && !groups.includes(id));
-  if (surplus?.length) throw kept(`still in group ${surplus.join(', ')}`);
-  if (uid === undefined || uid === 0) return;
-  refuse('setuid(0)', () => process.setuid?.(0));
-  refuse('seteuid(0)', () => process.seteuid?.(0));
-  if (gid === 0 || groups?.includes(0)) return;
-  refuse('setgid(0)', () => process.setgid?.(0));
-  refuse('setegid(0)', () => process.setegid?.(0));
-}
-
 function kept(what: string): Error {
   const error = new Error(`privileges are not dropped: ${what}`);
   return Object.assign(error, { code: 'ERR_PRIVILEGES_KEPT' });
 }
 
-function expectIds(kind: string, wanted: number | undefined, ids: (number | undefined)[]): void {
+function expectIds(kind: string, wanted: number | undefined, ids: readonly number[]): void {
   const wrong = wanted === undefined ? undefined : ids.find((id) => id !== wanted);
   if (wrong !== undefined) throw kept(`the ${kind} id is ${wrong}, not ${wanted}`);
 }
@@ -64,10 +43,6 @@ function refuse(what: string, attempt: () => void): void {
   throw kept(`${what} succeeds`);
 }
 
-function expectAll(kind: string, wanted: number, { real, effective, saved }: Ids): void {
-  expectIds(kind, wanted, [real, effective, saved]);
-}
-
 /** A directory of /proc, or nothing in a chroot without it, or one that is closed to the new user. */
 function listing(path: string): string[] {
   try {
@@ -78,18 +53,38 @@ function listing(path: string): string[] {
   }
 }
 
-/** What a ring's kernel thread does, it does as whoever made the ring: CVE-2024-22017. */
-function expectNoRootRing(): void {
-  for (const fd of listing('/proc/self/fd')) {
+/** The rings, whether or not there is a /proc to tell of them. */
+function openRings(): number[] {
+  const isRing = (fd: string) => {
     try {
-      if (readlinkSync(`/proc/self/fd/${fd}`) !== 'anon_inode:[io_uring]') continue;
-      const thread = /^SqThread:\s*(-?\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'));
-      if (Number(thread?.[1] ?? -1) === -1) continue;
+      return readlinkSync(`/proc/self/fd/${fd}`) === 'anon_inode:[io_uring]';
     } catch {
-      continue; // the descriptor of the listing, closed by now
+      return false; // the descriptor of the listing, closed by now
     }
-    throw kept(`io_uring ring ${fd} would go on as root (UV_USE_IO_URING=1)`);
+  };
+  return listing('/proc/self/fd').filter(isRing).map(Number);
+}
+
+/** Whether a ring may act as whoever made it: by a kernel thread, or as a registered personality. */
+function keepsCredentials(ring: number): boolean {
+  try {
+    const info = readFileSync(`/proc/self/fdinfo/${ring}`, 'latin1');
+    return /^SqThread:\s*\d/m.test(info) || /^Personalities:\n\s+\d/m.test(info);
+  } catch {
+    return false; // closed meanwhile
   }
+}
+
+/**
+ * What such a ring does, it does as the user that made it: CVE-2024-22017.
+ *
+ * @param rings - the descriptors of the process's rings.
+ */
+export function expectNoRootRing(credentials: Credentials, rings: readonly number[] = []): void {
+  if (credentials.gid === undefined) return;
+  const ring = rings.find(keepsCredentials);
+  if (ring === undefined) return;
+  throw kept(`io_uring ring ${ring} would go on as root (UV_USE_IO_URING=1)`);
 }
 
 /** Nothing if the thread has ended since it was listed: Node has some that live for a moment. */
@@ -103,7 +98,7 @@ function threadStatus(tid: string): string | undefined {
 }
 
 /** All threads in the kernel's words; libc has changed them one by one. */
-function expectThreads(uid: number, gid: number): void {
+function expectThreads(uid: number, gid: number | undefined): void {
   for (const tid of listing('/proc/self/task')) {
     const status = threadStatus(tid);
     if (status === undefined) continue;
@@ -117,16 +112,48 @@ function expectThreads(uid: number, gid: number): void {
   }
 }
 
-function proveGone(credentials: Required<Credentials>): void {
-  const { uid, gid } = credentials;
-  expectAll('user', uid, getresuid());
-  expectAll('group', gid, getresgid());
+/** What must fail, when root is left behind; when root's group is, too. */
+const WAYS_BACK: readonly [group: boolean, what: string, attempt: () => void][] = [
+  [false, 'setuid(0)', () => process.setuid?.(0)],
+  [false, 'seteuid(0)', () => process.seteuid?.(0)],
+  [false, 'setresuid(-1, 0, -1)', () => setresuid(-1, 0, -1)],
+  [false, 'setgroups([0])', () => setgroups([0])],
+  [true, 'setgid(0)', () => process.setgid?.(0)],
+  [true, 'setegid(0)', () => process.setegid?.(0)],
+  [true, 'setresgid(-1, 0, -1)', () => setresgid(-1, 0, -1)],
+];
+
+/**
+ * Makes sure that the process is who it shall be, in all threads as far as /proc tells of them, has
+ * no capabilities, and cannot become root again: by trying. What is absent of the credentials was to
+ * stay, and is not looked at.
+ *
+ * @throws an Error with code `ERR_PRIVILEGES_KEPT`.
+ */
+export function proveDropped({ uid, gid, groups }: Credentials): void {
+  expectIds('user', uid, Object.values(getresuid()));
+  expectIds('group', gid, Object.values(getresgid()));
+  const have = process.getgroups?.() ?? [];
+  // getgroups(2) may or may not list the effective group as well.
+  const surplus = groups && have.filter((id) => id !== gid && !groups.includes(id));
+  if (surplus?.length) throw kept(`still in group ${surplus.join(', ')}`);
+  if (uid === undefined || uid === 0) return;
   if (check(native.hasCapabilities(), 'capget') !== 0) throw kept('capabilities are left');
   expectThreads(uid, gid);
-  proveDropped(credentials);
-  refuse('setresuid(-1, 0, -1)', () => setresuid(-1, 0, -1));
-  refuse('setgroups([0])', () => setgroups([0]));
-  if (gid !== 0) refuse('setresgid(-1, 0, -1)', () => setresgid(-1, 0, -1));
+  const rootsGroup = gid === 0 || groups?.includes(0) === true;
+  for (const [group, what, attempt] of WAYS_BACK) {
+    if (!(group && rootsGroup)) refuse(what, attempt);
+  }
+}
+
+/**
+ * Has no program that is started from here on get more privileges than its starter: set-user-ID and
+ * set-group-ID bits and file capabilities count for nothing (no_new_privs); nor do inheritable
+ * capabilities stay. It holds for the main thread, which starts the programs, and for the threads
+ * and processes that it makes.
+ */
+export function forbidNewPrivileges(): void {
+  check(native.setNoNewPrivileges(), 'prctl');
 }
 
 /**
@@ -161,9 +188,9 @@ export function dropPrivileges(opts: DropOptions): void {
   const credentials = lookUp(user, group) as Required<Credentials>;
   const { uid, gid, groups } = credentials;
   if (uid === 0) throw invalidArgValue('options.user', user, 'is root');
-  expectNoRootRing();
-  setGroups(groups);
+  expectNoRootRing(credentials, openRings());
+  if (!inGroups(groups)) setgroups(groups);
   setresgid(gid, gid, gid);
   setresuid(uid, uid, uid);
-  proveGone(credentials);
+  proveDropped(credentials);
 }

@@ -53,6 +53,16 @@ int64_t LoginGroup(unsigned uid) {
   return FindUser(uid, [](const passwd& user) { return int64_t{user.pw_gid}; });
 }
 
+User UserEntry(unsigned uid) {
+  User entry;
+  int64_t error = FindUser(uid, [&entry](const passwd& user) {
+    entry = {0, user.pw_name, user.pw_dir, user.pw_shell};
+    return int64_t{0};
+  });
+  std::get<0>(entry) = error;
+  return entry;
+}
+
 std::vector<int64_t> SupplementaryGroups(unsigned uid, unsigned gid) {
   std::string name;
   int64_t error = FindUser(uid, [&name](const passwd& user) {

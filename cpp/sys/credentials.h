@@ -17,6 +17,10 @@ int64_t GroupByName(const std::string& name);
 // The login group of a user id.
 int64_t LoginGroup(unsigned uid);
 
+// Login name, home directory and shell of a user id, after 0 or -errno.
+using User = std::tuple<int64_t, std::string, std::string, std::string>;
+User UserEntry(unsigned uid);
+
 // What initgroups(3) would set for the user: `gid` and every group that lists the user. A uid
 // without a name has no other groups. One element that is negative is -errno.
 std::vector<int64_t> SupplementaryGroups(unsigned uid, unsigned gid);

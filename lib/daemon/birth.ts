@@ -16,6 +16,8 @@ export interface Birth {
   readonly plan: Plan;
   pidfile?: Pidfile;
   credentials: Credentials;
+  /** The variables of a new user's login, if there is to be a new user. */
+  login?: Record<string, string> | undefined;
   files?: StandardFiles;
   /** The terminal's device numbers. */
   terminal: Set<number>;

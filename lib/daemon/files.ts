@@ -7,6 +7,7 @@ import { native } from '../native.js';
 import { LOG, LOG_MODE } from '../redirect.js';
 import { redirectStreams } from '../stdio.js';
 import type { Birth } from './birth.js';
+import type { Plan } from './options.js';
 
 /** Opens /dev/null and the log files, while root and root directory are still the launcher's. */
 export function openFiles(birth: Birth): void {
@@ -18,6 +19,18 @@ export function openFiles(birth: Birth): void {
   if (plan.stdout !== undefined) files.stdout = openSync(plan.stdout, LOG, LOG_MODE);
   if (plan.stderr === plan.stdout) files.stderr = files.stdout;
   else if (plan.stderr !== undefined) files.stderr = openSync(plan.stderr, LOG, LOG_MODE);
+}
+
+/** What becomes of 0, 1 and 2, in words. */
+export function describeStdio({ detach, stdout, stderr }: Plan): string | undefined {
+  const nothing = detach ? '/dev/null' : undefined;
+  const [output, error] = [stdout ?? nothing, stderr ?? nothing];
+  const moves = [
+    nothing && `standard input to ${nothing}`,
+    output && `standard output to ${output}`,
+    error && `standard error to ${error}`,
+  ].filter((move) => move !== undefined);
+  return moves.length === 0 ? undefined : `point ${moves.join(', ')}`;
 }
 
 export function closeFiles(birth: Birth): void {

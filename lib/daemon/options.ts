@@ -13,6 +13,7 @@ import {
   options,
   path,
 } from '../validate.js';
+import { type EnvironmentOptions, type EnvironmentPlan, environmentPlan } from './environment.js';
 
 /** What {@link becomeDaemon} may be told. Relative paths start at the current directory. */
 export interface DaemonOptions {
@@ -48,6 +49,17 @@ export interface DaemonOptions {
   /** Runs in the daemon with all privileges, before `chroot`, `user` and `group`. */
   privileged?: () => void;
   /**
+   * No program that the daemon starts gets more privileges than it has, by a set-user-ID bit or file
+   * capabilities (no_new_privs). `sudo` and some mailers do not work then. Default: false.
+   */
+  noNewPrivileges?: boolean;
+  /**
+   * The environment variables. Default: those of the terminal, the login and the shell are removed
+   * (docs/daemon.md has the list), and with another `user` HOME, USER, LOGNAME and SHELL become that
+   * user's. `keep`: all stay as they are. An object: as {@link EnvironmentOptions} says.
+   */
+  env?: 'keep' | EnvironmentOptions;
+  /**
    * Descriptors that stay as they are, inherited or of the terminal; with the strategy `reexec` also
    * those that the script has opened, such as a listening socket. Default: none.
    */
@@ -79,6 +91,13 @@ export interface DaemonOptions {
    * `notification-fd` of an s6 service. Default: none.
    */
   notifyFd?: number;
+  /** True: do nothing, and tell what would be done; see {@link becomeDaemon}. Default: false. */
+  dryRun?: false;
+}
+
+/** The same options, for the plan alone. */
+export interface DryRunOptions extends Omit<DaemonOptions, 'dryRun'> {
+  dryRun: true;
 }
 
 /** The options, complete; paths are absolute. */
@@ -93,6 +112,8 @@ export interface Plan {
   user: string | number | undefined;
   group: string | number | undefined;
   privileged: (() => void) | undefined;
+  noNewPrivileges: boolean;
+  env: EnvironmentPlan | 'keep';
   keep: readonly number[];
   closeInherited: boolean;
   strategy: 'auto' | 'fork' | 'reexec';
@@ -100,6 +121,7 @@ export interface Plan {
   timeout: number;
   detach: boolean;
   notifyFd: number | undefined;
+  dryRun: boolean;
 }
 
 const KNOWN = [
@@ -114,6 +136,8 @@ const KNOWN = [
   'user',
   'group',
   'privileged',
+  'noNewPrivileges',
+  'env',
   'keep',
   'closeInherited',
   'strategy',
@@ -121,6 +145,7 @@ const KNOWN = [
   'timeout',
   'detach',
   'notifyFd',
+  'dryRun',
 ] as const satisfies readonly (keyof DaemonOptions)[];
 
 /** Ids end one before 2^32-1, which the calls take for "unchanged". */
@@ -183,6 +208,8 @@ export function planOf(value: unknown): Plan {
     user: given(from, 'user', nameOrId),
     group: given(from, 'group', nameOrId),
     privileged: given(from, 'privileged', func) as (() => void) | undefined,
+    noNewPrivileges: given(from, 'noNewPrivileges', boolean) ?? false,
+    env: given(from, 'env', environmentPlan) ?? environmentPlan(undefined, 'options.env'),
     keep: notifyFd === undefined ? keep : [...keep, notifyFd],
     closeInherited: given(from, 'closeInherited', boolean) ?? true,
     strategy: given(from, 'strategy', oneOf('auto', 'fork', 'reexec')) ?? 'auto',
@@ -190,5 +217,6 @@ export function planOf(value: unknown): Plan {
     timeout: given(from, 'timeout', milliseconds) ?? 30_000,
     detach: detach === 'auto' ? notifyFd === undefined && supervisor() === null : detach,
     notifyFd,
+    dryRun: given(from, 'dryRun', boolean) ?? false,
   };
 }

@@ -5,7 +5,7 @@ import { signalName } from '../signals.js';
 /** The kernel takes no record beyond its socket buffer, and the launcher reads 64 KiB. */
 const LONGEST = 32 * 1024;
 
-/** An error in words: the step and errno first, the stack of what is not a failed call last. */
+/** An error in words: the step first, the stack last. */
 export function describe(thrown: unknown): string {
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
   const { step, code, errno } = error as Partial<SystemError> & { step?: string };
@@ -13,7 +13,7 @@ export function describe(thrown: unknown): string {
   const number = errno === undefined ? '' : ` (errno ${Math.abs(errno)})`;
   const named = code === undefined || error.message.includes(code) ? '' : `${code}: `;
   const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
-  const stack = errno === undefined && frames.length > 0 ? `\n${frames.join('\n')}` : '';
+  const stack = frames.length > 0 ? `\n${frames.join('\n')}` : '';
   return `${where}${named}${error.message}${number}${stack}`.slice(0, LONGEST);
 }
 

@@ -1,45 +1,95 @@
 // The steps from a copy of the launcher to a daemon, in their order: product order is data here.
-import { accessSync, constants, statSync } from 'node:fs';
-import { constants as os } from 'node:os';
 import { join } from 'node:path';
 import { chroot } from '../chroot.js';
-import { lookUp, setGid, setGroups, setUid } from '../credentials.js';
+import { inGroups, lookUp, setgroups, setresgid, setresuid } from '../credentials.js';
 import { closeAll, survey, terminalDevices } from '../descriptors.js';
 import { resetSignals, signalMask } from '../dispositions.js';
-import { systemError } from '../errors.js';
 import { Pidfile } from '../pidfile.js';
-import { proveDropped } from '../privileges.js';
+import { expectNoRootRing, forbidNewPrivileges, proveDropped } from '../privileges.js';
 import type { Birth } from './birth.js';
-import { closeFiles, openFiles, redirectToFiles } from './files.js';
+import {
+  expectChroot,
+  expectDirectory,
+  expectFork,
+  expectGid,
+  expectGroups,
+  expectLog,
+  expectNoDirectory,
+  expectPidfile,
+  expectUid,
+} from './checks.js';
+import { cleanEnvironment, loginOf } from './environment.js';
+import { closeFiles, describeStdio, openFiles, redirectToFiles } from './files.js';
+import type { Plan } from './options.js';
+
+/** Which of the three processes takes a step. */
+export type StepProcess = 'launcher' | 'intermediate' | 'daemon';
 
 export interface Step {
   readonly name: string;
+  /** What it fulfils of daemon(7), "SysV Daemons", steps 1 to 15. */
+  readonly daemon7: readonly number[];
+  /** Default: the daemon. */
+  readonly process?: StepProcess;
+  /** What it does with these options, in words; undefined if it does nothing. */
+  describe(plan: Plan, birth: Birth): string | undefined;
   /** In the launcher, before it forks: finds what can go wrong while an error can be thrown. */
   check?(birth: Birth): void;
+  /** For a dry run, instead of check() where that takes something: leaves everything as it is. */
+  probe?(birth: Birth): void;
   /** Gives back what check() has taken. */
   undo?(birth: Birth): void;
-  /** In the daemon. */
-  run(birth: Birth): void;
+  /** In the daemon. The steps without are the launcher's: launch.ts, daemon.ts. */
+  run?(birth: Birth): void;
 }
 
-function expectDirectory(path: string, syscall: string): void {
-  if (!statSync(path).isDirectory()) throw systemError(-os.errno.ENOTDIR, syscall, { path });
-  accessSync(path, constants.X_OK);
-}
+const octal = (mode: number) => `0${mode.toString(8).padStart(3, '0')}`;
+const list = (numbers: readonly number[]) => numbers.join(', ');
 
 /**
- * The steps. Before them the launcher forks, its child makes a new session and forks again
- * (launch.ts); after them the daemon is ready, unless it says that itself.
+ * The steps. The order is daemon(7)'s but for the first four, which come late: descriptors, signals
+ * and environment belong to the script until it has become the daemon, its `privileged` hook may
+ * need them, and until the last step an error must find its way to the launcher. And /dev/null (9)
+ * comes after the change of user, so that what goes wrong up to there can still be printed; the files
+ * are open since the check. Within the rest: pidfile and hook before the chroot and the change of
+ * user, as they want root and the old root directory; groups before the user, who may not change
+ * them any more.
  *
  * Source: daemon(7), "SysV Daemons", steps 1 to 15.
  */
 export const STEPS: readonly Step[] = [
   {
+    name: 'fork',
+    daemon7: [5],
+    process: 'launcher',
+    describe: ({ detach, timeout }) =>
+      detach ? `fork, and wait at most ${timeout} ms until the daemon is ready` : undefined,
+    probe: ({ plan }) => expectFork(plan),
+  },
+  {
+    name: 'setsid',
+    daemon7: [6],
+    process: 'intermediate',
+    describe: ({ detach }) => (detach ? 'make a session without a terminal' : undefined),
+  },
+  {
+    name: 'fork',
+    daemon7: [7, 8],
+    process: 'intermediate',
+    describe: ({ detach }) =>
+      detach ? 'fork and exit, so that the daemon does not lead its session' : undefined,
+    probe: ({ plan }) => expectFork(plan),
+  },
+  {
     name: 'umask',
+    daemon7: [10],
+    describe: ({ umask }) => `set the file mode creation mask to ${octal(umask)}`,
     run: ({ plan }) => void process.umask(plan.umask),
   },
   {
     name: 'chdir',
+    daemon7: [11],
+    describe: ({ chroot, cwd }) => `change the directory to ${chroot === undefined ? cwd : '/'}`,
     // With a chroot the directory is one inside of it.
     check: ({ plan }) => {
       if (plan.chroot === undefined) expectDirectory(plan.cwd, 'chdir');
@@ -48,23 +98,35 @@ export const STEPS: readonly Step[] = [
   },
   {
     name: 'pidfile',
+    daemon7: [12],
+    describe: ({ pidFile }) =>
+      pidFile === undefined ? undefined : `lock ${pidFile} and write the pid to it`,
     check: (birth) => {
       const { pidFile } = birth.plan;
       // A program that was started again has it from its launcher.
       if (pidFile !== undefined) birth.pidfile ??= Pidfile.open(pidFile);
+    },
+    probe: ({ plan }) => {
+      if (plan.pidFile !== undefined) expectPidfile(plan.pidFile);
     },
     undo: ({ pidfile }) => void pidfile?.remove(),
     run: ({ pidfile }) => pidfile?.write(),
   },
   {
     name: 'privileged',
+    daemon7: [],
+    describe: ({ privileged }) =>
+      privileged === undefined ? undefined : 'call the privileged hook',
     run: ({ plan }) => plan.privileged?.(),
   },
   {
     // Before the chroot, in which there is no /proc; after the hook, the last of the user's code.
     name: 'descriptors',
+    daemon7: [],
+    describe: () => 'look through the open descriptors, while there is a /proc',
     check: (birth) => {
       birth.terminal = terminalDevices();
+      birth.survey = survey(birth.terminal, birth.plan.keep);
     },
     run: (birth) => {
       birth.survey = survey(birth.terminal, birth.plan.keep);
@@ -72,13 +134,20 @@ export const STEPS: readonly Step[] = [
   },
   {
     name: 'chroot',
-    check: ({ plan }) => {
+    daemon7: [],
+    describe: ({ chroot, cwd }) =>
+      chroot === undefined
+        ? undefined
+        : `change the root directory to ${chroot}, and the directory to ${cwd} in it`,
+    check: ({ plan, survey }) => {
       if (plan.chroot === undefined) return;
-      expectDirectory(plan.chroot, 'chroot');
+      expectChroot(plan.chroot);
       expectDirectory(join(plan.chroot, plan.cwd), 'chdir');
+      expectNoDirectory(plan, survey);
     },
-    run: ({ plan, pidfile }) => {
+    run: ({ plan, pidfile, survey }) => {
       if (plan.chroot === undefined) return;
+      expectNoDirectory(plan, survey);
       chroot(plan.chroot);
       pidfile?.rootChanged(plan.chroot);
       process.chdir(plan.cwd);
@@ -86,41 +155,102 @@ export const STEPS: readonly Step[] = [
   },
   {
     name: 'setgroups',
+    daemon7: [13],
+    describe: (_plan, { credentials: { groups } }) =>
+      groups && `keep no supplementary group but ${list(groups)}`,
     check: (birth) => {
       birth.credentials = lookUp(birth.plan.user, birth.plan.group);
+      const { groups } = birth.credentials;
+      if (groups !== undefined && !inGroups(groups)) expectGroups(groups);
     },
-    run: ({ credentials: { groups } }) => groups && setGroups(groups),
+    run: ({ credentials: { groups } }) =>
+      groups !== undefined && !inGroups(groups) && setgroups(groups),
   },
   {
     name: 'setgid',
-    run: ({ credentials: { gid } }) => gid !== undefined && setGid(gid),
+    daemon7: [13],
+    describe: (_plan, { credentials: { gid } }) =>
+      gid === undefined ? undefined : `change the real, effective and saved group to ${gid}`,
+    check: ({ credentials: { gid } }) => gid !== undefined && expectGid(gid),
+    run: ({ credentials: { gid } }) => gid !== undefined && setresgid(gid, gid, gid),
   },
   {
     name: 'setuid',
-    run: ({ credentials: { uid } }) => uid !== undefined && setUid(uid),
+    daemon7: [13],
+    describe: (_plan, { credentials: { uid } }) =>
+      uid === undefined ? undefined : `change the real, effective and saved user to ${uid}`,
+    check: ({ credentials: { uid } }) => uid !== undefined && expectUid(uid),
+    run: ({ credentials: { uid } }) => uid !== undefined && setresuid(uid, uid, uid),
   },
   {
     name: 'drop',
-    run: ({ credentials }) => proveDropped(credentials),
+    daemon7: [13],
+    describe: (_plan, { credentials: { gid } }) =>
+      gid === undefined ? undefined : 'prove that the old user and groups cannot be regained',
+    check: ({ credentials, survey }) => expectNoRootRing(credentials, survey?.rings),
+    run: ({ credentials, survey }) => {
+      expectNoRootRing(credentials, survey?.rings);
+      proveDropped(credentials);
+    },
+  },
+  {
+    name: 'noNewPrivileges',
+    daemon7: [13],
+    describe: ({ noNewPrivileges }) =>
+      noNewPrivileges ? 'let no program that is started have more privileges' : undefined,
+    run: ({ plan }) => plan.noNewPrivileges && forbidNewPrivileges(),
   },
   {
     name: 'stdio',
+    daemon7: [9],
+    describe: describeStdio,
     check: openFiles,
+    probe: ({ plan }) => {
+      for (const path of new Set([plan.stdout, plan.stderr])) path !== undefined && expectLog(path);
+    },
     undo: closeFiles,
     run: redirectToFiles,
   },
   {
     name: 'inherited',
+    daemon7: [1],
+    describe: (plan, { survey }) => {
+      if (!(plan.closeInherited && plan.detach)) return undefined;
+      return survey?.inherited.length
+        ? `close what the starter has left open: ${list(survey.inherited)}`
+        : 'close what the starter has left open, which is nothing';
+    },
     run: ({ plan, survey }) => {
       if (plan.closeInherited && plan.detach) closeAll(survey?.inherited ?? []);
     },
   },
   {
     name: 'signals',
+    daemon7: [2, 3],
+    describe: () => 'give ignored signals their default action, and block none',
     run: () => {
       // Handlers are the script's, and stay.
       resetSignals({ handled: false });
       signalMask('set', []);
+    },
+  },
+  {
+    name: 'environment',
+    daemon7: [4],
+    describe: ({ env }) => (env === 'keep' ? undefined : 'clean the environment'),
+    check: (birth) => {
+      birth.login = loginOf(birth.credentials.uid);
+    },
+    run: ({ plan, login }) => {
+      if (plan.env !== 'keep') cleanEnvironment(plan.env, plan.detach, login);
+    },
+  },
+  {
+    name: 'ready',
+    daemon7: [14, 15],
+    describe: ({ ready, detach }) => {
+      const what = detach ? 'let the launcher exit with 0' : 'report success';
+      return ready === 'manual' ? `when the script calls ready(): ${what}` : what;
     },
   },
 ];

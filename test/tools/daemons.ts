@@ -176,10 +176,10 @@ export function bothWays(
   }
 }
 
-export async function ask(port: number, path = '/'): Promise<Report> {
+export async function ask<T = Report>(port: number, path = '/'): Promise<T> {
   const response = await fetch(`http://127.0.0.1:${port}${path}`, {
     signal: AbortSignal.timeout(10_000),
     headers: { connection: 'close' },
   });
-  return (await response.json()) as Report;
+  return (await response.json()) as T;
 }

@@ -1,0 +1,161 @@
+// What a step needs to be true, found out before anything is done.
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+} from 'node:fs';
+import { constants as os } from 'node:os';
+import { dirname } from 'node:path';
+import { pathInRoot } from '../chroot.js';
+import { getresgid, getresuid } from '../credentials.js';
+import type { Survey } from '../descriptors.js';
+import { check, type SystemError, systemError } from '../errors.js';
+import { forkSupport } from '../fork.js';
+import { native } from '../native.js';
+import { clearer, expectSafeFile, expectSafeWay } from '../pidfile/trust.js';
+import { heldByRival } from '../pidfile.js';
+import { LOG } from '../redirect.js';
+import type { Plan } from './options.js';
+import { strategyOf } from './reexec.js';
+
+const { EINVAL, ENOTDIR, ENOTSUP, EPERM, EWOULDBLOCK } = os.errno;
+
+export function expectDirectory(path: string, syscall: string): void {
+  if (!statSync(path).isDirectory()) throw systemError(-ENOTDIR, syscall, { path });
+  accessSync(path, constants.X_OK);
+}
+
+/** That there is a way to the daemon, if there is to be one. */
+export function expectFork(plan: Plan): void {
+  if (!plan.detach || strategyOf(plan) === 'reexec') return;
+  const { live, reasons } = forkSupport();
+  if (!live) throw systemError(-ENOTSUP, 'fork', { detail: reasons.join('; ') });
+}
+
+/** Opens a file that is there, to see whether that is possible; undefined if there is none. */
+function openExisting(path: string, flags: number): number | undefined {
+  try {
+    return openSync(path, (flags & ~constants.O_CREAT) | constants.O_NONBLOCK);
+  } catch (error) {
+    const { code } = error as SystemError;
+    // A FIFO that nobody reads; to open it would wait until somebody does.
+    if (code === 'ENXIO') return undefined;
+    if (code !== 'ENOENT') throw error;
+    expectRoomFor(path);
+    return undefined;
+  }
+}
+
+function expectRoomFor(path: string): void {
+  const directory = dirname(path);
+  if (!statSync(directory).isDirectory()) throw systemError(-ENOTDIR, 'open', { path });
+  accessSync(directory, constants.W_OK | constants.X_OK);
+}
+
+/** Whether a log file could be opened, without making it. */
+export function expectLog(path: string): void {
+  const fd = openExisting(path, LOG);
+  if (fd !== undefined) closeSync(fd);
+}
+
+/** Whether a pidfile could be made or taken over; what is in it stays. */
+export function expectPidfile(path: string): void {
+  expectSafeWay(path);
+  const { O_RDWR, O_NOFOLLOW } = constants;
+  let fd: number | undefined;
+  try {
+    fd = openExisting(path, O_RDWR | O_NOFOLLOW);
+  } catch (error) {
+    throw clearer(error, path);
+  }
+  if (fd === undefined) return;
+  try {
+    expectSafeFile(fstatSync(fd, { bigint: true }), path);
+    const locked = native.flockExclusive(fd);
+    if (locked === -EWOULDBLOCK) throw heldByRival(fd, path);
+    check(locked, 'flock', { path });
+  } finally {
+    closeSync(fd); // and gives the lock back
+  }
+}
+
+/** linux/capability.h. */
+const CAPABILITIES = { setgid: 6, setuid: 7, sys_chroot: 18 } as const;
+
+function ownFile(name: string): string | undefined {
+  try {
+    return readFileSync(`/proc/self/${name}`, 'latin1');
+  } catch {
+    return undefined; // no /proc, or a system that has no such file in it
+  }
+}
+
+/** Whether the kernel would let the process do what the capability is for. */
+function capable(capability: keyof typeof CAPABILITIES): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)/m.exec(ownFile('status') ?? '')?.[1];
+  if (effective === undefined) return process.geteuid?.() === 0;
+  return ((BigInt(`0x${effective}`) >> BigInt(CAPABILITIES[capability])) & 1n) === 1n;
+}
+
+/** What chroot(2) asks for. */
+export function expectChroot(path: string): void {
+  expectDirectory(path, 'chroot');
+  if (!capable('sys_chroot')) throw systemError(-EPERM, 'chroot', { path });
+}
+
+/**
+ * A directory that is open leads out of a chroot by `..`: fchdir(2), openat(2). FreeBSD's kernel
+ * refuses too (kern.chroot_allow_open_directories). To close it here would have the script use a
+ * number that is another file's by then.
+ */
+export function expectNoDirectory(plan: Plan, survey: Survey | undefined): void {
+  if (plan.chroot === undefined || survey === undefined) return;
+  const allowed =
+    plan.closeInherited && plan.detach ? [...plan.keep, ...survey.inherited] : plan.keep;
+  const open = survey.directories.filter(({ fd }) => !allowed.includes(fd));
+  if (open.length === 0) return;
+  const root = realpathSync(plan.chroot);
+  const outside = open.find(
+    ({ target }) => target !== root && pathInRoot(target, root) === undefined,
+  );
+  if (outside === undefined) return;
+  const { fd, target } = outside;
+  const detail = `descriptor ${fd} leads out of it, to ${target} (close it, or keep: [${fd}])`;
+  throw systemError(-EPERM, 'chroot', { path: plan.chroot, detail });
+}
+
+/** In a user namespace there are only the ids that it maps: user_namespaces(7). */
+function expectMapped(map: 'uid_map' | 'gid_map', id: number, syscall: string): void {
+  const lines = ownFile(map)?.trim().split('\n') ?? [];
+  const ranges = lines.map((line) => line.trim().split(/\s+/).map(Number));
+  const mapped = ranges.some(([first = 0, , count = 0]) => id >= first && id < first + count);
+  if (lines.length === 0 || mapped) return;
+  throw systemError(-EINVAL, syscall, { detail: `id ${id} does not exist in this user namespace` });
+}
+
+/** What setgroups(2) asks for, unless the groups are these already. */
+export function expectGroups(groups: readonly number[]): void {
+  // user_namespaces(7): who may map groups without privileges must not be able to leave one.
+  const denied = ownFile('setgroups')?.startsWith('deny') === true;
+  if (denied || !capable('setgid')) throw systemError(-EPERM, 'setgroups');
+  for (const gid of groups) expectMapped('gid_map', gid, 'setgroups');
+}
+
+/** What setresgid(2) asks for. */
+export function expectGid(gid: number): void {
+  if (Object.values(getresgid()).includes(gid)) return;
+  if (!capable('setgid')) throw systemError(-EPERM, 'setresgid');
+  expectMapped('gid_map', gid, 'setresgid');
+}
+
+/** What setresuid(2) asks for. */
+export function expectUid(uid: number): void {
+  if (Object.values(getresuid()).includes(uid)) return;
+  if (!capable('setuid')) throw systemError(-EPERM, 'setresuid');
+  expectMapped('uid_map', uid, 'setresuid');
+}

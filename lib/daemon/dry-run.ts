@@ -1,0 +1,47 @@
+// What becomeDaemon() would do, and whether it could: `dryRun`.
+import type { Birth } from './birth.js';
+import { inStep, STEPS, type Step, type StepProcess } from './steps.js';
+
+/** One of the steps that {@link becomeDaemon} would take, told by `dryRun`. */
+export interface PlannedStep {
+  /** Its name, the one that errors have as their `step`. Both forks are named `fork`. */
+  step: string;
+  /** Which steps of daemon(7), "SysV Daemons", it fulfils, by their numbers; none if ours only. */
+  daemon7: readonly number[];
+  /** Who takes it: the process that called, its child, or the daemon, which is the child's child. */
+  process: StepProcess;
+  /** What it does, in words, with these options. */
+  description: string;
+  /**
+   * `met`, or the error that becomeDaemon() would throw: with `step`, and `code`, `errno`, `syscall`
+   * and `path` as far as they apply.
+   */
+  precondition: 'met' | Error;
+}
+
+function precondition({ name, check, probe }: Step, birth: Birth): 'met' | Error {
+  try {
+    inStep(name, () => (probe ?? check)?.(birth));
+    return 'met';
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+/** Checks all steps, and leaves everything as it is. */
+export function dryRun(birth: Birth): PlannedStep[] {
+  // All of them first: what one finds out is in the words of another.
+  const preconditions = STEPS.map((step) => precondition(step, birth));
+  return STEPS.flatMap((step, at) => {
+    const found = preconditions[at] ?? 'met';
+    const words = step.describe(birth.plan, birth);
+    if (words === undefined && found === 'met') return [];
+    return {
+      step: step.name,
+      daemon7: step.daemon7,
+      process: step.process ?? 'daemon',
+      description: words ?? `${step.name}, which cannot be told before its precondition is met`,
+      precondition: found,
+    };
+  });
+}

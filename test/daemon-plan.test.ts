@@ -1,0 +1,173 @@
+// dryRun: the plan, its preconditions, and nothing else.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { becomeDaemon, type DaemonOptions, type PlannedStep } from 'daemonkit';
+import { linesOf } from './helpers/script.js';
+import { needsRoot } from './tools/needs.js';
+import { descriptors } from './tools/proc.js';
+import { scratch } from './tools/scratch.js';
+
+const planOf = (options: Omit<DaemonOptions, 'dryRun'>) =>
+  becomeDaemon({ ...options, dryRun: true });
+
+/** What is not as it must be: step and code. */
+function unmet(plan: readonly PlannedStep[]): string[] {
+  return plan.flatMap(({ step, precondition }) =>
+    precondition === 'met' ? [] : `${step} ${(precondition as NodeJS.ErrnoException).code}`,
+  );
+}
+
+/** The same in a process of its own, which some command makes another user or so. */
+function unmetUnder(via: string[], options: DaemonOptions): string[] {
+  const script = `for (const { step, precondition } of daemonkit.becomeDaemon({ dryRun: true,
+      ...${JSON.stringify(options)} })) {
+    if (precondition !== 'met') console.log(JSON.stringify(step + ' ' + precondition.code));
+  }`;
+  return linesOf<string>(script, { via });
+}
+
+test('all steps of daemon(7), in order', needsRoot, (t) => {
+  const directory = scratch(t);
+  const plan = planOf({
+    pidFile: join(directory, 'd.pid'),
+    log: join(directory, 'd.log'),
+    chroot: directory,
+    user: 'nobody',
+    noNewPrivileges: true,
+    privileged: () => assert.fail('the hook was called'),
+  });
+  assert.deepEqual(unmet(plan), []);
+  const [first, second, third] = plan.map(({ step, process }) => `${step} by the ${process}`);
+  assert.deepEqual(
+    [first, second, third],
+    ['fork by the launcher', 'setsid by the intermediate', 'fork by the intermediate'],
+  );
+  assert.deepEqual(
+    plan.slice(3).map(({ step }) => step),
+    [
+      ...['umask', 'chdir', 'pidfile', 'privileged', 'descriptors', 'chroot', 'setgroups'],
+      ...['setgid', 'setuid', 'drop', 'noNewPrivileges', 'stdio', 'inherited', 'signals'],
+      ...['environment', 'ready'],
+    ],
+  );
+  const numbers = new Set(plan.flatMap(({ daemon7 }) => daemon7));
+  assert.deepEqual(
+    [...numbers].sort((a, b) => a - b),
+    Array.from({ length: 15 }, (_, i) => i + 1),
+  );
+  assert.ok(plan.every(({ description }) => /^[a-z].*[^.]$/.test(description)));
+});
+
+test('what has no options has no steps', () => {
+  const steps = (options: DaemonOptions) => planOf(options).map(({ step }) => step);
+  assert.deepEqual(steps({ detach: false, env: 'keep' }), [
+    ...['umask', 'chdir', 'descriptors', 'signals', 'ready'],
+  ]);
+  assert.deepEqual(steps({ closeInherited: false }), [
+    ...['fork', 'setsid', 'fork', 'umask', 'chdir', 'descriptors', 'stdio', 'signals'],
+    ...['environment', 'ready'],
+  ]);
+});
+
+test('it leaves nothing behind, and nothing changed', (t) => {
+  const directory = scratch(t);
+  const file = (name: string) => join(directory, name);
+  writeFileSync(file('old.pid'), '4711\n');
+  writeFileSync(file('old.log'), 'of yesterday\n');
+  const look = () => ({
+    files: readdirSync(directory),
+    times: ['old.pid', 'old.log'].map((name) => statSync(file(name)).mtimeMs),
+    pid: readFileSync(file('old.pid'), 'utf8'),
+    open: descriptors('self'),
+    mask: process.umask(),
+    cwd: process.cwd(),
+    listeners: process.eventNames(),
+    environment: { ...process.env },
+  });
+  const before = look();
+  assert.deepEqual(unmet(planOf({ pidFile: file('old.pid'), log: file('old.log') })), []);
+  assert.deepEqual(unmet(planOf({ pidFile: file('new.pid'), log: file('new.log') })), []);
+  assert.deepEqual(look(), before);
+});
+
+test('every precondition that is not met is told, as the error that it would be', (t) => {
+  const directory = scratch(t);
+  writeFileSync(join(directory, 'file'), '');
+  const plan = planOf({
+    cwd: '/nowhere/at/all',
+    pidFile: join(directory, 'no', 'd.pid'),
+    stdout: join(directory, 'file', 'd.log'),
+    user: 'nobody-at-all',
+  });
+  const told = ['chdir ENOENT', 'pidfile ENOENT', 'setgroups ENOENT', 'stdio ENOTDIR'];
+  assert.deepEqual(unmet(plan), told);
+  const { precondition } = plan.find(({ step }) => step === 'chdir') as PlannedStep;
+  assert.ok(precondition instanceof Error);
+  assert.match(
+    precondition.message,
+    /^ENOENT: no such file or directory, stat '\/nowhere\/at\/all'$/,
+  );
+  assert.equal((precondition as { step?: string }).step, 'chdir');
+  assert.throws(() => planOf({ umask: -1 }), { code: 'ERR_OUT_OF_RANGE' });
+});
+
+test('a daemon that runs is told, with its pid, and not disturbed', async (t) => {
+  const pidFile = join(scratch(t), 'd.pid');
+  const script = 'exec 9>"$0"; flock -n 9; echo $$ >&9; echo locked; exec sleep 60';
+  const rival = spawn('sh', ['-c', script, pidFile], { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    await once(rival.stdout, 'data');
+    const [step] = planOf({ pidFile }).filter(({ step }) => step === 'pidfile');
+    assert.ok(step);
+    const { code, pid } = step.precondition as NodeJS.ErrnoException & { pid?: number };
+    assert.deepEqual({ code, pid }, { code: 'EEXIST', pid: rival.pid });
+    assert.equal(readFileSync(pidFile, 'utf8'), `${rival.pid}\n`);
+  } finally {
+    rival.kill('SIGKILL');
+  }
+});
+
+test('an ordinary user lacks what root has', needsRoot, (t) => {
+  const directory = scratch(t);
+  chmodSync(directory, 0o755);
+  mkdirSync(join(directory, 'closed'), { mode: 0o700 });
+  const options = {
+    pidFile: join(directory, 'd.pid'),
+    log: join(directory, 'closed', 'd.log'),
+    chroot: '/usr',
+    user: 'daemon',
+  };
+  const user = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+  const ids = ['setgroups EPERM', 'setgid EPERM', 'setuid EPERM'];
+  assert.deepEqual(unmetUnder(user, options), [
+    ...['pidfile EACCES', 'chroot EPERM', ...ids, 'stdio EACCES'],
+  ]);
+  assert.deepEqual(unmetUnder(user, { user: 65534, group: 65534 }), [], 'it is that user');
+});
+
+test('in a user namespace there are only the users that it maps', needsRoot, () => {
+  const ids = ['setgroups EPERM', 'setgid EINVAL', 'setuid EINVAL'];
+  assert.deepEqual(unmetUnder(['unshare', '-Ur'], { chroot: '/usr', user: 'nobody' }), ids);
+  assert.deepEqual(unmetUnder(['unshare', '-Ur'], { chroot: '/usr' }), []);
+});
+
+test('a directory that is open and leads out of the chroot', needsRoot, (t) => {
+  const directory = scratch(t);
+  mkdirSync(join(directory, 'inside'));
+  const told = linesOf<string[]>(`
+    const jail = ${JSON.stringify(directory)};
+    const told = (options) => daemonkit.becomeDaemon({ dryRun: true, chroot: jail, ...options })
+      .flatMap(({ step, precondition: { message } }) => message ? [step + ' ' + message] : []);
+    const say = (words) => console.log(JSON.stringify(words));
+    fs.openSync(jail + '/inside');
+    say(told({}));
+    const fd = fs.openSync('/usr');
+    say(told({}).map((words) => words.replace(fd, 'N').replace(fd, 'N').replace(fd, 'N')));
+    say(told({ keep: [fd] }));`);
+  const words = `EPERM: descriptor N leads out of it, to /usr (close it, or keep: [N]), chroot`;
+  assert.deepEqual(told, [[], [`chroot ${words} '${directory}'`], []]);
+});
