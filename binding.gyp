@@ -2,6 +2,7 @@
   "targets": [
     {
       "target_name": "daemonkit",
+      "type": "loadable_module",
       "sources": [
         "cpp/addon.cc",
         "cpp/marshal_loop.cc",

@@ -1,6 +1,5 @@
 // The addon's functions as lib/ sees them: arguments already checked, -errno for a failed call.
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import { loadBinary } from './binary.js';
 
 /** A descriptor on the event loop; close() may be called twice, and from within the callback. */
 export interface Watch {
@@ -167,8 +166,4 @@ export interface Native {
   signalMask(how: 0 | 1 | 2 | 3, signals: number[]): number[];
 }
 
-const require = createRequire(import.meta.url);
-const load = require('node-gyp-build') as (root: string) => Native;
-
-// Two folders up from dist/lib: where binding.gyp, build/ and prebuilds/ are.
-export const native: Native = load(fileURLToPath(new URL('../..', import.meta.url)));
+export const native = loadBinary() as Native;

@@ -1,11 +1,10 @@
 // Checks cpp/ with clang-format and clang-tidy; --fix formats first. Plain JavaScript, so that it
 // runs before anything is built.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { nodeAddonApi, nodeHeaders } from '../../tools/headers.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -26,27 +25,6 @@ function tool(name) {
     if (signal !== null) fail(`${name} was killed by ${signal}`);
     if (status !== 0) process.exitCode = 1;
   };
-}
-
-/** Node's headers, where node-gyp would take them from: told, installed beside node, downloaded. */
-function nodeHeaders() {
-  const told = [process.env.npm_config_nodedir, process.config.variables.nodedir].filter(Boolean);
-  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
-  const candidates = [
-    ...told,
-    dirname(dirname(process.execPath)),
-    '/usr',
-    '/usr/local',
-    join(cache, 'node-gyp', process.versions.node),
-  ].map((base) => join(base, 'include', 'node'));
-  const complete = (folder) => ['node_api.h', 'uv.h'].every((h) => existsSync(join(folder, h)));
-  const found = candidates.find(complete);
-  if (found === undefined) fail(`no node_api.h and uv.h in any of:\n  ${candidates.join('\n  ')}`);
-  return found;
-}
-
-function nodeAddonApi() {
-  return dirname(createRequire(import.meta.url).resolve('node-addon-api/package.json'));
 }
 
 const format = tool('clang-format');

@@ -1,0 +1,58 @@
+// Finds the addon's binary: built here by node-gyp, or made beforehand (prebuilds/).
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+interface Loader {
+  (root: string): unknown;
+  resolve(root: string): string;
+}
+
+const require = createRequire(import.meta.url);
+const load = require('node-gyp-build') as Loader;
+
+// Two folders up from dist/lib: where binding.gyp, build/ and prebuilds/ are.
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+function explained(code: string, lines: string[], cause: unknown): Error {
+  return Object.assign(new Error(lines.join('\n'), { cause }), { code });
+}
+
+// No script runs when the package is installed, so that building is the user's to begin.
+const advice = [
+  'To build one here, with a C++17 compiler, make and python3:',
+  '  npm install --no-save node-gyp node-addon-api',
+  `  npx node-gyp rebuild -C ${root}`,
+];
+
+function findBinary(): string {
+  try {
+    return load.resolve(root);
+  } catch (cause) {
+    const { platform, arch, version } = process;
+    const here = `${platform}-${arch}, Node ${version}`;
+    const built = process.env.PREBUILDS_ONLY ? '' : `${root}build/Release/, `;
+    const lines = [
+      `daemonkit has no binary for this system (${here}).`,
+      `Looked in ${built}${root}prebuilds/${platform}-${arch}/: ${(cause as Error).message.trim()}`,
+    ];
+    // As require() names a module that is not there.
+    throw explained('MODULE_NOT_FOUND', [...lines, ...advice], cause);
+  }
+}
+
+/**
+ * Loads the addon. Throws an Error with the code `MODULE_NOT_FOUND` where no binary is for this
+ * platform, and `ERR_DLOPEN_FAILED` where there is one that the system's loader refuses; both say
+ * what was looked for and how to build it.
+ */
+export function loadBinary(): unknown {
+  const path = findBinary();
+  try {
+    return require(path);
+  } catch (cause) {
+    const lines = [`daemonkit's binary does not load: ${(cause as Error).message.trim()}`];
+    // node-gyp-build knows musl by Alpine's own file only.
+    if (path.endsWith('.glibc.node')) lines.push('On musl, if not Alpine, set LIBC=musl.');
+    throw explained('ERR_DLOPEN_FAILED', [...lines, ...advice], cause);
+  }
+}

