@@ -6,8 +6,10 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** zig comes from npm, for the systems that Node itself is made for. */
-export const needsZig = { skip: process.platform !== 'linux' && 'needs zig, which is for Linux' };
+/** zig comes from npm, where it is taken for one system only. */
+export const needsZig = {
+  skip: (process.platform !== 'linux' || process.arch !== 'x64') && 'needs zig, for Linux on x64',
+};
 
 /** This machine's C library, as node-gyp-build sees it. */
 export const libc = existsSync('/etc/alpine-release') ? 'musl' : 'glibc';

