@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { DaemonOptions } from 'daemonkit';
+import { marked } from './marked.js';
 import { scratch } from './scratch.js';
 
 /** How a launcher ended. */
@@ -141,16 +142,7 @@ export class Nest {
 
   /** All processes of this test but zombies, whatever they have become. */
   processes(): number[] {
-    const ours = (pid: string) => {
-      try {
-        return readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes(this.#mark);
-      } catch {
-        return false;
-      }
-    };
-    return readdirSync('/proc')
-      .filter((name) => /^\d+$/.test(name) && ours(name))
-      .map(Number);
+    return marked(this.#mark);
   }
 
   /** Ends a process and waits until it is gone. */
