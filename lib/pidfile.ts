@@ -57,15 +57,33 @@ export function heldByRival(fd: number, path: string): PidfileError {
 function lock(fd: number, path: string): boolean {
   for (let tries = 0; ; tries++) {
     const locked = native.flockExclusive(fd);
-    if (!sameFile(fd, path)) return false;
-    if (locked === 0) break;
+    try {
+      if (!sameFile(fd, path)) return false;
+      if (locked === 0) {
+        ftruncateSync(fd, 0);
+        return true;
+      }
+    } catch (error) {
+      // Ours to remove, or a start that failed would leave an empty file behind.
+      if (locked === 0) removeLocked(fd, path);
+      throw error;
+    }
     if (locked !== -EWOULDBLOCK) check(locked, 'flock', { path });
     // Once more even if it names a pid: pidfileRead() holds the lock for a moment to try it.
     if (tries === RETRIES || (tries > 0 && readPid(fd) !== undefined)) throw heldByRival(fd, path);
     sleep(RETRY_MS);
   }
-  ftruncateSync(fd, 0);
-  return true;
+}
+
+/** Removes a file that we have locked, if the path still leads to it and we may. */
+function removeLocked(fd: number, path: string): boolean {
+  try {
+    if (!sameFile(fd, path)) return false;
+    unlinkSync(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function openLocked(path: string, mode: number): number | undefined {
@@ -198,13 +216,7 @@ export class Pidfile {
   }
 
   #unlink(): boolean {
-    try {
-      if (this.#here === undefined || !sameFile(this.#fd, this.#here)) return false;
-      unlinkSync(this.#here);
-      return true;
-    } catch {
-      return false;
-    }
+    return this.#here !== undefined && removeLocked(this.#fd, this.#here);
   }
 
   /** Closes the file and leaves it; what a fork that is not the daemon does. */

@@ -1,39 +1,19 @@
-// System calls of fork() that fail, in the parent or in the child before its threads are back:
-// strace attaches to the process and lets each thread's first such call fail.
+// System calls of fork() that fail, in the parent or in the child before its threads are back: strace
+// attaches to the process and lets each thread's first such call fail. `npm run faults` tries more.
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { after, test } from 'node:test';
+import { forkPlaces } from './tools/faults-fork.js';
+import { Forker } from './tools/forked.js';
 import { needsStrace } from './tools/needs.js';
-import { threadIds } from './tools/proc.js';
-import { succeeds } from './tools/run.js';
+import { errorOf, inject } from './tools/strace.js';
 
-function traced(pid: number): boolean {
-  return threadIds(pid).every((tid) =>
-    /TracerPid:\t[1-9]/.test(readFileSync(`/proc/${pid}/task/${tid}/status`, 'utf8')),
-  );
-}
-
-async function attach(pid: number, call: string, error: string): Promise<ChildProcess> {
-  const inject = `inject=${call}:error=${error}:when=1`;
-  const strace = spawn('strace', ['-f', '-qq', '-o', '/dev/null', '-e', inject, `-p${pid}`], {
-    stdio: 'ignore',
-  });
-  for (let tries = 0; !traced(pid); tries++) {
-    assert.ok(tries < 200, 'strace did not attach');
-    await sleep(10);
-  }
-  return strace;
-}
-
-const rings = Number.parseInt(process.versions.node, 10) >= 22;
 const cases: [call: string, error: string, syscall: string, where: string][] = [
+  ['openat', 'EMFILE', 'open', 'parent'],
   ['clone', 'ENOMEM', 'clone', 'parent'],
   ['rt_sigaction', 'EPERM', 'rt_sigaction', 'parent'],
+  ['mmap', 'ENOMEM', 'mmap', 'parent'],
+  ['getdents64', 'ENOMEM', 'getdents64', 'parent'],
+  ['ioctl', 'ENOTTY', 'ioctl', 'parent'],
   ['tee', 'ENOMEM', 'tee', 'parent'],
   ['pipe2', 'ENFILE', 'pipe2', 'parent'],
   ['eventfd2', 'ENOMEM', 'eventfd2', 'child'],
@@ -41,34 +21,45 @@ const cases: [call: string, error: string, syscall: string, where: string][] = [
   ['epoll_ctl', 'ENOSPC', 'epoll_ctl', 'child'],
   ['dup3', 'EBUSY', 'dup3', 'child'],
 ];
+const rings = Number.parseInt(process.versions.node, 10) >= 22;
 if (rings) cases.push(['io_uring_setup', 'ENOMEM', 'io_uring_setup', 'child']);
+
+// One process for all: after each fault it must be as good as before.
+const forker = needsStrace.skip ? undefined : new Forker();
+after(() => forker?.end());
 
 for (const [call, error, syscall, where] of cases) {
   test(
     `${call} fails in the ${where}: ${error}, parent intact, no child left`,
     needsStrace,
     async () => {
-      const folder = mkdtempSync(join(tmpdir(), 'daemonkit-'));
-      let strace: ChildProcess | undefined;
-      try {
-        const output = await succeeds('refuse.js', ['injected', folder], {
-          meanwhile: async (child) => {
-            assert.ok(child.stdout && child.pid);
-            await once(child.stdout, 'data');
-            strace = await attach(child.pid, call, error);
-            mkdirSync(join(folder, 'attached'));
-            await once(child.stdout, 'data');
-            strace.kill('SIGTERM');
-            await once(strace, 'exit');
-            mkdirSync(join(folder, 'detached'));
-          },
-        });
-        const told = JSON.parse(output.slice(output.indexOf('{'))) as Record<string, string>;
-        assert.deepEqual([told.code, told.syscall], [error, syscall]);
-      } finally {
-        strace?.kill('SIGKILL');
-        rmSync(folder, { recursive: true });
-      }
+      assert.deepEqual(await forker?.round(...inject(call, `error=${error}`)), {
+        code: error,
+        syscall,
+      });
     },
   );
 }
+
+test(
+  'every other call that a fork makes: an error or a child, never harm',
+  needsStrace,
+  async () => {
+    const known = cases.map(([call]) => call);
+    const others = (await forkPlaces()).filter(
+      ({ call, when }) => when === 1 && !known.includes(call),
+    );
+    assert.ok(others.length > 8, `${others.length} calls`);
+    for (const { call } of others) {
+      const told = await forker?.round(...inject(call, `error=${errorOf(call)}`));
+      assert.ok(told && !told.harm && (told.code ?? told.child === 7), `${call}: ${told?.harm}`);
+    }
+  },
+);
+
+test('a child that is killed while it comes up: EAGAIN', needsStrace, async () => {
+  for (const call of ['set_tid_address', 'epoll_create1', 'dup3']) {
+    const told = await forker?.round(...inject(call, 'signal=KILL'));
+    assert.deepEqual(told, { code: 'EAGAIN', syscall: 'fork' }, call);
+  }
+});

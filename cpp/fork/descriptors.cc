@@ -53,7 +53,8 @@ class Reader {
     if (!fifo && (st.st_mode & S_IFMT) != 0) return {};
     char link[32] = {};
     Name name = Decimal(static_cast<unsigned>(fd));
-    Sys(SYS_readlinkat, files_.descriptors.get(), name.text, link, sizeof link - 1);
+    const long r = Sys(SYS_readlinkat, files_.descriptors.get(), name.text, link, sizeof link - 1);
+    if (r < 0) return Check(r, "readlinkat");
     if (fifo) return strncmp(link, "pipe:[", 6) == 0 ? Add(pipes_, fd, Kind::kPipe, st) : Failure{};
     for (const KindName& k : kKinds) {
       if (strcmp(link, k.link) != 0) continue;
@@ -171,18 +172,21 @@ class Reader {
     // A registration outlives its descriptor where a duplicate keeps the file open; the number
     // may be another file's by now.
     struct stat st {};
-    if (Sys(SYS_fstat, fd, &st) != 0 || st.st_ino != Number(ino, 16)) return {};
-    Registration* r = snapshot_.registrations.Add(arena_);
-    if (r == nullptr) return kArenaFull;
-    *r = {epoll.fd, fd, events, data};
+    const long r = Sys(SYS_fstat, fd, &st);
+    if (r < 0 && r != -EBADF) return Check(r, "fstat");
+    if (r < 0 || st.st_ino != Number(ino, 16)) return {};
+    Registration* registration = snapshot_.registrations.Add(arena_);
+    if (registration == nullptr) return kArenaFull;
+    *registration = {epoll.fd, fd, events, data};
     return {};
   }
 
   // What is in the pipe, without taking it out: through tee(2) into a pipe of our own.
   Failure ReadPipe(const Descriptor& d) {
     int size = 0;
-    Sys(SYS_ioctl, d.fd, FIONREAD, &size);
-    if (size <= 0) return {};
+    // Taken for empty, libuv's lock of one byte in a pipe would never be free in the child.
+    if (long r = Sys(SYS_ioctl, d.fd, FIONREAD, &size); r < 0) return Check(r, "ioctl");
+    if (size == 0) return {};
     PipeContent* content = snapshot_.contents.Add(arena_);
     auto* bytes = arena_.Take<char>(static_cast<size_t>(size));
     if (content == nullptr || bytes == nullptr) return kArenaFull;

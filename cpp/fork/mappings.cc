@@ -65,8 +65,16 @@ bool CanTell(const Mapping& m) {
   return m.inode == 0 && m.name[0] != '[' && m.range.end - m.range.start > kPage;
 }
 
+// A mapping that a child does not get is one at which it faults. The kernel's own (VM_SPECIAL) are
+// inherited as they are, and say EINVAL.
+Failure Share(const Range& range) {
+  const long r = Advise(range.start, range.end, MADV_DOFORK);
+  return r == -EINVAL ? Failure{} : Check(r, "madvise");
+}
+
 Failure ProbeAll(int maps, Arena& arena, List<Probe>& probes, List<RingMapping>& rings) {
-  return EachMapping(maps, [&](const Mapping& m) {
+  Failure unshared;
+  Failure failure = EachMapping(maps, [&](const Mapping& m) {
     if (strcmp(m.name, "anon_inode:[io_uring]") == 0) {
       RingMapping* ring = rings.Add(arena);
       if (ring != nullptr) *ring = {m.range, m.inode, m.offset};
@@ -75,13 +83,14 @@ Failure ProbeAll(int maps, Arena& arena, List<Probe>& probes, List<RingMapping>&
     if (!m.is_private || m.range.start >= kUserEnd) return true;
     // Where the kernel has no room for a split (ENOMEM, vm.max_map_count) nothing can be told.
     if (!CanTell(m) || Advise(m.range.start, m.range.start + kPage, MADV_DONTFORK) != 0) {
-      Advise(m.range.start, m.range.end, MADV_DOFORK);
-      return true;
+      unshared = Share(m.range);
+      return !unshared;
     }
     Probe* probe = probes.Add(arena);
     if (probe != nullptr) *probe = {m.range, true};
     return probe != nullptr;
   });
+  return unshared ? unshared : failure;
 }
 
 // Both lists ascend, so one walk over each finds the boundaries that the probes made.
@@ -113,9 +122,10 @@ Failure ShareMappings(int maps, Arena& arena, Mappings& found) {
   List<Probe> probes;
   Failure failure = ProbeAll(maps, arena, probes, found.rings);
   if (!failure) failure = FindSplits(maps, arena, probes);
+  const bool known = !failure;
   for (const Probe& probe : probes) {
-    Advise(probe.range.start, probe.range.end, MADV_DOFORK);
-    if (failure || !probe.dontfork) continue;
+    if (Failure unshared = Share(probe.range); unshared && !failure) failure = unshared;
+    if (!known || !probe.dontfork) continue;
     Range* range = found.dontfork.Add(arena);
     if (range == nullptr) {
       failure = kArenaFull;

@@ -132,7 +132,10 @@ const char* ThreadObstacle() {
 bool RecordsHold(const Park& park) {
   if (!renamed) return true;  // then they hold an ancestor's, which had been checked
   bool hold = true;
-  park.Each([&](const Thread& t) { hold = hold && TidField(TheLibc(), t.pointer) == t.tid; });
+  park.Each([&](const Thread& t) {
+    // Without the address nobody would learn of the thread's end: who joins it waits for ever.
+    hold = hold && t.clear_tid != nullptr && TidField(TheLibc(), t.pointer) == t.tid;
+  });
   return hold;
 }
 

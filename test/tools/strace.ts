@@ -51,7 +51,7 @@ export interface Place {
  * close(2) frees the number before it can be interrupted. An injected failure is one of a call not made.
  */
 const CANNOT_FAIL =
-  /^(exit|exit_group|restart_syscall|sched_yield|rt_sigreturn|rt_sigprocmask|close|munmap|getpid|gettid|getppid|get[e]?[ug]id|set_robust_list|rseq|arch_prctl|umask)$/;
+  /^(exit|exit_group|restart_syscall|sched_yield|rt_sigreturn|rt_sigprocmask|rt_sigaction|close|munmap|getpid|gettid|getppid|get[e]?[ug]id|set_robust_list|rseq|arch_prctl|umask)$/;
 
 /**
  * Calls of V8 and libuv, which end the process by abort(3) when they fail: neither can do without its
