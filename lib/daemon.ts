@@ -117,7 +117,7 @@ function finish(birth: Birth): Daemon {
   try {
     runSteps('run', birth);
     const daemon = new Daemon(birth);
-    if (birth.plan.ready === 'auto') daemon.ready();
+    if (birth.plan.ready === 'auto') inStep('ready', () => daemon.ready());
     return daemon;
   } catch (error) {
     if (birth.lines !== undefined) giveUp(birth.lines, error);

@@ -162,7 +162,8 @@ class Wait {
       return std::nullopt;
     }
     bool exited = info.si_code == CLD_EXITED;
-    return Ended(who, exited ? info.si_status : 0, exited ? 0 : info.si_status, stage_);
+    if (exited) return Ended(who, info.si_status, 0, stage_);
+    return Ended(who, info.si_code == CLD_DUMPED, info.si_status, stage_);
   }
 
   void Relay() {

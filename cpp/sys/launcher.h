@@ -10,7 +10,7 @@ namespace sys {
 enum class Birth : int {
   kReady = 0,        // nothing else to tell
   kFailed = 1,       // the record's text says why
-  kDied = 2,         // exit code or signal of the daemon
+  kDied = 2,         // exit code or signal of the daemon; with a signal, 1: it left a core file
   kMiddleDied = 3,   // exit code or signal of the process between launcher and daemon
   kClosed = 4,       // the daemon lives, but can no longer say that it is ready
   kTimeout = 5,      //

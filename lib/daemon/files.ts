@@ -60,8 +60,9 @@ export function redirectToFiles(birth: Birth): void {
 export function leaveLauncher(birth: Birth, last: (channel: number) => void = () => {}): void {
   const { files, lines } = birth;
   if (files === undefined || lines === undefined) return;
-  delete birth.lines;
+  // While it can still be told if that fails.
   check(native.redirect(2, files.stderr, []), 'dup2');
+  delete birth.lines;
   closeFiles(birth);
   closeSync(lines.relay);
   last(lines.channel);

@@ -18,7 +18,8 @@ export function describe(thrown: unknown): string {
 }
 
 function ending(code: number, signal: number): string {
-  return signal === 0 ? `exited with code ${code}` : `was killed by ${signalName(signal)}`;
+  if (signal === 0) return `exited with code ${code}`;
+  return `was killed by ${signalName(signal)}${code === 1 ? ' (core dumped)' : ''}`;
 }
 
 /** How the launcher ends: what it says on standard error, nothing if all is well; its exit code. */

@@ -11,6 +11,7 @@
 #include <ctime>
 
 #include "objects.h"
+#include "refuse.h"
 
 namespace {
 
@@ -92,5 +93,6 @@ NAPI_MODULE_INIT() {
   Add(env, exports, "stop", Stop);
   Add(env, exports, "turns", Turns);
   AddObjects(env, exports);
+  AddRefuse(env, exports);
   return exports;
 }

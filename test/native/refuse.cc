@@ -1,0 +1,69 @@
+#include "refuse.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <map>
+#include <string>
+
+namespace {
+
+const std::map<std::string, int> kCalls = {
+    {"dup3", SYS_dup3},
+    {"chdir", SYS_chdir},
+    {"chroot", SYS_chroot},
+    {"clone", SYS_clone},
+    {"ftruncate", SYS_ftruncate},
+    {"getdents64", SYS_getdents64},
+    {"prctl", SYS_prctl},
+    {"pwrite64", SYS_pwrite64},
+    {"rt_sigprocmask", SYS_rt_sigprocmask},
+    {"sendto", SYS_sendto},
+    {"setgroups", SYS_setgroups},
+    {"setresgid", SYS_setresgid},
+    {"setresuid", SYS_setresuid},
+    {"setsid", SYS_setsid},
+};
+
+int Install(unsigned call, unsigned error) {
+  sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog program{sizeof code / sizeof *code, code};
+  // All threads: libc has each of them change its user, and ends a process where they differ.
+  long r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
+  return r == 0 ? 0 : errno;
+}
+
+// refuse(call: string, errno: number): 0, or the errno of seccomp(2).
+napi_value Refuse(napi_env env, napi_callback_info info) {
+  size_t count = 2;
+  napi_value arguments[2];
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  char name[32] = {};
+  napi_get_value_string_utf8(env, arguments[0], name, sizeof name, nullptr);
+  uint32_t error = 0;
+  napi_get_value_uint32(env, arguments[1], &error);
+  auto call = kCalls.find(name);
+  napi_value result;
+  int done = call == kCalls.end() ? ENOSYS : Install(static_cast<unsigned>(call->second), error);
+  napi_create_int32(env, done, &result);
+  return result;
+}
+
+}  // namespace
+
+void AddRefuse(napi_env env, napi_value exports) {
+  napi_value value;
+  napi_create_function(env, "refuse", NAPI_AUTO_LENGTH, Refuse, nullptr, &value);
+  napi_set_named_property(env, exports, "refuse", value);
+}

@@ -1,0 +1,8 @@
+// System calls that fail on demand, for good: by a seccomp(2) filter, so that the call of whoever
+// makes it is refused, libc's and a raw one. Errno 0 makes a call that does nothing and says all is
+// well. For root.
+#pragma once
+
+#include <node_api.h>
+
+void AddRefuse(napi_env env, napi_value exports);
