@@ -65,11 +65,10 @@ function openRings(): number[] {
   return listing('/proc/self/fd').filter(isRing).map(Number);
 }
 
-/** Whether a ring may act as whoever made it: by a kernel thread, or as a registered personality. */
+/** Whether a ring has a kernel thread, which acts as whoever made the ring. */
 function keepsCredentials(ring: number): boolean {
   try {
-    const info = readFileSync(`/proc/self/fdinfo/${ring}`, 'latin1');
-    return /^SqThread:\s*\d/m.test(info) || /^Personalities:\n\s+\d/m.test(info);
+    return /^SqThread:\s*\d/m.test(readFileSync(`/proc/self/fdinfo/${ring}`, 'latin1'));
   } catch {
     return false; // closed meanwhile
   }

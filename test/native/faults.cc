@@ -10,6 +10,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "escape.h"
 #include "objects.h"
 #include "refuse.h"
 
@@ -94,5 +95,6 @@ NAPI_MODULE_INIT() {
   Add(env, exports, "turns", Turns);
   AddObjects(env, exports);
   AddRefuse(env, exports);
+  AddEscape(env, exports);
   return exports;
 }
