@@ -20,15 +20,6 @@ export interface Inheritance {
 /** The environment variable: the above as JSON, a space, and the daemon's pid. */
 export const VARIABLE = 'DAEMONKIT_REEXEC';
 
-function isSocket(fd: number, inode: string): boolean {
-  try {
-    const stat = fstatSync(fd, { bigint: true });
-    return stat.isSocket() && String(stat.ino) === inode;
-  } catch {
-    return false;
-  }
-}
-
 /**
  * The variable's value, if it was meant for this process: a child of the daemon's that was started
  * before this module was loaded has it too, and so may what is started from a copied environment.
@@ -37,8 +28,13 @@ function read(text: string): Inheritance | undefined {
   const [, json = '', pid] = /^(\{.*\}) (\d+)$/s.exec(text) ?? [];
   // The daemon does not lead its session.
   if (Number(pid) !== process.pid || native.getsid(0) === process.pid) return undefined;
-  const found = JSON.parse(json) as Inheritance;
-  return isSocket(found.channel, found.socket) ? found : undefined;
+  try {
+    const found = JSON.parse(json) as Inheritance;
+    const stat = fstatSync(found.channel, { bigint: true });
+    return stat.isSocket() && String(stat.ino) === found.socket ? found : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 const own = ({ channel, relay, pidfile }: Inheritance) => [

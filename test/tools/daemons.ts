@@ -32,6 +32,7 @@ export interface Report {
 
 export interface LaunchOptions {
   stdio?: StdioOptions;
+  cwd?: string;
   env?: NodeJS.ProcessEnv;
   /** A command that gets the launcher's command line as further arguments. */
   under?: string[];
@@ -84,14 +85,18 @@ export class Nest {
   }
 
   /** Runs a launcher to its end. */
-  async launch(
-    scenario: string,
-    options: DaemonOptions = {},
-    { stdio = ['ignore', 'pipe', 'pipe'], env, under = [], meanwhile }: LaunchOptions = {},
+  launch(scenario: string, options: DaemonOptions = {}, more: LaunchOptions = {}): Promise<Launch> {
+    return this.run(this.command(scenario, options), more);
+  }
+
+  /** Runs any command that may leave a daemon. */
+  async run(
+    command: string[],
+    { stdio = ['ignore', 'pipe', 'pipe'], cwd, env, under = [], meanwhile }: LaunchOptions = {},
   ): Promise<Launch> {
-    const [file = '', ...args] = [...under, ...this.command(scenario, options)];
+    const [file = '', ...args] = [...under, ...command];
     const start = performance.now();
-    const child = spawn(file, args, { stdio, env: this.env(env) });
+    const child = spawn(file, args, { stdio, cwd, env: this.env(env) });
     const output = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr'] as const) {
       child[name]?.setEncoding('utf8').on('data', (text: string) => {
