@@ -37,7 +37,8 @@ const byExit = (code: number, signal: number) => (signal === 0 ? code || 1 : 128
 function failedCall(errno: number, call: string): SystemError {
   const step = call === 'fork' || call === 'setsid' ? call : 'execve';
   const at = call === 'execve' ? { path: process.execPath } : {};
-  return Object.assign(systemError(errno, call, at), { step });
+  // Its stack would be that of the launcher, which has done nothing wrong.
+  return Object.assign(systemError(errno, call, at), { step, stack: '' });
 }
 
 /** cpp/sys/launcher.h's Birth: the place in the list is the number there. */
