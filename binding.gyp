@@ -15,6 +15,7 @@
         "cpp/sys/launcher.cc",
         "cpp/sys/loop.cc",
         "cpp/sys/listen.cc",
+        "cpp/sys/notify.cc",
         "cpp/sys/process.cc",
         "cpp/sys/reexec.cc",
         "cpp/sys/rlimit.cc",
@@ -54,6 +55,7 @@
             "cpp/sys/parentage_freebsd.cc",
             "cpp/sys/pidfd_freebsd.cc",
             "cpp/sys/rlimit_freebsd.cc",
+            "cpp/sys/sender_freebsd.cc",
             "cpp/sys/signal_sender_freebsd.cc",
             "cpp/sys/stdio_freebsd.cc"
           ]
@@ -67,6 +69,7 @@
             "cpp/sys/parentage_linux.cc",
             "cpp/sys/pidfd_linux.cc",
             "cpp/sys/rlimit_linux.cc",
+            "cpp/sys/sender_linux.cc",
             "cpp/sys/signal_sender_linux.cc",
             "cpp/sys/stdio_linux.cc"
           ]

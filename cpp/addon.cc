@@ -14,6 +14,7 @@
 #include "sys/flock.h"
 #include "sys/launcher.h"
 #include "sys/listen.h"
+#include "sys/notify.h"
 #include "sys/parentage.h"
 #include "sys/process.h"
 #include "sys/reexec.h"
@@ -164,6 +165,12 @@ void ExportListen(Napi::Object exports) {
   marshal::Export<sys::LocalPort>(exports, "localPort");
 }
 
+void ExportNotify(Napi::Object exports) {
+  marshal::Export<sys::NotifyOpen>(exports, "notifyOpen");
+  marshal::Export<sys::NotifySend>(exports, "notifySend");
+  marshal::Export<sys::NotifyBarrier>(exports, "notifyBarrier");
+}
+
 Napi::Object Init(Napi::Env, Napi::Object exports) {
   ExportFork(exports);
   ExportSession(exports);
@@ -178,6 +185,7 @@ Napi::Object Init(Napi::Env, Napi::Object exports) {
   ExportDispositions(exports);
   ExportDaemon(exports);
   ExportListen(exports);
+  ExportNotify(exports);
   return exports;
 }
 

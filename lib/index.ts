@@ -44,6 +44,17 @@ export {
 } from './fork.js';
 export { type ListenOptions, listeningSocket } from './listen.js';
 export {
+  type FdStore,
+  type NotifyBarrierOptions,
+  type NotifyOptions,
+  type NotifyState,
+  notify,
+  notifyBarrier,
+  startWatchdog,
+  type WatchdogOptions,
+  watchdogEnabled,
+} from './notify.js';
+export {
   getChildSubreaper,
   getParentDeathSignal,
   setChildSubreaper,

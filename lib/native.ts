@@ -159,6 +159,13 @@ export interface Native {
   /** 0 for a socket without ports. */
   localPort(fd: number): number;
 
+  /** A socket connected to NOTIFY_SOCKET's address. */
+  notifyOpen(address: string): number;
+  /** As from the process `pid`; 0 is this one. */
+  notifySend(fd: number, message: string, fds: number[], pid: number): number;
+  /** Sends BARRIER=1; the end of a pipe that hangs up when all was read. */
+  notifyBarrier(fd: number): number;
+
   resetSignal(signal: number): number;
   ignoreSignal(signal: number): number;
   unignoreSignal(signal: number): number;

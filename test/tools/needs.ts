@@ -11,5 +11,10 @@ export const needsStrace = why(
   'needs strace (Debian package strace)',
 );
 
+export const needsSystemd = why(
+  spawnSync('systemd-notify', ['--version']).error !== undefined,
+  "needs systemd's tools (Debian package systemd)",
+);
+
 /** Both at once: the first that is missing is told. */
 export const needsRootAndStrace = needsRoot.skip ? needsRoot : needsStrace;

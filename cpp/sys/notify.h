@@ -1,0 +1,23 @@
+// What a service tells its manager, sd_notify(3): one datagram each. Each returns its value, or
+// -errno.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace sys {
+
+// A close-on-exec socket connected to NOTIFY_SOCKET's address, a path or `@` and an abstract name;
+// connected, it goes on working after a chroot. -EAFNOSUPPORT for an address of another kind,
+// -ENAMETOOLONG for one that does not fit sockaddr_un.
+int NotifyOpen(const std::string& address);
+
+// Sends a message with descriptors, as from the process `pid`, or from this one if that is 0 or the
+// kernel does not allow it. A manager that does not read makes it wait, and then -EAGAIN.
+int NotifySend(int fd, const std::string& message, const std::vector<int>& fds, int pid);
+
+// Sends BARRIER=1 with one end of a pipe and returns the other, which hangs up when the manager has
+// worked through everything that it was sent before.
+int NotifyBarrier(int fd);
+
+}  // namespace sys
