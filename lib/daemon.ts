@@ -7,6 +7,7 @@ import { detach, giveUp } from './daemon/launch.js';
 import { type DaemonOptions, type DryRunOptions, planOf } from './daemon/options.js';
 import { resume, startAgain, strategyOf } from './daemon/reexec.js';
 import { inStep, runSteps, undoSteps } from './daemon/steps.js';
+import { announceFailure } from './daemon/supervision.js';
 import { workerUnsupported } from './errors.js';
 import { fork } from './fork.js';
 
@@ -21,7 +22,9 @@ export type { DaemonOptions, DryRunOptions } from './daemon/options.js';
  * is no live fork the script runs a second time instead: see below.)
  *
  * Under a supervisor, which would take a process that goes to the background for dead, it stays in the
- * foreground, as with `{ detach: false }`; {@link supervisor} tells whether one was found.
+ * foreground, as with `{ detach: false }`; {@link supervisor} tells whether one was found. The service
+ * manager is told of readiness, reloads and shutdown (see {@link notify}), and errors are the script's.
+ * With `{ detach: true }` there, the launcher tells the manager that the daemon is the main process.
  *
  * The process that called it, the launcher, does not come back to the script. It waits, without
  * serving events, until the daemon is ready, passes on what the daemon writes to standard error
@@ -38,7 +41,7 @@ export type { DaemonOptions, DryRunOptions } from './daemon/options.js';
  * 2. `fork`, `setsid`, `fork`: the daemon has a session without a terminal, and cannot get one, as it
  *    does not lead the session;
  * 3. `umask`, `chdir`, `pidfile` (written), `privileged` (the hook);
- * 4. `descriptors`, `chroot`, `setgroups`, `setgid`, `setuid`, `drop`: proves that root cannot be
+ * 4. `notify` (the service manager's socket, open since 1), `descriptors`, `chroot`, `setgroups`, `setgid`, `setuid`, `drop`: proves that root cannot be
  *    regained; `noNewPrivileges`;
  * 5. `stdio`: 0, 1, 2 and every other descriptor of the terminal lead to /dev/null or the logs.
  *    `process.stdin` has ended; `process.stdout`, `process.stderr` and `console` write to the logs;
@@ -108,6 +111,7 @@ function begin(birth: Birth): void {
     if (plan.detach) detach(birth, strategy === 'fork' ? () => fork() : startAgain);
   } catch (error) {
     undoSteps(birth);
+    announceFailure(error);
     throw error;
   }
 }
@@ -122,6 +126,7 @@ function finish(birth: Birth): Daemon {
   } catch (error) {
     if (birth.lines !== undefined) giveUp(birth.lines, error);
     undoSteps(birth);
+    announceFailure(error);
     throw error;
   }
 }

@@ -126,7 +126,7 @@ export interface Native {
   socketpair(records: boolean): number[];
   sendRecord(fd: number, record: string): number;
   awaitHangup(fd: number, timeout: number): boolean;
-  /** cpp/sys/launcher.h: how it ended, exit code or -errno, signal, text. */
+  /** cpp/sys/launcher.h: how it ended, exit code, pid or -errno, signal, text. */
   awaitBirth(
     channel: number,
     relay: number,

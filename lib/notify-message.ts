@@ -61,7 +61,7 @@ export interface Message {
 }
 
 /** A line break or null byte would end the value, and begin something else. */
-function line(value: unknown, name: string): string {
+export function line(value: unknown, name: string): string {
   const text = string(value, name);
   if (/[\n\0]/.test(text)) throw invalidArgValue(name, value, 'must be a single line');
   return text;

@@ -1,7 +1,7 @@
 // What a service tells its manager: sd_notify(3), sd_notify_barrier(3), sd_watchdog_enabled(3).
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
-import { check, outOfRange, systemError } from './errors.js';
+import { check, outOfRange, type SystemError, systemError } from './errors.js';
 import { native } from './native.js';
 import { compose, type NotifyState } from './notify-message.js';
 import { func, INT_MAX, integer, options } from './validate.js';
@@ -29,6 +29,13 @@ export function openChannel(): number | undefined {
   closeChannel();
   channel = { address, fd };
   return fd;
+}
+
+/** Whether it can be opened, leaving nothing open. */
+export function probeChannel(): void {
+  const before = channel;
+  openChannel();
+  if (before === undefined) closeChannel();
 }
 
 function closeChannel(): void {
@@ -116,11 +123,12 @@ function send(text: string, fds: number[], pid: number): boolean {
   return overChannel((fd) => native.notifySend(fd, text, fds, pid)) !== undefined;
 }
 
-/** For what must not end a daemon: a manager that is gone. */
+/** For what must not end a daemon: a manager that is gone. Wrong states throw. */
 export function tryNotify(state: NotifyState): boolean {
   try {
     return notify(state);
-  } catch {
+  } catch (error) {
+    if ((error as Partial<SystemError>).syscall === undefined) throw error;
     return false;
   }
 }

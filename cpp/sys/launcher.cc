@@ -76,7 +76,11 @@ class Wait {
     while (true) {
       Relay();
       if (auto outcome = Records()) return *outcome;
-      if (ready_ && MiddleGone(deadline)) return Ended(Birth::kReady);
+      if (ready_ && MiddleGone(deadline)) {
+        // The daemon's pid, which the middle process has told before its end.
+        Records();
+        return Ended(Birth::kReady, daemon_);
+      }
       if (ready_) continue;
       if (int number = Interruption()) {
         return Ended(Birth::kInterrupted, 0, number, stage_);

@@ -8,7 +8,7 @@ namespace sys {
 
 // How the wait ended; lib/daemon/launch.ts has the same numbers.
 enum class Birth : int {
-  kReady = 0,        // nothing else to tell
+  kReady = 0,        // the daemon's pid in the code's place
   kFailed = 1,       // the record's text says why
   kDied = 2,         // exit code or signal of the daemon; with a signal, 1: it left a core file
   kMiddleDied = 3,   // exit code or signal of the process between launcher and daemon
@@ -19,7 +19,7 @@ enum class Birth : int {
   kCallFailed = 8,   // -errno of a call on the way to the daemon; the text is its name
 };
 
-// {how, exit code or -errno, signal, text}
+// {how, exit code, pid or -errno, signal, text}
 using Outcome = std::tuple<int, int, int, std::string>;
 
 // Waits for records on `channel`: "p<pid>" announces the daemon, "r" says ready, "f<text>" says

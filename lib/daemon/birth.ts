@@ -22,6 +22,8 @@ export interface Birth {
   /** The terminal's device numbers. */
   terminal: Set<number>;
   survey?: Survey;
+  /** A copy of `notifyFd`, until the daemon is ready. */
+  readiness?: number;
   /** The daemon's ends of the lines to the launcher; absent without one. */
   lines?: Lines;
 }

@@ -2,11 +2,17 @@
 import { constants } from 'node:os';
 import { atFork } from '../atfork.js';
 import { native } from '../native.js';
+import { startWatchdog, tryNotify } from '../notify.js';
+import { line } from '../notify-message.js';
 import { listenForReopen } from '../reopen.js';
+import { func } from '../validate.js';
 import type { Birth } from './birth.js';
 import { leaveLauncher, reopenFiles } from './files.js';
 import { tell } from './launch.js';
 import { describe } from './report.js';
+import { whenSettled } from './settled.js';
+import { announceFailure, announceReady, closeReadiness } from './supervision.js';
+import { showStatus } from './title.js';
 
 const { SIGTERM } = constants.signals;
 const DEFAULT_ACTION = 0;
@@ -38,15 +44,19 @@ export class Daemon implements Disposable, AsyncDisposable {
   readonly #pid = process.pid;
   readonly #hooks: Disposable;
   readonly #reopener: Disposable | undefined;
+  #watchdog: Disposable | null = null;
+  #ready = false;
+  #stopping = false;
+  #reloads = 0;
 
   /** @internal */
   constructor(birth: Birth) {
     this.#birth = birth;
     this.#hooks = atFork({ child: () => this.#disown() });
-    process.on('exit', this.#tidy);
+    process.on('exit', this.#end);
     const { reopenOn } = birth.plan;
     if (reopenOn !== undefined) {
-      this.#reopener = listenForReopen(reopenOn, () => this.reopenLogs());
+      this.#reopener = listenForReopen(reopenOn, () => this.reloading(() => this.reopenLogs()));
     }
     if (nobodyHandlesSigterm()) process.on('SIGTERM', this.#terminate);
   }
@@ -57,31 +67,94 @@ export class Daemon implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Tells the launcher that the daemon is ready: it exits with code 0, and standard error goes to
-   * the log from here on. Does nothing if it was called before, in a fork of the daemon, and
-   * without a launcher.
+   * Tells that the daemon is ready: the launcher, which exits with code 0, and standard error goes to
+   * the log from here on; the service manager (READY=1), with a launcher by its mouth, with MAINPID;
+   * and the reader of `notifyFd`. Begins with the `watchdog`'s signs. Does nothing if it was called
+   * before, and in a fork of the daemon.
    *
    * If the launcher is gone, whoever started it takes the start for failed; so the process ends
    * with code 1 then, after its 'exit' listeners.
    *
-   * Source: daemon(7) steps 14 and 15.
+   * @throws without a launcher, what {@link notify} throws, and `EPIPE` (syscall `write`) if nobody
+   *   reads `notifyFd`: whoever waits for the daemon cannot be told.
+   *
+   * Source: daemon(7) steps 14 and 15; sd_notify(3).
    */
   ready(): void {
+    if (this.#ready || process.pid !== this.#pid) return;
+    this.#ready = true;
+    const { lines, plan } = this.#birth;
     leaveLauncher(this.#birth, (channel) => {
       if (!tell(channel, 'r')) process.exit(1);
       // Until the launcher has exited it is our parent.
       native.awaitHangup(channel, LAUNCHER_EXIT_MS);
     });
+    announceReady(this.#birth, lines !== undefined);
+    const { watchdog } = plan;
+    if (watchdog) this.#watchdog = startWatchdog(watchdog === true ? {} : { healthy: watchdog });
+  }
+
+  /**
+   * Says in a line what the daemon is doing: to the service manager (STATUS=). Without one, to the
+   * launcher, which prints it, and the log, as long as the launcher waits; afterwards ps(1) shows it
+   * behind the script's name, as far as there is room (see `process.title`).
+   *
+   * @param text - a single line; an empty one takes the last back.
+   * @throws `TypeError`, `RangeError` for what is no line of at most 4,000 bytes. A manager that is
+   *   gone is passed over.
+   *
+   * Source: sd_notify(3).
+   */
+  status(text: string): void {
+    line(text, 'text');
+    if (tryNotify({ status: text })) return;
+    if (this.#birth.lines === undefined) showStatus(text);
+    else native.writeAll(2, `${text}\n`);
+  }
+
+  /**
+   * Tells the service manager that the daemon reloads its configuration while `work` runs, and that
+   * it is ready again when that has ended, or its promise is settled: RELOADING=1, MONOTONIC_USEC,
+   * READY=1, as Type=notify-reload wants it. Reloads that overlap are one. Log files that are opened
+   * anew by `reopenOn` are told in the same way.
+   *
+   * @param work - what reloads. If it fails, the error is the status that the manager shows, and the
+   *   daemon counts as ready with what it had before.
+   * @returns what `work` returns.
+   * @throws what `work` throws. Before {@link Daemon.ready}, without a manager and in a fork nothing
+   *   but `work` happens; a manager that is gone is passed over.
+   *
+   * Source: sd_notify(3); systemd.service(5), Type=notify-reload.
+   */
+  reloading<T>(work: () => T): T {
+    func(work, 'work');
+    if (!this.#ready || process.pid !== this.#pid) return work();
+    if (this.#reloads++ === 0) tryNotify({ reloading: true });
+    return whenSettled(work, (error) => this.#reloaded(error));
+  }
+
+  /**
+   * Tells the service manager that the shutdown has begun (STOPPING=1). The process's 'exit' event
+   * tells it as well, and so SIGTERM; a daemon that takes its time tells it first.
+   *
+   * Source: sd_notify(3).
+   */
+  stopping(): void {
+    if (this.#stopping || process.pid !== this.#pid) return;
+    this.#stopping = true;
+    tryNotify({ stopping: true });
   }
 
   /**
    * Tells the launcher that the daemon cannot start, and ends the process with code 1, after its
    * 'exit' listeners. The launcher prints the error and exits with code 1. When the daemon was
-   * ready before, the error goes to its standard error.
+   * ready before, or has no launcher, the error goes to its standard error. The service manager is
+   * told too (STATUS=, and ERRNO= if it is a failed call's).
    *
    * @param error - anything; of an Error, message, code and stack are told.
    */
   fail(error: unknown): never {
+    announceFailure(error);
     const { lines } = this.#birth;
     if (lines === undefined) native.writeAll(2, `daemonkit: ${describe(error)}\n`);
     else tell(lines.channel, `f${describe(error)}`);
@@ -104,7 +177,7 @@ export class Daemon implements Disposable, AsyncDisposable {
   [Symbol.dispose](): void {
     this.#reopener?.[Symbol.dispose]();
     this.#hooks[Symbol.dispose]();
-    process.off('exit', this.#tidy);
+    process.off('exit', this.#end);
     process.off('SIGTERM', this.#terminate);
     this.#tidy();
   }
@@ -114,9 +187,20 @@ export class Daemon implements Disposable, AsyncDisposable {
     this[Symbol.dispose]();
   }
 
-  readonly #tidy = (): void => {
+  #tidy(): void {
     if (process.pid === this.#pid) this.#birth.pidfile?.remove();
+  }
+
+  readonly #end = (): void => {
+    if (this.#ready) this.stopping();
+    this.#tidy();
   };
+
+  #reloaded(error?: unknown): void {
+    if (--this.#reloads > 0 || this.#stopping) return;
+    if (error !== undefined) announceFailure(error);
+    tryNotify({ ready: true });
+  }
 
   readonly #terminate = (): void => {
     // Whoever was told too has something to do before the end, and ends the process itself.
@@ -126,7 +210,9 @@ export class Daemon implements Disposable, AsyncDisposable {
   /** In a fork of the daemon: the pidfile, its lock and the launcher are the daemon's alone. */
   #disown(): void {
     this[Symbol.dispose]();
+    this.#watchdog?.[Symbol.dispose]();
     this.#birth.pidfile?.close();
+    closeReadiness(this.#birth);
     leaveLauncher(this.#birth);
   }
 }

@@ -1,6 +1,7 @@
 // From the launcher to the daemon: fork, setsid, fork, and a launcher that waits to be told.
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
+import { addressToSelf } from '../activation.js';
 import { ignore } from '../dispositions.js';
 import { systemError } from '../errors.js';
 import { fork } from '../fork.js';
@@ -11,6 +12,7 @@ import { setsid } from '../session.js';
 import type { Birth, Lines } from './birth.js';
 import { describe, verdictOf } from './report.js';
 import { inStep, undoSteps } from './steps.js';
+import { announceDaemon, announceFailure } from './supervision.js';
 
 const { SIGHUP } = constants.signals;
 
@@ -87,6 +89,7 @@ export function detach(birth: Birth, start: (birth: Birth, lines: Lines) => numb
   try {
     close(ends.launcher);
     becomeGrandchild(ends.daemon);
+    addressToSelf(launcher);
   } catch (error) {
     giveUp(ends.daemon, error);
   }
@@ -102,10 +105,14 @@ function wait(birth: Birth, ends: Ends, middle: number): never {
     const { timeout, stderr } = birth.plan;
     const log = stderr === undefined ? -1 : (birth.files?.stderr ?? -1);
     const { channel, relay } = ends.launcher;
-    const verdict = verdictOf(native.awaitBirth(channel, relay, log, middle, timeout), timeout);
+    const outcome = native.awaitBirth(channel, relay, log, middle, timeout);
+    const verdict = verdictOf(outcome, timeout);
     exitCode = verdict.exitCode;
-    if (exitCode !== 0) {
+    if (exitCode === 0) {
+      announceDaemon(outcome[1]);
+    } else {
       undoSteps(birth);
+      announceFailure(verdict.message);
       native.writeAll(2, `daemonkit: the daemon did not start: ${verdict.message}\n`);
     }
   } finally {

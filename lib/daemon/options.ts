@@ -91,6 +91,12 @@ export interface DaemonOptions {
    * `notification-fd` of an s6 service. Default: none.
    */
   notifyFd?: number;
+  /**
+   * From readiness on, give the service manager its sign of life if it wants one (`WatchdogSec=` of a
+   * unit), as long as the event loop turns and the function, if it is one, returns true; see
+   * {@link startWatchdog}. Default: true.
+   */
+  watchdog?: boolean | (() => boolean);
   /** True: do nothing, and tell what would be done; see {@link becomeDaemon}. Default: false. */
   dryRun?: false;
 }
@@ -121,6 +127,7 @@ export interface Plan {
   timeout: number;
   detach: boolean;
   notifyFd: number | undefined;
+  watchdog: boolean | (() => boolean);
   dryRun: boolean;
 }
 
@@ -145,6 +152,7 @@ const KNOWN = [
   'timeout',
   'detach',
   'notifyFd',
+  'watchdog',
   'dryRun',
 ] as const satisfies readonly (keyof DaemonOptions)[];
 
@@ -182,6 +190,10 @@ function oneOf<T extends string>(...allowed: T[]): (value: unknown, name: string
   };
 }
 
+function watchdog(value: unknown, name: string): boolean | (() => boolean) {
+  return typeof value === 'function' ? (value as () => boolean) : boolean(value, name);
+}
+
 function detachment(value: unknown, name: string): boolean | 'auto' {
   return value === 'auto' ? value : boolean(value, name);
 }
@@ -217,6 +229,7 @@ export function planOf(value: unknown): Plan {
     timeout: given(from, 'timeout', milliseconds) ?? 30_000,
     detach: detach === 'auto' ? notifyFd === undefined && supervisor() === null : detach,
     notifyFd,
+    watchdog: given(from, 'watchdog', watchdog) ?? true,
     dryRun: given(from, 'dryRun', boolean) ?? false,
   };
 }

@@ -21,6 +21,12 @@ import {
 import { cleanEnvironment, loginOf } from './environment.js';
 import { closeFiles, describeStdio, openFiles, redirectToFiles } from './files.js';
 import type { Plan } from './options.js';
+import {
+  closeReadiness,
+  describeSupervision,
+  openSupervision,
+  probeSupervision,
+} from './supervision.js';
 
 /** Which of the three processes takes a step. */
 export type StepProcess = 'launcher' | 'intermediate' | 'daemon';
@@ -118,6 +124,15 @@ export const STEPS: readonly Step[] = [
     describe: ({ privileged }) =>
       privileged === undefined ? undefined : 'call the privileged hook',
     run: ({ plan }) => plan.privileged?.(),
+  },
+  {
+    // Before the chroot, in which the socket has no path.
+    name: 'notify',
+    daemon7: [],
+    describe: describeSupervision,
+    check: openSupervision,
+    probe: probeSupervision,
+    undo: closeReadiness,
   },
   {
     // Before the chroot, in which there is no /proc; after the hook, the last of the user's code.

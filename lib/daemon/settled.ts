@@ -1,0 +1,27 @@
+// The end of something that may be a promise.
+
+/** Runs something, and tells when it has ended, or the promise that it returned, and how it failed. */
+export function whenSettled<T>(work: () => T, settled: (error?: unknown) => void): T {
+  let result: T;
+  try {
+    result = work();
+  } catch (error) {
+    settled(error);
+    throw error;
+  }
+  if (!(result instanceof Promise)) {
+    settled();
+    return result;
+  }
+  const told = result.then(
+    (value) => {
+      settled();
+      return value;
+    },
+    (error) => {
+      settled(error);
+      throw error;
+    },
+  );
+  return told as T;
+}
