@@ -30,8 +30,16 @@ export function expectDirectory(path: string, syscall: string): void {
   accessSync(path, constants.X_OK);
 }
 
+/** The first process takes all others of its PID namespace with it when it exits: pid_namespaces(7). */
+export function expectSurvival({ detach }: Plan): void {
+  if (!detach || process.pid !== 1) return;
+  const detail = 'process 1 cannot leave a daemon behind: all others end with it (detach: false)';
+  throw systemError(-ENOTSUP, 'fork', { detail });
+}
+
 /** That there is a way to the daemon, if there is to be one. */
 export function expectFork(plan: Plan): void {
+  expectSurvival(plan);
   if (!plan.detach || strategyOf(plan) === 'reexec') return;
   const { live, reasons } = forkSupport();
   if (!live) throw systemError(-ENOTSUP, 'fork', { detail: reasons.join('; ') });

@@ -16,6 +16,7 @@ import {
   expectLog,
   expectNoDirectory,
   expectPidfile,
+  expectSurvival,
   expectUid,
 } from './checks.js';
 import { cleanEnvironment, loginOf } from './environment.js';
@@ -70,6 +71,7 @@ export const STEPS: readonly Step[] = [
     process: 'launcher',
     describe: ({ detach, timeout }) =>
       detach ? `fork, and wait at most ${timeout} ms until the daemon is ready` : undefined,
+    check: ({ plan }) => expectSurvival(plan),
     probe: ({ plan }) => expectFork(plan),
   },
   {
