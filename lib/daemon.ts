@@ -41,8 +41,8 @@ export type { DaemonOptions, DryRunOptions } from './daemon/options.js';
  * 2. `fork`, `setsid`, `fork`: the daemon has a session without a terminal, and cannot get one, as it
  *    does not lead the session;
  * 3. `umask`, `chdir`, `pidfile` (written), `privileged` (the hook);
- * 4. `notify` (the service manager's socket, open since 1), `descriptors`, `chroot`, `setgroups`, `setgid`, `setuid`, `drop`: proves that root cannot be
- *    regained; `noNewPrivileges`;
+ * 4. `notify` (the service manager's socket, open since 1), `descriptors`, `chroot`, `setgroups`,
+ *    `setgid`, `setuid`, `drop` (proves that root cannot be regained), `noNewPrivileges`;
  * 5. `stdio`: 0, 1, 2 and every other descriptor of the terminal lead to /dev/null or the logs.
  *    `process.stdin` has ended; `process.stdout`, `process.stderr` and `console` write to the logs;
  * 6. `inherited`: closes what whoever started the program has left open; that is, what was open when
