@@ -10,8 +10,12 @@ interface Loader {
 const require = createRequire(import.meta.url);
 const load = require('node-gyp-build') as Loader;
 
-// Two folders up from dist/lib: where binding.gyp, build/ and prebuilds/ are.
+// Two folders up from dist/lib: where prebuilds/ is.
 const root = fileURLToPath(new URL('../..', import.meta.url));
+
+// binding.gyp is there, and not in the root: npm runs node-gyp for every package that has one in its
+// root and comes from a lockfile, which does not tell of "gypfile": false.
+const sources = `${root}cpp`;
 
 function explained(code: string, lines: string[], cause: unknown): Error {
   return Object.assign(new Error(lines.join('\n'), { cause }), { code });
@@ -21,16 +25,25 @@ function explained(code: string, lines: string[], cause: unknown): Error {
 const advice = [
   'To build one here, with a C++17 compiler, make and python3:',
   '  npm install --no-save node-gyp node-addon-api',
-  `  npx node-gyp rebuild -C ${root}`,
+  `  npx node-gyp rebuild -C ${sources}`,
 ];
 
+/** Built here, if it was, else made beforehand. */
 function findBinary(): string {
   try {
+    return load.resolve(sources);
+  } catch {
     return load.resolve(root);
+  }
+}
+
+function pathOfBinary(): string {
+  try {
+    return findBinary();
   } catch (cause) {
     const { platform, arch, version } = process;
     const here = `${platform}-${arch}, Node ${version}`;
-    const built = process.env.PREBUILDS_ONLY ? '' : `${root}build/Release/, `;
+    const built = process.env.PREBUILDS_ONLY ? '' : `${sources}/build/Release/, `;
     const lines = [
       `daemonkit has no binary for this system (${here}).`,
       `Looked in ${built}${root}prebuilds/${platform}-${arch}/: ${(cause as Error).message.trim()}`,
@@ -46,7 +59,7 @@ function findBinary(): string {
  * what was looked for and how to build it.
  */
 export function loadBinary(): unknown {
-  const path = findBinary();
+  const path = pathOfBinary();
   try {
     return require(path);
   } catch (cause) {

@@ -59,8 +59,14 @@ export class Project {
     symlinkSync(process.execPath, join(this.#path, 'node'));
     writeFileSync(join(directory, 'package.json'), '{ "private": true }');
     // Nothing may be fetched: what the package needs is among the tarballs.
-    execFileSync(process.execPath, npm('install', '--offline', ...tarballs), {
-      cwd: directory,
+    this.#npm('install', '--offline', ...tarballs);
+    // And again from the lockfile that this has written, as a deployment does.
+    this.#npm('ci', '--offline');
+  }
+
+  #npm(...args: string[]) {
+    execFileSync(process.execPath, npm(...args), {
+      cwd: this.directory,
       env: this.env(),
       stdio: ['ignore', 'ignore', 'inherit'],
     });

@@ -1,4 +1,4 @@
-// One target's binary, compiled and linked by zig from what binding.gyp says.
+// One target's binary, compiled and linked by zig from what cpp/binding.gyp says.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -10,6 +10,9 @@ import { root } from './targets.mjs';
 
 const require = createRequire(import.meta.url);
 const here = (name) => join(import.meta.dirname, name);
+
+// Where binding.gyp is, and what its paths begin from.
+const sources = join(root, 'cpp');
 
 const caches = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
 const cache = join(caches, 'daemonkit', 'zig');
@@ -36,7 +39,7 @@ function zigProgram() {
 /** Runs zig, and is silent unless it fails. */
 function zig(...args) {
   const { status, signal, stdout, stderr } = spawnSync(zigProgram(), args, {
-    cwd: root,
+    cwd: sources,
     env,
     encoding: 'utf8',
     maxBuffer: 2 ** 28,
@@ -44,14 +47,14 @@ function zig(...args) {
   if (status !== 0) throw new Error(`zig: ${signal ?? status}\n${stdout}${stderr}`);
 }
 
-/** binding.gyp's one target, evaluated by node-gyp's own gyp. */
+/** cpp/binding.gyp's one target, evaluated by node-gyp's own gyp. */
 function gyp(variables) {
   const main = join(dirname(require.resolve('node-gyp/package.json')), 'gyp', 'gyp_main.py');
   const defines = Object.entries(variables).map(([name, value]) => `-D${name}=${value}`);
-  // From here: gyp takes what follows a "-" in a generator's path for an option of the generator.
-  const generator = 'tools/prebuild/gyp_json.py';
+  // A relative path: gyp takes what follows a "-" in it for an option of the generator.
+  const generator = '../tools/prebuild/gyp_json.py';
   const args = [main, 'binding.gyp', '--depth=.', '-f', generator, ...defines];
-  const target = JSON.parse(execFileSync('python3', args, { cwd: root, encoding: 'utf8' }));
+  const target = JSON.parse(execFileSync('python3', args, { cwd: sources, encoding: 'utf8' }));
   return { sources: target.sources, ...target.configurations[target.default_configuration] };
 }
 
@@ -68,7 +71,7 @@ function flags(target, { include_dirs, defines, cflags, cflags_cc, ldflags }) {
     ...cflags_cc,
     ...defines.map((define) => `-D${define}`),
     ...include_dirs.map((folder) =>
-      folder.startsWith('cpp') ? `-I${folder}` : `-isystem${folder}`,
+      folder.startsWith('..') ? `-isystem${folder}` : `-I${folder}`,
     ),
     ...others.map((folder) => `-isystem${folder}`),
     ...ldflags.filter(known),

@@ -1,0 +1,86 @@
+{
+  "targets": [
+    {
+      "target_name": "daemonkit",
+      "type": "loadable_module",
+      "sources": [
+        "addon.cc",
+        "marshal_loop.cc",
+        "marshal_process.cc",
+        "sys/chroot.cc",
+        "sys/credentials.cc",
+        "sys/dispositions.cc",
+        "sys/fd.cc",
+        "sys/flock.cc",
+        "sys/launcher.cc",
+        "sys/loop.cc",
+        "sys/listen.cc",
+        "sys/notify.cc",
+        "sys/process.cc",
+        "sys/reexec.cc",
+        "sys/rlimit.cc",
+        "sys/session.cc",
+        "sys/signal_action.cc",
+        "sys/signal_flag.cc",
+        "sys/socketpair.cc",
+        "sys/stdio.cc",
+        "watch.cc"
+      ],
+      "conditions": [
+        ["OS=='linux' and target_arch=='x64'", {
+          "sources": [
+            "fork/descriptors.cc",
+            "fork/fork.cc",
+            "fork/inotify.cc",
+            "fork/mappings.cc",
+            "fork/park.cc",
+            "fork/procfs.cc",
+            "fork/rendezvous.cc",
+            "fork/ring.cc",
+            "fork/scheduling.cc",
+            "fork/threads.cc",
+            "fork/twins.cc",
+            "fork/x86_64/context.S"
+          ],
+          "include_dirs": ["fork/x86_64"]
+        }, {
+          "sources": ["fork/unsupported.cc"]
+        }],
+        ["OS=='freebsd'", {
+          "sources": [
+            "sys/capabilities_freebsd.cc",
+            "sys/close_range_freebsd.cc",
+            "sys/descriptor_list_freebsd.cc",
+            "sys/loop_freebsd.cc",
+            "sys/parentage_freebsd.cc",
+            "sys/pidfd_freebsd.cc",
+            "sys/rlimit_freebsd.cc",
+            "sys/sender_freebsd.cc",
+            "sys/signal_sender_freebsd.cc",
+            "sys/stdio_freebsd.cc"
+          ]
+        }],
+        ["OS=='linux'", {
+          "sources": [
+            "sys/capabilities_linux.cc",
+            "sys/close_range_linux.cc",
+            "sys/descriptor_list_linux.cc",
+            "sys/loop_linux.cc",
+            "sys/parentage_linux.cc",
+            "sys/pidfd_linux.cc",
+            "sys/rlimit_linux.cc",
+            "sys/sender_linux.cc",
+            "sys/signal_sender_linux.cc",
+            "sys/stdio_linux.cc"
+          ]
+        }]
+      ],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")", "."],
+      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
+      "cflags": ["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror", "-Wno-cast-function-type"],
+      "cflags_cc!": ["-std=gnu++14", "-std=gnu++17", "-std=gnu++20", "-fexceptions"],
+      "cflags_cc": ["-std=c++17", "-fno-exceptions", "-fno-rtti", "-fvisibility-inlines-hidden"],
+      "ldflags": ["-Wl,-z,now", "-Wl,--exclude-libs,ALL"]
+    }
+  ]
+}
