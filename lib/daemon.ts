@@ -11,6 +11,7 @@ import { announceFailure } from './daemon/supervision.js';
 import { workerUnsupported } from './errors.js';
 import { fork } from './fork.js';
 
+export { currentDaemon } from './daemon/current.js';
 export type { Daemon } from './daemon/daemon.js';
 export type { PlannedStep } from './daemon/dry-run.js';
 export type { EnvironmentOptions } from './daemon/environment.js';

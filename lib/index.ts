@@ -13,6 +13,7 @@ export {
 } from './credentials.js';
 export {
   becomeDaemon,
+  currentDaemon,
   type Daemon,
   type DaemonOptions,
   type DryRunOptions,

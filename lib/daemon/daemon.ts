@@ -7,6 +7,7 @@ import { line } from '../notify-message.js';
 import { listenForReopen } from '../reopen.js';
 import { func } from '../validate.js';
 import type { Birth } from './birth.js';
+import { currentDaemon, setCurrentDaemon } from './current.js';
 import { leaveLauncher, reopenFiles } from './files.js';
 import { tell } from './launch.js';
 import { describe } from './report.js';
@@ -54,6 +55,7 @@ export class Daemon implements Disposable, AsyncDisposable {
     this.#birth = birth;
     this.#hooks = atFork({ child: () => this.#disown() });
     process.on('exit', this.#end);
+    setCurrentDaemon(this);
     const { reopenOn } = birth.plan;
     if (reopenOn !== undefined) {
       this.#reopener = listenForReopen(reopenOn, () => this.reloading(() => this.reopenLogs()));
@@ -175,6 +177,7 @@ export class Daemon implements Disposable, AsyncDisposable {
 
   /** Removes the pidfile and gives its lock up; the process goes on, and reopens no logs. */
   [Symbol.dispose](): void {
+    if (currentDaemon() === this) setCurrentDaemon(undefined);
     this.#reopener?.[Symbol.dispose]();
     this.#hooks[Symbol.dispose]();
     process.off('exit', this.#end);

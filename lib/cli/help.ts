@@ -1,0 +1,38 @@
+// What the command says of itself.
+import { BIRTH, COMMON, FILE, type Options, STOP, STOP_TIMEOUT } from './options.js';
+
+const SECTIONS: readonly [title: string, options: Options][] = [
+  ['Which daemon', FILE],
+  ['start, restart, plan', BIRTH],
+  ['stop, restart', STOP],
+  ['stop', STOP_TIMEOUT],
+  ['reload', { signal: { value: 'SIGNAL', help: 'another one than HUP' } }],
+  ['All commands', COMMON],
+];
+
+const COLUMN = 24;
+
+function lines([title, options]: (typeof SECTIONS)[number]): string {
+  const each = Object.entries(options).map(([name, { value, help }]) => {
+    const option = value === undefined ? `--${name}` : `--${name} ${value}`;
+    return `  ${option.padEnd(COLUMN)} ${help}`;
+  });
+  return [`${title}:`, ...each].join('\n');
+}
+
+export function helpText(): string {
+  return `Usage: daemonkit start   [options] app.js [arguments]
+       daemonkit stop    [options]
+       daemonkit restart [options] app.js [arguments]
+       daemonkit reload  [options]
+       daemonkit status  [options]
+       daemonkit plan    [options] app.js [arguments]
+       daemonkit --help | --version
+
+${SECTIONS.map(lines).join('\n\n')}
+
+Exit codes: 0 done; 1 failed; status: 0 running, 1 dead with pidfile, 3 not running, 4 unknown;
+4 it is not certain which process is meant; 7 nothing to reload; 100 usage; 111 system error;
+start: what the daemon exited with.
+`;
+}

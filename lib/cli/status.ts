@@ -1,0 +1,44 @@
+// daemonkit status: whether the daemon runs, with the exit codes of LSB's init scripts.
+import { type PidfileReport, pidfileRead } from '../pidfile.js';
+import { COMMON, FILE, parseAll } from './options.js';
+import { type Command, EXIT, type Outcome } from './outcome.js';
+import { neededPidFile } from './pidfile.js';
+
+const OPTIONS = { ...FILE, ...COMMON };
+
+function inWords({ state, pid, startTime }: PidfileReport): [exitCode: number, text: string] {
+  const named = pid === undefined ? 'no process' : `process ${pid}`;
+  switch (state) {
+    case 'running': {
+      const since = startTime === undefined ? '' : ` since ${startTime.toISOString()}`;
+      return [EXIT.done, `running as ${named}${since}`];
+    }
+    case 'starting':
+      return [EXIT.unknown, 'starting: the pidfile is locked, and not yet written'];
+    case 'stale':
+      return [EXIT.deadWithPidfile, `dead: the pidfile names ${named}, and nobody holds it`];
+    case 'absent':
+      return [EXIT.notRunning, 'not running'];
+    case 'unknown':
+      return [EXIT.unknown, `unknown: the pidfile names ${named}, and somebody holds it`];
+  }
+}
+
+function look(path: string): Outcome {
+  try {
+    const report = pidfileRead(path);
+    const [exitCode, text] = inWords(report);
+    return { exitCode, text, answer: true, data: { ...report } };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const data = { path, state: 'unknown', running: false, code, message };
+    return { exitCode: EXIT.unknown, text: `unknown: ${message}`, answer: true, data };
+  }
+}
+
+async function run(args: readonly string[]): Promise<Outcome> {
+  const values = parseAll(args, OPTIONS);
+  return look(neededPidFile(values));
+}
+
+export const status: Command = { options: OPTIONS, run };

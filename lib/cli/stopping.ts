@@ -1,0 +1,120 @@
+// Ends a daemon by its pidfile, with one signal after the other.
+import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SystemError } from '../errors.js';
+import type { Owner } from '../pidfile/owner.js';
+import { type Finding, find, uncertain } from '../pidfile/report.js';
+import { Pidfile } from '../pidfile.js';
+import { signalName, signalNumber } from '../signals.js';
+import { secondsOf, textOf, UsageError, type Values } from './options.js';
+
+/** Signals, each with the time that the daemon then has, in milliseconds. */
+export type Schedule = readonly { signal: string; wait: number }[];
+
+/** What became of the daemon. */
+export interface Stopped {
+  /** The process; undefined if none ran. */
+  pid: number | undefined;
+  stopped: boolean;
+  /** The last signal that it got. */
+  signal: string | undefined;
+  milliseconds: number;
+}
+
+const DEFAULT = 'TERM/30/KILL/5';
+/** What a start may take from locking its pidfile to writing it. */
+const START_MS = 5000;
+const LOOK_MS = 20;
+
+/** The name of a signal, with or without `SIG`, or its number. */
+export function signalOf(text: string): string {
+  try {
+    if (/^\d+$/.test(text)) return signalName(signalNumber(Number(text), 'signal'));
+    const name = text.toUpperCase();
+    return signalName(signalNumber(name.startsWith('SIG') ? name : `SIG${name}`, 'signal'));
+  } catch {
+    throw new UsageError(`'${text}' is not a signal`);
+  }
+}
+
+/**
+ * A schedule as start-stop-daemon(8) has it: SIGNAL/SECONDS, as often as wanted; or a number of
+ * seconds alone, for TERM/SECONDS/KILL/SECONDS.
+ */
+function schedule(text: string): Schedule {
+  const words = (/^[\d.]+$/.test(text) ? `TERM/${text}/KILL/${text}` : text).split('/');
+  if (words.length % 2 !== 0) throw new UsageError(`--retry: '${text}' is not SIGNAL/SECONDS/...`);
+  return words.flatMap((word, at) => {
+    if (at % 2 !== 0) return [];
+    return { signal: signalOf(word), wait: secondsOf(words[at + 1] ?? '', 'retry') };
+  });
+}
+
+/** The schedule that the command line asks for; `timeout` is `stop`'s alone. */
+export function scheduleOf(values: Values, timeout?: string): Schedule {
+  const retry = textOf(values, 'retry');
+  if (retry !== undefined && timeout !== undefined) {
+    throw new UsageError('--retry and --timeout say the same; give one');
+  }
+  if (timeout !== undefined) return schedule(`TERM/${timeout}/KILL/5`);
+  return schedule(retry ?? DEFAULT);
+}
+
+/** A daemon that is just starting has locked its pidfile and will write it in a moment. */
+async function settled(path: string): Promise<Finding> {
+  const deadline = performance.now() + START_MS;
+  for (;;) {
+    const found = find(path);
+    if (found.report.state !== 'starting' || performance.now() > deadline) return found;
+    await sleep(LOOK_MS);
+  }
+}
+
+/** The last signal sent, if any was, and whether the process has ended. */
+async function end(owner: Owner, steps: Schedule): Promise<[stopped: boolean, signal?: string]> {
+  let last: string | undefined;
+  for (const { signal, wait } of steps) {
+    try {
+      owner.signal(signal);
+    } catch (error) {
+      if ((error as SystemError).code !== 'ESRCH') throw error;
+      return last === undefined ? [true] : [true, last];
+    }
+    last = signal;
+    if (await owner.ended(wait)) return [true, last];
+  }
+  return last === undefined ? [false] : [false, last];
+}
+
+/** Removes what a daemon that was killed, or is in a chroot, could not remove itself. */
+function tidy(path: string): void {
+  try {
+    // By its lock, so that a daemon which starts meanwhile keeps its own.
+    if (existsSync(path)) Pidfile.open(path).remove();
+  } catch {
+    // It is somebody's again, or not ours to remove. It does no harm.
+  }
+}
+
+/**
+ * Ends the daemon, if one runs, and removes what is left of its pidfile.
+ *
+ * @throws `EAGAIN`, `ESTALE` if it is not certain who is meant: nobody was signalled.
+ */
+export async function stopDaemon(path: string, steps: Schedule): Promise<Stopped> {
+  const start = performance.now();
+  const { report, owner } = await settled(path);
+  const { pid, state } = report;
+  if (owner === undefined) {
+    if (state !== 'absent' && state !== 'stale') throw uncertain(report);
+    tidy(path);
+    return { pid: undefined, stopped: true, signal: undefined, milliseconds: 0 };
+  }
+  try {
+    const [stopped, signal] = await end(owner, steps);
+    if (stopped) tidy(path);
+    return { pid, stopped, signal, milliseconds: Math.round(performance.now() - start) };
+  } finally {
+    owner[Symbol.dispose]();
+  }
+}

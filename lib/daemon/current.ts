@@ -1,0 +1,25 @@
+// The daemon that this process is, for modules that did not make it one.
+import type { Daemon } from './daemon.js';
+
+/** Shared by all copies of the package in a process: the command's own, and the application's. */
+const KEY = Symbol.for('daemonkit.currentDaemon');
+
+const shared = globalThis as { [KEY]?: Daemon | undefined };
+
+/**
+ * Tells the daemon that this process is: what `becomeDaemon()` has returned to another module, or
+ * what the command `daemonkit start` has made of it. An application that is started by
+ * `daemonkit start --ready manual` calls `ready()` of it.
+ *
+ * @returns undefined in a process that is no daemon, in forks of one, and after its disposal.
+ *
+ * Source: daemonkit's own. The same on all platforms.
+ */
+export function currentDaemon(): Daemon | undefined {
+  return shared[KEY];
+}
+
+/** Tells who {@link currentDaemon} is from now on. */
+export function setCurrentDaemon(daemon: Daemon | undefined): void {
+  shared[KEY] = daemon;
+}

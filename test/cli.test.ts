@@ -1,0 +1,237 @@
+// The command `daemonkit`: start, and what it tells. With the cases of FreeBSD's
+// usr.sbin/daemon/tests/daemon_test.sh: chdir, pidfile, lock, newsyslog, output_file, title, user.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { daemonkit, writeApp } from './tools/cli.js';
+import { Nest, until } from './tools/daemons.js';
+import { needsRoot } from './tools/needs.js';
+import { status } from './tools/proc.js';
+
+const ps = (pid: number, column: string) =>
+  execFileSync('ps', ['-o', `${column}=`, '-p', `${pid}`], { encoding: 'utf8' }).trim();
+
+const quiet = { code: 0, stdout: '', stderr: '' };
+
+test('CommonJS and ES modules run as node would run them', async (t) => {
+  const nest = new Nest(t);
+  const say = 'console.log(JSON.stringify(process.argv.slice(1)), process.cwd())';
+  const sources: Record<string, string> = {
+    'app.cjs': `${say}, console.log(require.main === module, __filename)`,
+    'plain.js': `${say}, console.log(require.main === module, __filename)`,
+    'app.mjs': `await new Promise((r) => setTimeout(r, 100)); ${say}`,
+    'esm.js': `await null; ${say}; export {};`,
+  };
+  for (const [name, source] of Object.entries(sources)) {
+    const app = writeApp(nest, name, source);
+    const options = ['--pid-file', 'd.pid', '--log', nest.log];
+    const given = ['--json', '--log', 'x', '--', 'last'];
+    assert.deepEqual(await daemonkit(nest, ['start', ...options, name, ...given]), quiet);
+    const pid = nest.pid();
+    assert.deepEqual(nest.processes(), [pid]);
+    const words = `${JSON.stringify([app, ...given])} /\n`;
+    assert.ok(nest.logged().startsWith(words), nest.logged());
+    if (source.includes('require')) assert.equal(nest.logged(), `${words}true ${app}\n`);
+    await nest.end(pid);
+    writeFileSync(nest.log, '');
+  }
+});
+
+test('chdir, output files, umask, title: as asked', async (t) => {
+  const nest = new Nest(t);
+  writeApp(nest, 'app.cjs', "console.log('1\\n2'); console.error('3');");
+  const { directory } = nest;
+  const files = ['--stdout', 'out', '--stderr', 'err', '--pid-file', 'd.pid'];
+  const more = ['--cwd', directory, '--umask', '027', '--title', "I'm a title!"];
+  assert.deepEqual(await daemonkit(nest, ['start', ...files, ...more, './app.cjs']), {
+    ...quiet,
+    stderr: '3\n', // said before it was ready
+  });
+  const pid = nest.pid();
+  assert.equal(readFileSync(join(directory, 'out'), 'utf8'), '1\n2\n');
+  assert.equal(readFileSync(join(directory, 'err'), 'utf8'), '3\n');
+  assert.equal(readlinkSync(`/proc/${pid}/cwd`), directory);
+  assert.equal(status(pid).Umask, '0027');
+  assert.equal(ps(pid, 'args'), "I'm a title!");
+});
+
+test('newsyslog: the log is opened anew at HUP', async (t) => {
+  const nest = new Nest(t);
+  writeApp(nest, 'app.cjs', "setInterval(() => console.log('my output'), 20);");
+  const file = ['--pid-file', 'd.pid'];
+  const start = ['start', ...file, '--log', nest.log, '--reopen-on', 'hup', 'app.cjs'];
+  assert.deepEqual(await daemonkit(nest, start), quiet);
+  await until('it writes', () => nest.logged() !== '');
+  renameSync(nest.log, `${nest.log}.0`);
+  const { code, stdout } = await daemonkit(nest, ['reload', ...file]);
+  assert.deepEqual([code, stdout], [0, `SIGHUP sent to process ${nest.pid()}\n`]);
+  await until('it writes to the new one', () => existsSync(nest.log) && nest.logged() !== '');
+});
+
+test('pidfile and lock: a second start is told of the first', async (t) => {
+  const nest = new Nest(t);
+  writeApp(nest, 'app.cjs', '');
+  const start = ['start', '--pid-file', 'd.pid', 'app.cjs'];
+  assert.deepEqual(await daemonkit(nest, start), quiet);
+  const pid = nest.pid();
+  const second = await daemonkit(nest, start);
+  assert.equal(second.code, 1);
+  assert.match(second.stderr, new RegExp(`^daemonkit: .*already running as process ${pid},`));
+  const [json] = (await daemonkit(nest, ['start', '--json', ...start.slice(1)])).stdout.split('\n');
+  const { ok, exitCode, command } = JSON.parse(json ?? '');
+  assert.deepEqual({ ok, exitCode, command }, { ok: false, exitCode: 1, command: 'start' });
+  assert.deepEqual(nest.processes(), [pid]);
+});
+
+test('user: privileges are dropped before the application is loaded', needsRoot, async (t) => {
+  const nest = new Nest(t);
+  chmodSync(nest.directory, 0o755);
+  const { directory } = nest;
+  mkdirSync(`${directory}/jail/app`, { recursive: true });
+  writeApp(nest, 'jail/app/index.js', 'console.log(process.getuid(), __filename)');
+  const jail = ['--chroot', 'jail', '--cwd', '/app', '--user', 'nobody'];
+  const start = ['start', '--pid-file', 'd.pid', '--log', nest.log, ...jail];
+  assert.deepEqual(await daemonkit(nest, [...start, 'jail/app']), quiet);
+  const pid = nest.pid();
+  assert.equal(ps(pid, 'user'), 'nobody');
+  assert.equal(readlinkSync(`/proc/${pid}/root`), `${directory}/jail`);
+  assert.equal(nest.logged(), '65534 /app/index.js\n');
+  assert.equal((await daemonkit(nest, ['stop', '--pid-file', 'd.pid'])).code, 0);
+  assert.equal(existsSync(nest.pidFile), false, 'stop removes what the daemon could not');
+  writeApp(nest, 'outside.cjs', '');
+  const outside = await daemonkit(nest, [...start, 'outside.cjs']);
+  assert.equal(outside.code, 100);
+  assert.match(outside.stderr, /outside\.cjs is not inside of --chroot jail/);
+});
+
+test('what the application fails by reaches the launcher, as node tells it', async (t) => {
+  const nest = new Nest(t);
+  const failures: [name: string, source: string, code: number, words: RegExp][] = [
+    [
+      'throws.cjs',
+      "throw new Error('no luck')",
+      1,
+      /throw new Error\('no luck'\)[\s\S]*\^\n[\s\S]*Error: no luck/,
+    ],
+    ['throws.mjs', "await null; throw new Error('no luck')", 1, /Error: no luck/],
+    ['missing.mjs', "import './not-there.mjs'", 1, /ERR_MODULE_NOT_FOUND/],
+    ['exits.cjs', "console.error('bye'); process.exit(7)", 7, /^bye\n/],
+    ['never.mjs', 'await new Promise(() => {})', 1, /not ready within 700 ms/],
+    ['fails.mjs', "daemonkit.currentDaemon().fail(new Error('later'))", 1, /start: later/],
+  ];
+  for (const [name, source, code, words] of failures) {
+    writeApp(nest, name, source);
+    const timeout = name.startsWith('never') ? '0.7' : '20';
+    for (const strategy of code === 7 ? ['fork', 'reexec'] : ['fork']) {
+      const options = ['--pid-file', 'd.pid', '--timeout', timeout, '--strategy', strategy];
+      const ran = await daemonkit(nest, ['start', ...options, name]);
+      assert.equal(ran.code, code, ran.stderr);
+      assert.match(ran.stderr, words);
+      assert.match(ran.stderr, /daemonkit: the daemon did not start: /);
+      assert.deepEqual(nest.processes(), []);
+      assert.equal(existsSync(nest.pidFile), false);
+    }
+  }
+});
+
+test('ready: import waits for the module, manual for ready(), detached for nothing', async (t) => {
+  const nest = new Nest(t);
+  writeApp(nest, 'late.mjs', 'setTimeout(() => daemonkit.currentDaemon().ready(), 300);');
+  writeApp(nest, 'never.mjs', 'await new Promise(() => {});');
+  const start = ['start', '--pid-file', 'd.pid'];
+  const before = performance.now();
+  assert.equal((await daemonkit(nest, [...start, '--ready', 'manual', 'late.mjs'])).code, 0);
+  assert.ok(performance.now() - before >= 300);
+  await nest.end(nest.pid());
+  assert.equal((await daemonkit(nest, [...start, '--ready', 'detached', 'never.mjs'])).code, 0);
+  await nest.end(nest.pid());
+});
+
+test('--foreground: one process, its output on the terminal', async (t) => {
+  const nest = new Nest(t);
+  writeApp(nest, 'app.cjs', "console.log('here'); setTimeout(() => process.exit(5), 200);");
+  const ran = await daemonkit(nest, ['start', '--foreground', '--pid-file', 'd.pid', 'app.cjs']);
+  assert.deepEqual(ran, { code: 5, stdout: 'here\n', stderr: '' });
+  assert.equal(existsSync(nest.pidFile), false);
+});
+
+test('re-exec: the same command line, with options and arguments', async (t) => {
+  const nest = new Nest(t);
+  writeApp(nest, 'app.cjs', 'console.log(process.argv.slice(2))');
+  const options = ['--pid-file', 'd.pid', '--log', nest.log, '--strategy', 'reexec', '--json'];
+  const { code, stdout } = await daemonkit(nest, ['start', ...options, 'app.cjs', '--log', 'z']);
+  const { pid, ...rest } = JSON.parse(stdout);
+  assert.deepEqual([code, pid], [0, nest.pid()]);
+  assert.deepEqual(rest, { command: 'start', ok: true, exitCode: 0, path: nest.pidFile });
+  assert.equal(nest.logged(), "[ '--log', 'z' ]\n");
+});
+
+test('plan: every step; exit code 1 if one cannot be taken', async (t) => {
+  const nest = new Nest(t);
+  writeApp(nest, 'app.cjs', '');
+  const plan = ['plan', '--pid-file', 'd.pid'];
+  const good = await daemonkit(nest, [...plan, 'app.cjs']);
+  assert.equal(good.code, 0);
+  assert.match(good.stdout, /^launcher +fork .*\n(.*\n)*daemon +pidfile .*\n(.*\n)*daemon +ready /);
+  const bad = await daemonkit(nest, [...plan, '--log', 'no/log', '--json', 'app.cjs']);
+  assert.equal(bad.code, 1);
+  const { steps } = JSON.parse(bad.stdout);
+  const [stdio] = steps.filter(({ step }: { step: string }) => step === 'stdio');
+  assert.equal(stdio.precondition.code, 'ENOENT');
+  assert.deepEqual(nest.processes(), []);
+  assert.equal(existsSync(nest.pidFile), false);
+});
+
+test('usage errors: 100; system errors: 111; nothing is started', async (t) => {
+  const nest = new Nest(t);
+  writeApp(nest, 'app.cjs', '');
+  const wrong: [args: string[], code: number, words: RegExp][] = [
+    [[], 100, /which command/],
+    [['begin'], 100, /no command 'begin'/],
+    [['start'], 100, /which application/],
+    [['start', 'none.js'], 100, /there is no application .*none\.js/],
+    [['start', '--pidfile', 'x', 'app.cjs'], 100, /Unknown option '--pidfile'/],
+    [['start', '--umask', '9', 'app.cjs'], 100, /octal/],
+    [['start', '--timeout', 'soon', 'app.cjs'], 100, /number of seconds/],
+    [['start', '--ready', 'soon', 'app.cjs'], 100, /--ready/],
+    [['start', '--strategy', 'x', 'app.cjs'], 100, /strategy/],
+    [['start', '--log', '', 'app.cjs'], 100, /must not be empty/],
+    [['start', '--reopen-on', 'KILL', 'app.cjs'], 100, /cannot be caught/],
+    [['start', '--name', 'a', '--pid-file', 'b', 'app.cjs'], 100, /say the same/],
+    [['stop'], 100, /which daemon/],
+    [['stop', '--pid-file', 'x', 'more'], 100, /too many arguments/],
+    [['stop', '--pid-file', 'x', '--retry', 'TERM'], 100, /SIGNAL\/SECONDS/],
+    [['stop', '--pid-file', 'x', '--retry', 'FOO/1'], 100, /'FOO' is not a signal/],
+    [['restart', 'app.cjs'], 100, /which daemon/],
+    [['status', '--pid-file'], 100, /--pid-file.*argument missing/],
+    [['start', '--log', 'no/log', 'app.cjs'], 111, /step stdio: ENOENT: .*no\/log/],
+    [['start', '--user', 'nobody-at-all', 'app.cjs'], 111, /no such user/],
+  ];
+  const runs = wrong.map(async ([args, code, words]) => {
+    const ran = await daemonkit(nest, args);
+    assert.deepEqual([ran.code, ran.stdout], [code, ''], `${args}: ${ran.stderr}`);
+    assert.match(ran.stderr, words);
+  });
+  for (const run of runs) await run;
+  const json = await daemonkit(nest, ['stop', '--json']);
+  assert.equal(JSON.parse(json.stdout).exitCode, 100);
+  assert.deepEqual(nest.processes(), []);
+});
+
+test('--help and --version', async (t) => {
+  const nest = new Nest(t);
+  const help = await daemonkit(nest, ['--help']);
+  assert.match(help.stdout, /^Usage: daemonkit start/);
+  assert.equal((await daemonkit(nest, ['stop', '--help'])).stdout, help.stdout);
+  assert.match((await daemonkit(nest, ['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
+});

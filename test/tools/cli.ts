@@ -1,0 +1,51 @@
+// Runs the command `daemonkit` from outside, on applications that a test writes.
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { entry } from '../helpers/script.js';
+import type { Nest } from './daemons.js';
+
+const PROGRAM = fileURLToPath(new URL('../../lib/cli.js', import.meta.url));
+
+export interface Ran {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface CliOptions {
+  /** A command that gets ours as further arguments. */
+  under?: string[];
+  env?: NodeJS.ProcessEnv;
+}
+
+/** The command line of `daemonkit ARGS`. */
+const cliCommand = (args: readonly string[]) => [process.execPath, PROGRAM, ...args];
+
+/** Runs `daemonkit ARGS` in the nest's directory, until it and whoever holds its pipes has ended. */
+export async function daemonkit(nest: Nest, args: readonly string[], options: CliOptions = {}) {
+  const [file = '', ...rest] = [...(options.under ?? []), ...cliCommand(args)];
+  const child = spawn(file, rest, {
+    cwd: nest.directory,
+    env: nest.env(options.env),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const output = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      output[name] += text;
+    });
+  }
+  return new Promise<Ran>((resolve, reject) => {
+    child.on('error', reject).on('close', (code) => resolve({ code, ...output }));
+  });
+}
+
+/** Writes an application; in an ES module `daemonkit` is in scope. It goes on until it is ended. */
+export function writeApp(nest: Nest, name: string, source: string): string {
+  const path = join(nest.directory, name);
+  const esm = name.endsWith('.mjs') ? `import * as daemonkit from ${JSON.stringify(entry)};\n` : '';
+  writeFileSync(path, `${esm}setInterval(() => {}, 60_000);\n${source}\n`);
+  return path;
+}
