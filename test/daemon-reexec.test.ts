@@ -50,7 +50,7 @@ class Burrow extends Nest {
   }
 
   module(before?: string, options?: string): string {
-    const imports = `import fs from 'node:fs'; import { becomeDaemon, fork, setrlimit } from '${entry}';`;
+    const imports = `import fs from 'node:fs'; import { becomeDaemon, dup, fork, setrlimit } from '${entry}';`;
     return `${imports}\n${this.source(before, options)}`;
   }
 
@@ -185,10 +185,10 @@ test('a script that does not call becomeDaemon() again', async (t) => {
   assert.equal(killed.code, 137);
   assert.match(killed.stderr, /it was killed by SIGKILL before it was ready; the script was/);
   const hangs = 'if (again) await new Promise((resolve) => setTimeout(resolve, 1e6));';
-  const late = await nest.refused(hangs, "{ strategy: 'reexec', timeout: 2000 }");
+  const late = await nest.refused(hangs, "{ strategy: 'reexec', timeout: 300 }");
   assert.equal(
     late.stderr,
-    `${SAID}it was not ready within 2000 ms, and was ended; ${NOT_CALLED}\n`,
+    `${SAID}it was not ready within 300 ms, and was ended; ${NOT_CALLED}\n`,
   );
 });
 
@@ -268,6 +268,19 @@ test('nothing but its own and what is kept is open in the daemon', async (t) => 
   assert.ok(nulls[0] === '0' && nulls.length <= 2, `${nulls}`);
   assert.equal(files.length, 3 + nulls.length, JSON.stringify(files));
   await nest.end(pid);
+});
+
+test('closeInherited: false: what was inherited stays, what the launcher has opened does not', async (t) => {
+  const nest = new Burrow(t);
+  const file = nest.write('file', '');
+  const under = ['bash', '-c', `exec 40>${file} 41>${file}; exec "$@"`, 'sh'];
+  // dup(2) makes a descriptor without close-on-exec.
+  const before = `if (!again) dup(fs.openSync('${file}', 'r'));`;
+  const options = "{ strategy: 'reexec', closeInherited: false }";
+  const script = nest.write('app.mjs', nest.module(before, options));
+  const { pid } = await nest.twice([script], { under });
+  const open = Object.entries(descriptors(pid)).flatMap(([fd, to]) => (to === file ? fd : []));
+  assert.deepEqual(open, ['40', '41']);
 });
 
 test('the inheritance is one process’s: others take no notice, and do not see it', async (t) => {

@@ -119,7 +119,8 @@ bothWays('console and process.stdout go to the log, which is appended to', async
   await nest.end(pid);
 });
 
-bothWays('standard output and error can have a file each, or none', async (nest) => {
+test('standard output and error can have a file each, or none', async (t) => {
+  const nest = new Nest(t);
   const stderr = `${nest.directory}/err.log`;
   const first = await nest.start('serve', { stderr });
   await ask(first.port, '/log');
