@@ -83,8 +83,8 @@ export class Manager {
   /** Waits for a message with this line. */
   async hears(line: string): Promise<Received> {
     const heard = () => this.messages.find(({ lines }) => lines.includes(line));
-    const message = await until(`${line}, but ${this.output}`, heard);
-    assert.ok(message);
+    const message = await until(line, heard).catch(() => heard());
+    assert.ok(message, `${line} was not told, but ${JSON.stringify(this.told)}: ${this.output}`);
     return message;
   }
 
