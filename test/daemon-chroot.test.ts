@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import {
   chmodSync,
   copyFileSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readlinkSync,
@@ -15,7 +16,7 @@ import {
 } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import type { DaemonOptions } from 'daemonkit';
-import { ask, type LaunchOptions, Nest } from './tools/daemons.js';
+import { ask, type LaunchOptions, Nest, until } from './tools/daemons.js';
 import { needsRoot } from './tools/needs.js';
 import { descriptors, status, threadIds } from './tools/proc.js';
 
@@ -129,7 +130,7 @@ test('its own files, its log and pidfile inside, and reopened there', needsRoot,
   await ask(port, '/log');
   renameSync(log, `${log}.1`);
   process.kill(pid, 'SIGHUP');
-  while (!readdirSync(`${jail}/log`).includes('d.log')) await ask(port, '/log');
+  await until('the log is there again', () => existsSync(log));
   assert.equal(statSync(log).uid, NOBODY, 'made by the daemon itself');
   await nest.end(pid);
 });
