@@ -61,7 +61,10 @@ describe('the package', needsZig, () => {
       const stem = `dist/${name.replace(/\.ts$/, '')}`;
       return [`${stem}.d.ts`, `${stem}.js`, `${stem}.js.map`];
     });
-    const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'];
+    const { man } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json', man].filter((name) =>
+      existsSync(join(root, name)),
+    );
     const made = binaries.filter((name) => existsSync(join(root, name)));
     assert.ok(made.includes(own));
     // More under dist/lib than here? What is left there of a source that is no more: rm -r dist.
