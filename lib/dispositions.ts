@@ -176,10 +176,11 @@ export function signalMask(
 ): string[];
 export function signalMask(...args: [how?: unknown, signals?: unknown]): string[] {
   const [how, signals] = args;
-  const change = args.length === 0 ? 0 : HOW[how as keyof typeof HOW];
-  if (change === undefined || (args.length > 0 && !Object.hasOwn(HOW, how as string))) {
+  // Not by mere look-up: an array of one word is that word as a key, and some objects are no key.
+  if (args.length > 0 && !(typeof how === 'string' && Object.hasOwn(HOW, how))) {
     throw invalidArgValue('how', how, "must be 'block', 'unblock' or 'set'");
   }
+  const change = args.length === 0 ? 0 : HOW[how as keyof typeof HOW];
   const allowed = change === HOW.unblock ? signalNumber : catchableSignal;
   const numbers = change === 0 ? [] : signalList(signals, 'signals', allowed, 0);
   if (!isMainThread) throw workerUnsupported('signalMask()');

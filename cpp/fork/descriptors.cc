@@ -55,28 +55,31 @@ class Reader {
     Name name = Decimal(static_cast<unsigned>(fd));
     const long r = Sys(SYS_readlinkat, files_.descriptors.get(), name.text, link, sizeof link - 1);
     if (r < 0) return Check(r, "readlinkat");
-    if (fifo) return strncmp(link, "pipe:[", 6) == 0 ? Add(pipes_, fd, Kind::kPipe, st) : Failure{};
+    const long flags = Sys(SYS_fcntl, fd, F_GETFD);
+    if (flags < 0) return Check(flags, "fcntl");
+    const bool closes = (flags & FD_CLOEXEC) != 0;
+    if (fifo) {
+      const bool nameless = strncmp(link, "pipe:[", 6) == 0;
+      return nameless ? Add(pipes_, fd, Kind::kPipe, st, closes) : Failure{};
+    }
     for (const KindName& k : kKinds) {
       if (strcmp(link, k.link) != 0) continue;
       // One that would survive an exec is meant to be shared, as fork(2) shares it.
-      if (!CloseOnExec(fd)) return {};
-      return Add(snapshot_.descriptors, fd, k.kind, st);
+      return closes ? Add(snapshot_.descriptors, fd, k.kind, st, closes) : Failure{};
     }
     return {};
   }
 
-  static bool CloseOnExec(int fd) {
-    long flags = Sys(SYS_fcntl, fd, F_GETFD);
-    return flags >= 0 && (flags & FD_CLOEXEC) != 0;
-  }
-
-  Failure Add(List<Descriptor>& list, int fd, Kind kind, const struct stat& st) {
+  Failure Add(List<Descriptor>& list, int fd, Kind kind, const struct stat& st, bool closes) {
+    const long status = Sys(SYS_fcntl, fd, F_GETFL);
+    if (status < 0) return Check(status, "fcntl");
     Descriptor* d = list.Add(arena_);
     if (d == nullptr) return kArenaFull;
     d->fd = fd;
     d->kind = kind;
     d->inode = st.st_ino;
-    d->status = static_cast<int>(Sys(SYS_fcntl, fd, F_GETFL));
+    d->status = static_cast<int>(status);
+    d->closes_on_exec = closes;
     d->writes = (d->status & O_ACCMODE) == O_WRONLY;
     return kind == Kind::kEventfd ? ReadInfo(*d) : Failure{};
   }
@@ -88,7 +91,7 @@ class Reader {
       for (const Descriptor& other : pipes_) {
         if (other.inode != pipe.inode) continue;
         (other.writes ? writes : reads) = true;
-        closes = closes && CloseOnExec(other.fd);
+        closes = closes && other.closes_on_exec;
       }
       if (!reads || !writes || !closes) continue;
       Descriptor* d = snapshot_.descriptors.Add(arena_);

@@ -21,7 +21,8 @@ struct Descriptor {
   int fd;
   Kind kind;
   bool writes;  // a pipe's write end
-  int status;   // F_GETFL
+  bool closes_on_exec;
+  int status;  // F_GETFL
   uint64_t inode;
   const Descriptor* twin_of;  // an earlier one with the same open file description (dup)
   uint64_t value;             // eventfd's count, signalfd's mask, timerfd's clock
