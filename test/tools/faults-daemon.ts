@@ -62,7 +62,7 @@ class Start {
     const strace = await attach(pid, ...options);
     try {
       process.kill(pid, 'SIGCONT');
-      await Promise.race([this.#closed, sleep(30_000, undefined, { ref: false })]);
+      await Promise.race([this.#closed, sleep(60_000, undefined, { ref: false })]);
     } finally {
       await detach(strace);
     }
