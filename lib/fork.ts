@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread } from 'node:worker_threads';
 import { runForkHooks, withForkHooks } from './atfork.js';
+import { publishFork } from './diagnostics.js';
 import { systemError, workerUnsupported } from './errors.js';
 import {
   adoptThreadIds,
@@ -105,10 +106,16 @@ export function fork(options?: ForkOptions): number {
   const obstacles = scriptObstacles(workers);
   if (obstacles.length > 0) throw notSupported(obstacles.join('; '));
 
-  const pid = withForkHooks(() => makeChild(timeout));
+  const parent = process.pid;
+  const pid = withForkHooks(() => {
+    const made = makeChild(timeout);
+    if (made > 0) publishFork(parent, made);
+    return made;
+  });
   if (pid === 0) {
     refreshChild();
     adoptThreadIds();
+    publishFork(parent, pid);
     runForkHooks('child');
   }
   return pid;

@@ -27,6 +27,7 @@ export {
   type DescriptorType,
   openDescriptors,
 } from './descriptors.js';
+export type { ForkMessage, ReadyMessage, SignalMessage } from './diagnostics.js';
 export {
   ignoreSignals,
   type ResetSignalsOptions,

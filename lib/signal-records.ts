@@ -1,4 +1,5 @@
 // What a signal flag's handler leaves behind: records in the self-pipe, counts in memory.
+import { publishSignal } from './diagnostics.js';
 import { check } from './errors.js';
 import { native } from './native.js';
 import { signalName } from './signals.js';
@@ -74,7 +75,11 @@ export class SignalRecords {
     let got: number;
     do {
       got = check(native.signalFlagRead(this.#id, scratch), 'read');
-      for (let i = 0; i < got && this.#queue.length < QUEUE_LIMIT; i++) this.#enqueue(eventAt(i));
+      for (let i = 0; i < got && this.#queue.length < QUEUE_LIMIT; i++) {
+        const event = eventAt(i);
+        publishSignal(event);
+        this.#enqueue(event);
+      }
     } while (got === scratch.length / RECORD_WORDS);
   }
 

@@ -1,6 +1,7 @@
 // The daemon's handle on itself: readiness, and what must be tidied up when it ends.
 import { constants } from 'node:os';
 import { atFork } from '../atfork.js';
+import { publishReady } from '../diagnostics.js';
 import { native } from '../native.js';
 import { startWatchdog, tryNotify } from '../notify.js';
 import { line } from '../notify-message.js';
@@ -92,6 +93,7 @@ export class Daemon implements Disposable, AsyncDisposable {
       native.awaitHangup(channel, LAUNCHER_EXIT_MS);
     });
     announceReady(this.#birth, lines !== undefined);
+    publishReady(this.pidFile);
     const { watchdog } = plan;
     if (watchdog) this.#watchdog = startWatchdog(watchdog === true ? {} : { healthy: watchdog });
   }
