@@ -50,6 +50,7 @@
           "sources": [
             "sys/capabilities_freebsd.cc",
             "sys/close_range_freebsd.cc",
+            "sys/credentials_freebsd.cc",
             "sys/descriptor_list_freebsd.cc",
             "sys/loop_freebsd.cc",
             "sys/parentage_freebsd.cc",
@@ -64,6 +65,7 @@
           "sources": [
             "sys/capabilities_linux.cc",
             "sys/close_range_linux.cc",
+            "sys/credentials_linux.cc",
             "sys/descriptor_list_linux.cc",
             "sys/loop_linux.cc",
             "sys/parentage_linux.cc",

@@ -120,7 +120,8 @@ function reachThreads(name: string): void {
  *   {@link fork} whose copied threads have been busy for ten seconds. `TypeError`, `RangeError` for
  *   what is no array of ids, and in a Worker (`ERR_WORKER_UNSUPPORTED_OPERATION`).
  *
- * FreeBSD, before 15: the first group becomes the effective one as well.
+ * The effective group stays what it is, also on FreeBSD before 15, whose own call would replace it by
+ * the first of the groups.
  *
  * Source: setgroups(2), 4.3BSD.
  */

@@ -82,10 +82,6 @@ std::vector<int64_t> SupplementaryGroups(unsigned uid, unsigned gid) {
   return {groups.begin(), groups.begin() + count};
 }
 
-int Setgroups(const std::vector<unsigned>& groups) {
-  return Result(setgroups(groups.size(), groups.data()));
-}
-
 int Setresuid(unsigned real, unsigned effective, unsigned saved) {
   return Result(setresuid(real, effective, saved));
 }

@@ -80,8 +80,10 @@ int ListenTcp(const std::string& address, int port, bool ipv6_only, int backlog)
   }
   if (!address.empty()) return -EINVAL;
   const int fd = ListenIpv6(in6addr_any, port, ipv6_only, backlog);
-  // A kernel without IPv6 fails at the socket, one with its addresses disabled at bind(2).
-  const bool none = fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL || fd == -EINVAL;
+  // A kernel without IPv6 fails at the socket (a jail of FreeBSD without it by EPROTONOSUPPORT),
+  // one with its addresses disabled at bind(2).
+  const bool none =
+      fd == -EAFNOSUPPORT || fd == -EPROTONOSUPPORT || fd == -EADDRNOTAVAIL || fd == -EINVAL;
   return none && !ipv6_only ? ListenIpv4(v4, port, backlog) : fd;
 }
 

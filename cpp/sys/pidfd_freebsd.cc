@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <sys/event.h>
 #include <unistd.h>
 
@@ -22,6 +23,8 @@ int PidfdSendSignal(int, int) {
 int ExitDescriptor(int pid) {
   const int queue = kqueue();
   if (queue < 0) return -errno;
+  // kqueue1(2), which does it in one, is younger than 14.0.
+  fcntl(queue, F_SETFD, FD_CLOEXEC);
   struct kevent event;
   EV_SET(&event, pid, EVFILT_PROC, EV_ADD | EV_ONESHOT, NOTE_EXIT, 0, nullptr);
   if (kevent(queue, &event, 1, nullptr, 0, nullptr) == 0) return queue;

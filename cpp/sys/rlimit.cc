@@ -30,6 +30,8 @@ std::tuple<int, uint64_t, uint64_t> Getrlimit(int resource) {
 }
 
 int Setrlimit(int resource, uint64_t soft, uint64_t hard) {
+  // POSIX's answer, and Linux's; FreeBSD would lower the soft limit and say nothing.
+  if (soft > hard) return -EINVAL;
   const rlimit limit{ToLimit(soft), ToLimit(hard)};
   return Result(setrlimit(static_cast<decltype(RLIMIT_NOFILE)>(resource), &limit));
 }

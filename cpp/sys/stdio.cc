@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <climits>
 
 namespace sys {
 
@@ -13,8 +14,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// What POLLOUT promises that a pipe takes without blocking: the descriptor may be a blocking one.
-constexpr size_t kPiece = 4096;
+// What POLLOUT promises that a pipe takes without blocking (4,096 bytes on Linux, 512 on FreeBSD):
+// the descriptor may be a blocking one.
+constexpr size_t kPiece = PIPE_BUF;
 
 bool AwaitWritable(int fd, Clock::time_point deadline) {
   for (;;) {
