@@ -1,0 +1,99 @@
+// Which functions there are, and on which system each of them does something. A function that is
+// added or goes must be added or go here.
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import * as daemonkit from '../lib/index.js';
+import { native } from '../lib/native.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const words = (text: string) => text.trim().split(/\s+/);
+
+/** The addon's functions by the system on which they work; elsewhere they answer -ENOSYS. */
+const NATIVE = {
+  everywhere: words(`
+    awaitBirth awaitHangup chroot closeOnExec closeRange completeWrites disposition dup dup2 exit
+    exitDescriptor flockExclusive flockHeld fork forkObstacles getChildSubreaper
+    getParentDeathSignal getdtablesize getpgid getpid getppid getresgid getresuid getrlimit getsid
+    groupByName handleDescriptors hasCapabilities idsAdopted ignoreSignal listenTcp listenUnix
+    localPort loginGroup loopDescriptors queuedWrites quiesce redirect reexec resetSignal
+    resetTerminal rlimitResources sendRecord setChildSubreaper setParentDeathSignal setgroups
+    setpgid setresgid setresuid setrlimit setsid signalFlagClose signalFlagFd signalFlagLatest
+    signalFlagOpen signalFlagRead signalFlagSettle signalHandler signalMask signalRtMax signalRtMin
+    socketpair supplementaryGroups unignoreSignal userByName waitpid watch writeAll writeWithin`),
+  linux: words('pidfdOpen pidfdSendSignal'),
+  freebsd: words('fileDescriptors'),
+};
+
+/** What the package exports, in the same way; fork() and quiesce() say ENOTSUP on FreeBSD. */
+const PUBLIC = {
+  everywhere: words(`
+    Pidfile SignalFlag _exit atFork becomeDaemon chroot closeInherited closeRange closefrom
+    dropPrivileges dup dup2 forkSupport getChildSubreaper getParentDeathSignal getdtablesize getpgid
+    getpid getppid getresgid getresuid getrlimit getsid ignoreSignals initgroups listenFds
+    listeningSocket openDescriptors pidfileRead pidfileSignal redirect redirectToNull resetSignals
+    setChildSubreaper setParentDeathSignal setgroups setpgid setresgid setresuid setrlimit setsid
+    signalMask supervisor waitpid waitpidAsync`),
+  linux: words('fork pidfdOpen pidfdSendSignal prefork quiesce'),
+};
+
+/** Per family of cpp/sys, the systems that have a file of their own for it. */
+function families(): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const file of readdirSync(join(root, 'cpp', 'sys'))) {
+    const [, family, system] = /^(.*)_(linux|freebsd)\.cc$/.exec(file) ?? [];
+    if (family && system) found.set(family, [...(found.get(family) ?? []), system].sort());
+  }
+  return found;
+}
+
+test('the addon has these functions', () => {
+  assert.deepEqual(Object.keys(native).sort(), Object.values(NATIVE).flat().sort());
+});
+
+test('the package exports these names', () => {
+  assert.deepEqual(Object.keys(daemonkit).sort(), Object.values(PUBLIC).flat().sort());
+});
+
+test('what is FreeBSD only says ENOSYS on Linux', { skip: process.platform !== 'linux' }, () => {
+  assert.deepEqual(native.fileDescriptors(process.pid), [[-constants.errno.ENOSYS, '', '', 0]]);
+});
+
+test('each family with a file for one system has one for the other, and both are built', () => {
+  const gyp = readFileSync(join(root, 'binding.gyp'), 'utf8');
+  const all = families();
+  assert.ok(all.size > 5);
+  for (const [family, systems] of all) {
+    assert.deepEqual(systems, ['freebsd', 'linux'], family);
+    for (const system of systems)
+      assert.ok(gyp.includes(`"cpp/sys/${family}_${system}.cc"`), family);
+  }
+});
+
+test('no source of cpp/sys asks for the system by #ifdef', () => {
+  for (const file of readdirSync(join(root, 'cpp', 'sys'))) {
+    assert.doesNotMatch(
+      readFileSync(join(root, 'cpp', 'sys', file), 'utf8'),
+      /#\s*(if|elif).*(__linux__|__FreeBSD__)/,
+      file,
+    );
+  }
+});
+
+// cpp/ comes before the system's folders on the include path.
+test("no header of cpp/sys hides one of the system's", () => {
+  const known = new Set([
+    ...['/usr/include/sys', '/usr/include/x86_64-linux-gnu/sys']
+      .filter(existsSync)
+      .flatMap((d) => readdirSync(d)),
+    ...words('filedesc.h proc.h procdesc.h procctl.h signalvar.h thr.h umtx.h user.h'),
+  ]);
+  const headers = readdirSync(join(root, 'cpp', 'sys')).filter((file) => file.endsWith('.h'));
+  assert.deepEqual(
+    headers.filter((file) => known.has(file)),
+    [],
+  );
+});
