@@ -43,6 +43,18 @@
             "fork/x86_64/context.S"
           ],
           "include_dirs": ["fork/x86_64"]
+        }, "OS=='freebsd'", {
+          "sources": [
+            "fork/freebsd/fork.cc",
+            "fork/freebsd/park.cc",
+            "fork/freebsd/snapshot.cc",
+            "fork/freebsd/threads.cc",
+            "fork/freebsd/twins.cc"
+          ],
+          "conditions": [
+            ["target_arch=='x64'", { "include_dirs": ["fork/freebsd/x86_64"] }],
+            ["target_arch=='arm64'", { "include_dirs": ["fork/freebsd/aarch64"] }]
+          ]
         }, {
           "sources": ["fork/unsupported.cc"]
         }],

@@ -41,6 +41,13 @@ test('the self-test passes on Linux, with nothing skipped', needsRoot, (t) => {
   assert.ok(planned >= 40 && titles.length === planned, `${titles.length} of ${planned}`);
 });
 
+test('the addon passes the script for any engine', () => {
+  const script = join(root, 'test', 'freebsd', 'addon.cjs');
+  const { stdout, stderr, status } = spawnSync(process.execPath, [script], { encoding: 'utf8' });
+  assert.deepEqual([unusual(stdout.replace(/^# live fork.*$/m, '')), stderr, status], [[], '', 0]);
+  assert.match(stdout, /^1\.\.19$/m);
+});
+
 test(
   'built for FreeBSD 14.0: what it needs, and every function the addon exports',
   needsZig,

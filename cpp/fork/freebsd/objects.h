@@ -1,0 +1,51 @@
+// The kernel objects behind the threads: a child of fork(2) has no kqueues, and shares the pipes
+// and eventfds by which its parent's threads wake each other.
+#pragma once
+
+#include <sys/types.h>
+// Its types first.
+#include <sys/event.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "fork/failure.h"
+#include "fork/freebsd/region.h"
+
+namespace livefork {
+
+// What one kqueue watches.
+struct Registrations {
+  struct kevent* changes;
+  size_t count;
+};
+
+struct Object {
+  enum Kind { kKqueue, kPipe, kEventfd } kind;
+  int fd;
+  int flags;  // of F_GETFL
+  bool cloexec;
+  // Of a pipe's end.
+  uint64_t address;
+  uint64_t peer;
+  char* unread;
+  size_t unread_size;
+  uint64_t value;  // of an eventfd
+  Registrations watched;
+};
+
+struct Objects {
+  Object* list;
+  size_t count;
+};
+
+// Does the kernel tell what a kqueue watches? nullptr, or what is missing.
+const char* ObjectObstacle();
+
+// In the parent, all threads parked. Pipes and eventfds are those that only this process has.
+Failure TakeSnapshot(Region& region, Objects& objects);
+
+// In the child, before any thread runs: each has its own at the same number.
+Failure MakeTwins(const Objects& objects, const int* drop, size_t drop_count);
+
+}  // namespace livefork

@@ -1,0 +1,101 @@
+#include "fork/freebsd/threads.h"
+
+#include <pthread.h>
+#include <sys/types.h>
+// Its types first.
+#include <sys/thr.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace livefork {
+namespace {
+
+constexpr size_t kStackSize = 16384;
+
+// libthr's record begins with the id in every version so far (thr_private.h); looked for, not
+// trusted.
+constexpr size_t kSearched = 256;
+constexpr size_t kNowhere = ~size_t{0};
+
+size_t FindId() {
+  long self = 0;
+  thr_self(&self);
+  const auto* record = reinterpret_cast<const char*>(pthread_self());
+  for (size_t at = 0; at < kSearched; at += sizeof self) {
+    if (memcmp(record + at, &self, sizeof self) == 0) return at;
+  }
+  return kNowhere;
+}
+
+size_t IdOffset() {
+  static const size_t offset = FindId();
+  return offset;
+}
+
+long* IdOf(const Thread& thread) {
+  return reinterpret_cast<long*>(thread.record + IdOffset());
+}
+
+// The first function of a new thread, on its own small stack with the old thread's TLS.
+void Enter(void* argument) {
+  auto* thread = static_cast<Thread*>(argument);
+  stack_t stack = thread->altstack;
+  // The one that the signal came on, perhaps: it is in use, and yet has to be set.
+  stack.ss_flags &= SS_DISABLE;
+  sigaltstack(&stack, nullptr);
+  _longjmp(thread->context, 1);
+}
+
+Failure Rebuild(Thread& thread, char* stack) {
+  long id = 0;
+  thr_param param{};
+  param.start_func = Enter;
+  param.arg = &thread;
+  param.stack_base = stack;
+  param.stack_size = kStackSize;
+  param.tls_base = reinterpret_cast<char*>(thread.pointer);
+  // Into libthr's record, before the thread runs.
+  param.child_tid = IdOf(thread);
+  param.parent_tid = &id;
+  if (thr_new(&param, sizeof param) != 0) {
+    return {errno == EPROCLIM ? EAGAIN : errno, "thr_new"};
+  }
+  thr_set_name(id, thread.name);
+  return {};
+}
+
+}  // namespace
+
+const char* ThreadObstacle() {
+  return IdOffset() == kNowhere ? "libthr keeps its thread ids where they were not expected"
+                                : nullptr;
+}
+
+bool RecordsHold(const Park& park) {
+  bool hold = true;
+  park.Each([&hold](const Thread& thread) { hold &= *IdOf(thread) == thread.id; });
+  return hold;
+}
+
+char* ReserveStacks(const Park& park, Region& region) {
+  return region.Take<char>((park.count + 1) * kStackSize);
+}
+
+Failure RebuildThreads(Park& park, const Thread& self, char* stacks, uint64_t deadline) {
+  thr_self(IdOf(self));
+  ExpectArrivals();
+  Failure failure;
+  size_t made = 0;
+  park.Each([&](Thread& thread) {
+    if (failure) return;
+    failure = Rebuild(thread, stacks + made * kStackSize);
+    ++made;
+  });
+  if (failure) return failure;
+  // Until each has left its stack and its record: the next fork overwrites them.
+  if (!AwaitArrivals(made, deadline)) return {EAGAIN, "fork", "a thread does not come up"};
+  return {};
+}
+
+}  // namespace livefork

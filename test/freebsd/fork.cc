@@ -1,0 +1,22 @@
+#include "fork/fork.h"
+
+#include <cstring>
+
+#include "children.h"
+#include "tap.h"
+
+TEST(ForkRefused, "live fork: refused with the words of its obstacles, and no child made") {
+  unsetenv("DAEMONKIT_FREEBSD_LIVE_FORK");
+  const char* reasons[4];
+  EQUAL(livefork::Obstacles(reasons, 4), 1U);
+  HOLDS(strstr(reasons[0], "live fork") != nullptr);
+  livefork::ForkRequest request{};
+  request.timeout = 1000000000;
+  const livefork::ForkResult result = livefork::Fork(request);
+  EQUAL(result.pid, -1);
+  EQUAL(result.failure.error, ENOTSUP);
+  EQUAL(std::string(result.failure.reason), std::string(reasons[0]));
+  EQUAL(waitpid(-1, nullptr, WNOHANG), -1);
+  HOLDS(!livefork::AwaitQuiescence(0));
+  HOLDS(livefork::IdsAdopted());
+}
