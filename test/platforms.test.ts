@@ -19,7 +19,7 @@ const NATIVE = {
     exitDescriptor flockExclusive flockHeld fork forkObstacles getChildSubreaper
     getParentDeathSignal getdtablesize getpgid getpid getppid getresgid getresuid getrlimit getsid
     groupByName handleDescriptors hasCapabilities idsAdopted ignoreSignal listenTcp listenUnix
-    localPort loginGroup loopDescriptors queuedWrites quiesce redirect reexec resetSignal
+    localPort loginGroup loopDescriptors notifyBarrier notifyOpen notifySend queuedWrites quiesce redirect reexec resetSignal
     resetTerminal rlimitResources sendRecord setChildSubreaper setParentDeathSignal setgroups
     setNoNewPrivileges setpgid setresgid setresuid setrlimit setsid signalFlagClose signalFlagFd signalFlagLatest
     signalFlagOpen signalFlagRead signalFlagSettle signalHandler signalMask signalRtMax signalRtMin
@@ -32,11 +32,11 @@ const NATIVE = {
 const PUBLIC = {
   everywhere: words(`
     Pidfile SignalFlag _exit atFork becomeDaemon chroot closeInherited closeRange closefrom
-    dropPrivileges dup dup2 forkSupport getChildSubreaper getParentDeathSignal getdtablesize getpgid
+    currentDaemon dropPrivileges dup dup2 forkSupport getChildSubreaper getParentDeathSignal getdtablesize getpgid
     getpid getppid getresgid getresuid getrlimit getsid ignoreSignals initgroups listenFds
-    listeningSocket openDescriptors pidfileRead pidfileSignal redirect redirectToNull resetSignals
+    listeningSocket notify notifyBarrier openDescriptors pidfileRead pidfileSignal redirect redirectToNull resetSignals
     setChildSubreaper setParentDeathSignal setgroups setpgid setresgid setresuid setrlimit setsid
-    signalMask supervisor waitpid waitpidAsync`),
+    signalMask startWatchdog supervisor waitpid waitpidAsync watchdogEnabled`),
   linux: words('fork pidfdOpen pidfdSendSignal prefork quiesce'),
 };
 
@@ -78,8 +78,7 @@ test('each family with a file for one system has one for the other, and both are
   assert.ok(all.size > 5);
   for (const [family, systems] of all) {
     assert.deepEqual(systems, ['freebsd', 'linux'], family);
-    for (const system of systems)
-      assert.ok(gyp.includes(`"sys/${family}_${system}.cc"`), family);
+    for (const system of systems) assert.ok(gyp.includes(`"sys/${family}_${system}.cc"`), family);
   }
 });
 
