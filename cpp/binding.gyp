@@ -1,4 +1,7 @@
 {
+  "variables": {
+    "libc%": "<!(node -p \"process.report.excludeNetwork = true, process.report.getReport().header.glibcVersionRuntime ? 'glibc' : 'musl'\")"
+  },
   "targets": [
     {
       "target_name": "daemonkit",
@@ -27,7 +30,7 @@
         "watch.cc"
       ],
       "conditions": [
-        ["OS=='linux' and target_arch=='x64'", {
+        ["OS=='linux' and target_arch in ['x64', 'arm64']", {
           "sources": [
             "fork/descriptors.cc",
             "fork/fork.cc",
@@ -39,10 +42,9 @@
             "fork/ring.cc",
             "fork/scheduling.cc",
             "fork/threads.cc",
-            "fork/twins.cc",
-            "fork/x86_64/context.S"
+            "fork/twins.cc"
           ],
-          "include_dirs": ["fork/x86_64"]
+          "include_dirs": ["fork/<(libc)"]
         }, "OS=='freebsd'", {
           "sources": [
             "fork/freebsd/fork.cc",
@@ -57,6 +59,14 @@
           ]
         }, {
           "sources": ["fork/unsupported.cc"]
+        }],
+        ["OS=='linux' and target_arch=='x64'", {
+          "sources": ["fork/x86_64/context.S"],
+          "include_dirs": ["fork/x86_64"]
+        }],
+        ["OS=='linux' and target_arch=='arm64'", {
+          "sources": ["fork/aarch64/context.S"],
+          "include_dirs": ["fork/aarch64"]
         }],
         ["OS=='freebsd'", {
           "sources": [

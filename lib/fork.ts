@@ -55,7 +55,7 @@ function scriptObstacles(workers: boolean): string[] {
 /**
  * Tells whether {@link fork} can work in this process, here and now.
  *
- * Needs Linux on x86-64 with glibc, a readable /proc of the process's own PID namespace, and that
+ * Needs Linux on x86-64 or arm64 (glibc or musl), a readable /proc of the process's own PID namespace, and that
  * no Worker thread is running. It makes no child and stops no thread; the answer may change when
  * the process does (a chroot without /proc, a new Worker, a foreign io_uring ring).
  *
@@ -95,7 +95,7 @@ export function forkSupport(): ForkSupport {
  *   words of {@link forkSupport}. `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker. The parent is
  *   then as it was and, hooks apart, there is no child. `TypeError`/`RangeError` for wrong options.
  *
- * Platform: Linux on x86-64 with glibc; elsewhere it throws `ENOTSUP`.
+ * Platform: Linux on x86-64 and arm64; elsewhere it throws `ENOTSUP`.
  * Source: fork(2), POSIX.1; forkall(2) of Solaris, which has the same semantics for threads.
  */
 export function fork(options?: ForkOptions): number {

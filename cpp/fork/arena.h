@@ -32,9 +32,10 @@ class Arena {
     return true;
   }
 
-  // Gives the memory back to the kernel; what is taken next is zero again.
+  // Gives the memory back to the kernel, which rounds up to pages; what is taken next is zero
+  // again.
   void Clear() {
-    Sys(SYS_madvise, base_, (at_ - base_ + 4095) & ~size_t{4095}, MADV_DONTNEED);
+    Sys(SYS_madvise, base_, at_ - base_, MADV_DONTNEED);
     at_ = base_;
   }
 

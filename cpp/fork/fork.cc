@@ -143,9 +143,7 @@ class LiveFork {
 
   // In the parent, all threads parked: everything that the child must know.
   Failure Freeze() {
-    if (!RecordsHold(park_)) {
-      return {ENOTSUP, "fork", "libc keeps its thread ids where they were not expected"};
-    }
+    if (Failure failure = CheckRecords(park_)) return failure;
     // Locks that store their owner's thread id (glibc's rwlocks for writing, recursive mutexes)
     // break when the id changes while they are held. When all threads wait nobody holds one;
     // otherwise the child keeps the old ids in libc's records until its threads wait.

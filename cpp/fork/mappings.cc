@@ -1,6 +1,7 @@
 #include "fork/mappings.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstring>
 
@@ -9,8 +10,8 @@
 namespace livefork {
 namespace {
 
-constexpr uintptr_t kPage = 4096;
-constexpr uintptr_t kUserEnd = uintptr_t{1} << 63;  // above: [vsyscall]
+const uintptr_t kPage = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));  // 4, 16 or 64 KiB on arm64
+constexpr uintptr_t kUserEnd = uintptr_t{1} << 63;                      // above: [vsyscall]
 
 long Advise(uintptr_t start, uintptr_t end, int advice) {
   return Sys(SYS_madvise, start, end - start, advice);

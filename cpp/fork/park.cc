@@ -176,6 +176,7 @@ SignalsBlocked::~SignalsBlocked() {
 
 void DescribeSelf(Thread& thread) {
   thread.pointer = ThreadPointer();
+  ReadCpuSettings(thread.cpu);
   Sys(SYS_prctl, PR_GET_TID_ADDRESS, &thread.clear_tid, 0, 0, 0);
   Sys(SYS_get_robust_list, 0, &thread.robust_list, &thread.robust_size);
   Sys(SYS_prctl, PR_GET_NAME, thread.name, 0, 0, 0);

@@ -41,6 +41,7 @@ struct Thread {
   long affinity_size;
   unsigned long affinity[CPU_SETSIZE / (8 * sizeof(unsigned long))];
   uint32_t sched[14];  // struct sched_attr of its first version, 48 bytes, and room
+  CpuSettings cpu;
   Context context;
 };
 
@@ -60,8 +61,8 @@ struct Park {
   }
 };
 
-// Blocks every signal of the calling thread, 32 and 33 too, which libc's own sigprocmask leaves
-// open; gives the old mask back at the end of the scope.
+// Blocks every signal of the calling thread, those too that libc's own
+// sigprocmask leaves open; gives the old mask back at the end of the scope.
 class SignalsBlocked {
  public:
   SignalsBlocked();

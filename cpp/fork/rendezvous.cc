@@ -5,14 +5,10 @@
 #include <time.h>
 
 #include "arch.h"
+#include "libc.h"
 
 namespace livefork {
 namespace {
-
-// glibc's setxid signal. Every thread leaves 32 and 33 unblocked, also those that block "all"
-// signals through libc (the inspector's signal thread, the thread pool), and nothing else can
-// claim it, because libc refuses the number to its callers.
-constexpr int kSignal = 33;
 
 // struct sigaction as rt_sigaction(2) takes it; libc's differs.
 struct KernelAction {
@@ -55,7 +51,7 @@ void Forward(int signal, siginfo_t* info, void* ucontext) {
   if (handler == reinterpret_cast<void*>(SIG_DFL) || handler == reinterpret_cast<void*>(SIG_IGN)) {
     return;
   }
-  // glibc's handler for 33 always takes siginfo; a plain one ignores the further arguments.
+  // libc's handler takes siginfo; a plain one ignores the further arguments.
   reinterpret_cast<void (*)(int, siginfo_t*, void*)>(handler)(signal, info, ucontext);
 }
 
@@ -91,7 +87,7 @@ Failure InstallHandler() {
   action.flags = SA_SIGINFO | SA_RESTART | kRestorerFlag;
   action.restorer = kRestorer;
   action.mask = ~uint64_t{0};
-  long r = Sys(SYS_rt_sigaction, kSignal, &action, &rendezvous.previous, sizeof(uint64_t));
+  long r = Sys(SYS_rt_sigaction, kParkingSignal, &action, &rendezvous.previous, sizeof(uint64_t));
   rendezvous.installed = r == 0;
   return Check(r, "rt_sigaction");
 }
@@ -100,7 +96,7 @@ void RestoreHandler() {
   // A parking signal that is still queued for a thread would meet the default action, which ends
   // the process; our handler lets it pass.
   if (rendezvous.stray || !rendezvous.installed) return;
-  Sys(SYS_rt_sigaction, kSignal, &rendezvous.previous, nullptr, sizeof(uint64_t));
+  Sys(SYS_rt_sigaction, kParkingSignal, &rendezvous.previous, nullptr, sizeof(uint64_t));
   rendezvous.installed = false;
 }
 
@@ -116,11 +112,11 @@ Failure OpenRendezvous(Thread* threads, uint32_t& generation) {
 
 long SendThere(int tid, size_t index) {
   siginfo_t info{};
-  info.si_signo = kSignal;
+  info.si_signo = kParkingSignal;
   info.si_code = SI_QUEUE;
   info.si_pid = rendezvous.pid;
   info.si_value.sival_ptr = Ticket(rendezvous.generation.load(std::memory_order_relaxed), index);
-  return Sys(SYS_rt_tgsigqueueinfo, rendezvous.pid, tid, kSignal, &info);
+  return Sys(SYS_rt_tgsigqueueinfo, rendezvous.pid, tid, kParkingSignal, &info);
 }
 
 uint32_t Arrivals() {

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstring>
@@ -34,7 +35,6 @@ constexpr uint32_t kNoSqArray = 1u << 16;  // 6.6
 constexpr uint64_t kOffsetEntries = 0x10000000;
 constexpr uint32_t kGetEvents = 1;
 constexpr size_t kEntrySize = 64;
-constexpr size_t kPage = 4096;
 constexpr uint32_t kProbeEntries = 256;  // libuv's own size: what must work is this
 
 enum class Method { kUnknown, kNone, kNoMmap, kMapFixed };
@@ -111,8 +111,11 @@ bool Works(Method method) {
   long p = MapAnonymous(0, 2 * kSize, 0);
   if (Failed(p)) return false;
   auto at = static_cast<uintptr_t>(p);
-  // The sizes libuv's mappings have: three pages of ring, four of entries.
-  long fd = SetUpAt(method, {at, at + 3 * kPage}, {at + kSize, at + kSize + 4 * kPage}, params);
+  // The sizes libuv's mappings have, in whole pages of any size.
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  auto whole = [page](size_t size) { return (size + page - 1) & ~(page - 1); };
+  long fd = SetUpAt(method, {at, at + whole(size_t{12} << 10)},
+                    {at + kSize, at + kSize + whole(size_t{16} << 10)}, params);
   if (fd >= 0) {
     support.sq = params.sq_off;
     support.cq = params.cq_off;

@@ -5,13 +5,18 @@
 
 #include <cstring>
 
-#include "arch.h"
+#include "libc.h"
 
 namespace livefork {
 namespace {
 
-// As much of struct pthread as every glibc has; the bits stand behind the id, at about 780.
-constexpr size_t kWords = 512;
+// glibc's bits stand behind the id. musl has none: it asks the kernel at every call.
+constexpr size_t kWords = kRecordSize / sizeof(uint32_t);
+
+// From the thread pointer to the calling thread's record.
+ptrdiff_t RecordOffset() {
+  return static_cast<ptrdiff_t>(reinterpret_cast<uintptr_t>(pthread_self()) - ThreadPointer());
+}
 
 // The one word that only gained bits, if nothing else in the record changed.
 SchedulingKnown Compare(const uint32_t* before, const uint32_t* after) {
@@ -19,13 +24,13 @@ SchedulingKnown Compare(const uint32_t* before, const uint32_t* after) {
   for (size_t i = 0; i < kWords; ++i) {
     if (before[i] == after[i]) continue;
     if (known.mask != 0 || (before[i] & ~after[i]) != 0) return {};
-    known = {i * sizeof(uint32_t), after[i] & ~before[i]};
+    known = {RecordOffset() + static_cast<ptrdiff_t>(i * sizeof(uint32_t)), after[i] & ~before[i]};
   }
   return known;
 }
 
 void* Observe(void* result) {
-  const auto* record = reinterpret_cast<const volatile uint32_t*>(ThreadPointer());
+  const auto* record = reinterpret_cast<const volatile uint32_t*>(pthread_self());
   uint32_t before[kWords], after[kWords];
   int policy = 0;
   sched_param parameters{};
@@ -51,7 +56,7 @@ SchedulingKnown FindSchedulingKnown() {
 void RememberScheduling(const SchedulingKnown& known, const Thread& thread) {
   const uint32_t policy = thread.sched[1];  // struct sched_attr: size, policy
   if (known.mask == 0 || policy != SCHED_OTHER) return;
-  *reinterpret_cast<uint32_t*>(thread.pointer + known.offset) |= known.mask;
+  *reinterpret_cast<uint32_t*>(thread.pointer + static_cast<uintptr_t>(known.offset)) |= known.mask;
 }
 
 }  // namespace livefork

@@ -13,7 +13,7 @@ namespace livefork {
 
 // The bits of a thread's record that say "policy and priority are known"; mask 0: not found.
 struct SchedulingKnown {
-  size_t offset = 0;
+  ptrdiff_t offset = 0;  // from the thread pointer
   uint32_t mask = 0;
 };
 

@@ -1,15 +1,16 @@
 #include "fork/threads.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 
 #include <cstring>
-#include <initializer_list>
 
 #include "fork/fork.h"
 #include "fork/scheduling.h"
+#include "libc.h"
 
 namespace livefork {
 namespace {
@@ -18,29 +19,29 @@ constexpr size_t kStackSize = 8192;
 
 struct Libc {
   const char* obstacle = nullptr;
-  size_t tid_offset = 0;  // of the id within the record that the thread pointer points to
+  ptrdiff_t tid_offset = 0;  // of the id in libc's record of a thread, from the thread pointer
   SchedulingKnown scheduling;
   ptrdiff_t rseq_offset = 0;
   unsigned rseq_size = 0;  // 0: this libc registers none
 };
 
 int& TidField(const Libc& libc, uintptr_t thread_pointer) {
-  return *reinterpret_cast<int*>(thread_pointer + libc.tid_offset);
+  return *reinterpret_cast<int*>(thread_pointer + static_cast<uintptr_t>(libc.tid_offset));
 }
 
-// struct pthread begins at the thread pointer on x86-64 and differs between libc versions. The
-// known place is tried first; RecordsHold() proves it on every thread, at every fork.
-size_t FindTidOffset() {
+// struct pthread lies at the thread pointer or below it, by CPU, at the same distance in every
+// thread, and differs between libc versions. The usual place is tried first; CheckRecords() proves
+// it on every thread, at every fork.
+ptrdiff_t FindTidOffset() {
   const int tid = static_cast<int>(Sys(SYS_gettid));
-  const uintptr_t tp = ThreadPointer();
-  constexpr size_t kGlibc = 720, kMusl = 48;
-  for (size_t offset : {kGlibc, kMusl}) {
-    if (*reinterpret_cast<int*>(tp + offset) == tid) return offset;
+  const auto record = reinterpret_cast<uintptr_t>(pthread_self());
+  auto is_tid = [&](size_t offset) { return *reinterpret_cast<int*>(record + offset) == tid; };
+  size_t offset = kUsualTid;
+  for (size_t at = 16; !is_tid(offset); at += sizeof(int)) {
+    if (at >= kRecordSize) return 0;
+    offset = at;
   }
-  for (size_t offset = 16; offset < 2048; offset += sizeof(int)) {
-    if (*reinterpret_cast<int*>(tp + offset) == tid) return offset;
-  }
-  return 0;
+  return static_cast<ptrdiff_t>(record + offset - ThreadPointer());
 }
 
 Libc Examine() {
@@ -84,6 +85,7 @@ void RegisterRseq(const Libc& libc, uintptr_t thread_pointer) {
 void Enter(void* arg) {
   const auto* thread = static_cast<const Thread*>(arg);
   RegisterRseq(TheLibc(), thread->pointer);
+  WriteCpuSettings(thread->cpu);
   if (thread->robust_list != nullptr) {
     Sys(SYS_set_robust_list, thread->robust_list, thread->robust_size);
   }
@@ -129,14 +131,19 @@ const char* ThreadObstacle() {
   return TheLibc().obstacle;
 }
 
-bool RecordsHold(const Park& park) {
-  if (!renamed) return true;  // then they hold an ancestor's, which had been checked
-  bool hold = true;
+Failure CheckRecords(const Park& park) {
+  if (!renamed) return {};  // then they hold an ancestor's, which had been checked
+  Failure failure;
   park.Each([&](const Thread& t) {
+    const int id = TidField(TheLibc(), t.pointer);
     // Without the address nobody would learn of the thread's end: who joins it waits for ever.
-    hold = hold && t.clear_tid != nullptr && TidField(TheLibc(), t.pointer) == t.tid;
+    if ((id == t.tid && t.clear_tid != nullptr) || failure.error == ENOTSUP) return;
+    // musl's pthread_exit() takes the id out before the thread has ended.
+    failure = id == 0 ? Failure{EAGAIN, "fork", "a thread is about to end", true}
+                      : Failure{ENOTSUP, "fork",
+                                "libc keeps its thread ids where they were not expected"};
   });
-  return hold;
+  return failure;
 }
 
 bool ReserveStacks(const Park& park, Arena& arena, char*& stacks) {

@@ -15,7 +15,7 @@ const char* ThreadObstacle();
 
 // All threads parked: does libc's record of each hold the id that the kernel gave it? If not, the
 // place it was looked for is wrong and fork must not go on.
-bool RecordsHold(const Park& park);
+Failure CheckRecords(const Park& park);
 
 // Reserves what RebuildThreads needs, in the parent.
 bool ReserveStacks(const Park& park, Arena& arena, char*& stacks);

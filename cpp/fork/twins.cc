@@ -136,7 +136,7 @@ class Twins {
 
 Failure MakeTwins(Snapshot& snapshot, const int* drop, size_t drop_count) {
   // A soft limit that was lowered below numbers in use would refuse them now.
-  rlimit64 limit{}, open{};
+  rlimit limit{}, open{};
   Sys(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &limit);
   open = limit;
   open.rlim_cur = limit.rlim_max;

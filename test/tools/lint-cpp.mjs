@@ -48,6 +48,7 @@ tidy([
   '-DNODE_ADDON_API_DISABLE_CPP_EXCEPTIONS',
   '-DNODE_ADDON_API_DISABLE_DEPRECATED',
   '-Icpp',
-  `-Icpp/fork/${process.arch === 'x64' ? 'x86_64' : process.arch}`,
+  `-Icpp/fork/${process.arch === 'x64' ? 'x86_64' : 'aarch64'}`,
+  '-Icpp/fork/glibc',
   ...['-isystem', nodeAddonApi(), '-isystem', nodeHeaders()],
 ]);

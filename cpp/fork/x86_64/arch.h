@@ -6,6 +6,7 @@
 #include <ucontext.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -39,6 +40,10 @@ inline uintptr_t ThreadPointer() {
 
 constexpr unsigned long kRestorerFlag = 0x04000000;  // SA_RESTORER, which libc keeps to itself
 constexpr uint32_t kRseqSignature = 0x53053053;
+
+// Of the thread's id in struct pthread: glibc's begins with a TCB of 704 bytes and two words of
+// list; musl's with self, dtv, prev, next, sysinfo and canary.
+constexpr size_t kGlibcTid = 720, kMuslTid = 48;
 
 // The callee-saved registers, the stack pointer and where to go on: all that a call preserves.
 struct Context {
@@ -81,5 +86,11 @@ inline bool HasShadowStack() {
   unsigned long features = 0;
   return Sys(SYS_arch_prctl, kArchShstkStatus, &features) == 0 && (features & 1) != 0;
 }
+
+// Settings of the CPU that are a thread's own, not in its signal frame, and that a new thread takes
+// from its creator: x86-64 has none.
+struct CpuSettings {};
+inline void ReadCpuSettings(CpuSettings&) {}
+inline void WriteCpuSettings(const CpuSettings&) {}
 
 }  // namespace livefork

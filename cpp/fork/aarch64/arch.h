@@ -1,0 +1,101 @@
+// aarch64's side of what x86_64/arch.h declares; the same names, told there.
+#pragma once
+
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+
+namespace livefork {
+
+inline long Raw(long n, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0) {
+  register long x8 asm("x8") = n;
+  register long x0 asm("x0") = a;
+  register long x1 asm("x1") = b;
+  register long x2 asm("x2") = c;
+  register long x3 asm("x3") = d;
+  register long x4 asm("x4") = e;
+  register long x5 asm("x5") = f;
+  asm volatile("svc #0"
+               : "+r"(x0)
+               : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+               : "memory", "cc");
+  return x0;
+}
+
+template <typename... Args>
+inline long Sys(long n, Args... args) {
+  return Raw(n, (long)args...);
+}
+
+inline uintptr_t ThreadPointer() {
+  uintptr_t tp;
+  asm("mrs %0, tpidr_el0" : "=r"(tp));
+  return tp;
+}
+
+// Without SA_RESTORER the kernel returns from handlers by its own code in the vdso.
+constexpr unsigned long kRestorerFlag = 0;
+inline void (*const kRestorer)() = nullptr;
+constexpr uint32_t kRseqSignature = 0xd428bc00;
+
+// struct pthread: glibc's begins with 24 words kept for the TCB, and two of list; musl's with
+// self, prev, next and sysinfo.
+constexpr size_t kGlibcTid = 208, kMuslTid = 32;
+
+// AAPCS64: a call preserves x19 to x30, the stack pointer and the lower halves of v8 to v15.
+struct Context {
+  uint64_t x[12], sp, d[8];
+};
+
+extern "C" {
+int livefork_save_context(Context* context) __attribute__((returns_twice));
+[[noreturn]] void livefork_jump_context(const Context* context);
+long livefork_clone_thread(unsigned long flags, void* stack_top, int* parent_tid, int* child_tid,
+                           uintptr_t tls, void (*entry)(void*), void* arg);
+}
+
+inline long CloneProcess(unsigned long flags) {
+  return Raw(SYS_clone, (long)flags);
+}
+
+// As on x86-64: the kernel (do_signal() of arch/arm64/kernel/signal.c) backs the program counter
+// up to the `svc`, or leaves -EINTR.
+inline bool InterruptedInSyscall(const void* ucontext) {
+  constexpr uint32_t kSvc = 0xd4000001;
+  const auto& regs = static_cast<const ucontext_t*>(ucontext)->uc_mcontext;
+  const auto* pc = reinterpret_cast<const uint32_t*>(regs.pc);
+  if (*pc == kSvc) return true;
+  return static_cast<long>(regs.regs[0]) == -EINTR && pc[-1] == kSvc;
+}
+
+// A guarded control stack (GCS, Linux 6.13).
+inline bool HasShadowStack() {
+  constexpr int kGetShadowStackStatus = 74;  // PR_GET_SHADOW_STACK_STATUS
+  unsigned long mode = 0;
+  return Sys(SYS_prctl, kGetShadowStackStatus, &mode, 0, 0, 0) == 0 && (mode & 1) != 0;
+}
+
+// The vector lengths of SVE and SME are each thread's own, and the kernel takes no signal frame
+// that was written under another (restore_sve_fpsimd_context() of arch/arm64/kernel/signal.c).
+struct CpuSettings {
+  long sve, sme;  // as the GET calls return them, negative where the CPU has none
+};
+constexpr int kSveSetVl = 50, kSveGetVl = 51, kSmeSetVl = 63, kSmeGetVl = 64;
+
+inline void ReadCpuSettings(CpuSettings& settings) {
+  settings.sve = Sys(SYS_prctl, kSveGetVl, 0, 0, 0, 0);
+  settings.sme = Sys(SYS_prctl, kSmeGetVl, 0, 0, 0, 0);
+}
+
+inline void WriteCpuSettings(const CpuSettings& settings) {
+  CpuSettings now;
+  ReadCpuSettings(now);
+  if (settings.sve != now.sve) Sys(SYS_prctl, kSveSetVl, settings.sve, 0, 0, 0);
+  if (settings.sme != now.sme) Sys(SYS_prctl, kSmeSetVl, settings.sme, 0, 0, 0);
+}
+
+}  // namespace livefork

@@ -1,0 +1,91 @@
+// cpp/fork without Node, on every processor and C library that it is made for: threads that wait,
+// poll, lock, allocate and compute go on in parent, child and grandchild; and, under an emulator,
+// which has no threads of a child to rebuild, the parts it is made of. What each checks is told in
+// test/native/fork.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { arm64Emulator, buildHost, installed, type Machine, machines } from './tools/fork-host.js';
+import { processGroup } from './tools/proc.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'daemonkit-host-'));
+after(() => rmSync(folder, { recursive: true }));
+
+const forks = 40;
+
+function needs(...programs: [program: string, debianPackage: string][]) {
+  const missing = programs.find(([program]) => !installed(program));
+  return { skip: missing !== undefined && `needs ${missing[0]} (Debian package ${missing[1]})` };
+}
+
+async function built(name: string, machine: Machine): Promise<string> {
+  const program = join(folder, name);
+  await buildHost(machine, program);
+  return program;
+}
+
+/** Runs a program in a group of its own, of which nothing is left afterwards. */
+async function output(command: string, ...args: string[]): Promise<{ code: number; text: string }> {
+  const child = spawn(command, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  const pgid = child.pid;
+  assert.ok(pgid, `${command} does not start`);
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+    });
+  }
+  const timer = setTimeout(() => process.kill(-pgid, 'SIGKILL'), 300_000);
+  try {
+    const code = await new Promise<number>((resolve, reject) => {
+      child.on('error', reject).on('close', (status) => resolve(status ?? -1));
+    });
+    assert.deepEqual(processGroup(pgid), [], text);
+    return { code, text };
+  } finally {
+    clearTimeout(timer);
+    if (processGroup(pgid).length > 0) process.kill(-pgid, 'SIGKILL');
+  }
+}
+
+async function passesUnits(...command: [string, ...string[]]): Promise<void> {
+  const { code, text } = await output(...command, 'units');
+  assert.equal(code, 0, text);
+  assert.match(text, /^1\.\.16$/m, text);
+}
+
+async function forksAgainAndAgain(...command: [string, ...string[]]): Promise<void> {
+  const { code, text } = await output(...command, `${forks}`);
+  assert.equal(code, 0, text);
+  const { live, forks: made } = JSON.parse(text) as { live: boolean; forks: number };
+  assert.deepEqual({ live, made }, { live: true, made: forks });
+}
+
+test(`glibc, ${process.arch}: the parts, and ${forks} forks`, async () => {
+  const host = await built('glibc', machines.glibc);
+  await passesUnits(host);
+  await forksAgainAndAgain(host);
+});
+
+const needsMusl = needs(['musl-gcc', 'musl-tools']);
+test(`musl, ${process.arch}: the parts, and ${forks} forks`, needsMusl, async () => {
+  const host = await built('musl', machines.musl);
+  await passesUnits(host);
+  await forksAgainAndAgain(host);
+});
+
+const needsArm64 = needs(
+  ['aarch64-linux-gnu-g++', 'g++-aarch64-linux-gnu'],
+  [arm64Emulator, 'qemu-user-static'],
+);
+test('arm64, emulated: the parts; fork() says that it cannot', needsArm64, async () => {
+  const host = await built('arm64', machines.arm64);
+  await passesUnits(arm64Emulator, host);
+  const { code, text } = await output(arm64Emulator, host, '1');
+  const { live, reason } = JSON.parse(text) as { live: boolean; reason: string };
+  assert.deepEqual({ code, live }, { code: 2, live: false }, text);
+  assert.match(reason, /PR_GET_TID_ADDRESS/);
+});
