@@ -55,9 +55,9 @@ function scriptObstacles(workers: boolean): string[] {
 /**
  * Tells whether {@link fork} can work in this process, here and now.
  *
- * Needs Linux on x86-64 or arm64 (glibc or musl), a readable /proc of the process's own PID namespace, and that
- * no Worker thread is running. It makes no child and stops no thread; the answer may change when
- * the process does (a chroot without /proc, a new Worker, a foreign io_uring ring).
+ * Needs Linux on x86-64 or arm64 (glibc or musl), a readable /proc of the process's own PID
+ * namespace, and that no Worker thread is running. It makes no child and stops no thread; the answer
+ * may change when the process does (a chroot without /proc, a new Worker, a foreign io_uring ring).
  *
  * @returns `live`, and if that is false the `reasons` in words; fork() throws `ENOTSUP` with the
  *   same words.
