@@ -1,41 +1,91 @@
-// What becoming a daemon costs: by live fork, by starting the program again, and as npm's
-// daemonize-process and its kind do it, by child_process.spawn() with `detached`, which makes one child
-// and waits for nothing. Each way in a program of its own: from the call in the launcher to the next
-// statement in the daemon, and to the launcher's exit. Run by `npm run bench -- daemonize`; prints a
-// table and a line of JSON, with --json only the latter.
-import { spawn } from 'node:child_process';
+// What becoming a daemon costs: by live fork and by starting the program again, against npm's
+// daemonize-process (child_process.spawn() with `detached`, which makes one child and waits for
+// nothing), python-daemon (Debian's python3-daemon: fork, setsid, fork in a program without threads,
+// and no readiness either) and daemonize(1) (Debian's daemonize, which starts a program). Each way in
+// a program of its own: from the call in the launcher to the next statement in the daemon, and to the
+// launcher's exit. Run by `npm run bench -- daemonize`; prints a table and a line of JSON, with --json
+// only the latter.
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { median } from './tools.js';
 
 const ROUNDS = 15;
-const WAYS = ['fork', 'reexec', 'spawn'] as const;
-type Way = (typeof WAYS)[number];
+const PEER = 'daemonize-process, npm';
+const PYTHON = '/usr/bin/python3';
+const DAEMONIZE = '/usr/sbin/daemonize';
 
 const folder = mkdtempSync(join(tmpdir(), 'daemonkit-bench-'));
+/** A line of monotonic nanoseconds for each moment; the clock is the machine's. */
 const note = join(folder, 'times');
-const program = join(folder, 'program.mjs');
-const entry = new URL('../lib/index.js', import.meta.url).href;
 
-const SOURCE = `import { spawn } from 'node:child_process';
-import { appendFileSync } from 'node:fs';
-const way = process.argv[2];
-const daemonkit = way === 'spawn' ? undefined : await import(${JSON.stringify(entry)});
-const now = () => appendFileSync(${JSON.stringify(note)}, process.hrtime.bigint() + '\\n');
-if (process.env.AGAIN === undefined) {
-  process.env.AGAIN = 'again';
-  now();
-  if (way === 'spawn') {
-    spawn(process.execPath, process.argv.slice(1), { detached: true, stdio: 'ignore' }).unref();
-    process.exit(0);
-  }
+function program(name: string, source: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, source);
+  return path;
 }
-if (way !== 'spawn') daemonkit.becomeDaemon({ strategy: way });
-now();
+
+const NOTE_NOW = `import { appendFileSync } from 'node:fs';
+const now = () => appendFileSync(${JSON.stringify(note)}, process.hrtime.bigint() + '\\n');
 `;
+
+const ours = program(
+  'ours.mjs',
+  `import { becomeDaemon } from ${JSON.stringify(import.meta.resolve('daemonkit'))};
+${NOTE_NOW}
+// The daemon of a re-exec comes here again.
+if (process.ppid === Number(process.argv[3])) now();
+becomeDaemon({ strategy: process.argv[2] });
+now();`,
+);
+const npms = program(
+  'npms.mjs',
+  `import { daemonizeProcess } from ${JSON.stringify(import.meta.resolve('daemonize-process'))};
+${NOTE_NOW}
+if (process.ppid === Number(process.argv[3])) now();
+daemonizeProcess();
+now();`,
+);
+const plain = program('plain.mjs', `${NOTE_NOW} now();`);
+const pythons = program(
+  'pythons.py',
+  `import daemon, time
+def now():
+    with open(${JSON.stringify(note)}, 'a') as file: file.write('%d\\n' % time.monotonic_ns())
+now()
+with daemon.DaemonContext(): now()
+`,
+);
+
+interface Way {
+  command: string[];
+  /** The launcher does not note the call: it is a program of its own, so its start counts. */
+  external?: boolean;
+  available: () => boolean;
+}
+
+const always = () => true;
+const self = `${process.pid}`;
+const WAYS: Record<string, Way> = {
+  'becomeDaemon(), fork': { command: [process.execPath, ours, 'fork', self], available: always },
+  'becomeDaemon(), reexec': {
+    command: [process.execPath, ours, 'reexec', self],
+    available: always,
+  },
+  [PEER]: { command: [process.execPath, npms, '', self], available: always },
+  'python-daemon': {
+    command: [PYTHON, pythons],
+    available: () => spawnSync(PYTHON, ['-c', 'import daemon']).status === 0,
+  },
+  'daemonize(1) of a Node program': {
+    command: [DAEMONIZE, process.execPath, plain],
+    external: true,
+    available: () => existsSync(DAEMONIZE),
+  },
+};
 
 const now = () => process.hrtime.bigint();
 const milliseconds = (from: bigint, to: bigint) => Number(to - from) / 1e6;
@@ -46,53 +96,50 @@ interface Cost {
   exit: number;
 }
 
-async function daemonize(way: Way): Promise<Cost> {
+async function daemonize({ command, external = false }: Way): Promise<Cost> {
   writeFileSync(note, '');
-  const { AGAIN: _, ...env } = process.env;
-  const child = spawn(process.execPath, [program, way], { stdio: 'ignore', env });
+  const [file = '', ...args] = command;
+  const start = now();
+  const child = spawn(file, args, { stdio: 'ignore' });
   const [code] = await once(child, 'exit');
   const end = now();
-  if (code !== 0) throw new Error(`${way}: the launcher exited with ${code}`);
-  // The launcher that does not wait has ended before.
-  while (times().length < 2) await sleep(1);
-  const [call = 0n, next = 0n] = times();
+  if (code !== 0) throw new Error(`${command.join(' ')}: the launcher exited with ${code}`);
+  // Most launchers do not wait.
+  while (times().length < (external ? 1 : 2)) await sleep(1);
+  const [call = 0n, next = 0n] = external ? [start, ...times()] : times();
   return { next: milliseconds(call, next), exit: milliseconds(call, end) };
 }
 
-async function measure(): Promise<Record<Way, Cost>> {
-  const costs: Record<Way, Cost[]> = { fork: [], reexec: [], spawn: [] };
+async function measure(): Promise<Record<string, Cost>> {
+  const there = Object.entries(WAYS).filter(([, way]) => way.available());
+  const results = there.map(([name, way]) => ({ name, way, costs: [] as Cost[] }));
   // In turn, so that whatever else the machine does hits all.
-  for (let i = 0; i < ROUNDS; i++) for (const way of WAYS) costs[way].push(await daemonize(way));
-  const middle = (way: Way) => ({
-    next: median(costs[way].map(({ next }) => next)),
-    exit: median(costs[way].map(({ exit }) => exit)),
-  });
-  return { fork: middle('fork'), reexec: middle('reexec'), spawn: middle('spawn') };
+  for (let i = 0; i < ROUNDS; i++) {
+    for (const { way, costs } of results) costs.push(await daemonize(way));
+  }
+  const middle = (costs: Cost[], key: keyof Cost) => median(costs.map((cost) => cost[key]));
+  return Object.fromEntries(
+    results.map(({ name, costs }) => [
+      name,
+      { next: middle(costs, 'next'), exit: middle(costs, 'exit') },
+    ]),
+  );
 }
 
-writeFileSync(program, SOURCE);
 try {
-  const costs = await measure();
+  const ways = await measure();
+  const peer = ways[PEER] as Cost;
   if (!process.argv.includes('--json')) {
     console.table(
-      WAYS.map((way) => ({
-        way: way === 'spawn' ? 'spawn(), detached' : `becomeDaemon(), ${way}`,
-        "to the daemon's next statement": `${costs[way].next.toFixed(0)} ms`,
-        'to spawn()': (costs[way].next / costs.spawn.next).toFixed(2),
-        "to the launcher's exit": `${costs[way].exit.toFixed(0)} ms`,
+      Object.entries(ways).map(([way, { next, exit }]) => ({
+        way,
+        "to the daemon's next statement": `${next.toFixed(1)} ms`,
+        'to daemonize-process': (next / peer.next).toFixed(2),
+        "to the launcher's exit": `${exit.toFixed(1)} ms`,
       })),
     );
   }
-  const ratio = (way: Way) => costs[way].next / costs.spawn.next;
-  console.log(
-    JSON.stringify({
-      node: process.version,
-      rounds: ROUNDS,
-      unit: 'ms',
-      ...costs,
-      ratio: { fork: ratio('fork'), reexec: ratio('reexec') },
-    }),
-  );
+  console.log(JSON.stringify({ node: process.version, rounds: ROUNDS, unit: 'ms', ways }));
 } finally {
   rmSync(folder, { recursive: true });
 }
