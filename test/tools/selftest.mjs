@@ -19,7 +19,7 @@ function sources(folder) {
   return readdirSync(join(root, folder))
     .filter((name) => name.endsWith('.cc') && !name.startsWith('loop'))
     .filter((name) => !others.some((other) => name.endsWith(`_${other}.cc`)))
-    .map((name) => join(folder, name));
+    .map((name) => join(root, folder, name));
 }
 
 function native(...args) {
@@ -28,13 +28,15 @@ function native(...args) {
 }
 
 const machine = target.split('-', 1)[0];
-const fork = system === 'freebsd' ? sources('cpp/fork/freebsd') : ['cpp/fork/unsupported.cc'];
+const fork =
+  system === 'freebsd' ? sources('cpp/fork/freebsd') : [join(root, 'cpp/fork/unsupported.cc')];
 const compile = target === 'native' ? native : zig.bind(null, 'c++', '-target', target);
 mkdirSync(dirname(out), { recursive: true });
 compile(
   ...['-std=c++17', '-O0', '-fno-exceptions', '-fno-rtti', '-Wall', '-Wextra', '-Werror'],
-  ...['-Icpp', '-Itest/freebsd', '-isystem', nodeHeaders(), '-pthread'],
-  ...(system === 'freebsd' ? [`-Icpp/fork/freebsd/${machine}`] : []),
+  ...['cpp', 'test/freebsd'].map((folder) => `-I${join(root, folder)}`),
+  ...['-isystem', nodeHeaders(), '-pthread'],
+  ...(system === 'freebsd' ? [`-I${join(root, 'cpp/fork/freebsd', machine)}`] : []),
   ...['cpp/sys', 'test/freebsd'].flatMap(sources),
   ...fork,
   ...['-o', out],
