@@ -73,7 +73,7 @@ for _ in range(rounds):
 `;
 
 function compile(folder: string): string | undefined {
-  const source = fileURLToPath(new URL('../../bench/close.c', import.meta.url));
+  const source = fileURLToPath(new URL('../../bench/native/close.c', import.meta.url));
   const program = join(folder, 'close');
   const { status } = spawnSync('cc', ['-O2', '-o', program, source], { stdio: 'inherit' });
   return status === 0 ? program : undefined;

@@ -13,8 +13,8 @@ const load = require('node-gyp-build') as Loader;
 // Two folders up from dist/lib: where prebuilds/ is.
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-// binding.gyp is there, and not in the root: npm runs node-gyp for every package that has one in its
-// root and comes from a lockfile, which does not tell of "gypfile": false.
+// Where the package has its binding.gyp. One in its root would have npm run node-gyp wherever it comes
+// from a lockfile, which does not tell of "gypfile": false. (A clone has one there, too.)
 const sources = `${root}cpp`;
 
 function explained(code: string, lines: string[], cause: unknown): Error {

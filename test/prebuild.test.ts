@@ -74,8 +74,8 @@ test(
     const folder = scratch(t);
     const source = join(folder, 'calls.cc');
     const path = join(folder, 'calls.node');
-    const { build } = await import(join(root, 'tools', 'prebuild', 'zig.mjs'));
-    const { targets } = await import(join(root, 'tools', 'prebuild', 'targets.mjs'));
+    const { build } = await import(join(root, 'prebuilds', 'make', 'zig.mjs'));
+    const { targets } = await import(join(root, 'prebuilds', 'make', 'targets.mjs'));
     const compile = (name: string, call: string) => {
       const text = `extern "C" { void ${call}(int);
       void napi_register_module_v1() { ${call}(3); }

@@ -3,7 +3,7 @@
 'use strict';
 
 const say = typeof print === 'function' ? print : console.log;
-const [file = '../../cpp/build/Release/daemonkit.node'] =
+const [file = '../../build/Release/daemonkit.node'] =
   typeof process === 'object' ? process.argv.slice(2) : [];
 // A host without require() puts what it has loaded there.
 const native = globalThis.addon || require(file);

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { nodeAddonApi, nodeHeaders } from '../../tools/headers.mjs';
+import { nodeAddonApi, nodeHeaders } from '../../prebuilds/make/headers.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 

@@ -17,9 +17,9 @@ export const libc = existsSync('/etc/alpine-release') ? 'musl' : 'glibc';
 /** The platform of this machine, in the names of targets and of folders. */
 export const platform = `${process.platform}-${process.arch}`;
 
-/** Runs a program of tools/prebuild/. */
+/** Runs a program of prebuilds/make/. */
 export function prebuild(program: 'build' | 'check', ...args: string[]) {
-  const path = join(root, 'tools', 'prebuild', `${program}.mjs`);
+  const path = join(root, 'prebuilds', 'make', `${program}.mjs`);
   const { status, stdout, stderr } = spawnSync(process.execPath, [path, ...args], {
     encoding: 'utf8',
     maxBuffer: 2 ** 28,

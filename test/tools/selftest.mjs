@@ -5,8 +5,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { nodeHeaders } from '../../tools/headers.mjs';
-import { zig } from '../../tools/prebuild/zig.mjs';
+import { nodeHeaders } from '../../prebuilds/make/headers.mjs';
+import { zig } from '../../prebuilds/make/zig.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const [target = 'x86_64-freebsd.14.0', out = join(root, 'build', `selftest-${target}`)] =

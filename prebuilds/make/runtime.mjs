@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { nodeHeaders } from '../headers.mjs';
+import { nodeHeaders } from './headers.mjs';
 
 const nodeApi = createRequire(import.meta.url)('node-api-headers');
 

@@ -1,7 +1,7 @@
 """A generator for gyp that prints the target as JSON: what is built, with which flags, evaluated by
 gyp itself from cpp/binding.gyp, so that no second list of sources exists.
 
-    cd cpp; gyp_main.py binding.gyp --depth=. -f ../tools/prebuild/gyp_json.py -DOS=linux -Dtarget_arch=arm64
+    cd cpp; gyp_main.py binding.gyp --depth=. -f ../prebuilds/make/gyp_json.py -DOS=linux -Dtarget_arch=arm64
 """
 
 import json

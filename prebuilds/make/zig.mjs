@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { createRequire } from 'node:module';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { nodeHeaders } from '../headers.mjs';
+import { nodeHeaders } from './headers.mjs';
 import { nodeApiHeaders, standIn } from './runtime.mjs';
 import { root } from './targets.mjs';
 
@@ -52,7 +52,7 @@ function gyp(variables) {
   const main = join(dirname(require.resolve('node-gyp/package.json')), 'gyp', 'gyp_main.py');
   const defines = Object.entries(variables).map(([name, value]) => `-D${name}=${value}`);
   // A relative path: gyp takes what follows a "-" in it for an option of the generator.
-  const generator = '../tools/prebuild/gyp_json.py';
+  const generator = '../prebuilds/make/gyp_json.py';
   const args = [main, 'binding.gyp', '--depth=.', '-f', generator, ...defines];
   const target = JSON.parse(execFileSync('python3', args, { cwd: sources, encoding: 'utf8' }));
   return { sources: target.sources, ...target.configurations[target.default_configuration] };
