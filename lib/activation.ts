@@ -23,6 +23,7 @@ export function passedDescriptors(): number[] {
 
 /** A descriptor that a service manager has passed; see {@link listenFds}. */
 export interface ListenFd {
+  /** Its number, 3 or above: the caller's to close. */
   fd: number;
   /**
    * FileDescriptorName= of the socket unit, by default the unit's name; `stored` or FDNAME for one

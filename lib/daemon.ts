@@ -16,6 +16,7 @@ export type { Daemon } from './daemon/daemon.js';
 export type { PlannedStep } from './daemon/dry-run.js';
 export type { EnvironmentOptions } from './daemon/environment.js';
 export type { DaemonOptions, DryRunOptions } from './daemon/options.js';
+export type { StepProcess } from './daemon/steps.js';
 
 /**
  * Makes the program a daemon. The call returns in the daemon, with all that the script has made so
@@ -107,6 +108,7 @@ function begin(birth: Birth): void {
   const { plan } = birth;
   // Before anything is opened.
   const strategy = inStep('fork', () => strategyOf(plan));
+  birth.strategy = strategy;
   try {
     runSteps('check', birth);
     if (plan.detach) detach(birth, strategy === 'fork' ? () => fork() : startAgain);

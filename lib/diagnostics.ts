@@ -11,12 +11,15 @@ export interface ForkMessage {
   pid: number;
   /** Which of the two that is. */
   role: 'parent' | 'child';
+  /** The process that has forked. */
   parent: number;
+  /** The process that was made. */
   child: number;
 }
 
 /** `daemonkit:ready`: this process is a daemon, and its launcher was told that it is ready. */
 export interface ReadyMessage {
+  /** The daemon. */
   pid: number;
   /** As the option of becomeDaemon(), absolute. */
   pidFile: string | undefined;

@@ -19,6 +19,7 @@ export {
   type DryRunOptions,
   type EnvironmentOptions,
   type PlannedStep,
+  type StepProcess,
 } from './daemon.js';
 export {
   type CloseInheritedOptions,

@@ -180,6 +180,7 @@ export async function notifyBarrier(opts?: NotifyBarrierOptions): Promise<boolea
  *
  * @returns the microseconds within which it wants to hear {@link notify} `{ watchdog: true }`, half of
  *   which is the interval recommended; 0 if it expects none, or of another process (WATCHDOG_PID).
+ * @throws nothing: a WATCHDOG_USEC that is no number above 0 counts for none.
  *
  * After `becomeDaemon()` the daemon is who is meant; other forks are not.
  *

@@ -159,7 +159,12 @@ export class Pidfile {
     }
   }
 
-  /** The file that another process has opened and locked, and this one has inherited. */
+  /**
+   * Takes over the file that another process has opened and locked, and this one has inherited.
+   *
+   * @param path - where it is, as an absolute path.
+   * @param fd - the descriptor; it belongs to the result from now on. Neither it nor its lock is looked at.
+   */
   static adopt(path: string, fd: number): Pidfile {
     return new Pidfile(path, fd);
   }
@@ -193,7 +198,12 @@ export class Pidfile {
     }
   }
 
-  /** Tells it that the root directory is another now: `root`, as an absolute path of before. */
+  /**
+   * Tells it that the process has changed its root directory, as {@link chroot} does, so that it goes on
+   * by the path inside. A file outside of the root is out of reach: see {@link Pidfile.remove}.
+   *
+   * @param root - the new root directory, as an absolute path of before.
+   */
   rootChanged(root: string): void {
     this.#here = pathInRoot(this.path, root);
   }

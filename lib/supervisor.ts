@@ -120,6 +120,7 @@ const EVIDENCE: readonly Evidence[] = [
  * systemd's Type=forking without `PIDFile=` looks like Type=simple: `detach: true` is needed there.
  *
  * @returns name and reason, or null if nobody is known to watch.
+ * @throws nothing: evidence that cannot be read counts for none.
  *
  * Linux. FreeBSD: 1, 2 and 5, as there is no /proc/PID/stat; daemon(8) is not seen.
  *

@@ -12,6 +12,7 @@ const shared = globalThis as { [KEY]?: Daemon | undefined };
  * `daemonkit start --ready manual` calls `ready()` of it.
  *
  * @returns undefined in a process that is no daemon, in forks of one, and after its disposal.
+ * @throws nothing.
  *
  * Source: daemonkit's own. The same on all platforms.
  */

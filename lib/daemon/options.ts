@@ -103,6 +103,7 @@ export interface DaemonOptions {
 
 /** The same options, for the plan alone. */
 export interface DryRunOptions extends Omit<DaemonOptions, 'dryRun'> {
+  /** Do nothing, and tell what would be done; see {@link becomeDaemon}. */
   dryRun: true;
 }
 

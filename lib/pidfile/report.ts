@@ -25,6 +25,7 @@ export type PidfileState = 'running' | 'starting' | 'stale' | 'absent' | 'unknow
 export interface PidfileReport {
   /** The file, as an absolute path. */
   path: string;
+  /** What is known of the process that it means. */
   state: PidfileState;
   /** Whether `state` is `running`. */
   running: boolean;
