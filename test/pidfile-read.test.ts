@@ -10,7 +10,7 @@ import { withFamily } from './helpers/children.js';
 import { linesOf } from './helpers/script.js';
 import { Nest, until } from './tools/daemons.js';
 import { needsRoot } from './tools/needs.js';
-import { stat } from './tools/proc.js';
+import { hasEnded, stat } from './tools/proc.js';
 import { scratch } from './tools/scratch.js';
 
 const NOBODY = 65534;
@@ -39,13 +39,13 @@ test('a daemon runs; killed, its file is stale; ended, it is absent', async (t) 
   assert.ok(age > -2000 && age < 60_000, `${age} ms`);
   assert.equal(pidfileSignal(nest.pidFile, 0), pid);
   assert.equal(pidfileSignal(nest.pidFile, 'SIGKILL'), pid);
-  await until('it is dead', () => nest.processes().length === 0);
+  await until('it is dead', () => hasEnded(pid));
   const dead = { path: nest.pidFile, state: 'stale', running: false, pid, startTime: undefined };
   assert.deepEqual(pidfileRead(nest.pidFile), dead);
   assert.equal(pidfileSignal(nest.pidFile, 'SIGTERM'), undefined);
   const again = await nest.start('serve');
   assert.equal(pidfileSignal(nest.pidFile, 15), again.pid);
-  await until('it has ended', () => nest.processes().length === 0);
+  await until('it has ended', () => hasEnded(again.pid));
   assert.equal(pidfileRead(nest.pidFile).state, 'absent');
 });
 

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { DaemonOptions } from 'daemonkit';
 import { marked } from './marked.js';
+import { hasEnded } from './proc.js';
 import { scratch } from './scratch.js';
 
 /** How a launcher ended. */
@@ -153,7 +154,7 @@ export class Nest {
   /** Ends a process and waits until it is gone. */
   async end(pid: number, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     process.kill(pid, signal);
-    await until(`${pid} is gone`, () => !this.processes().includes(pid));
+    await until(`${pid} is gone`, () => hasEnded(pid));
   }
 
   async sweep(): Promise<void> {

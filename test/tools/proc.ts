@@ -62,6 +62,20 @@ export function descriptors(pid: number | 'self'): Record<number, string> {
   return table;
 }
 
+/**
+ * Whether a process has closed its files, locks and all: each of its threads is a zombie or gone. Its
+ * memory, and with that /proc/PID/environ, goes earlier (do_exit() in Linux's kernel/exit.c).
+ */
+export function hasEnded(pid: number): boolean {
+  try {
+    return threadIds(pid).every((tid) => /^[ZX]|^$/.test(status(pid, tid).State ?? ''));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ESRCH') return true;
+    throw error;
+  }
+}
+
 /** Fields of /proc/PID/stat from the third on: state, ppid, pgrp, session. */
 export function stat(pid: number): string[] {
   const line = text(`/proc/${pid}/stat`) ?? ') gone';
