@@ -72,6 +72,11 @@ export function ownDescriptors(): number[] {
   return inheritance === undefined ? [] : own(inheritance);
 }
 
+/** What {@link takeInheritance} would give. */
+export function expectedInheritance(): Inheritance | undefined {
+  return inheritance;
+}
+
 /** Gives the inheritance, once; undefined in a process that becomeDaemon() has not started. */
 export function takeInheritance(): Inheritance | undefined {
   const taken = inheritance;

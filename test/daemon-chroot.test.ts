@@ -110,6 +110,9 @@ test(
     const hook = await nest.fails('directoryInHook', { chroot: jail });
     assert.match(hook.stderr, words);
     assert.match(hook.stderr, /did not start: step chroot: /);
+    const again = new Nest(t, 'reexec');
+    const started = await again.start('directoryOnce', { chroot: jail });
+    await again.end(started.pid);
     const stays = { chroot: jail, closeInherited: false };
     const inherited = await nest.fails('serve', stays, { under });
     assert.match(inherited.stderr, words);

@@ -167,7 +167,22 @@ test('a directory that is open and leads out of the chroot', needsRoot, (t) => {
     say(told({}));
     const fd = fs.openSync('/usr');
     say(told({}).map((words) => words.replace(fd, 'N').replace(fd, 'N').replace(fd, 'N')));
-    say(told({ keep: [fd] }));`);
+    say(told({ keep: [fd] }));
+    say(told({ strategy: 'reexec' }));`);
   const words = `EPERM: descriptor N leads out of it, to /usr (close it, or keep: [N]), chroot`;
-  assert.deepEqual(told, [[], [`chroot ${words} '${directory}'`], []]);
+  assert.deepEqual(told, [[], [`chroot ${words} '${directory}'`], [], []]);
+});
+
+test('the words tell the way: a fork, or the program again', () => {
+  const forks = (strategy: 'auto' | 'fork' | 'reexec') =>
+    planOf({ strategy }).flatMap(({ step, description }) => (step === 'fork' ? description : []));
+  const wait = 'and wait at most 30000 ms until the daemon is ready';
+  const copy = 'fork and exit, so that the daemon does not lead its session';
+  const byFork = [`fork, ${wait} (strategy fork)`, copy];
+  assert.deepEqual(forks('fork'), byFork);
+  assert.deepEqual(forks('auto'), byFork, 'as it is here');
+  assert.deepEqual(forks('reexec'), [
+    `start the program again, ${wait} (strategy reexec)`,
+    `${copy}, which begins the program from its top`,
+  ]);
 });

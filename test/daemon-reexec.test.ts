@@ -283,6 +283,19 @@ test('closeInherited: false: what was inherited stays, what the launcher has ope
   assert.deepEqual(open, ['40', '41']);
 });
 
+test('a plan made before the call is that of the call, in both runs', async (t) => {
+  const nest = new Burrow(t);
+  const plans = `const plan = becomeDaemon({ dryRun: true, strategy: 'reexec', pidFile: '${nest.pidFile}' });
+    const steps = plan.map(({ step, precondition }) => step + ' ' + (precondition.message ?? precondition));
+    fs.appendFileSync('${nest.directory}/plans', JSON.stringify(steps) + '\\n');`;
+  const { pid } = await nest.twice([nest.write('app.mjs', nest.module(plans))]);
+  const [first = '', second] = readFileSync(`${nest.directory}/plans`, 'utf8').split('\n');
+  assert.equal(second, first);
+  assert.ok(first.includes('"pidfile met"'), first);
+  assert.doesNotMatch(first, /already running/);
+  await nest.end(pid);
+});
+
 test('the inheritance is one process’s: others take no notice, and do not see it', async (t) => {
   const nest = new Burrow(t);
   const spawns = `const { execFileSync } = await import('node:child_process');

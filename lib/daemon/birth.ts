@@ -14,6 +14,8 @@ export interface StandardFiles {
 
 export interface Birth {
   readonly plan: Plan;
+  /** The way to the daemon, for those who look ahead; absent in what was started again. */
+  strategy?: 'fork' | 'reexec';
   pidfile?: Pidfile;
   credentials: Credentials;
   /** The variables of a new user's login, if there is to be a new user. */

@@ -13,15 +13,16 @@ import { constants as os } from 'node:os';
 import { dirname } from 'node:path';
 import { pathInRoot } from '../chroot.js';
 import { getresgid, getresuid } from '../credentials.js';
-import type { Survey } from '../descriptors.js';
 import { check, type SystemError, systemError } from '../errors.js';
 import { forkSupport } from '../fork.js';
+import { expectedInheritance } from '../inheritance.js';
 import { native } from '../native.js';
 import { clearer, expectSafeFile, expectSafeWay } from '../pidfile/trust.js';
 import { heldByRival } from '../pidfile.js';
 import { LOG } from '../redirect.js';
+import type { Birth } from './birth.js';
 import type { Plan } from './options.js';
-import { strategyOf } from './reexec.js';
+import { descriptorsToPass, strategyOf } from './reexec.js';
 
 const { EINVAL, ENOTDIR, ENOTSUP, EPERM, EWOULDBLOCK } = os.errno;
 
@@ -74,6 +75,8 @@ export function expectLog(path: string): void {
 /** Whether a pidfile could be made or taken over; what is in it stays. */
 export function expectPidfile(path: string): void {
   expectSafeWay(path);
+  // Before the call in a program that was started again: the launcher holds it for this process.
+  if (expectedInheritance()?.pidfile?.path === path) return;
   const { O_RDWR, O_NOFOLLOW } = constants;
   let fd: number | undefined;
   try {
@@ -119,13 +122,17 @@ export function expectChroot(path: string): void {
 /**
  * A directory that is open leads out of a chroot by `..`: fchdir(2), openat(2). FreeBSD's kernel
  * refuses too (kern.chroot_allow_open_directories). To close it here would have the script use a
- * number that is another file's by then.
+ * number that is another file's by then. A launcher that starts the program again passes few on.
  */
-export function expectNoDirectory(plan: Plan, survey: Survey | undefined): void {
+export function expectNoDirectory({ plan, survey, strategy }: Birth): void {
   if (plan.chroot === undefined || survey === undefined) return;
   const allowed =
     plan.closeInherited && plan.detach ? [...plan.keep, ...survey.inherited] : plan.keep;
-  const open = survey.directories.filter(({ fd }) => !allowed.includes(fd));
+  const passesFew = strategy === 'reexec' && expectedInheritance() === undefined;
+  const passed = passesFew ? descriptorsToPass(plan) : undefined;
+  const open = survey.directories.filter(
+    ({ fd }) => !allowed.includes(fd) && passed?.includes(fd) !== false,
+  );
   if (open.length === 0) return;
   const root = realpathSync(plan.chroot);
   const outside = open.find(

@@ -1,5 +1,8 @@
 // What becomeDaemon() would do, and whether it could: `dryRun`.
+import { expectedInheritance } from '../inheritance.js';
 import type { Birth } from './birth.js';
+import type { Plan } from './options.js';
+import { strategyOf } from './reexec.js';
 import { inStep, STEPS, type Step, type StepProcess } from './steps.js';
 
 /** One of the steps that {@link becomeDaemon} would take, told by `dryRun`. */
@@ -28,8 +31,20 @@ function precondition({ name, check, probe }: Step, birth: Birth): 'met' | Error
   }
 }
 
+/** If there is no way, the one that was asked for, which the precondition of `fork` tells of. */
+function strategy(plan: Plan): 'fork' | 'reexec' {
+  try {
+    return strategyOf(plan);
+  } catch {
+    return plan.strategy === 'reexec' ? 'reexec' : 'fork';
+  }
+}
+
 /** Checks all steps, and leaves everything as it is. */
 export function dryRun(birth: Birth): PlannedStep[] {
+  // As in the call that is to come: who was started again was detached by its launcher.
+  if (expectedInheritance() !== undefined) birth.plan.detach = true;
+  birth.strategy = strategy(birth.plan);
   // All of them first: what one finds out is in the words of another.
   const preconditions = STEPS.map((step) => precondition(step, birth));
   return STEPS.flatMap((step, at) => {

@@ -64,7 +64,7 @@ function commandLine(): string[] {
 }
 
 /** What stays open beside the daemon's own descriptors. */
-function descriptorsToPass({ keep, closeInherited }: Plan): number[] {
+export function descriptorsToPass({ keep, closeInherited }: Plan): number[] {
   const inherited = closeInherited ? [] : openDescriptors().filter((entry) => entry.inherited);
   const passed = new Set([...keep, ...inherited.map(({ fd }) => fd), ...passedDescriptors()]);
   return [...passed].filter((fd) => fd > 2 && native.closeOnExec(fd) >= 0);

@@ -29,7 +29,10 @@ import {
   probeSupervision,
 } from './supervision.js';
 
-/** Which of the three processes takes a step. */
+/**
+ * Which of the three processes takes a step: the one that called becomeDaemon(), its child, which only
+ * makes the session and ends, or that one's child.
+ */
 export type StepProcess = 'launcher' | 'intermediate' | 'daemon';
 
 export interface Step {
@@ -69,8 +72,11 @@ export const STEPS: readonly Step[] = [
     name: 'fork',
     daemon7: [5],
     process: 'launcher',
-    describe: ({ detach, timeout }) =>
-      detach ? `fork, and wait at most ${timeout} ms until the daemon is ready` : undefined,
+    describe: ({ detach, timeout }, { strategy }) => {
+      if (!detach) return undefined;
+      const how = strategy === 'reexec' ? 'start the program again' : 'fork';
+      return `${how}, and wait at most ${timeout} ms until the daemon is ready (strategy ${strategy})`;
+    },
     check: ({ plan }) => expectSurvival(plan),
     probe: ({ plan }) => expectFork(plan),
   },
@@ -84,8 +90,11 @@ export const STEPS: readonly Step[] = [
     name: 'fork',
     daemon7: [7, 8],
     process: 'intermediate',
-    describe: ({ detach }) =>
-      detach ? 'fork and exit, so that the daemon does not lead its session' : undefined,
+    describe: ({ detach }, { strategy }) => {
+      if (!detach) return undefined;
+      const then = strategy === 'reexec' ? ', which begins the program from its top' : '';
+      return `fork and exit, so that the daemon does not lead its session${then}`;
+    },
     probe: ({ plan }) => expectFork(plan),
   },
   {
@@ -156,15 +165,17 @@ export const STEPS: readonly Step[] = [
       chroot === undefined
         ? undefined
         : `change the root directory to ${chroot}, and the directory to ${cwd} in it`,
-    check: ({ plan, survey }) => {
+    check: (birth) => {
+      const { plan } = birth;
       if (plan.chroot === undefined) return;
       expectChroot(plan.chroot);
       expectDirectory(join(plan.chroot, plan.cwd), 'chdir');
-      expectNoDirectory(plan, survey);
+      expectNoDirectory(birth);
     },
-    run: ({ plan, pidfile, survey }) => {
+    run: (birth) => {
+      const { plan, pidfile } = birth;
       if (plan.chroot === undefined) return;
-      expectNoDirectory(plan, survey);
+      expectNoDirectory(birth);
       chroot(plan.chroot);
       pidfile?.rootChanged(plan.chroot);
       process.chdir(plan.cwd);
