@@ -1,4 +1,4 @@
-// What the addon may call of the process that loads it: N-API and libuv. A library of these names
+// What the addon may ask of the process that loads it: N-API and libuv. A library of these names
 // stands in for node when a link is proved complete.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -18,7 +18,8 @@ function names(version) {
   return new Set([...js_native_api_symbols, ...node_api_symbols, ...uv]);
 }
 
-/** C source of a library that has them all. */
+/** C source of a library that has them all, and what FreeBSD's crt1 puts into every executable. */
 export function standIn(version) {
-  return [...names(version)].map((name) => `void ${name}(void) {}\n`).join('');
+  const functions = [...names(version)].map((name) => `void ${name}(void) {}\n`);
+  return [...functions, 'char** environ;\n'].join('');
 }
