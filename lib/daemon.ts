@@ -1,12 +1,14 @@
 // becomeDaemon(): from a program on a terminal to a daemon, in one call.
 import { isMainThread } from 'node:worker_threads';
 import type { Birth } from './daemon/birth.js';
+import { expectNoDaemon } from './daemon/current.js';
 import { Daemon } from './daemon/daemon.js';
 import { dryRun, type PlannedStep } from './daemon/dry-run.js';
+import { vacateStandard } from './daemon/files.js';
 import { detach, giveUp } from './daemon/launch.js';
 import { type DaemonOptions, type DryRunOptions, planOf } from './daemon/options.js';
 import { resume, startAgain, strategyOf } from './daemon/reexec.js';
-import { inStep, runSteps, undoSteps } from './daemon/steps.js';
+import { inStep, runChecks, runSteps, undoSteps } from './daemon/run-steps.js';
 import { announceFailure } from './daemon/supervision.js';
 import { workerUnsupported } from './errors.js';
 import { fork } from './fork.js';
@@ -79,7 +81,8 @@ export type { StepProcess } from './daemon/steps.js';
  *   is thrown, the hook is not called; no file is made or changed, nothing stays open. A pidfile that
  *   is there is locked for a moment, to see whether a daemon holds it.
  * @throws in the launcher only. `TypeError`, `RangeError` for wrong options, and in a Worker
- *   (`ERR_WORKER_UNSUPPORTED_OPERATION`). A failed call's error has `step`, as above: `EEXIST`
+ *   (`ERR_WORKER_UNSUPPORTED_OPERATION`); `ERR_INVALID_STATE` in a process that is a daemon already, by
+ *   another call or by the command `daemonkit start`: see {@link currentDaemon}. A failed call's error has `step`, as above: `EEXIST`
  *   (`pidfile`, with the running daemon's `pid`), `EAGAIN` (`pidfile`, that daemon has not written
  *   its pid yet), `ENOENT` (`setgroups`, no such user or group), `EPERM` (`chroot`, `setgroups`,
  *   `setgid`, `setuid`: not allowed; `chroot` also for a directory that is open and leads out of it),
@@ -99,6 +102,7 @@ export function becomeDaemon(options?: DaemonOptions | DryRunOptions): Daemon | 
   if (!isMainThread) throw workerUnsupported('becomeDaemon()');
   const birth: Birth = { plan, credentials: {}, terminal: new Set() };
   if (plan.dryRun) return dryRun(birth);
+  expectNoDaemon();
   if (!resume(birth)) begin(birth);
   return finish(birth);
 }
@@ -110,10 +114,11 @@ function begin(birth: Birth): void {
   const strategy = inStep('fork', () => strategyOf(plan));
   birth.strategy = strategy;
   try {
-    runSteps('check', birth);
+    runChecks(birth);
     if (plan.detach) detach(birth, strategy === 'fork' ? () => fork() : startAgain);
   } catch (error) {
     undoSteps(birth);
+    vacateStandard(birth);
     announceFailure(error);
     throw error;
   }

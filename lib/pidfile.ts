@@ -53,6 +53,18 @@ export function heldByRival(fd: number, path: string): PidfileError {
   return Object.assign(systemError(-EEXIST, 'flock', { path, detail }), { pid });
 }
 
+/** Whether the file names a process that there is: the next holder empties it only after it has the lock. */
+function namesSomebody(fd: number): boolean {
+  const pid = readPid(fd);
+  if (pid === undefined || Number.isNaN(pid)) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as SystemError).code !== 'ESRCH';
+  }
+}
+
 /** Locks and empties; false if the file at `path` was removed or replaced meanwhile. */
 function lock(fd: number, path: string): boolean {
   for (let tries = 0; ; tries++) {
@@ -70,7 +82,7 @@ function lock(fd: number, path: string): boolean {
     }
     if (locked !== -EWOULDBLOCK) check(locked, 'flock', { path });
     // Once more even if it names a pid: pidfileRead() holds the lock for a moment to try it.
-    if (tries === RETRIES || (tries > 0 && readPid(fd) !== undefined)) throw heldByRival(fd, path);
+    if (tries === RETRIES || (tries > 0 && namesSomebody(fd))) throw heldByRival(fd, path);
     sleep(RETRY_MS);
   }
 }

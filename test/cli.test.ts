@@ -157,6 +157,21 @@ test('ready: import waits for the module, manual for ready(), detached for nothi
   await nest.end(nest.pid());
 });
 
+test('an application that calls becomeDaemon() is told that it is a daemon already', async (t) => {
+  const nest = new Nest(t);
+  const call = "daemonkit.becomeDaemon({ ready: 'manual' })";
+  writeApp(nest, 'again.mjs', `${call};`);
+  writeApp(nest, 'either.mjs', `(daemonkit.currentDaemon() ?? ${call}).ready();`);
+  const start = ['start', '--pid-file', 'd.pid', '--ready', 'manual'];
+  const { code, stderr } = await daemonkit(nest, [...start, 'again.mjs']);
+  assert.equal(code, 1);
+  assert.match(stderr, /^Error \[ERR_INVALID_STATE\]: .*this process is a daemon already, /m);
+  assert.deepEqual(nest.processes(), []);
+  assert.equal(existsSync(nest.pidFile), false);
+  assert.deepEqual(await daemonkit(nest, [...start, 'either.mjs']), quiet);
+  await nest.end(nest.pid());
+});
+
 test('--foreground: one process, its output on the terminal', async (t) => {
   const nest = new Nest(t);
   writeApp(nest, 'app.cjs', "console.log('here'); setTimeout(() => process.exit(5), 200);");

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { becomeDaemon, type DaemonOptions } from 'daemonkit';
+import { linesOf } from './helpers/script.js';
 import { bothWays, Nest, until } from './tools/daemons.js';
 
 test('wrong options are refused before anything happens', () => {
@@ -64,6 +65,31 @@ test('without descriptors at any point: EMFILE, and nothing is left', async (t) 
     failures++;
   }
   assert.ok(failures >= 4, `${failures} points`);
+});
+
+const TWICE =
+  'Invalid state: this process is a daemon already, which currentDaemon() gives: currentDaemon() ?? becomeDaemon()';
+
+bothWays('a daemon does not become one once more, and goes on', async (nest) => {
+  const { pid } = await nest.start('twice');
+  await until('it was told', () => nest.logged() !== '');
+  assert.equal(nest.logged(), `${TWICE}; true\n`);
+  assert.deepEqual(nest.processes(), [pid]);
+  await nest.end(pid);
+});
+
+test('nor in the foreground, nor in a plan, until it is disposed', () => {
+  const told = linesOf(`const { becomeDaemon } = daemonkit;
+    const say = (value) => console.log(JSON.stringify(value));
+    const daemon = becomeDaemon({ detach: false });
+    try { becomeDaemon({ detach: false }); } catch ({ code, message }) { say([code, message]); }
+    const fork = () => becomeDaemon({ dryRun: true, detach: true })[0];
+    say([fork().step, fork().precondition.code]);
+    daemon[Symbol.dispose]();
+    say(fork().precondition);
+    say(becomeDaemon({ detach: false }) === daemonkit.currentDaemon());`);
+  const code = 'ERR_INVALID_STATE';
+  assert.deepEqual(told, [[code, TWICE], ['fork', code], 'met', true]);
 });
 
 // What the launcher can know is thrown, as any error of the script: node prints it.

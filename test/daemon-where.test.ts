@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { chownSync, existsSync, mkdirSync, readlinkSync, rmSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { pidfileRead } from 'daemonkit';
 import { ask, bothWays, Nest, until } from './tools/daemons.js';
 import { needsRoot } from './tools/needs.js';
 import { descriptors, stat, status } from './tools/proc.js';
@@ -114,4 +115,38 @@ bothWays(
     await nest.end(pid);
   },
   needsRoot,
+);
+
+bothWays(
+  'a script without 0, 1 or 2: the files of the daemon do not get their numbers',
+  async (nest, t) => {
+    const ways: { shell?: string; closes?: string }[] = [
+      { shell: '<&-' },
+      { shell: '>&-' },
+      { shell: '2>&-' },
+      { shell: '<&- >&- 2>&-' },
+      { closes: '0' },
+      { closes: '1' },
+      { closes: '2' },
+      { closes: '0 1 2' },
+    ];
+    for (const { shell = '', closes = '' } of ways) {
+      const one = new Nest(t, nest.strategy);
+      const under = ['sh', '-c', `exec "$@" ${shell}`, 'sh'];
+      const { code, stderr } = await one.launch(
+        'withoutStandard',
+        {},
+        { under, env: { CLOSES: closes } },
+      );
+      assert.deepEqual([code, stderr], [0, ''], `${shell}${closes}`);
+      const pid = one.pid();
+      const open = descriptors(pid);
+      assert.deepEqual([open[0], open[1], open[2]], ['/dev/null', one.log, one.log]);
+      await until('both have been written', () => /^to stderr$/m.test(one.logged()));
+      assert.match(one.logged(), /^to stdout$/m);
+      assert.deepEqual(pidfileRead(one.pidFile).state, 'running');
+      await one.end(pid);
+      assert.equal(existsSync(one.pidFile), false);
+    }
+  },
 );

@@ -21,6 +21,8 @@ export interface Birth {
   /** The variables of a new user's login, if there is to be a new user. */
   login?: Record<string, string> | undefined;
   files?: StandardFiles;
+  /** Those of 0, 1 and 2 that were closed. */
+  placeholders?: number[];
   /** The terminal's device numbers. */
   terminal: Set<number>;
   survey?: Survey;

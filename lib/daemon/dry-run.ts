@@ -3,7 +3,8 @@ import { expectedInheritance } from '../inheritance.js';
 import type { Birth } from './birth.js';
 import type { Plan } from './options.js';
 import { strategyOf } from './reexec.js';
-import { inStep, STEPS, type Step, type StepProcess } from './steps.js';
+import { inStep } from './run-steps.js';
+import { STEPS, type Step, type StepProcess } from './steps.js';
 
 /** One of the steps that {@link becomeDaemon} would take, told by `dryRun`. */
 export interface PlannedStep {

@@ -9,10 +9,25 @@ import { redirectStreams } from '../stdio.js';
 import type { Birth } from './birth.js';
 import type { Plan } from './options.js';
 
+const NULL_FLAGS = constants.O_RDWR | constants.O_NOCTTY;
+
+/**
+ * Opens /dev/null at those of 0, 1 and 2 that are closed, as Node does when it starts (PlatformInit() in
+ * its src/node.cc). A pidfile or a line to the launcher with such a number would be lost when that
+ * becomes a log; libdaemon's daemon_fork() moves its pipe for the same reason.
+ */
+export function occupyStandard(birth: Birth): void {
+  birth.placeholders = [];
+  for (const fd of [0, 1, 2]) {
+    // open(2) gives the lowest number that is free.
+    if (native.closeOnExec(fd) < 0) birth.placeholders.push(openSync('/dev/null', NULL_FLAGS));
+  }
+}
+
 /** Opens /dev/null and the log files, while root and root directory are still the launcher's. */
 export function openFiles(birth: Birth): void {
   const { plan } = birth;
-  const nothing = openSync('/dev/null', constants.O_RDWR | constants.O_NOCTTY);
+  const nothing = openSync('/dev/null', NULL_FLAGS);
   const files = { null: nothing, stdout: nothing, stderr: nothing };
   // At once, so that undoing closes what is open by now if a log file cannot be opened.
   birth.files = files;
@@ -38,6 +53,12 @@ export function closeFiles(birth: Birth): void {
   if (files === undefined) return;
   for (const fd of new Set([files.null, files.stdout, files.stderr])) closeSync(fd);
   delete birth.files;
+}
+
+/** In a process that does not become a daemon and goes on. */
+export function vacateStandard(birth: Birth): void {
+  for (const fd of birth.placeholders ?? []) closeSync(fd);
+  delete birth.placeholders;
 }
 
 /** Points 0, 1 and 2 to the files; but 2 to the launcher, if there is one, until the end. */

@@ -11,7 +11,7 @@ import { _exit } from '../process.js';
 import { setsid } from '../session.js';
 import type { Birth, Lines } from './birth.js';
 import { describe, verdictOf } from './report.js';
-import { inStep, undoSteps } from './steps.js';
+import { inStep, undoSteps } from './run-steps.js';
 import { announceDaemon, announceFailure } from './supervision.js';
 
 const { SIGHUP } = constants.signals;

@@ -13,7 +13,7 @@ import { Pidfile } from '../pidfile.js';
 import type { Birth, Lines } from './birth.js';
 import { giveUp, tell } from './launch.js';
 import type { Plan } from './options.js';
-import { inStep, runSteps } from './steps.js';
+import { inStep, runChecks } from './run-steps.js';
 
 /** Where the program was started, by which relative paths on its command line go. */
 const startDirectory = workingDirectory();
@@ -139,7 +139,7 @@ export function resume(birth: Birth): boolean {
   try {
     const pidfile = inStep('pidfile', () => adopt(inheritance, birth.plan));
     if (pidfile !== undefined) birth.pidfile = pidfile;
-    runSteps('check', birth);
+    runChecks(birth);
     inStep('fork', () => runForkHooks('child'));
   } catch (error) {
     giveUp(birth.lines, error);

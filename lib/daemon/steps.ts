@@ -19,6 +19,7 @@ import {
   expectSurvival,
   expectUid,
 } from './checks.js';
+import { expectNoDaemon } from './current.js';
 import { cleanEnvironment, loginOf } from './environment.js';
 import { closeFiles, describeStdio, openFiles, redirectToFiles } from './files.js';
 import type { Plan } from './options.js';
@@ -78,7 +79,10 @@ export const STEPS: readonly Step[] = [
       return `${how}, and wait at most ${timeout} ms until the daemon is ready (strategy ${strategy})`;
     },
     check: ({ plan }) => expectSurvival(plan),
-    probe: ({ plan }) => expectFork(plan),
+    probe: ({ plan }) => {
+      expectNoDaemon();
+      expectFork(plan);
+    },
   },
   {
     name: 'setsid',
@@ -282,26 +286,3 @@ export const STEPS: readonly Step[] = [
     },
   },
 ];
-
-/** Runs one phase of all steps; an error gets the name of its step. */
-export function runSteps(phase: 'check' | 'run', birth: Birth): void {
-  for (const step of STEPS) {
-    inStep(step.name, () => step[phase]?.(birth));
-  }
-}
-
-/** Gives everything back that the checks have taken, the last first. */
-export function undoSteps(birth: Birth): void {
-  for (const step of STEPS.toReversed()) step.undo?.(birth);
-}
-
-/** Runs something such that its error tells the step. */
-export function inStep<T>(name: string, run: () => T): T {
-  try {
-    return run();
-  } catch (thrown) {
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-    if (!('step' in error)) Object.assign(error, { step: name });
-    throw error;
-  }
-}
