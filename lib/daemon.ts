@@ -61,7 +61,8 @@ export type { StepProcess } from './daemon/steps.js';
  * stop the next start. Forks of the daemon neither hold nor remove it.
  *
  * **SIGTERM** ends the daemon with `process.exit()`, unless the script handles it, by a listener or a
- * {@link SignalFlag}: who does, decides. The handling is there if nobody had any when the call
+ * {@link SignalFlag}: who does, decides. Before the daemon is ready its exit code is 143, and the
+ * launcher tells of the signal. The handling is there if nobody had any when the call
  * returned.
  *
  * **Without live fork**, where {@link forkSupport} says so or with `{ strategy: 'reexec' }`, the

@@ -236,6 +236,26 @@ bothWays('a timeout ends the daemon and what it has started, SIGTERM or not', as
   assert.deepEqual([await told('hangs'), await told('hangsWithChild')], [words, words]);
 });
 
+bothWays(
+  'sessions of its own end too; what the launcher had started before stays',
+  async (nest) => {
+    const ends: [scenario: string, words: RegExp][] = [
+      ['detachedFails', /step privileged: the hook does not want to/],
+      ['detachedHangs', /it was not ready within 1000 ms/],
+    ];
+    for (const [scenario, words] of ends) {
+      const { code, stderr, stdout } = await nest.launch(scenario, {
+        timeout: scenario === 'detachedHangs' ? 1000 : 30_000,
+      });
+      assert.equal(code, 1);
+      assert.match(stderr, words);
+      const before = Number(/^launcher's own (\d+)$/m.exec(stdout)?.[1]);
+      assert.deepEqual(nest.processes(), [before]);
+      await nest.end(before, 'SIGKILL');
+    }
+  },
+);
+
 for (const [signal, number] of [
   ['SIGINT', 2],
   ['SIGTERM', 15],

@@ -123,12 +123,14 @@ test('a signal that ends the daemon is named, and a core file', async (t) => {
     ['SIGABRT', 6],
     ['SIGUSR2', 12],
     ['SIGHUP', 1],
+    ['SIGTERM', 15],
   ] as const;
   for (const [signal, number] of signals) {
     const { code, stderr } = await nest.fails('signalled', {}, { env: { SIGNAL: signal } });
     assert.equal(code, 128 + number);
     assert.equal(stderr, `early words\n${SAID}it was killed by ${signal} before it was ready\n`);
   }
+  assert.match(nest.logged(), /^exit 143 of \d+$/m, 'SIGTERM leaves room for exit listeners');
   // As much of a core file as the limit allows, where the kernel writes files.
   if (readFileSync('/proc/sys/kernel/core_pattern', 'latin1').startsWith('|')) return;
   const env = { SIGNAL: 'SIGSEGV', CORE: '65536' };

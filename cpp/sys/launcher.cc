@@ -116,6 +116,7 @@ class Wait {
       if (record[0] == 'f') return Ended(Birth::kFailed, 0, 0, record + 1);
       if (record[0] == 'e') return CallFailed(record + 1);
       if (record[0] == 's') stage_ = record + 1;
+      if (record[0] == 't') handled_ = std::atoi(record + 1);
       if (record[0] == 'p') daemon_ = std::atoi(record + 1);
     }
     return std::nullopt;
@@ -166,6 +167,8 @@ class Wait {
       return std::nullopt;
     }
     bool exited = info.si_code == CLD_EXITED;
+    // Its handler has turned the signal into an exit, so that its exit handlers could run.
+    if (exited && handled_ != 0) return Ended(who, 0, handled_, stage_);
     if (exited) return Ended(who, info.si_status, 0, stage_);
     return Ended(who, info.si_code == CLD_DUMPED, info.si_status, stage_);
   }
@@ -220,6 +223,7 @@ class Wait {
   pid_t middle_;
   pid_t daemon_ = 0;
   bool ready_ = false;
+  int handled_ = 0;
   std::string stage_;
   Clock::time_point closed_{};
 };

@@ -24,10 +24,11 @@ using Outcome = std::tuple<int, int, int, std::string>;
 
 // Waits for records on `channel`: "p<pid>" announces the daemon, "r" says ready, "f<text>" says
 // why not, "e<errno> <call>" what could not be done; "s<text>" tells how far the daemon is, which
-// becomes the text of the outcomes kDied, kClosed, kTimeout and kInterrupted. Meanwhile copies
-// `relay` (the daemon's standard error) to descriptor 2 and to `log` unless that is -1. `middle` is
-// the first fork's child. Unless the outcome is kReady, everything that descends from `middle` has
-// been ended and reaped on return.
+// becomes the text of the outcomes kDied, kClosed, kTimeout and kInterrupted; "t<signal>" has an
+// exit that follows count as a death by that signal. Meanwhile copies `relay` (the daemon's
+// standard error) to descriptor 2 and to `log` unless that is -1. `middle` is the first fork's
+// child. Unless the outcome is kReady, everything that descends from `middle` has been ended and
+// reaped on return.
 //
 // It replaces the handlers of SIGCHLD, SIGHUP, SIGINT, SIGQUIT and SIGTERM for good: the launcher
 // does nothing after it but to _exit.

@@ -209,7 +209,12 @@ export class Daemon implements Disposable, AsyncDisposable {
 
   readonly #terminate = (): void => {
     // Whoever was told too has something to do before the end, and ends the process itself.
-    if (process.listenerCount('SIGTERM') === 1 && !flagRaised(SIGTERM)) process.exit();
+    if (process.listenerCount('SIGTERM') > 1 || flagRaised(SIGTERM)) return;
+    const { lines } = this.#birth;
+    if (lines === undefined) process.exit();
+    // Whoever waits for the daemon is told by what it ended, as if there was no handler.
+    tell(lines.channel, `t${SIGTERM}`);
+    process.exit(128 + SIGTERM);
   };
 
   /** In a fork of the daemon: the pidfile, its lock and the launcher are the daemon's alone. */

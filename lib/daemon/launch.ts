@@ -10,6 +10,7 @@ import { getChildSubreaper, setChildSubreaper } from '../parentage.js';
 import { _exit } from '../process.js';
 import { setsid } from '../session.js';
 import type { Birth, Lines } from './birth.js';
+import { descendants, endOrphans } from './orphans.js';
 import { describe, verdictOf } from './report.js';
 import { inStep, undoSteps } from './run-steps.js';
 import { announceDaemon, announceFailure } from './supervision.js';
@@ -47,7 +48,7 @@ function close({ channel, relay }: Lines): void {
 }
 
 /** Tells the launcher; false if there is none any more. */
-export function tell(channel: number, record: `${'p' | 'r' | 'f' | 's'}${string}`): boolean {
+export function tell(channel: number, record: `${'p' | 'r' | 'f' | 's' | 't'}${string}`): boolean {
   return native.sendRecord(channel, record) === 0;
 }
 
@@ -71,6 +72,7 @@ export function detach(birth: Birth, start: (birth: Birth, lines: Lines) => numb
   const ends = inStep('fork', openLines);
   // Orphans of the launcher shall come to it, so that it learns how its grandchild ended.
   const before = getChildSubreaper();
+  const known = descendants();
   let middle: number;
   try {
     setChildSubreaper(true);
@@ -85,7 +87,7 @@ export function detach(birth: Birth, start: (birth: Birth, lines: Lines) => numb
     close(ends.daemon);
     throw error;
   }
-  if (middle !== 0) wait(birth, ends, middle);
+  if (middle !== 0) wait(birth, ends, middle, known);
   try {
     close(ends.launcher);
     becomeGrandchild(ends.daemon);
@@ -96,7 +98,12 @@ export function detach(birth: Birth, start: (birth: Birth, lines: Lines) => numb
   birth.lines = ends.daemon;
 }
 
-function wait(birth: Birth, ends: Ends, middle: number): never {
+function wait(
+  birth: Birth,
+  ends: Ends,
+  middle: number,
+  known: ReadonlySet<number> | undefined,
+): never {
   let exitCode = 1;
   try {
     close(ends.daemon);
@@ -111,6 +118,7 @@ function wait(birth: Birth, ends: Ends, middle: number): never {
     if (exitCode === 0) {
       announceDaemon(outcome[1]);
     } else {
+      endOrphans(known);
       undoSteps(birth);
       announceFailure(verdict.message);
       native.writeAll(2, `daemonkit: the daemon did not start: ${verdict.message}\n`);
