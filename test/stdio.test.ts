@@ -115,7 +115,7 @@ test('a pipe that nobody reads holds a redirection up for a second; the rest goe
     console.log(JSON.stringify([milliseconds, length, length + rest.length, rest.endsWith('x\\nafter\\n')]));`,
   );
   const [milliseconds, taken, all, ends] = JSON.parse(stdout);
-  assert.ok(milliseconds >= 900 && milliseconds < 3000, `${milliseconds} ms`);
+  assert.ok(milliseconds >= 900 && milliseconds < 30_000, `${milliseconds} ms`);
   assert.ok(taken < 900_000, `${taken} bytes were taken`);
   assert.deepEqual([all, ends], [900_001 + 'after\n'.length, true]);
 });
