@@ -48,13 +48,16 @@ class Reader {
   // at more closely, so ten thousand connections cost ten thousand short calls.
   Failure Classify(int fd) {
     struct stat st {};
-    if (Sys(SYS_fstat, fd, &st) != 0) return {};
+    const long stated = Sys(SYS_fstat, fd, &st);
+    if (stated == -EBADF) return {};
     const bool fifo = S_ISFIFO(st.st_mode);
     if (!fifo && (st.st_mode & S_IFMT) != 0) return {};
     char link[32] = {};
     Name name = Decimal(static_cast<unsigned>(fd));
     const long r = Sys(SYS_readlinkat, files_.descriptors.get(), name.text, link, sizeof link - 1);
     if (r < 0) return Check(r, "readlinkat");
+    // A file of a dead network file system fails too (ESTALE, ENOTCONN); files are shared anyway.
+    if (stated < 0) return link[0] == '/' ? Failure{} : Check(stated, "fstat");
     const long flags = Sys(SYS_fcntl, fd, F_GETFD);
     if (flags < 0) return Check(flags, "fcntl");
     const bool closes = (flags & FD_CLOEXEC) != 0;

@@ -23,8 +23,9 @@ struct Rendezvous {
   // fork's park for its own.
   std::atomic<uint32_t> generation{1};
   std::atomic<uint32_t> arrived{0};
-  Thread* threads = nullptr;
-  int pid = 0;
+  // Atomic, as a stray signal of a park that was given up reads them while the next one is opened.
+  std::atomic<Thread*> threads{nullptr};
+  std::atomic<int> pid{0};
   KernelAction previous{};
   bool installed = false;
   bool stray = false;  // an unhandled parking signal may still be on its way to some thread
@@ -63,7 +64,7 @@ void OnSignal(int signal, siginfo_t* info, void* ucontext) {
   const uint32_t generation = rendezvous.generation.load(std::memory_order_acquire);
   const auto ticket = reinterpret_cast<uint64_t>(info->si_value.sival_ptr);
   if (ticket >> 32 != generation) return;
-  Thread& thread = rendezvous.threads[ticket & UINT32_MAX];
+  Thread& thread = rendezvous.threads.load()[ticket & UINT32_MAX];
   if (!thread.Move(generation, Thread::kSignalled, Thread::kArriving)) return;
   DescribeSelf(thread);
   thread.waiting = InterruptedInSyscall(ucontext);
@@ -111,12 +112,13 @@ Failure OpenRendezvous(Thread* threads, uint32_t& generation) {
 }
 
 long SendThere(int tid, size_t index) {
+  const int pid = rendezvous.pid;
   siginfo_t info{};
   info.si_signo = kParkingSignal;
   info.si_code = SI_QUEUE;
-  info.si_pid = rendezvous.pid;
+  info.si_pid = pid;
   info.si_value.sival_ptr = Ticket(rendezvous.generation.load(std::memory_order_relaxed), index);
-  return Sys(SYS_rt_tgsigqueueinfo, rendezvous.pid, tid, kParkingSignal, &info);
+  return Sys(SYS_rt_tgsigqueueinfo, pid, tid, kParkingSignal, &info);
 }
 
 uint32_t Arrivals() {

@@ -81,8 +81,9 @@ void RegisterRseq(const Libc& libc, uintptr_t thread_pointer) {
 }
 
 // The first thing a rebuilt thread runs, on its temporary stack; then it is back in the signal
-// handler that parked its original.
-void Enter(void* arg) {
+// handler that parked its original. AddressSanitizer would look for that stack among those that it
+// knows of.
+[[gnu::no_sanitize_address]] void Enter(void* arg) {
   const auto* thread = static_cast<const Thread*>(arg);
   RegisterRseq(TheLibc(), thread->pointer);
   WriteCpuSettings(thread->cpu);
