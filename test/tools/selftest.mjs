@@ -33,6 +33,7 @@ const fork =
 const compile = target === 'native' ? native : zig.bind(null, 'c++', '-target', target);
 mkdirSync(dirname(out), { recursive: true });
 compile(
+  ...(process.env.CXXFLAGS ?? '').split(' ').filter(Boolean),
   ...['-std=c++17', '-O0', '-fno-exceptions', '-fno-rtti', '-Wall', '-Wextra', '-Werror'],
   ...['cpp', 'test/freebsd'].map((folder) => `-I${join(root, folder)}`),
   ...['-isystem', nodeHeaders(), '-pthread'],
