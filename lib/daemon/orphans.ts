@@ -6,7 +6,7 @@ import { native } from '../native.js';
 
 const { SIGKILL, SIGTERM } = constants.signals;
 
-/** How long they may take to end after SIGTERM, in milliseconds: as cpp/sys/launcher.cc has it. */
+/** How long they may take to end after each signal, in milliseconds: as cpp/sys/launcher.cc has it. */
 const GRACE = 2000;
 const PAUSE = 5;
 
@@ -69,7 +69,8 @@ export function endOrphans(known: ReadonlySet<number> | undefined): void {
   const pause = new Int32Array(new SharedArrayBuffer(4));
   for (;;) {
     const orphans = childrenOf('self').filter((pid) => !spared.has(pid));
-    if (orphans.length === 0) return;
+    // One that waits inside the kernel for good (state D) does not heed SIGKILL either.
+    if (orphans.length === 0 || performance.now() > deadline + GRACE) return;
     const late = performance.now() > deadline;
     for (const pid of orphans) {
       if ((late || !told.has(pid)) && !send(pid, late ? SIGKILL : SIGTERM)) spared.add(pid);
