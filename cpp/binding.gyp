@@ -36,6 +36,7 @@
             "fork/fork.cc",
             "fork/inotify.cc",
             "fork/mappings.cc",
+            "fork/only_hole.cc",
             "fork/park.cc",
             "fork/procfs.cc",
             "fork/rendezvous.cc",

@@ -2,12 +2,15 @@
 
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstring>
 #include <initializer_list>
 
+#include "fork/only_hole.h"
+#include "fork/park.h"
 #include "fork/procfs.h"
 
 namespace livefork {
@@ -37,7 +40,7 @@ constexpr uint32_t kGetEvents = 1;
 constexpr size_t kEntrySize = 64;
 constexpr uint32_t kProbeEntries = 256;  // libuv's own size: what must work is this
 
-enum class Method { kUnknown, kNone, kNoMmap, kMapFixed };
+enum class Method { kUnknown, kNone, kNoMmap, kMapFixed, kOnlyHole };
 
 struct Support {
   Method method = Method::kUnknown;
@@ -70,6 +73,30 @@ std::atomic<uint32_t>& Word(uintptr_t ring, uint32_t offset) {
   return *reinterpret_cast<std::atomic<uint32_t>*>(ring + offset);
 }
 
+// One of a ring's two mappings, at its place: asked for there, or with nowhere else to go.
+long MapRing(Method method, int fd, Range place, uint64_t offset) {
+  const bool fixed = method == Method::kMapFixed;
+  const size_t size = place.end - place.start;
+  if (!fixed) Sys(SYS_munmap, place.start, size);
+  long p = Sys(SYS_mmap, fixed ? place.start : 0, size, PROT_READ | PROT_WRITE,
+               MAP_SHARED | MAP_POPULATE | (fixed ? MAP_FIXED : 0), fd, offset);
+  if (Failed(p) || static_cast<uintptr_t>(p) == place.start) return p;
+  Sys(SYS_munmap, p, size);
+  return -EADDRNOTAVAIL;
+}
+
+long MapBoth(Method method, int fd, Range ring, Range entries) {
+  auto map = [&] {
+    long p = MapRing(method, fd, ring, 0);
+    return Failed(p) ? p : MapRing(method, fd, entries, kOffsetEntries);
+  };
+  if (method == Method::kMapFixed) return map();
+  // What stands there already is no room that NoRoomAbove would fill.
+  for (Range r : {ring, entries}) MapAnonymous(r.start, r.end - r.start, MAP_FIXED);
+  const NoRoomAbove full(ring.start < entries.start ? ring.start : entries.start);
+  return map();
+}
+
 // A ring with its memory at the two given places; returns its descriptor or -errno.
 long SetUpAt(Method method, Range ring, Range entries, Params& params) {
   params.flags |= support.no_sqarray;
@@ -84,14 +111,8 @@ long SetUpAt(Method method, Range ring, Range entries, Params& params) {
   }
   long fd = Sys(SYS_io_uring_setup, params.sq_entries, &params);
   if (fd < 0) return fd;
-  if (method == Method::kMapFixed) {
-    auto map = [fd](Range r, uint64_t offset) {
-      return Sys(SYS_mmap, r.start, r.end - r.start, PROT_READ | PROT_WRITE,
-                 MAP_SHARED | MAP_POPULATE | MAP_FIXED, fd, offset);
-    };
-    long p = map(ring, 0);
-    if (!Failed(p)) p = map(entries, kOffsetEntries);
-    if (Failed(p)) {
+  if (method != Method::kNoMmap) {
+    if (long p = MapBoth(method, static_cast<int>(fd), ring, entries); Failed(p)) {
       Sys(SYS_close, fd);
       return p;
     }
@@ -116,21 +137,31 @@ bool Works(Method method) {
   auto whole = [page](size_t size) { return (size + page - 1) & ~(page - 1); };
   long fd = SetUpAt(method, {at, at + whole(size_t{12} << 10)},
                     {at + kSize, at + kSize + whole(size_t{16} << 10)}, params);
-  if (fd >= 0) {
-    support.sq = params.sq_off;
-    support.cq = params.cq_off;
-    Sys(SYS_close, fd);
-  }
+  if (fd >= 0) Sys(SYS_close, fd);
   Sys(SYS_munmap, at, 2 * kSize);
   return fd >= 0;
+}
+
+// For what fills the address space: in a child, of whose end no signal tells. Without our signals,
+// or their handlers would run there too.
+bool WorksInChild(Method method) {
+  SignalsBlocked blocked;
+  long pid = CloneProcess(0);
+  if (pid == 0) Sys(SYS_exit_group, Works(method) ? 0 : 1);
+  int status = -1;
+  if (pid > 0) Sys(SYS_wait4, pid, &status, __WALL, 0);
+  return status == 0;
 }
 
 bool SetUpPlain(uint32_t flags) {
   Params params{};
   params.flags = flags;
   long fd = Sys(SYS_io_uring_setup, kProbeEntries, &params);
-  if (fd >= 0) Sys(SYS_close, fd);
-  return fd >= 0;
+  if (fd < 0) return false;
+  support.sq = params.sq_off;
+  support.cq = params.cq_off;
+  Sys(SYS_close, fd);
+  return true;
 }
 
 const Known* Remembered(const Ring& ring) {
@@ -197,10 +228,11 @@ void ProbeRings() {
   support.method = Method::kNone;
   if (!SetUpPlain(0)) return;
   support.no_sqarray = SetUpPlain(kNoSqArray) ? kNoSqArray : 0;
-  // Since about 6.4 the kernel refuses a chosen address, from 6.5 it can use memory that is
-  // already there; 6.5 to 6.9 wanted that memory physically contiguous.
-  for (Method method : {Method::kNoMmap, Method::kMapFixed}) {
-    if (!Works(method)) continue;
+  // Since 6.4, and its stable predecessors by now, the kernel refuses a chosen address
+  // (io_uring_mmu_get_unmapped_area()); from 6.5 it can use memory that is already there, which 6.5
+  // to 6.9 wanted physically contiguous.
+  for (Method method : {Method::kNoMmap, Method::kMapFixed, Method::kOnlyHole}) {
+    if (!(method == Method::kOnlyHole ? WorksInChild(method) : Works(method))) continue;
     support.method = method;
     return;
   }
@@ -252,15 +284,21 @@ Failure DescribeRing(Ring& ring, Mappings& mappings, Arena& arena) {
 }
 
 Failure RebuildRing(const Ring& ring) {
-  Params params{};
-  params.sq_entries = ring.sq_size;
-  params.cq_entries = ring.cq_size;
-  params.flags = kCqSize;
-  long fd = SetUpAt(support.method, ring.ring, ring.entries, params);
+  auto set_up = [&](Method method) {
+    Params params{};
+    params.sq_entries = ring.sq_size;
+    params.cq_entries = ring.cq_size;
+    params.flags = kCqSize;
+    return SetUpAt(method, ring.ring, ring.entries, params);
+  };
+  Method method = support.method;
+  long fd = set_up(method);
+  // Memory that had to be contiguous was so in the trial, by luck.
+  if (fd == -EINVAL && method == Method::kNoMmap) fd = set_up(method = Method::kOnlyHole);
   if (fd < 0) return Check(fd, "io_uring_setup");
   if (long r = Sys(SYS_dup3, fd, ring.fd, O_CLOEXEC); r < 0) return Check(r, "dup3");
   Sys(SYS_close, fd);
-  if (support.method == Method::kNoMmap && !Remember(ring, Inode(ring.fd))) {
+  if (method == Method::kNoMmap && !Remember(ring, Inode(ring.fd))) {
     return {ENOMEM, "io_uring_setup", nullptr};
   }
   return ring.pending > 0 ? Requeue(ring, ring.fd) : Failure{};

@@ -42,7 +42,6 @@ export interface StressResult {
   folder: string;
 }
 
-const hangSeconds = 20;
 const mostDumps = 10;
 const mostCores = 3;
 const exitCodes: Record<string, number> = { exit: 7, natural: 5, throw: 1, _exit: 13 };
@@ -55,17 +54,20 @@ class StressRun {
   >();
   readonly #pauses: number[] = [];
   readonly #start = performance.now();
+  readonly #patience: number;
   readonly #process: ChildProcess;
   #last = performance.now();
   #done = false;
   #dumps = 0;
 
-  constructor({ line, version, path }: NodeLine, forks: number, seed: number) {
+  constructor({ line, version, path }: NodeLine, forks: number, seed: number, patience: number) {
+    this.#patience = patience;
     const folder = mkdtempSync(join(tmpdir(), `daemonkit-stress-node${line}-`));
     const pause = { p50: 0, p99: 0, max: 0 };
     this.result = { line, version, forks: 0, failures: [], pause, forksPerSecond: 0, folder };
     const log = openSync(join(folder, 'stderr.txt'), 'a');
-    const command = [path, '--expose-gc', fixture('stress-parent.js'), `${forks}`, `${seed}`];
+    const numbers = [forks, seed, patience].map(String);
+    const command = [path, '--expose-gc', fixture('stress-parent.js'), ...numbers];
     const { NODE_OPTIONS: _, NODE_EXTRA_CA_CERTS: __, ...env } = process.env;
     this.#process = spawn('sh', ['-c', 'ulimit -c unlimited; exec "$@"', 'sh', ...command], {
       cwd: folder,
@@ -133,9 +135,9 @@ class StressRun {
 
   #watch() {
     const now = performance.now();
-    const silent = now - this.#last > hangSeconds * 1000;
+    const silent = now - this.#last > this.#patience * 1000;
     for (const [pid, child] of this.#children) {
-      if (child.hung || now - child.since < hangSeconds * 1000) continue;
+      if (child.hung || now - child.since < this.#patience * 1000) continue;
       child.hung = true;
       this.#fail('hang', `${pid}: ${child.what}; ${this.#dump(pid, `hang-${pid}`)}`);
       // Only a child that this run was told of, and that its parent has not reaped.
@@ -144,7 +146,7 @@ class StressRun {
     }
     const pid = this.#process.pid;
     if (!silent || pid === undefined || this.#children.size > 0) return;
-    this.#fail('parent hang', `no event for ${hangSeconds} s; ${this.#dump(pid, 'parent')}`);
+    this.#fail('parent hang', `no event for ${this.#patience} s; ${this.#dump(pid, 'parent')}`);
     process.kill(-pid, 'SIGKILL');
     this.#last = Infinity;
   }
@@ -186,6 +188,12 @@ class StressRun {
   }
 }
 
-export function stressRun(node: NodeLine, forks: number, seed: number): Promise<StressResult> {
-  return new StressRun(node, forks, seed).run();
+/** patience: seconds after which a child or the parent is taken for hanging. */
+export function stressRun(
+  node: NodeLine,
+  forks: number,
+  seed: number,
+  patience: number,
+): Promise<StressResult> {
+  return new StressRun(node, forks, seed, patience).run();
 }

@@ -1,11 +1,12 @@
-// npm run stress -- [--forks 2000] [--nodes 20,22,24,26] [--seed N] [--json]
+// npm run stress -- [--forks 2000] [--nodes 20,22,24,26] [--seed N] [--patience 20] [--json]
 // Forks under load on each Node line (default: the Node that runs this) and exits with 1 if any
-// fork failed in any way.
+// fork failed in any way. What takes more than --patience seconds (half of it, in the parent's own
+// work) has hung: an emulated machine needs some hundred.
 import { parseArgs } from 'node:util';
 import { type NodeLine, nodeLines } from './nodes.js';
 import { failureClasses, type StressResult, stressRun } from './stress-run.js';
 
-const usage = 'stress [--forks 2000] [--nodes 20,22,24,26] [--seed N] [--json]';
+const usage = 'stress [--forks 2000] [--nodes 20,22,24,26] [--seed N] [--patience 20] [--json]';
 
 function positive(text: string, name: string): number {
   const value = Number(text);
@@ -19,11 +20,18 @@ function parse() {
       forks: { type: 'string', default: '2000' },
       nodes: { type: 'string' },
       seed: { type: 'string', default: `${Date.now() % 2 ** 31}` },
+      patience: { type: 'string', default: '20' },
       json: { type: 'boolean', default: false },
     },
   });
-  const { forks = '', seed = '', nodes, json } = values;
-  return { forks: positive(forks, 'forks'), seed: positive(seed, 'seed'), nodes, json };
+  const { nodes, json } = values;
+  return {
+    forks: positive(values.forks, 'forks'),
+    seed: positive(values.seed, 'seed'),
+    patience: positive(values.patience, 'patience'),
+    nodes,
+    json,
+  };
 }
 
 function thisNode(): NodeLine {
@@ -48,11 +56,11 @@ try {
   console.error(`${(error as Error).message}\nusage: ${usage}`);
   process.exit(100);
 }
-const { forks, seed, nodes, json } = options;
+const { forks, seed, patience, nodes, json } = options;
 const results: StressResult[] = [];
 for (const node of nodes === undefined ? [thisNode()] : nodeLines(nodes.split(','))) {
   console.error(`Node ${node.version}: ${forks} forks, seed ${seed}`);
-  const result = await stressRun(node, forks, seed);
+  const result = await stressRun(node, forks, seed, patience);
   results.push(result);
   console.error(summary(result));
 }

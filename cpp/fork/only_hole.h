@@ -1,0 +1,26 @@
+// Makes the kernel choose a given address by itself, where it lets nobody ask for one.
+#pragma once
+
+#include <cstddef>
+
+#include "fork/mappings.h"
+
+namespace livefork {
+
+// While it lives no free page lies at or above `place` but those that are unmapped meanwhile. The
+// kernel looks for room from the top down, so the next mapping of no given address goes into the
+// hole that the caller makes. Only for a process of one thread: it fills the address space.
+class NoRoomAbove {
+ public:
+  explicit NoRoomAbove(uintptr_t place);
+  NoRoomAbove(const NoRoomAbove&) = delete;
+  NoRoomAbove& operator=(const NoRoomAbove&) = delete;
+  ~NoRoomAbove();
+
+ private:
+  static constexpr size_t kMostFillers = 4096;
+  static Range fillers_[kMostFillers];  // 64 KiB are too much for the stack
+  size_t count_ = 0;
+};
+
+}  // namespace livefork
