@@ -7,7 +7,7 @@ import { autocannon, Clients, Preforked } from './tools/preforked.js';
 import { descriptors } from './tools/proc.js';
 
 // Longer than any client may be kept waiting by the load of the machine.
-const options = { workers: 3, idleTimeout: 3000 };
+const options = { workers: 3, idleTimeout: 9000, stopTimeout: 20_000 };
 
 test('no request fails over five reloads', async (t) => {
   const server = await Preforked.ready(t, { options });
