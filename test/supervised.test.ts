@@ -12,6 +12,7 @@ import type { DaemonOptions } from 'daemonkit';
 import { Nest, until } from './tools/daemons.js';
 import { Manager, type Settings } from './tools/manager.js';
 import { needsRoot, needsSystemd } from './tools/needs.js';
+import { freePort } from './tools/port.js';
 import { descriptors, stat } from './tools/proc.js';
 
 const PROGRAM = fileURLToPath(new URL('./fixtures/service.js', import.meta.url));
@@ -190,8 +191,7 @@ test('sockets that were passed: TCP and Unix are served, UDP is told', async (t)
 for (const kind of ['tcp', 'unix']) {
   test(`under systemd-socket-activate: ${kind}`, needsSystemd, async (t) => {
     const nest = new Nest(t);
-    // A port of the dynamic range, and one for each process.
-    const port = 49152 + (process.pid % 16384);
+    const port = await freePort();
     const at = kind === 'tcp' ? port : join(nest.directory, 'socket');
     const listen = kind === 'tcp' ? `127.0.0.1:${port}` : `${at}`;
     const args = ['--listen', listen, '--fdname=web', ...command('plain')];

@@ -43,7 +43,7 @@ export interface LaunchOptions {
 
 /** Polls until `probe` returns something true, or fails. */
 export async function until<T>(what: string, probe: () => T): Promise<T> {
-  for (let tries = 0; tries < 1200; tries++) {
+  for (let tries = 0; tries < 4800; tries++) {
     const result = probe();
     if (result) return result;
     await sleep(25);

@@ -172,7 +172,18 @@ export async function autocannon(
 ): Promise<Load> {
   const program = createRequire(import.meta.url).resolve('autocannon');
   const url = `http://127.0.0.1:${port}/`;
-  const all = [program, '--json', '--connections', '20', '--duration', `${seconds}`, ...args, url];
+  const all = [
+    program,
+    '--json',
+    '--connections',
+    '20',
+    '--timeout',
+    '60',
+    '--duration',
+    `${seconds}`,
+    ...args,
+    url,
+  ];
   const child = spawn(process.execPath, all, { stdio: ['ignore', 'pipe', 'ignore'] });
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {

@@ -55,7 +55,7 @@ function collect(child: ChildProcess): () => { stdout: string; stderr: string } 
 
 /** Kills what is left of a group; a last process may just be about to end by itself. */
 async function sweep(pgid: number): Promise<number[]> {
-  for (let tries = 0; tries < 40 && processGroup(pgid).length > 0; tries++) await sleep(50);
+  for (let tries = 0; tries < 200 && processGroup(pgid).length > 0; tries++) await sleep(50);
   const survivors = processGroup(pgid);
   if (survivors.length > 0) process.kill(-pgid, 'SIGKILL');
   return survivors;
