@@ -11,7 +11,7 @@ import { stat } from './tools/proc.js';
 const parentOf = (pid: number) => Number(stat(pid)[1]);
 
 async function gone(pid: number): Promise<boolean> {
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 3000; tries++) {
     const [state] = stat(pid);
     if (state === 'gone' || state === 'Z' || state === 'X') return true;
     await sleep(10);
