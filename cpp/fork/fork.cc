@@ -157,16 +157,17 @@ class LiveFork {
   // In the child: on return everything is as it was in the parent, all threads still parked.
   void ComeUp() {
     files_.Close();
-    Failure failure = MakeTwins(snapshot_, request_.drop, request_.drop_count);
-    if (!failure) {
-      failure = RebuildThreads(park_, self_, stacks_, rename_, MonotonicNs() + kComeUp);
-    }
+    // The threads first: they find their way on other processors while this one makes the twins.
+    // Then nothing can fail any more, and the parent need not wait for the last of them.
+    Failure failure = RebuildThreads(park_, self_, stacks_, rename_);
+    if (!failure) failure = MakeTwins(snapshot_, request_.drop, request_.drop_count);
     report_.Send(failure);
     if (failure) Sys(SYS_exit_group, 1);
+    AwaitThreads(park_);
   }
 
   ForkResult Attend(int pid) {
-    Failure failure = report_.Receive(pid, MonotonicNs() + 2 * kComeUp);
+    Failure failure = report_.Receive(pid, MonotonicNs() + kComeUp);
     if (!failure) return {pid, {}};
     // Its exit status is nobody's business: to the caller no child was made.
     Sys(SYS_kill, pid, SIGKILL);
@@ -176,7 +177,7 @@ class LiveFork {
   }
 
   // A child needs about a millisecond; a machine may be very busy.
-  static constexpr uint64_t kComeUp = 10000000000;
+  static constexpr uint64_t kComeUp = 20000000000;
 
   const ForkRequest& request_;
   ProcFiles files_;

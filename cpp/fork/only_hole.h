@@ -9,7 +9,8 @@ namespace livefork {
 
 // While it lives no free page lies at or above `place` but those that are unmapped meanwhile. The
 // kernel looks for room from the top down, so the next mapping of no given address goes into the
-// hole that the caller makes. Only for a process of one thread: it fills the address space.
+// hole that the caller makes. Only while no other thread maps anything: it fills the
+// address space.
 class NoRoomAbove {
  public:
   explicit NoRoomAbove(uintptr_t place);

@@ -199,12 +199,8 @@ Failure ParkThreads(int task, Arena& arena, uint64_t deadline, Park& park) {
   return failure;
 }
 
-bool WaitForArrivals(size_t n, uint64_t deadline) {
-  for (;;) {
-    uint32_t arrived = Arrivals();
-    if (arrived >= n) return true;
-    if (!AwaitArrival(arrived, 10000000) && MonotonicNs() > deadline) return false;
-  }
+void WaitForArrivals(size_t n) {
+  for (uint32_t arrived; (arrived = Arrivals()) < n;) AwaitArrival(arrived, 10000000);
 }
 
 }  // namespace livefork

@@ -82,7 +82,7 @@ void ReleaseThreads();
 // In the child, where the rebuilt threads go to their parking place by themselves: forget the
 // parent's arrivals, then wait for n new ones.
 void ExpectArrivals();
-bool WaitForArrivals(size_t n, uint64_t deadline);
+void WaitForArrivals(size_t n);
 
 // Describes the calling thread as a parked one.
 void DescribeSelf(Thread& thread);

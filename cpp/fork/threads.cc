@@ -152,12 +152,10 @@ bool ReserveStacks(const Park& park, Arena& arena, char*& stacks) {
   return stacks != nullptr;
 }
 
-Failure RebuildThreads(Park& park, const Thread& self, char* stacks, bool rename,
-                       uint64_t deadline) {
+Failure RebuildThreads(Park& park, const Thread& self, char* stacks, bool rename) {
   const Libc& libc = TheLibc();
   RebuildSelf(self);
   ExpectArrivals();
-  size_t n = 0;
   Failure failure;
   park.Each([&](Thread& thread) {
     if (failure) return;
@@ -174,13 +172,15 @@ Failure RebuildThreads(Park& park, const Thread& self, char* stacks, bool rename
     } else {
       RememberScheduling(libc.scheduling, thread);
     }
-    ++n;
   });
-  if (failure) return failure;
   renamed = rename;
-  // Until all have left their temporary stacks and records, nothing here may be used again.
-  if (!WaitForArrivals(n, deadline)) return {EAGAIN, "fork", "a rebuilt thread did not start"};
-  return {};
+  return failure;
+}
+
+void AwaitThreads(const Park& park) {
+  size_t n = 0;
+  park.Each([&](const Thread&) { ++n; });
+  WaitForArrivals(n);
 }
 
 void AdoptIds(const Park& park) {
