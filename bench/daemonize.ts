@@ -7,16 +7,15 @@
 // only the latter.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { median } from './tools.js';
+import { median, printTable } from './tools.js';
 
 const ROUNDS = 15;
 const PEER = 'daemonize-process, npm';
 const PYTHON = '/usr/bin/python3';
-const DAEMONIZE = '/usr/sbin/daemonize';
 
 const folder = mkdtempSync(join(tmpdir(), 'daemonkit-bench-'));
 /** A line of monotonic nanoseconds for each moment; the clock is the machine's. */
@@ -81,9 +80,9 @@ const WAYS: Record<string, Way> = {
     available: () => spawnSync(PYTHON, ['-c', 'import daemon']).status === 0,
   },
   'daemonize(1) of a Node program': {
-    command: [DAEMONIZE, process.execPath, plain],
+    command: ['daemonize', process.execPath, plain],
     external: true,
-    available: () => existsSync(DAEMONIZE),
+    available: () => spawnSync('daemonize', ['-v']).error === undefined,
   },
 };
 
@@ -130,7 +129,7 @@ try {
   const ways = await measure();
   const peer = ways[PEER] as Cost;
   if (!process.argv.includes('--json')) {
-    console.table(
+    printTable(
       Object.entries(ways).map(([way, { next, exit }]) => ({
         way,
         "to the daemon's next statement": `${next.toFixed(1)} ms`,

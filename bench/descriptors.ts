@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { closefrom, dup2, getdtablesize } from 'daemonkit';
 import { native } from '../lib/native.js';
-import { median } from './tools.js';
+import { median, printTable } from './tools.js';
 
 const FIRST = 200;
 const ROUNDS = 9;
@@ -109,17 +109,12 @@ try {
   if (!process.argv.includes('--json')) {
     for (const [count, ways] of Object.entries(nanosecondsOf)) {
       const own = ways['closefrom()'];
-      console.log(`${count} open descriptors, RLIMIT_NOFILE ${limit}`);
-      const rows = Object.entries(ways).map(([way, time]) => [
-        way,
-        time === undefined
-          ? { microseconds: 'not here' }
-          : {
-              microseconds: (time / 1000).toFixed(1),
-              'times closefrom()': (time / own).toFixed(2),
-            },
-      ]);
-      console.table(Object.fromEntries(rows));
+      const rows = Object.entries(ways).map(([way, time]) => ({
+        [`${count} open, RLIMIT_NOFILE ${limit}`]: way,
+        microseconds: time === undefined ? 'not here' : (time / 1000).toFixed(1),
+        'times closefrom()': time === undefined ? '' : (time / own).toFixed(2),
+      }));
+      printTable(rows);
     }
   }
   console.log(JSON.stringify({ node: process.version, python, limit, nanoseconds: nanosecondsOf }));

@@ -16,7 +16,7 @@ import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { _exit, fork, waitpid } from 'daemonkit';
-import { median, privateMemory } from './tools.js';
+import { median, printTable, privateMemory } from './tools.js';
 
 const ROUNDS = 15;
 const HEAPS = [5, 50, 200, 1000];
@@ -171,7 +171,7 @@ execFileSync('cc', ['-O2', '-o', program, source('fork.c')]);
 setFlagsFromString('--max-old-space-size=4096');
 try {
   const rows = await measure();
-  if (!process.argv.includes('--json')) console.table(rows.flatMap(table));
+  if (!process.argv.includes('--json')) printTable(rows.flatMap(table));
   console.log(JSON.stringify({ bench: 'fork', node: process.version, rounds: ROUNDS, rows }));
 } finally {
   rmSync(folder, { recursive: true });

@@ -13,7 +13,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { prefork } from 'daemonkit';
-import { median, memory, privateMemory } from './tools.js';
+import { median, memory, printTable, privateMemory } from './tools.js';
 
 const WAYS = ['prefork', 'cluster'] as const;
 /** For the compiler, and for the collector's first look at what was loaded. */
@@ -217,9 +217,14 @@ async function main(workers: number, rounds: number, seconds: number, json: bool
     };
     const row = (key: (typeof keys)[number]) => {
       const [unit, times] = [units[key], ratio(key)];
-      return [`${key}, ${unit}`, { prefork: ours[key], cluster: theirs[key], ratio: times }];
+      return {
+        'median of the rounds': `${key}, ${unit}`,
+        prefork: ours[key] as number,
+        cluster: theirs[key] as number,
+        ratio: times as number,
+      };
     };
-    console.table(Object.fromEntries(keys.map(row)));
+    printTable(keys.map(row));
   }
   console.log(JSON.stringify({ ...results, ratios }));
 }

@@ -1,27 +1,23 @@
 // Runs the benchmarks, all or those that are named, one after the other: prints their tables, writes
-// what they measured to docs/bench.json, and draws docs/bench-fork.svg if gnuplot is there. Run by
+// them to docs/benchmarks.md and docs/bench.json, and draws docs/bench-fork.svg if gnuplot is there. Run by
 // `npm run bench [-- fork signal ...]`.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { page, type Result } from './page.js';
 import { type ForkResult, forkPlot } from './plot.js';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const RESULTS = here('../../docs/bench.json');
-const NOT_BENCHMARKS = ['run', 'tools', 'plot'];
+const PAGE = here('../../docs/benchmarks.md');
+const NOT_BENCHMARKS = ['run', 'tools', 'plot', 'page'];
 
 const all = readdirSync(here('.'))
   .filter((file) => file.endsWith('.js'))
   .map((file) => file.slice(0, -3))
   .filter((name) => !NOT_BENCHMARKS.includes(name));
-
-interface Result {
-  machine: { cpu: string; cores: number; kernel: string; load: number };
-  date: string;
-  measured: object;
-}
 
 /** Prints what the benchmark prints; its last line is the JSON. */
 async function run(name: string): Promise<Result> {
@@ -36,11 +32,13 @@ async function run(name: string): Promise<Result> {
   if (child.exitCode !== 0) throw new Error(`${name} failed: ${child.exitCode}`);
   const lines = text.trimEnd().split('\n');
   const measured = JSON.parse(lines.pop() as string);
-  console.log(lines.join('\n'));
+  const tables = lines.join('\n').trim();
+  console.log(tables);
   const processors = cpus();
   const cpu = processors[0]?.model ?? 'unknown';
-  const machine = { cpu, cores: processors.length, kernel: release(), load };
-  return { machine, date: new Date().toISOString().slice(0, 10), measured };
+  const { length: cores } = processors;
+  const machine = { cpu, cores, kernel: release(), node: process.version, load };
+  return { machine, date: new Date().toISOString().slice(0, 10), tables, measured };
 }
 
 const wanted = process.argv.slice(2);
@@ -55,6 +53,7 @@ const results: Record<string, Result> = existsSync(RESULTS)
 for (const name of wanted.length > 0 ? wanted : all) {
   results[name] = await run(name);
   writeFileSync(RESULTS, `${JSON.stringify(results, null, 2)}\n`);
+  writeFileSync(PAGE, page(results));
 }
 const input = results.fork && forkPlot(results.fork.measured as ForkResult);
 const output = here('../../docs/bench-fork.svg');

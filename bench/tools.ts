@@ -13,3 +13,22 @@ export function memory(pid: number, ...fields: string[]): number {
 
 /** The memory that a process shares with nobody, in MB. */
 export const privateMemory = (pid: number) => memory(pid, 'Private_Clean', 'Private_Dirty');
+
+/** Prints rows with the same columns as a Markdown table: figures to the right. */
+export function printTable(rows: readonly Record<string, string | number>[]): void {
+  const columns = Object.keys(rows[0] ?? {});
+  const cells = [columns, ...rows.map((row) => columns.map((column) => `${row[column]}`))];
+  const widths = columns.map((_, i) => Math.max(...cells.map((line) => line[i]?.length ?? 0)));
+  const print = (line: string[]) => console.log(`| ${line.join(' | ')} |`);
+  for (const [row, line] of cells.entries()) {
+    const isName = (text: string) => row === 0 || !/^\d/.test(text);
+    print(
+      line.map((text, i) => {
+        const width = widths[i] ?? 0;
+        return isName(text) ? text.padEnd(width) : text.padStart(width);
+      }),
+    );
+    if (row === 0) print(widths.map((width) => '-'.repeat(width)));
+  }
+  console.log();
+}

@@ -5,7 +5,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setChildSubreaper, waitpid, waitpidAsync } from 'daemonkit';
-import { median } from './tools.js';
+import { median, printTable } from './tools.js';
 
 const ROUNDS = 300;
 
@@ -54,7 +54,7 @@ if (!process.argv.includes('--json')) {
     'from the death': `${us.toFixed(0)} us`,
     "to the 'exit' event": (us / event).toFixed(2),
   });
-  console.table([
+  printTable([
     row('waitpidAsync()', async),
     row('waitpid()', sync),
     row("child_process, 'exit'", event),
