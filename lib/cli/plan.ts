@@ -13,7 +13,7 @@ function forPeople({ step, daemon7, process, description, precondition }: Planne
   const number = daemon7.length === 0 ? '' : ` (daemon(7) ${daemon7.join(', ')})`;
   const obstacle =
     precondition === 'met' ? '' : `\n${' '.repeat(6)}NOT MET: ${precondition.message}`;
-  return `${process.padEnd(9)} ${step.padEnd(16)} ${description}${number}${obstacle}`;
+  return `${process.padEnd(12)} ${step.padEnd(16)} ${description}${number}${obstacle}`;
 }
 
 async function run(args: readonly string[]): Promise<Outcome> {
