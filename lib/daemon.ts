@@ -83,9 +83,9 @@ export type { StepProcess } from './daemon/steps.js';
  *   is there is locked for a moment, to see whether a daemon holds it.
  * @throws in the launcher only. `TypeError`, `RangeError` for wrong options, and in a Worker
  *   (`ERR_WORKER_UNSUPPORTED_OPERATION`); `ERR_INVALID_STATE` in a process that is a daemon already, by
- *   another call or by the command `daemonkit start`: see {@link currentDaemon}. A failed call's error has `step`, as above: `EEXIST`
- *   (`pidfile`, with the running daemon's `pid`), `EAGAIN` (`pidfile`, that daemon has not written
- *   its pid yet), `ENOENT` (`setgroups`, no such user or group), `EPERM` (`chroot`, `setgroups`,
+ *   another call or by the command `daemonkit start`: see {@link currentDaemon}. A failed call's error
+ *   has `step`, as above: `EEXIST` (`pidfile`, with the running daemon's `pid`), `EAGAIN` (`pidfile`,
+ *   that daemon has not written its pid yet), `ENOENT` (`setgroups`, no such user or group), `EPERM` (`chroot`, `setgroups`,
  *   `setgid`, `setuid`: not allowed; `chroot` also for a directory that is open and leads out of it),
  *   `ERR_PRIVILEGES_KEPT` (`drop`: an io_uring ring would go on as root), what open(2) and stat(2)
  *   say, and what {@link fork} throws (`fork`); `ENOTSUP` (`fork`) if the program cannot be started

@@ -103,8 +103,7 @@ export function fork(options?: ForkOptions): number {
   const workers = boolean(given.workers ?? false, 'options.workers');
   const timeout = integer(given.timeout ?? 2000, 'options.timeout', 1);
   if (!isMainThread) throw workerUnsupported('fork()');
-  const obstacles = scriptObstacles(workers);
-  if (obstacles.length > 0) throw notSupported(obstacles.join('; '));
+  refuse(scriptObstacles(workers));
 
   const parent = process.pid;
   const pid = withForkHooks(() => {
@@ -121,8 +120,13 @@ export function fork(options?: ForkOptions): number {
   return pid;
 }
 
-function notSupported(detail: string) {
-  return systemError(-ENOTSUP, 'fork', { detail });
+function refuse(reasons: readonly string[]): void {
+  if (reasons.length > 0) throw systemError(-ENOTSUP, 'fork', { detail: reasons.join('; ') });
+}
+
+/** Throws ENOTSUP, in the words of {@link forkSupport}, where it says no. */
+export function expectForkSupport(): void {
+  refuse(forkSupport().reasons);
 }
 
 function makeChild(timeout: number): number {
@@ -149,9 +153,9 @@ export interface QuiesceOptions {
  *
  * @param options - see {@link QuiesceOptions}.
  * @returns a promise that resolves when every other thread of the process waits for work.
- * @throws (rejects with) `EAGAIN` (syscall `fork`) if that did not happen within `timeout`, or
- *   cannot be seen because fork() is not supported here. `TypeError`/`RangeError` for wrong
- *   options.
+ * @throws (rejects with) `EAGAIN` (syscall `fork`) if that did not happen within `timeout`; `ENOTSUP`
+ *   (syscall `fork`) at once where it cannot be seen, as there is no live fork.
+ *   `TypeError`/`RangeError` for wrong options.
  *
  * Source: forkall(2) of Solaris, which leaves this to the program. Platform: as {@link fork}.
  */
@@ -159,6 +163,7 @@ export async function quiesce(options?: QuiesceOptions): Promise<void> {
   const given = optionsObject<QuiesceOptions>(options, ['timeout']);
   const timeout = integer(given.timeout ?? 10_000, 'options.timeout', 1);
   if (!isMainThread) throw workerUnsupported('quiesce()');
+  refuse(native.forkObstacles());
   const deadline = performance.now() + timeout;
   for (let delay = 1; !native.quiesce(0); delay = Math.min(2 * delay, 50)) {
     if (performance.now() > deadline) {

@@ -2,7 +2,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { randomInt, randomUUID } from 'node:crypto';
 import { subscribe } from 'node:diagnostics_channel';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { url as inspectorUrl } from 'node:inspector';
 import { constants } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
@@ -10,6 +9,7 @@ import { runInNewContext } from 'node:vm';
 import type { Worker } from 'node:worker_threads';
 import { systemError } from './errors.js';
 import { native } from './native.js';
+import { system } from './system.js';
 
 /** The part of a libuv handle's wrapper that is needed to silence it. */
 interface Handle {
@@ -144,24 +144,7 @@ function closeChannel(): void {
  */
 export function inspectorSockets(): number[] {
   const address = inspectorUrl();
-  if (address === undefined) return [];
-  const port = Number(new URL(address).port).toString(16).toUpperCase().padStart(4, '0');
-  const inodes = new Set<string>();
-  for (const table of ['/proc/self/net/tcp', '/proc/self/net/tcp6']) {
-    for (const line of readFileSync(table, 'utf8').split('\n')) {
-      const field = line.trim().split(/\s+/);
-      if (field[1]?.endsWith(`:${port}`) && field[9]) inodes.add(`socket:[${field[9]}]`);
-    }
-  }
-  return readdirSync('/proc/self/fd')
-    .map(Number)
-    .filter((fd) => {
-      try {
-        return inodes.has(readlinkSync(`/proc/self/fd/${fd}`));
-      } catch {
-        return false; // the descriptor of the directory itself, closed by now
-      }
-    });
+  return address === undefined ? [] : system.socketsAtPort(Number(new URL(address).port));
 }
 
 /** Options of Node that make it read certificates on a thread of its own while it starts. */

@@ -5,6 +5,7 @@ import { check, outOfRange, type SystemError, systemError } from './errors.js';
 import { native } from './native.js';
 import { compose, type NotifyState } from './notify-message.js';
 import { func, INT_MAX, integer, options } from './validate.js';
+import { readableWithin } from './watch.js';
 
 export type { FdStore, NotifyState } from './notify-message.js';
 
@@ -157,22 +158,9 @@ export async function notifyBarrier(opts?: NotifyBarrierOptions): Promise<boolea
   const timeout = integer(given.timeout ?? 5000, 'options.timeout', 1);
   const pipe = overChannel(native.notifyBarrier);
   if (pipe === undefined) return false;
-  await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => done(-ETIMEDOUT), timeout);
-    const done = (result: number) => {
-      clearTimeout(timer);
-      if (typeof watch !== 'number') watch.close();
-      if (result < 0) reject(systemError(result, 'poll'));
-      else resolve();
-    };
-    // Nothing is ever written to the pipe: it is readable when its other end is closed.
-    const watch = native.watch(pipe, done, true, true);
-    if (typeof watch === 'number') {
-      closeSync(pipe);
-      done(watch);
-    }
-  });
-  return true;
+  // Nothing is ever written to the pipe: it is readable when its other end is closed.
+  if (await readableWithin(pipe, timeout, true)) return true;
+  throw systemError(-ETIMEDOUT, 'poll');
 }
 
 /**

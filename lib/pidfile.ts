@@ -14,6 +14,7 @@ import { resolve } from 'node:path';
 import { pathInRoot } from './chroot.js';
 import { check, type SystemError, systemError } from './errors.js';
 import { native } from './native.js';
+import { pause } from './pause.js';
 import { sameFile } from './pidfile/same-file.js';
 import { readPid } from './pidfile/text.js';
 import { clearer, expectSafeFile, expectSafeWay } from './pidfile/trust.js';
@@ -37,10 +38,6 @@ const { EAGAIN, EEXIST, ENOSPC, ESTALE, EWOULDBLOCK } = os.errno;
 /** How often and how long to wait for a rival that has locked its file but not written it yet. */
 const RETRIES = 3;
 const RETRY_MS = 5;
-
-function sleep(milliseconds: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
-}
 
 /** The error to throw for a file that stays locked. */
 export function heldByRival(fd: number, path: string): PidfileError {
@@ -83,7 +80,7 @@ function lock(fd: number, path: string): boolean {
     if (locked !== -EWOULDBLOCK) check(locked, 'flock', { path });
     // Once more even if it names a pid: pidfileRead() holds the lock for a moment to try it.
     if (tries === RETRIES || (tries > 0 && namesSomebody(fd))) throw heldByRival(fd, path);
-    sleep(RETRY_MS);
+    pause(RETRY_MS);
   }
 }
 

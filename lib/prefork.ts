@@ -1,8 +1,7 @@
 // prefork(): a master and the workers that serve its listening socket.
-import { constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
-import { systemError, workerUnsupported } from './errors.js';
-import { forkSupport } from './fork.js';
+import { workerUnsupported } from './errors.js';
+import { expectForkSupport } from './fork.js';
 import { PreforkMaster } from './prefork/master.js';
 import { type PreforkOptions, preforkPlan } from './prefork/options.js';
 
@@ -42,7 +41,6 @@ export type { PreforkWorker } from './prefork/worker.js';
 export function prefork(options: PreforkOptions): PreforkMaster {
   const plan = preforkPlan(options);
   if (!isMainThread) throw workerUnsupported('prefork()');
-  const { live, reasons } = forkSupport();
-  if (!live) throw systemError(-constants.errno.EOPNOTSUPP, 'fork', { detail: reasons.join('; ') });
+  expectForkSupport();
   return new PreforkMaster(plan);
 }

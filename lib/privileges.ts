@@ -1,5 +1,5 @@
 // From root to somebody else, for good: and the proof that there is no way back.
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 import {
   type Credentials,
@@ -14,6 +14,7 @@ import {
 } from './credentials.js';
 import { check, invalidArgValue, workerUnsupported } from './errors.js';
 import { native } from './native.js';
+import { procLinks, procListing, procText } from './procfs.js';
 import { options } from './validate.js';
 
 /** Whom {@link dropPrivileges} shall become. */
@@ -43,35 +44,14 @@ function refuse(what: string, attempt: () => void): void {
   throw kept(`${what} succeeds`);
 }
 
-/** A directory of /proc, or nothing in a chroot without it, or one that is closed to the new user. */
-function listing(path: string): string[] {
-  try {
-    return readdirSync(path);
-  } catch (error) {
-    if (['ENOENT', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
-    throw error;
-  }
-}
-
 /** The rings, whether or not there is a /proc to tell of them. */
 function openRings(): number[] {
-  const isRing = (fd: string) => {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`) === 'anon_inode:[io_uring]';
-    } catch {
-      return false; // the descriptor of the listing, closed by now
-    }
-  };
-  return listing('/proc/self/fd').filter(isRing).map(Number);
+  return procLinks('self').flatMap(([fd, to]) => (to === 'anon_inode:[io_uring]' ? fd : []));
 }
 
 /** Whether a ring has a kernel thread, which acts as whoever made the ring. */
 function keepsCredentials(ring: number): boolean {
-  try {
-    return /^SqThread:\s*\d/m.test(readFileSync(`/proc/self/fdinfo/${ring}`, 'latin1'));
-  } catch {
-    return false; // closed meanwhile
-  }
+  return /^SqThread:\s*\d/m.test(procText(`self/fdinfo/${ring}`) ?? '');
 }
 
 /**
@@ -98,7 +78,7 @@ function threadStatus(tid: string): string | undefined {
 
 /** All threads in the kernel's words; libc has changed them one by one. */
 function expectThreads(uid: number, gid: number | undefined): void {
-  for (const tid of listing('/proc/self/task')) {
+  for (const tid of procListing('self/task')) {
     const status = threadStatus(tid);
     if (status === undefined) continue;
     const field = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)?.[1] ?? '';

@@ -1,5 +1,4 @@
 // Processes: waitpid(2) blocking and through the event loop, _exit(2), getpid(2), getppid(2).
-import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { atFork } from './atfork.js';
 import { abortError, check, systemError } from './errors.js';
@@ -7,6 +6,7 @@ import { native, type Waited } from './native.js';
 import { signalName } from './signals.js';
 import { system } from './system.js';
 import { abortSignal, boolean, integer, options } from './validate.js';
+import { watch } from './watch.js';
 
 /** What {@link waitpid} may be told; each is false by default. */
 export interface WaitOptions {
@@ -96,11 +96,7 @@ function onProcessEnd(pid: number, callback: () => void): () => void {
   // It was our child a moment ago: another thread has waited for it since.
   if (fd === -constants.errno.ESRCH) throw systemError(-constants.errno.ECHILD, 'waitpid');
   check(fd, system.exitCall);
-  const watched = native.watch(fd, callback, true, true);
-  if (typeof watched === 'number') {
-    closeSync(fd);
-    throw systemError(watched, 'epoll_ctl');
-  }
+  const watched = watch(fd, callback, true, true);
   return () => watched.close();
 }
 

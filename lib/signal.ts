@@ -1,10 +1,11 @@
 // Signal flags: sigaction(2) with the self-pipe trick, readable without the event loop.
 import { isMainThread } from 'node:worker_threads';
-import { abortError, check, invalidState, systemError, workerUnsupported } from './errors.js';
+import { abortError, check, invalidState, workerUnsupported } from './errors.js';
 import { native, type Watch } from './native.js';
 import { type SignalEvent, SignalRecords } from './signal-records.js';
 import { catchableSignal, signalList } from './signals.js';
 import { abortSignal, options } from './validate.js';
+import { watch } from './watch.js';
 
 interface Waiter {
   resolve(event: SignalEvent): void;
@@ -176,9 +177,10 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
 
   /**
    * The deliveries since the flag was made or cleared, and then as they come, until dispose().
-   * Does not lower the flag. Signals handled by two threads at once may come in either order. Loops over one flag share its events. At most 1,024 events wait for a
-   * slow loop, besides those in the pipe; beyond that some are left out, which shows as a gap in
-   * `count`, but the last `count` of each signal always comes.
+   * Does not lower the flag. Signals handled by two threads at once may come in either order. Loops
+   * over one flag share its events. At most 1,024 events wait for a slow loop, besides those in the
+   * pipe; beyond that some are left out, which shows as a gap in `count`, but the last `count` of each
+   * signal always comes.
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<SignalEvent, void, undefined> {
     this.#check();
@@ -234,9 +236,7 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
   /** Has the event loop watch the pipe. It goes on until dispose(): it holds up nobody. */
   #listen(): void {
     if (this.#watch !== undefined) return;
-    const watch = native.watch(this.fd, (status) => this.#onReadable(status), false);
-    if (typeof watch === 'number') throw systemError(watch, 'poll');
-    this.#watch = watch;
+    this.#watch = watch(this.fd, (status) => this.#onReadable(status), false);
   }
 
   /** Whether the process stays alive: as ref() or unref() said, else while somebody waits. */

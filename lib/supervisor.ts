@@ -1,7 +1,8 @@
 // Who watches this process, if anybody: systemd, s6, runit, a container's first process.
-import { fstatSync, readFileSync } from 'node:fs';
+import { fstatSync } from 'node:fs';
 import { meantForUs } from './activation.js';
 import { native } from './native.js';
+import { procStat } from './procfs.js';
 
 /** Who watches this process, and how that is known; see {@link supervisor}. */
 export interface Supervisor {
@@ -15,7 +16,7 @@ type Evidence = () => Supervisor | null;
 
 const found = (name: Supervisor['name'], reason: string): Supervisor => ({ name, reason });
 
-/** By the parent's name in /proc/PID/stat, of which the kernel keeps 15 characters. */
+/** By the parent's name, of which the kernel keeps 15 characters. */
 const PARENTS: readonly (readonly [name: RegExp, supervisor: Supervisor['name']])[] = [
   [/^s6-supervise$/, 's6'],
   [/^runsv$/, 'runit'],
@@ -64,19 +65,10 @@ function journal(): Supervisor | null {
 }
 
 function parent(): Supervisor | null {
-  const name = nameOf(native.getppid());
+  // None where /proc does not tell: FreeBSD, a chroot, a parent outside of the PID namespace.
+  const name = procStat(native.getppid())?.name ?? '';
   const known = PARENTS.find(([pattern]) => pattern.test(name));
   return known === undefined ? null : found(known[1], `the parent process is ${name}`);
-}
-
-/** Empty where /proc does not tell: FreeBSD, a chroot, a parent outside of the PID namespace. */
-function nameOf(pid: number): string {
-  try {
-    const line = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return line.slice(line.indexOf('(') + 1, line.lastIndexOf(')'));
-  } catch {
-    return '';
-  }
 }
 
 /**

@@ -1,6 +1,7 @@
 // Linux: what it tells in /proc.
-import { constants, fstatSync, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { constants, fstatSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { native } from './native.js';
+import { procLinks, procStat, procText } from './procfs.js';
 import type { DescriptorType, Entry, System } from './system.js';
 import { typeOfMode } from './system-type.js';
 
@@ -45,17 +46,17 @@ function entryOf(fd: number): Entry | undefined {
 }
 
 function registrations(epoll: number): number[] {
-  try {
-    const info = readFileSync(`/proc/self/fdinfo/${epoll}`, 'latin1');
-    return [...info.matchAll(/^tfd:\s*(\d+)/gm)].map(([, fd]) => Number(fd));
-  } catch {
-    return []; // another thread's, closed meanwhile
-  }
+  // Empty: another thread's, closed meanwhile.
+  const info = procText(`self/fdinfo/${epoll}`) ?? '';
+  return [...info.matchAll(/^tfd:\s*(\d+)/gm)].map(([, fd]) => Number(fd));
 }
 
-/** The fields of /proc/self/stat from the third on: state, ppid, pgrp, session, tty_nr. */
-function ownStat(): string[] {
-  return readFileSync('/proc/self/stat', 'latin1').split(') ').pop()?.split(' ') ?? [];
+/** The TCP sockets of this network namespace at a local port, as links in /proc call them. */
+function tcpSockets(port: number): Set<string> {
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const lines = ['tcp', 'tcp6'].flatMap((name) => procText(`self/net/${name}`)?.split('\n') ?? []);
+  const rows = lines.map((line) => line.trim().split(/\s+/));
+  return new Set(rows.flatMap((row) => (row[1]?.endsWith(suffix) ? `socket:[${row[9]}]` : [])));
 }
 
 export const systemLinux: System = {
@@ -70,16 +71,16 @@ export const systemLinux: System = {
   },
 
   targetsOfParent() {
-    try {
-      const folder = `/proc/${ownStat()[1]}/fd`;
-      return new Set(readdirSync(folder).map((fd) => readlinkSync(`${folder}/${fd}`)));
-    } catch {
-      return new Set();
-    }
+    return new Set(procLinks(Number(procStat('self')?.fields[1])).map(([, target]) => target));
+  },
+
+  socketsAtPort(port) {
+    const sockets = tcpSockets(port);
+    return procLinks('self').flatMap(([fd, target]) => (sockets.has(target) ? fd : []));
   },
 
   // /dev/tty is character device 5, 0 on every Linux.
-  terminals: () => [Number(ownStat()[4]), 0x500],
+  terminals: () => [Number(procStat('self')?.fields[4]), 0x500],
 
   parentageCall: 'prctl',
   exitCall: 'pidfd_open',

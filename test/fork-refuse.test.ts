@@ -59,6 +59,8 @@ for (const when of ['from the start', 'later']) {
     const script = `mount --make-rprivate / && ${unmount} exec "$@"`;
     const { code, message, live, reasons } = await reports<Refusal>('refuse.js', ['noProc', when], {
       under: ['unshare', '--mount', 'sh', '-c', script, 'sh'],
+      // A debugger, whose sockets are looked up in /proc, must not stand before the reason.
+      execArgv: ['--inspect=127.0.0.1:0', '--inspect-publish-uid=http'],
     });
     assert.deepEqual({ code, live }, { code: 'ENOTSUP', live: false });
     assert.match(reasons.join(), /\/proc/);

@@ -5,7 +5,6 @@ import {
   constants,
   fstatSync,
   openSync,
-  readFileSync,
   realpathSync,
   statSync,
 } from 'node:fs';
@@ -14,11 +13,12 @@ import { dirname } from 'node:path';
 import { pathInRoot } from '../chroot.js';
 import { getresgid, getresuid } from '../credentials.js';
 import { check, type SystemError, systemError } from '../errors.js';
-import { forkSupport } from '../fork.js';
+import { expectForkSupport } from '../fork.js';
 import { expectedInheritance } from '../inheritance.js';
 import { native } from '../native.js';
 import { clearer, expectSafeFile, expectSafeWay } from '../pidfile/trust.js';
 import { heldByRival } from '../pidfile.js';
+import { procText } from '../procfs.js';
 import { LOG } from '../redirect.js';
 import type { Birth } from './birth.js';
 import type { Plan } from './options.js';
@@ -42,8 +42,7 @@ export function expectSurvival({ detach }: Plan): void {
 export function expectFork(plan: Plan): void {
   expectSurvival(plan);
   if (!plan.detach || strategyOf(plan) === 'reexec') return;
-  const { live, reasons } = forkSupport();
-  if (!live) throw systemError(-ENOTSUP, 'fork', { detail: reasons.join('; ') });
+  expectForkSupport();
 }
 
 /** Opens a file that is there, to see whether that is possible; undefined if there is none. */
@@ -98,17 +97,9 @@ export function expectPidfile(path: string): void {
 /** linux/capability.h. */
 const CAPABILITIES = { setgid: 6, setuid: 7, sys_chroot: 18 } as const;
 
-function ownFile(name: string): string | undefined {
-  try {
-    return readFileSync(`/proc/self/${name}`, 'latin1');
-  } catch {
-    return undefined; // no /proc, or a system that has no such file in it
-  }
-}
-
 /** Whether the kernel would let the process do what the capability is for. */
 function capable(capability: keyof typeof CAPABILITIES): boolean {
-  const effective = /^CapEff:\s*([0-9a-f]+)/m.exec(ownFile('status') ?? '')?.[1];
+  const effective = /^CapEff:\s*([0-9a-f]+)/m.exec(procText('self/status') ?? '')?.[1];
   if (effective === undefined) return process.geteuid?.() === 0;
   return ((BigInt(`0x${effective}`) >> BigInt(CAPABILITIES[capability])) & 1n) === 1n;
 }
@@ -146,7 +137,7 @@ export function expectNoDirectory({ plan, survey, strategy }: Birth): void {
 
 /** In a user namespace there are only the ids that it maps: user_namespaces(7). */
 function expectMapped(map: 'uid_map' | 'gid_map', id: number, syscall: string): void {
-  const lines = ownFile(map)?.trim().split('\n') ?? [];
+  const lines = procText(`self/${map}`)?.trim().split('\n') ?? [];
   const ranges = lines.map((line) => line.trim().split(/\s+/).map(Number));
   const mapped = ranges.some(([first = 0, , count = 0]) => id >= first && id < first + count);
   if (lines.length === 0 || mapped) return;
@@ -156,7 +147,7 @@ function expectMapped(map: 'uid_map' | 'gid_map', id: number, syscall: string): 
 /** What setgroups(2) asks for, unless the groups are these already. */
 export function expectGroups(groups: readonly number[]): void {
   // user_namespaces(7): who may map groups without privileges must not be able to leave one.
-  const denied = ownFile('setgroups')?.startsWith('deny') === true;
+  const denied = procText('self/setgroups')?.startsWith('deny') === true;
   if (denied || !capable('setgid')) throw systemError(-EPERM, 'setgroups');
   for (const gid of groups) expectMapped('gid_map', gid, 'setgroups');
 }

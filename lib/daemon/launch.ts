@@ -3,12 +3,12 @@ import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { addressToSelf } from '../activation.js';
 import { ignore } from '../dispositions.js';
-import { systemError } from '../errors.js';
 import { fork } from '../fork.js';
 import { native } from '../native.js';
 import { getChildSubreaper, setChildSubreaper } from '../parentage.js';
 import { _exit } from '../process.js';
 import { setsid } from '../session.js';
+import { socketpair } from '../socketpair.js';
 import type { Birth, Lines } from './birth.js';
 import { descendants, endOrphans } from './orphans.js';
 import { describe, verdictOf } from './report.js';
@@ -22,16 +22,10 @@ interface Ends {
   daemon: Lines;
 }
 
-function pair(records: boolean): [number, number] {
-  const [one = -1, other = -1] = native.socketpair(records);
-  if (one < 0) throw systemError(one, 'socketpair');
-  return [one, other];
-}
-
 function openLines(): Ends {
-  const channel = pair(true);
+  const channel = socketpair(true);
   try {
-    const relay = pair(false);
+    const relay = socketpair(false);
     return {
       launcher: { channel: channel[0], relay: relay[0] },
       daemon: { channel: channel[1], relay: relay[1] },

@@ -1,6 +1,7 @@
 // What becomeDaemon() may be told, checked and resolved before anything happens.
 import { resolve } from 'node:path';
-import { invalidArgType, invalidArgValue } from '../errors.js';
+import { nameOrId } from '../credentials.js';
+import { invalidArgValue } from '../errors.js';
 import { reopenSignal } from '../reopen.js';
 import { supervisor } from '../supervisor.js';
 import {
@@ -157,9 +158,6 @@ const KNOWN = [
   'dryRun',
 ] as const satisfies readonly (keyof DaemonOptions)[];
 
-/** Ids end one before 2^32-1, which the calls take for "unchanged". */
-const ID_MAX = 2 ** 32 - 2;
-
 type Given = Partial<DaemonOptions>;
 
 /** The check of one option; undefined if it is not given. */
@@ -176,12 +174,6 @@ const absolute = (value: unknown, name: string) => resolve(path(value, name));
 const insideRoot = (value: unknown, name: string) => resolve('/', path(value, name));
 const mask = (value: unknown, name: string) => integer(value, name, 0, 0o777);
 const milliseconds = (value: unknown, name: string) => integer(value, name, 1, INT_MAX);
-
-function nameOrId(value: unknown, name: string): string | number {
-  if (typeof value === 'number') return integer(value, name, 0, ID_MAX);
-  if (typeof value === 'string') return path(value, name);
-  throw invalidArgType(name, 'of type string or number', value);
-}
 
 function oneOf<T extends string>(...allowed: T[]): (value: unknown, name: string) => T {
   return (value, name) => {

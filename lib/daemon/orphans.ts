@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { native } from '../native.js';
+import { pause } from '../pause.js';
 
 const { SIGKILL, SIGTERM } = constants.signals;
 
@@ -66,7 +67,6 @@ export function endOrphans(known: ReadonlySet<number> | undefined): void {
   const told = new Set<number>();
   const spared = new Set(known);
   const deadline = performance.now() + GRACE;
-  const pause = new Int32Array(new SharedArrayBuffer(4));
   for (;;) {
     const orphans = childrenOf('self').filter((pid) => !spared.has(pid));
     // One that waits inside the kernel for good (state D) does not heed SIGKILL either.
@@ -77,6 +77,6 @@ export function endOrphans(known: ReadonlySet<number> | undefined): void {
       told.add(pid);
       native.waitpid(pid, true, false, false);
     }
-    Atomics.wait(pause, 0, 0, PAUSE);
+    pause(PAUSE);
   }
 }

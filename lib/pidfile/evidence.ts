@@ -1,6 +1,7 @@
 // What the system tells of another process: when it began, and whether it holds a file's lock.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { procStat, procText } from '../procfs.js';
 
 /** The file's identity, as stat(2) with bigints gives it. */
 export interface FileId {
@@ -8,23 +9,13 @@ export interface FileId {
   ino: bigint;
 }
 
-/** A file of /proc; undefined if the process is gone, or /proc is not there or not for us. */
-function text(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return undefined;
-  }
-}
-
 /**
  * When a process began, in clock ticks since boot: with the pid it names the process for good.
- * Field 22 of /proc/PID/stat; the name before it may have spaces and parentheses of its own.
+ * Field 22 of /proc/PID/stat.
  */
 export function startTicks(pid: number): number | undefined {
-  const line = text(`/proc/${pid}/stat`);
-  if (line === undefined) return undefined;
-  return Number(line.slice(line.lastIndexOf(')') + 2).split(' ')[19]);
+  const stat = procStat(pid);
+  return stat && Number(stat.fields[19]);
 }
 
 /** USER_HZ: what the kernel counts in towards programs, on every architecture Node runs on. */
@@ -33,7 +24,7 @@ const TICKS_PER_SECOND = 100;
 /** When a process began, exact to a second; undefined if that cannot be told. */
 export function startTime(pid: number): Date | undefined {
   const ticks = startTicks(pid);
-  const boot = /^btime (\d+)$/m.exec(text('/proc/stat') ?? '')?.[1];
+  const boot = /^btime (\d+)$/m.exec(procText('stat') ?? '')?.[1];
   if (ticks === undefined || boot === undefined) return startTimeByPs(pid);
   return new Date(1000 * (Number(boot) + ticks / TICKS_PER_SECOND));
 }

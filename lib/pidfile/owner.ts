@@ -4,7 +4,8 @@ import { check, type SystemError, systemError } from '../errors.js';
 import { native } from '../native.js';
 import { pidfdSendSignal } from '../pidfd.js';
 import { system } from '../system.js';
-import { holdsLock, startTicks, startTime } from './procfs.js';
+import { readableWithin } from '../watch.js';
+import { holdsLock, startTicks, startTime } from './evidence.js';
 
 /** What times of a file's change and of a process's start may differ by, both being rounded. */
 const CLOCK_SLACK_MS = 1000;
@@ -87,19 +88,8 @@ export class Owner implements Disposable {
   }
 
   /** Waits until it has ended; false if it has not within this time. */
-  async ended(milliseconds: number): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      const done = (ended: boolean) => {
-        clearTimeout(timer);
-        if (typeof watch !== 'number') watch.close();
-        resolve(ended);
-      };
-      const timer = setTimeout(done, milliseconds, false);
-      const watch = native.watch(this.#fd, () => done(true), true);
-      if (typeof watch !== 'number') return;
-      clearTimeout(timer);
-      reject(systemError(watch, 'poll'));
-    });
+  ended(milliseconds: number): Promise<boolean> {
+    return readableWithin(this.#fd, milliseconds);
   }
 
   [Symbol.dispose](): void {

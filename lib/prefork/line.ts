@@ -1,20 +1,15 @@
 // The line between the master and a worker: one record when the worker is ready, and its end.
 import { closeSync, readSync } from 'node:fs';
-import { systemError } from '../errors.js';
 import { fork } from '../fork.js';
 import { native, type Watch } from '../native.js';
+import { socketpair } from '../socketpair.js';
+import { watch } from '../watch.js';
 
 const READY = 'r';
 
-function pair(): [number, number] {
-  const [one = 0, other = 0] = native.socketpair(true);
-  if (one < 0) throw systemError(one, 'socketpair');
-  return [one, other];
-}
-
 /** fork() with a line between the two: each gets its end of it, and in the child `pid` is 0. */
 export function forkWithLine(): { pid: number; line: number } {
-  const [masters, workers] = pair();
+  const [masters, workers] = socketpair(true);
   try {
     const pid = fork();
     closeSync(pid === 0 ? masters : workers);
@@ -36,19 +31,12 @@ export function watchLine(
   const onReadable = (status: number) => {
     if (status === 0 && readSync(line, record) > 0) told.ready?.();
     else {
-      watch.close();
+      watched.close();
       told.end();
     }
   };
-  const watch = watchOrClose(line, onReadable, ref);
-  return watch;
-}
-
-function watchOrClose(line: number, callback: (status: number) => void, ref: boolean): Watch {
-  const watch = native.watch(line, callback, ref, true);
-  if (typeof watch !== 'number') return watch;
-  closeSync(line);
-  throw systemError(watch, 'epoll_ctl');
+  const watched = watch(line, onReadable, ref, true);
+  return watched;
 }
 
 /** The worker's word. A master that is gone is told by the line's end, not here. */

@@ -3,7 +3,7 @@ import { Server } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { invalidArgType, invalidArgValue } from '../errors.js';
 import { BACKLOG, type ListenOptions, type ListenPlan, listenPlan } from '../listen.js';
-import { catchableSignal, signalName } from '../signals.js';
+import { catchableSignal, signalList, signalName } from '../signals.js';
 import { boolean, fileDescriptor, func, INT_MAX, integer, options, string } from '../validate.js';
 import type { PreforkWorker } from './worker.js';
 
@@ -110,7 +110,7 @@ function milliseconds(value: number | undefined, name: string, otherwise: number
 
 function signals(value: unknown, name: string): string[] {
   if (!Array.isArray(value)) throw invalidArgType(name, 'an instance of Array', value);
-  return [...new Set(value.map((signal) => signalName(catchableSignal(signal, name))))];
+  return signalList(value, name, catchableSignal, 0).map(signalName);
 }
 
 function respawnPlan(value: unknown) {

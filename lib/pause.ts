@@ -1,0 +1,6 @@
+// sleep(3), for code that must not let the event loop turn.
+
+/** Waits with everything at a standstill. */
+export function pause(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+}

@@ -1,0 +1,48 @@
+// Linux's /proc as text, for whoever can do without: FreeBSD, a chroot and hidepid= have none.
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+/** A file of /proc, by its path in there; undefined if it is gone, or not there or not for us. */
+export function procText(path: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${path}`, 'latin1');
+  } catch {
+    return undefined;
+  }
+}
+
+/** /proc/PID/stat, whose name may have spaces and parentheses of its own. */
+export interface ProcStat {
+  /** Of the name the kernel keeps 15 characters. */
+  name: string;
+  /** From the third on: state, ppid, pgrp, session, tty_nr. */
+  fields: string[];
+}
+
+export function procStat(pid: number | 'self'): ProcStat | undefined {
+  const line = procText(`${pid}/stat`);
+  if (line === undefined) return undefined;
+  const end = line.lastIndexOf(')');
+  return { name: line.slice(line.indexOf('(') + 1, end), fields: line.slice(end + 2).split(' ') };
+}
+
+/** What a process has open; nothing without /proc or in a process that is closed to us. */
+export function procLinks(pid: number | 'self'): [fd: number, target: string][] {
+  const folder = `${pid}/fd`;
+  return procListing(folder).flatMap((fd) => {
+    try {
+      return [[Number(fd), readlinkSync(`/proc/${folder}/${fd}`)]];
+    } catch {
+      return []; // closed by now, as the descriptor of the listing is
+    }
+  });
+}
+
+/** A directory of /proc, or nothing in a chroot without it, or where it is closed to this user. */
+export function procListing(path: string): string[] {
+  try {
+    return readdirSync(`/proc/${path}`);
+  } catch (error) {
+    if (['ENOENT', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+    throw error;
+  }
+}
