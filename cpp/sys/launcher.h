@@ -6,7 +6,7 @@
 
 namespace sys {
 
-// How the wait ended; lib/daemon/launch.ts has the same numbers.
+// How the wait ended; lib/daemon/report.ts has the same numbers.
 enum class Birth : int {
   kReady = 0,        // the daemon's pid in the code's place
   kFailed = 1,       // the record's text says why

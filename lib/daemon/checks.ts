@@ -22,7 +22,7 @@ import { procText } from '../procfs.js';
 import { LOG } from '../redirect.js';
 import type { Birth } from './birth.js';
 import type { Plan } from './options.js';
-import { descriptorsToPass, strategyOf } from './reexec.js';
+import { descriptorsToPass, strategyOf } from './strategy.js';
 
 const { EINVAL, ENOTDIR, ENOTSUP, EPERM, EWOULDBLOCK } = os.errno;
 

@@ -10,7 +10,7 @@ import { func } from '../validate.js';
 import type { Birth } from './birth.js';
 import { currentDaemon, setCurrentDaemon } from './current.js';
 import { leaveLauncher, reopenFiles } from './files.js';
-import { tell } from './launch.js';
+import { tell } from './lines.js';
 import { describe } from './report.js';
 import { whenSettled } from './settled.js';
 import { announceFailure, announceReady, closeReadiness } from './supervision.js';

@@ -2,9 +2,9 @@
 import { expectedInheritance } from '../inheritance.js';
 import type { Birth } from './birth.js';
 import type { Plan } from './options.js';
-import { strategyOf } from './reexec.js';
 import { inStep } from './run-steps.js';
 import { STEPS, type Step, type StepProcess } from './steps.js';
+import { strategyOf } from './strategy.js';
 
 /** One of the steps that {@link becomeDaemon} would take, told by `dryRun`. */
 export interface PlannedStep {

@@ -1,5 +1,4 @@
 // From the launcher to the daemon: fork, setsid, fork, and a launcher that waits to be told.
-import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { addressToSelf } from '../activation.js';
 import { ignore } from '../dispositions.js';
@@ -8,49 +7,14 @@ import { native } from '../native.js';
 import { getChildSubreaper, setChildSubreaper } from '../parentage.js';
 import { _exit } from '../process.js';
 import { setsid } from '../session.js';
-import { socketpair } from '../socketpair.js';
 import type { Birth, Lines } from './birth.js';
+import { closeLines, type Ends, giveUp, openLines, tell } from './lines.js';
 import { descendants, endOrphans } from './orphans.js';
-import { describe, verdictOf } from './report.js';
+import { verdictOf } from './report.js';
 import { inStep, undoSteps } from './run-steps.js';
 import { announceDaemon, announceFailure } from './supervision.js';
 
 const { SIGHUP } = constants.signals;
-
-interface Ends {
-  launcher: Lines;
-  daemon: Lines;
-}
-
-function openLines(): Ends {
-  const channel = socketpair(true);
-  try {
-    const relay = socketpair(false);
-    return {
-      launcher: { channel: channel[0], relay: relay[0] },
-      daemon: { channel: channel[1], relay: relay[1] },
-    };
-  } catch (error) {
-    channel.forEach((fd) => void closeSync(fd));
-    throw error;
-  }
-}
-
-function close({ channel, relay }: Lines): void {
-  closeSync(channel);
-  closeSync(relay);
-}
-
-/** Tells the launcher; false if there is none any more. */
-export function tell(channel: number, record: `${'p' | 'r' | 'f' | 's' | 't'}${string}`): boolean {
-  return native.sendRecord(channel, record) === 0;
-}
-
-/** Ends a process that could not become the daemon. The script's 'exit' listeners are not run. */
-export function giveUp(lines: Lines, error: unknown): never {
-  tell(lines.channel, `f${describe(error)}`);
-  return _exit(1);
-}
 
 /**
  * Makes this process a launcher, and a grandchild of it what becomes the daemon.
@@ -77,13 +41,13 @@ export function detach(birth: Birth, start: (birth: Birth, lines: Lines) => numb
     // An atFork hook may also throw in the copy, where nobody shall go on with the script.
     if (process.pid !== launcher) giveUp(ends.daemon, error);
     if (!before) setChildSubreaper(false);
-    close(ends.launcher);
-    close(ends.daemon);
+    closeLines(ends.launcher);
+    closeLines(ends.daemon);
     throw error;
   }
   if (middle !== 0) wait(birth, ends, middle, known);
   try {
-    close(ends.launcher);
+    closeLines(ends.launcher);
     becomeGrandchild(ends.daemon);
     addressToSelf(launcher);
   } catch (error) {
@@ -100,7 +64,7 @@ function wait(
 ): never {
   let exitCode = 1;
   try {
-    close(ends.daemon);
+    closeLines(ends.daemon);
     // Here, so that ^C becomes a signal while we wait, if the script has made the terminal raw.
     native.resetTerminal();
     const { timeout, stderr } = birth.plan;

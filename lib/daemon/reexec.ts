@@ -1,19 +1,17 @@
 // Becoming a daemon without live fork: the daemon is the same program, started again from its top.
 import { fstatSync } from 'node:fs';
-import { constants } from 'node:os';
 import { isSea } from 'node:sea';
-import { addressedTo, passedDescriptors } from '../activation.js';
+import { addressedTo } from '../activation.js';
 import { runForkHooks, withForkHooks } from '../atfork.js';
-import { openDescriptors } from '../descriptors.js';
-import { check, invalidState, systemError } from '../errors.js';
-import { forkSupport, permissionObstacles } from '../fork.js';
+import { check, invalidState } from '../errors.js';
 import { type Inheritance, takeInheritance, VARIABLE } from '../inheritance.js';
 import { native } from '../native.js';
 import { Pidfile } from '../pidfile.js';
 import type { Birth, Lines } from './birth.js';
-import { giveUp, tell } from './launch.js';
+import { giveUp, tell } from './lines.js';
 import type { Plan } from './options.js';
 import { inStep, runChecks } from './run-steps.js';
+import { descriptorsToPass, isEvaluated } from './strategy.js';
 
 /** Where the program was started, by which relative paths on its command line go. */
 const startDirectory = workingDirectory();
@@ -26,34 +24,6 @@ function workingDirectory(): string | undefined {
   }
 }
 
-const INTERACTIVE = /^(?:-i|--interactive)$/;
-const EVALUATE = /^(?:-e|-p|-pe|--eval(?:=.*)?|--print(?:=.*)?)$/s;
-
-const isEvaluated = () => process.execArgv.some((option) => EVALUATE.test(option));
-
-/** Why the program cannot be started again. */
-function obstacles(): string[] {
-  const script = process.argv[1];
-  const reasons = permissionObstacles();
-  if (process.execArgv.some((option) => INTERACTIVE.test(option))) {
-    reasons.push('the REPL cannot be started again');
-  } else if (!isEvaluated() && (script === undefined || script === '-')) {
-    reasons.push('a script that comes from standard input cannot be read again');
-  }
-  return reasons;
-}
-
-/** Which way becomeDaemon() goes; throws ENOTSUP if the program does not allow it. */
-export function strategyOf({ detach, strategy }: Plan): 'fork' | 'reexec' {
-  if (!detach || strategy === 'fork') return 'fork';
-  const { live, reasons } = forkSupport();
-  if (strategy === 'auto' && live) return 'fork';
-  const against = obstacles();
-  if (against.length === 0) return 'reexec';
-  const all = strategy === 'auto' ? new Set([...reasons, ...against]) : against;
-  throw systemError(-constants.errno.ENOTSUP, 'execve', { detail: [...all].join('; ') });
-}
-
 function commandLine(): string[] {
   const [, script = '', ...args] = process.argv;
   // All options of a single executable application are in it, and argv[1] is its own path.
@@ -61,13 +31,6 @@ function commandLine(): string[] {
   const node = [process.argv0, ...process.execArgv];
   if (isEvaluated()) return [...node, '--', ...process.argv.slice(1)];
   return [...node, script, ...args];
-}
-
-/** What stays open beside the daemon's own descriptors. */
-export function descriptorsToPass({ keep, closeInherited }: Plan): number[] {
-  const inherited = closeInherited ? [] : openDescriptors().filter((entry) => entry.inherited);
-  const passed = new Set([...keep, ...inherited.map(({ fd }) => fd), ...passedDescriptors()]);
-  return [...passed].filter((fd) => fd > 2 && native.closeOnExec(fd) >= 0);
 }
 
 /**

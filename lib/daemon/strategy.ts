@@ -1,0 +1,44 @@
+// By live fork, or by starting the program again: which of the two, and what the second leaves open.
+import { constants } from 'node:os';
+import { passedDescriptors } from '../activation.js';
+import { openDescriptors } from '../descriptors.js';
+import { systemError } from '../errors.js';
+import { forkSupport, permissionObstacles } from '../fork.js';
+import { native } from '../native.js';
+import type { Plan } from './options.js';
+
+const INTERACTIVE = /^(?:-i|--interactive)$/;
+const EVALUATE = /^(?:-e|-p|-pe|--eval(?:=.*)?|--print(?:=.*)?)$/s;
+
+/** Whether the program is an argument of node's own. */
+export const isEvaluated = () => process.execArgv.some((option) => EVALUATE.test(option));
+
+/** Why the program cannot be started again. */
+function obstacles(): string[] {
+  const script = process.argv[1];
+  const reasons = permissionObstacles();
+  if (process.execArgv.some((option) => INTERACTIVE.test(option))) {
+    reasons.push('the REPL cannot be started again');
+  } else if (!isEvaluated() && (script === undefined || script === '-')) {
+    reasons.push('a script that comes from standard input cannot be read again');
+  }
+  return reasons;
+}
+
+/** Which way becomeDaemon() goes; throws ENOTSUP if the program does not allow it. */
+export function strategyOf({ detach, strategy }: Plan): 'fork' | 'reexec' {
+  if (!detach || strategy === 'fork') return 'fork';
+  const { live, reasons } = forkSupport();
+  if (strategy === 'auto' && live) return 'fork';
+  const against = obstacles();
+  if (against.length === 0) return 'reexec';
+  const all = strategy === 'auto' ? new Set([...reasons, ...against]) : against;
+  throw systemError(-constants.errno.ENOTSUP, 'execve', { detail: [...all].join('; ') });
+}
+
+/** What stays open, beside the daemon's own, in a program that is started again. */
+export function descriptorsToPass({ keep, closeInherited }: Plan): number[] {
+  const inherited = closeInherited ? [] : openDescriptors().filter((entry) => entry.inherited);
+  const passed = new Set([...keep, ...inherited.map(({ fd }) => fd), ...passedDescriptors()]);
+  return [...passed].filter((fd) => fd > 2 && native.closeOnExec(fd) >= 0);
+}
