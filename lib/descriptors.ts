@@ -3,7 +3,7 @@ import { closeSync, fstatSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { isMainThread } from 'node:worker_threads';
 import { passedDescriptors } from './activation.js';
-import { inUse, ofRuntime, readTable, type Table, wasInherited } from './descriptor-table.js';
+import { inUse, ofRuntime, readTable, type Table, wasInherited } from './descriptors/table.js';
 import { workerUnsupported } from './errors.js';
 import { type DescriptorType, system } from './system.js';
 import { boolean, fileDescriptors, INT_MAX, integer, options } from './validate.js';

@@ -1,6 +1,6 @@
 // What daemonkit tells to observers: diagnostics_channel(3) of Node, for tracing and metrics.
 import { channel } from 'node:diagnostics_channel';
-import type { SignalEvent } from './signal-records.js';
+import type { SignalEvent } from './signal/records.js';
 
 /**
  * `daemonkit:fork`: a fork was made. Published in both processes, before the `parent` and `child`

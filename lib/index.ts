@@ -104,6 +104,6 @@ export {
   setrlimit,
 } from './rlimit.js';
 export { getpgid, getsid, setpgid, setsid } from './session.js';
+export type { SignalEvent } from './signal/records.js';
 export { SignalFlag } from './signal.js';
-export type { SignalEvent } from './signal-records.js';
 export { type Supervisor, supervisor } from './supervisor.js';

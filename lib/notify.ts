@@ -3,11 +3,11 @@ import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { check, outOfRange, type SystemError, systemError } from './errors.js';
 import { native } from './native.js';
-import { compose, type NotifyState } from './notify-message.js';
+import { compose, type NotifyState } from './notify/message.js';
 import { func, INT_MAX, integer, options } from './validate.js';
 import { readableWithin } from './watch.js';
 
-export type { FdStore, NotifyState } from './notify-message.js';
+export type { FdStore, NotifyState } from './notify/message.js';
 
 const { EAFNOSUPPORT, ENOTSUP, ECONNREFUSED, ETIMEDOUT } = constants.errno;
 

@@ -2,7 +2,7 @@
 import { isMainThread } from 'node:worker_threads';
 import { abortError, check, invalidState, workerUnsupported } from './errors.js';
 import { native, type Watch } from './native.js';
-import { type SignalEvent, SignalRecords } from './signal-records.js';
+import { type SignalEvent, SignalRecords } from './signal/records.js';
 import { catchableSignal, signalList } from './signals.js';
 import { abortSignal, options } from './validate.js';
 import { watch } from './watch.js';

@@ -1,6 +1,6 @@
 // What each operating system tells in its own way. The one place that asks which one it is.
-import { systemFreebsd } from './system-freebsd.js';
-import { systemLinux } from './system-linux.js';
+import { systemFreebsd } from './system/freebsd.js';
+import { systemLinux } from './system/linux.js';
 
 /** What a descriptor leads to. */
 export type DescriptorType =

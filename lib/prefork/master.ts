@@ -6,11 +6,11 @@ import { quiesce } from '../fork.js';
 import { openListener } from '../listen.js';
 import { native } from '../native.js';
 import { waitpid } from '../process.js';
-import { SignalFlag } from '../signal.js';
 import { Backoff } from './backoff.js';
 import { forkWithLine } from './line.js';
 import { Member } from './member.js';
 import type { PreforkPlan, WorkerExit } from './options.js';
+import { Orders } from './orders.js';
 import { beWorker } from './worker.js';
 
 /** How long a fork waits for the thread pool of the master. Then the workers matter more. */
@@ -43,7 +43,7 @@ export class PreforkMaster implements AsyncDisposable {
   readonly #plan: PreforkPlan;
   readonly #socket: number | undefined;
   readonly #backoff: Backoff;
-  readonly #flags: { stop: SignalFlag | undefined; reload: SignalFlag | undefined };
+  readonly #orders: Orders;
   readonly #hook: Disposable;
   readonly #members = new Set<Member>();
   /** By seat; undefined is to be filled, null is not. */
@@ -68,7 +68,12 @@ export class PreforkMaster implements AsyncDisposable {
     this.#socket = typeof listen === 'object' ? openListener(listen) : listen;
     this.port =
       this.#socket === undefined ? 0 : check(native.localPort(this.#socket), 'getsockname');
-    this.#flags = { stop: flagOf(plan.stopSignals), reload: flagOf(plan.reloadSignals) };
+    this.#orders = new Orders(plan, {
+      stop: () => void this.stop(),
+      reload: () => {
+        this.reload().catch((error) => this.#phase === 'running' && plan.onError(error));
+      },
+    });
     this.#hook = atFork({ child: () => this.#forking || this.#leave() });
     this.#backoff = new Backoff(plan.respawn);
     this.#seats = new Array(plan.workers).fill(undefined);
@@ -81,10 +86,6 @@ export class PreforkMaster implements AsyncDisposable {
     // Who does not ask for it need not hear that it failed; `finished` tells.
     this.ready.catch(() => {});
     if (plan.title !== undefined) process.title = `${plan.title}: master`;
-    void this.#obey(this.#flags.stop, () => void this.stop());
-    void this.#obey(this.#flags.reload, () => {
-      this.reload().catch((error) => this.#phase === 'running' && plan.onError(error));
-    });
     this.#fill();
   }
 
@@ -138,13 +139,6 @@ export class PreforkMaster implements AsyncDisposable {
     await this.stop();
   }
 
-  async #obey(flag: SignalFlag | undefined, act: () => void): Promise<void> {
-    if (flag === undefined) return;
-    for await (const _ of flag) {
-      if (this.#phase !== 'left') act();
-    }
-  }
-
   #fill(): void {
     this.#filling ??= this.#fillSeats();
   }
@@ -175,7 +169,7 @@ export class PreforkMaster implements AsyncDisposable {
     await new Promise((resolve) => setImmediate(resolve));
     await quiesce({ timeout: QUIET_MS }).catch(() => {});
     if (!wanted()) return undefined;
-    const raised = countOf(this.#flags.stop);
+    const stops = this.#orders.stops;
     this.#forking = true;
     let child: ReturnType<typeof forkWithLine>;
     try {
@@ -185,7 +179,7 @@ export class PreforkMaster implements AsyncDisposable {
     }
     if (child.pid !== 0) return this.#enlist(id, child);
     const [plan, socket, generation] = [this.#plan, this.#socket, this.#generation];
-    const stopRequested = () => countOf(this.#flags.stop) !== raised;
+    const stopRequested = () => this.#orders.stops !== stops;
     const leaveMaster = () => this.#leave();
     void beWorker({ id, generation, plan, socket, line: child.line, leaveMaster, stopRequested });
     return never();
@@ -277,7 +271,7 @@ export class PreforkMaster implements AsyncDisposable {
     await this.#filling;
     this.#phase = 'ended';
     this.#hook[Symbol.dispose]();
-    this.#releaseSignals();
+    this.#orders[Symbol.dispose]();
     this.#backoff.clear();
     if (error === undefined) this.#over.resolve();
     else this.#over.reject(error);
@@ -291,28 +285,14 @@ export class PreforkMaster implements AsyncDisposable {
     closeSync(this.#socket as number);
   }
 
-  #releaseSignals(): void {
-    this.#flags.stop?.[Symbol.dispose]();
-    this.#flags.reload?.[Symbol.dispose]();
-  }
-
   /** In a copy of the master. */
   #leave(): void {
     if (this.#phase === 'left') return;
     this.#phase = 'left';
     this.#hook[Symbol.dispose]();
-    this.#releaseSignals();
+    this.#orders[Symbol.dispose]();
     this.#backoff.clear();
     for (const member of this.#members) member.forget();
     this.#members.clear();
   }
-}
-
-function flagOf(signals: readonly string[]): SignalFlag | undefined {
-  return signals.length === 0 ? undefined : new SignalFlag(signals);
-}
-
-/** How many signals a flag has seen in this process and the one it was copied from. */
-function countOf(flag: SignalFlag | undefined): number {
-  return flag === undefined ? 0 : flag.view.subarray(1).reduce((sum, count) => sum + count, 0);
 }

@@ -1,5 +1,5 @@
 // The assignments of sd_notify(3), from an object to the lines of a message.
-import { invalidArgType, invalidArgValue } from './errors.js';
+import { invalidArgType, invalidArgValue } from '../errors.js';
 import {
   boolean,
   fileDescriptors,
@@ -7,7 +7,7 @@ import {
   integer,
   options as optionsObject,
   string,
-} from './validate.js';
+} from '../validate.js';
 
 /** Descriptors for the service manager to keep; see {@link NotifyState}. */
 export interface FdStore {

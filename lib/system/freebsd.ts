@@ -1,9 +1,9 @@
 // FreeBSD: what it tells by system calls; it has no /proc unless somebody mounts one.
 import { fstatSync, statSync } from 'node:fs';
-import { systemError } from './errors.js';
-import { native } from './native.js';
-import type { DescriptorType, Entry, System } from './system.js';
-import { typeOfMode } from './system-type.js';
+import { systemError } from '../errors.js';
+import { native } from '../native.js';
+import type { DescriptorType, Entry, System } from '../system.js';
+import { typeOfMode } from './type.js';
 
 type OpenFile = ReturnType<typeof native.fileDescriptors>[number];
 

@@ -1,7 +1,7 @@
 // What a descriptor is by the mode of its file, on any system.
 import { constants } from 'node:fs';
 import { isatty } from 'node:tty';
-import type { DescriptorType } from './system.js';
+import type { DescriptorType } from '../system.js';
 
 const BY_MODE = new Map<number, DescriptorType>([
   [constants.S_IFREG, 'file'],

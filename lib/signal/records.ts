@@ -1,8 +1,8 @@
 // What a signal flag's handler leaves behind: records in the self-pipe, counts in memory.
-import { publishSignal } from './diagnostics.js';
-import { check } from './errors.js';
-import { native } from './native.js';
-import { signalName } from './signals.js';
+import { publishSignal } from '../diagnostics.js';
+import { check } from '../errors.js';
+import { native } from '../native.js';
+import { signalName } from '../signals.js';
 
 /** One delivery of a signal, as a {@link SignalFlag} tells it. */
 export interface SignalEvent {

@@ -2,9 +2,9 @@
 // are the runtime's own, and which were there before the program.
 import { basename } from 'node:path';
 import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads';
-import { ownDescriptors } from './inheritance.js';
-import { native } from './native.js';
-import { type DescriptorType, type Entry, type Identity, system } from './system.js';
+import { ownDescriptors } from '../inheritance.js';
+import { native } from '../native.js';
+import { type DescriptorType, type Entry, type Identity, system } from '../system.js';
 
 export interface Table {
   entries: Entry[];
