@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { processGroup } from './proc.js';
+import { processGroup, stat } from './proc.js';
 
 export interface RunOptions {
   /** Milliseconds until the whole group is killed and the run has failed. */
@@ -55,8 +55,10 @@ function collect(child: ChildProcess): () => { stdout: string; stderr: string } 
 
 /** Kills what is left of a group; a last process may just be about to end by itself. */
 async function sweep(pgid: number): Promise<number[]> {
-  for (let tries = 0; tries < 200 && processGroup(pgid).length > 0; tries++) await sleep(50);
-  const survivors = processGroup(pgid);
+  // An orphan that has ended is for process 1 to reap, which in a container may be one that does not.
+  const running = () => processGroup(pgid).filter((pid) => stat(pid)[0] !== 'Z');
+  for (let tries = 0; tries < 200 && running().length > 0; tries++) await sleep(50);
+  const survivors = running();
   if (survivors.length > 0) process.kill(-pgid, 'SIGKILL');
   return survivors;
 }
