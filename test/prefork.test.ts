@@ -173,6 +173,18 @@ test('a worker that retires is replaced at once', async (t) => {
   await server.stops();
 });
 
+test('a worker that dies after a reload is replaced as before', async (t) => {
+  const server = await Preforked.ready(t);
+  server.kill('SIGHUP');
+  await until('the reload', () => server.exits().length === 3 && server.workers().length === 3);
+  const [victim = 0, ...others] = server.workers();
+  server.kill('SIGKILL', victim);
+  await server.hears('exit', 4);
+  await until('another', () => server.workers().length === 3);
+  assert.ok(others.every((pid) => server.workers().includes(pid)));
+  await server.stops();
+});
+
 test('workers that die at once come slower and slower, one at a time', async (t) => {
   const options = { workers: 4, respawn: { delay: 50, maxDelay: 400 } };
   const server = new Preforked(t, { worker: 'die', options });

@@ -30,8 +30,11 @@ int Abandon(int fd) {
 
 int Listen(int fd, const Address& address, socklen_t size, int backlog) {
   if (bind(fd, &address.any, size) != 0) return Abandon(fd);
-  if (listen(fd, backlog) != 0) return Abandon(fd);
-  return fd;
+  if (listen(fd, backlog) == 0) return fd;
+  const int error = Abandon(fd);
+  // bind(2) has made it.
+  if (address.any.sa_family == AF_UNIX) unlink(address.local.sun_path);
+  return error;
 }
 
 int OpenSocket(int family) {

@@ -1,5 +1,7 @@
 // The line between the master and a worker: one record when the worker is ready, and its end.
 import { closeSync, readSync } from 'node:fs';
+import { constants } from 'node:os';
+import { systemError } from '../errors.js';
 import { fork } from '../fork.js';
 import { native, type Watch } from '../native.js';
 import { socketpair } from '../socketpair.js';
@@ -21,15 +23,23 @@ export function forkWithLine(): { pid: number; line: number } {
   }
 }
 
+/** Whether there is a record; otherwise the line has ended. */
+function hasRecord(line: number, status: number): boolean {
+  try {
+    return status === 0 && readSync(line, Buffer.alloc(16)) > 0;
+  } catch {
+    return false;
+  }
+}
+
 /** Has the event loop watch an end of the line; closing the watch closes the descriptor. */
 export function watchLine(
   line: number,
   told: { ready?: () => void; end: () => void },
   ref: boolean,
 ): Watch {
-  const record = Buffer.alloc(16);
   const onReadable = (status: number) => {
-    if (status === 0 && readSync(line, record) > 0) told.ready?.();
+    if (hasRecord(line, status)) told.ready?.();
     else {
       watched.close();
       told.end();
@@ -39,7 +49,8 @@ export function watchLine(
   return watched;
 }
 
-/** The worker's word. A master that is gone is told by the line's end, not here. */
+/** The worker's word. A master that is gone (EPIPE) is told by the line's end, not here. */
 export function sayReady(line: number): void {
-  native.sendRecord(line, READY);
+  const sent = native.sendRecord(line, READY);
+  if (sent < 0 && sent !== -constants.errno.EPIPE) throw systemError(sent, 'send');
 }

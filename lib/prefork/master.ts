@@ -66,14 +66,23 @@ export class PreforkMaster implements AsyncDisposable {
     this.#plan = plan;
     const { listen } = plan;
     this.#socket = typeof listen === 'object' ? openListener(listen) : listen;
-    this.port =
-      this.#socket === undefined ? 0 : check(native.localPort(this.#socket), 'getsockname');
-    this.#orders = new Orders(plan, {
-      stop: () => void this.stop(),
-      reload: () => {
-        this.reload().catch((error) => this.#phase === 'running' && plan.onError(error));
-      },
-    });
+    try {
+      this.port =
+        this.#socket === undefined ? 0 : check(native.localPort(this.#socket), 'getsockname');
+      this.#orders = new Orders(plan, {
+        stop: () => void this.stop(),
+        reload: () => {
+          this.reload().catch((error) => this.#phase === 'running' && plan.onError(error));
+        },
+        // A master that could not be stopped.
+        deaf: (error) => {
+          this.#stop ??= this.#end(error);
+        },
+      });
+    } catch (error) {
+      this.#closeSocket();
+      throw error;
+    }
     this.#hook = atFork({ child: () => this.#forking || this.#leave() });
     this.#backoff = new Backoff(plan.respawn);
     this.#seats = new Array(plan.workers).fill(undefined);
@@ -139,19 +148,24 @@ export class PreforkMaster implements AsyncDisposable {
     await this.stop();
   }
 
+  /** Whether a seat is to be filled. */
+  #due(): boolean {
+    return this.#phase === 'running' && !this.#held && this.#seats.includes(undefined);
+  }
+
   #fill(): void {
-    this.#filling ??= this.#fillSeats();
+    // With nothing to do #fillSeats() ends before ??= keeps its promise, which would stay for good.
+    if (this.#due()) this.#filling ??= this.#fillSeats();
   }
 
   /** Forks what is missing: all at once, but while they fail one after the other, with pauses. */
   async #fillSeats(): Promise<void> {
-    const due = () => this.#phase === 'running' && !this.#held && this.#seats.includes(undefined);
-    while (due()) {
+    while (this.#due()) {
       await this.#backoff.pause();
-      if (!due()) break;
+      if (!this.#due()) break;
       const seat = this.#seats.indexOf(undefined);
       try {
-        const member = await this.#spawn(seat + 1, due);
+        const member = await this.#spawn(seat + 1, () => this.#due());
         if (member === undefined) break;
         this.#seats[seat] = member;
         if (this.#backoff.failing) await Promise.race([member.ended, this.#backoff.proof()]);
@@ -281,8 +295,14 @@ export class PreforkMaster implements AsyncDisposable {
   #closeSocket(): void {
     const { listen } = this.#plan;
     if (typeof listen !== 'object') return;
-    if ('path' in listen) unlinkSync(listen.path);
-    closeSync(this.#socket as number);
+    try {
+      if ('path' in listen) unlinkSync(listen.path);
+    } catch (error) {
+      // A directory that has become read-only is no reason not to end.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#plan.onError(error as Error);
+    } finally {
+      closeSync(this.#socket as number);
+    }
   }
 
   /** In a copy of the master. */

@@ -8,18 +8,6 @@ import type { PreforkPlan, WorkerExit } from './options.js';
 /** After the worker's own deadline, which it keeps unless it hangs. */
 const KILL_AFTER_MS = 500;
 
-/** waitpidAsync() that does not give up: EMFILE passes. Undefined if somebody else has waited. */
-async function ended(pid: number): Promise<WaitResult | undefined> {
-  for (;;) {
-    try {
-      return await waitpidAsync(pid);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ECHILD') return undefined;
-      await sleep(1000);
-    }
-  }
-}
-
 /** A worker process, from its fork until it is reaped. */
 export class Member {
   readonly id: number;
@@ -86,8 +74,14 @@ export class Member {
   }
 
   #kill(signal: NodeJS.Signals): void {
-    // Until it is reaped the pid is its own.
-    if (this.#alive) process.kill(this.pid, signal);
+    if (!this.#alive) return;
+    try {
+      // Until it is reaped the pid is its own.
+      process.kill(this.pid, signal);
+    } catch {
+      // EPERM: it has become somebody whom this master may not signal. The line's end is the same word.
+      this.#line.close();
+    }
   }
 
   #onReady(): void {
@@ -97,8 +91,24 @@ export class Member {
     this.#tell(true);
   }
 
+  /**
+   * waitpidAsync() that does not give up: EMFILE passes. Undefined if somebody else has waited. In a
+   * copy of the master it never settles.
+   */
+  async #waitFor(): Promise<WaitResult | undefined> {
+    for (;;) {
+      try {
+        return await waitpidAsync(this.pid);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ECHILD') return undefined;
+        await sleep(1000);
+        if (!this.#alive) await new Promise<never>(() => {});
+      }
+    }
+  }
+
   async #untilEnd(): Promise<WorkerExit> {
-    const result = await ended(this.pid);
+    const result = await this.#waitFor();
     const lived = performance.now() - this.#born;
     this.forget();
     this.#tell(false);

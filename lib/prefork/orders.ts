@@ -5,6 +5,8 @@ import type { PreforkPlan } from './options.js';
 interface Actions {
   stop: () => void;
   reload: () => void;
+  /** The event loop cannot watch for signals any more. */
+  deaf: (error: Error) => void;
 }
 
 function flagOf(signals: readonly string[]): SignalFlag | undefined {
@@ -17,11 +19,17 @@ export class Orders implements Disposable {
   readonly #reload: SignalFlag | undefined;
   #given = true;
 
+  /** Takes the signals of both lists, or throws what SignalFlag does and takes none. */
   constructor(plan: PreforkPlan, actions: Actions) {
     this.#stop = flagOf(plan.stopSignals);
-    this.#reload = flagOf(plan.reloadSignals);
-    void this.#obey(this.#stop, actions.stop);
-    void this.#obey(this.#reload, actions.reload);
+    try {
+      this.#reload = flagOf(plan.reloadSignals);
+    } catch (error) {
+      this.#stop?.[Symbol.dispose]();
+      throw error;
+    }
+    this.#obey(this.#stop, actions.stop).catch(actions.deaf);
+    this.#obey(this.#reload, actions.reload).catch(actions.deaf);
   }
 
   /** How many signals to stop have come to this process and the one it was copied from. */

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { Forker } from './forked.js';
 import { errorOf, inject, type Place, places, sample } from './strace.js';
 
-/** What came of one fault. */
+/** What came of one fault; `aborted`: V8, libuv or Node itself cannot do without that call. */
 export interface Fault {
   place: string;
-  result: 'refused' | 'tolerated' | 'in the child' | 'harm';
+  result: 'refused' | 'aborted' | 'tolerated' | 'in the child' | 'harm';
   what: string;
 }
 

@@ -1,7 +1,8 @@
-// npm run faults [-- --most N --only fork|daemon|kill]: makes what can fail fail, and prints what became of it.
+// npm run faults [-- --most N --only fork|daemon|kill|prefork]: makes what can fail fail, and prints what became of it.
 import { parseArgs } from 'node:util';
 import { daemonFaults } from './faults-daemon.js';
 import { type Fault, forkFaults } from './faults-fork.js';
+import { preforkFaults } from './faults-prefork.js';
 
 const { values } = parseArgs({
   options: { most: { type: 'string', default: '40' }, only: { type: 'string', default: '' } },
@@ -11,6 +12,7 @@ const campaigns: Record<string, () => Promise<Fault[]>> = {
   fork: () => forkFaults(most),
   daemon: () => daemonFaults(most, false),
   kill: () => daemonFaults(most, true),
+  prefork: () => preforkFaults(most),
 };
 
 /** One line for each call and result. */

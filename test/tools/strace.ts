@@ -6,32 +6,44 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { status, threadIds } from './proc.js';
 
-function traced(pid: number): boolean {
-  return threadIds(pid).every((tid) => /^[1-9]/.test(status(pid, tid).TracerPid ?? '0'));
-}
+const isTraced = (pid: number, tid: number) => /^[1-9]/.test(status(pid, tid).TracerPid ?? '0');
 
-/** Attaches to all threads of a process; those that it makes, and its children, are followed. */
-export async function attach(pid: number, ...options: string[]): Promise<ChildProcess> {
-  const strace = spawn('strace', ['-f', '-qq', ...options, `-p${pid}`], {
+async function start(options: string[], pid: number, threads: () => number[]) {
+  const strace = spawn('strace', ['-qq', ...options, `-p${pid}`], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let complaint = '';
   strace.stderr?.on('data', (text) => {
     complaint += text;
   });
-  for (let tries = 0; !traced(pid); tries++) {
+  for (let tries = 0; !threads().every((tid) => isTraced(pid, tid)); tries++) {
     assert.ok(tries < 2000 && strace.exitCode === null, `strace did not attach: ${complaint}`);
     await sleep(5);
   }
   return strace;
 }
 
-/** Lets all tracees go on alone. */
+/** Attaches to all threads of a process; those that it makes, and its children, are followed. */
+export function attach(pid: number, ...options: string[]): Promise<ChildProcess> {
+  return start(['-f', ...options], pid, () => threadIds(pid));
+}
+
+/** Attaches to the main thread alone, and follows nobody. */
+export function attachMain(pid: number, ...options: string[]): Promise<ChildProcess> {
+  return start(options, pid, () => [pid]);
+}
+
+/**
+ * Lets all tracees go on alone. strace waits for each to stop, and may wait for ever for one that has
+ * just ended (6.1, a thread that is a zombie before its process is); its own end sets them free too.
+ */
 export async function detach(strace: ChildProcess): Promise<void> {
   if (strace.exitCode !== null || strace.signalCode !== null) return;
   const ended = once(strace, 'exit');
   strace.kill('SIGTERM');
+  const late = setTimeout(() => strace.kill('SIGKILL'), 5000);
   await ended;
+  clearTimeout(late);
 }
 
 /** What every call of the name is to do, from the Nth on of each thread, once. */
@@ -59,16 +71,16 @@ const CANNOT_FAIL =
  */
 const RUNTIMES = /^(futex|brk|mprotect|execve|epoll_p?wait2?|write|nanosleep|clock_nanosleep)$/;
 
-/** The places in a trace by `strace -f -o`, from a first getppid(2) to the last, or to the end. */
+/** The places in a trace by `strace -o`, from a first getppid(2) to the last, or to the end. */
 export function places(trace: string): Place[] {
   const counts = new Map<string, number>();
   const found = new Map<string, Place>();
   const lines = readFileSync(trace, 'utf8').split('\n');
-  const marks = lines.flatMap((line, at) => (/^\d+ +getppid\(/.test(line) ? [at] : []));
+  const marks = lines.flatMap((line, at) => (/^(\d+ +)?getppid\(/.test(line) ? [at] : []));
   const [first = 0, last = lines.length] = [marks[0], marks.length > 1 ? marks.at(-1) : undefined];
   for (const [at, line] of lines.entries()) {
-    const [, thread, call = ''] = /^(\d+) +(\w+)\(/.exec(line) ?? [];
-    if (thread === undefined || CANNOT_FAIL.test(call) || RUNTIMES.test(call)) continue;
+    const [, thread = '', call = ''] = /^(?:(\d+) +)?(\w+)\(/.exec(line) ?? [];
+    if (call === '' || CANNOT_FAIL.test(call) || RUNTIMES.test(call)) continue;
     const when = (counts.get(`${thread} ${call}`) ?? 0) + 1;
     counts.set(`${thread} ${call}`, when);
     if (at > first && at < last) found.set(`${call} ${when}`, { call, when });

@@ -1,0 +1,46 @@
+// System calls of prefork()'s master and workers that fail, and each of them killed in the middle of its
+// start, reload and end: what is missing comes back, or all of it ends. `npm run faults` tries every call.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type PhaseName, preforkFault } from './tools/faults-prefork.js';
+import { needsStrace } from './tools/needs.js';
+
+const fails: [phase: PhaseName, call: string, when: number, result: string, words: RegExp][] = [
+  // The second one is prefork()'s own: the file that bind(2) made must go.
+  ['starting master', 'listen', 2, 'refused', /ENOMEM: .*listen/],
+  ['starting master', 'getsockname', 1, 'refused', /ENOMEM: .*getsockname/],
+  ['starting master', 'epoll_ctl', 1, 'refused', /ENOSPC: .*poll/],
+  ['starting master', 'clone', 1, 'tolerated', /EAGAIN: .*clone/],
+  // The wait for a worker is made again; in the other workers, which copy it, it is over.
+  ['starting master', 'wait4', 1, 'tolerated', /^without effect$/],
+  ['reloading master', 'kill', 1, 'tolerated', /^without effect$/],
+  ['ending master', 'kill', 1, 'tolerated', /^ended$/],
+  ['ending master', 'unlink', 1, 'tolerated', /^ended, unlink told$/],
+  ['starting worker', 'sendto', 1, 'tolerated', /^1$/],
+  ['starting worker of a reload', 'ioctl', 1, 'tolerated', /^1/],
+];
+
+for (const [phase, call, when, result, words] of fails) {
+  test(`${call} fails in the ${phase}`, needsStrace, async () => {
+    const fault = await preforkFault(phase, { call, when }, false);
+    assert.equal(fault.result, result, fault.what);
+    assert.match(fault.what, words);
+  });
+}
+
+const kills: [phase: PhaseName, call: string, words: RegExp][] = [
+  ['starting master', 'clone', /^killed$/],
+  ['reloading master', 'pidfd_open', /^killed$/],
+  ['ending master', 'kill', /^killed$/],
+  ['starting worker', 'listen', /^SIGKILL$/],
+  ['serving worker', 'accept4', /^SIGKILL$/],
+  ['starting worker of a reload', 'sendto', /SIGKILL.*ended before it was ready/],
+];
+
+for (const [phase, call, words] of kills) {
+  test(`SIGKILL at ${call} in the ${phase}`, needsStrace, async () => {
+    const { result, what } = await preforkFault(phase, { call, when: 1 }, true);
+    assert.notEqual(result, 'harm', what);
+    assert.match(what, words);
+  });
+}

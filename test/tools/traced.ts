@@ -1,0 +1,71 @@
+// A program of test/fixtures under a tracer, with all the processes that come of it.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { marked } from './marked.js';
+import { stat } from './proc.js';
+import { fixture } from './run.js';
+
+export async function until<T>(what: string, probe: () => T, milliseconds = 30_000) {
+  for (const end = performance.now() + milliseconds; performance.now() < end; ) {
+    const result = probe();
+    if (result) return result as NonNullable<T>;
+    await sleep(5);
+  }
+  throw new Error(`never came true: ${what}`);
+}
+
+/** Starts `PROGRAM DIRECTORY ARGS...`, which may stop itself where a tracer shall begin. */
+export class Traced {
+  readonly directory = mkdtempSync(join(tmpdir(), 'daemonkit-'));
+  readonly first: ChildProcess;
+  /** When the first process has ended, and whoever has its output. */
+  readonly closed: Promise<unknown>;
+  stderr = '';
+  readonly #mark = `DAEMONKIT_TEST=${randomUUID()}`;
+
+  constructor(program: string, args: string[], stdout: 'ignore' | 'pipe' = 'ignore') {
+    const [name = '', value] = this.#mark.split('=');
+    const { NODE_TEST_CONTEXT: _, NODE_EXTRA_CA_CERTS: __, ...env } = process.env;
+    this.first = spawn(process.execPath, [fixture(program), this.directory, ...args], {
+      stdio: ['ignore', stdout, 'pipe'],
+      env: { ...env, [name]: value },
+      // A group of its own, in which a stopped child of it is no orphan that gets a SIGHUP.
+      detached: true,
+    });
+    this.first.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.stderr += text;
+    });
+    this.closed = new Promise((resolve) => this.first.on('close', resolve));
+  }
+
+  /** All there are but zombies. */
+  processes(): number[] {
+    return marked(this.#mark);
+  }
+
+  /** Waits for the one that has stopped itself. */
+  halted(): Promise<number> {
+    const stopped = () => this.processes().find((pid) => /^[Tt]/.test(stat(pid)[0] ?? ''));
+    return until('somebody has stopped itself', stopped);
+  }
+
+  /** Whether all end by themselves; those that are about to do it soon. */
+  async allEnded(): Promise<boolean> {
+    for (let tries = 0; tries < 300; tries++) {
+      if (this.processes().length === 0) return true;
+      await sleep(20);
+    }
+    return false;
+  }
+
+  async end(): Promise<void> {
+    for (const pid of this.processes()) process.kill(pid, 'SIGKILL');
+    await this.closed;
+    await until('nothing is left', () => this.processes().length === 0);
+    rmSync(this.directory, { recursive: true });
+  }
+}
