@@ -88,7 +88,9 @@ Failure InstallHandler() {
   action.flags = SA_SIGINFO | SA_RESTART | kRestorerFlag;
   action.restorer = kRestorer;
   action.mask = ~uint64_t{0};
-  long r = Sys(SYS_rt_sigaction, kParkingSignal, &action, &rendezvous.previous, sizeof(uint64_t));
+  // Known before ours is there: libc's signal may come at once, and must be passed on.
+  long r = Sys(SYS_rt_sigaction, kParkingSignal, nullptr, &rendezvous.previous, sizeof(uint64_t));
+  if (r == 0) r = Sys(SYS_rt_sigaction, kParkingSignal, &action, nullptr, sizeof(uint64_t));
   rendezvous.installed = r == 0;
   return Check(r, "rt_sigaction");
 }
