@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { until } from './tools/daemons.js';
+import { cleanEnvironment } from './tools/environment.js';
 import { daemonFault, type Role } from './tools/faults-daemon.js';
 import { marked } from './tools/marked.js';
 import { needsRoot, needsRootAndStrace } from './tools/needs.js';
@@ -58,12 +59,11 @@ function onFullDisk(directory: string, taken: number, mark: string) {
   const script = `mount -t tmpfs -o size=8k none "$1" && head -c ${taken} /dev/zero > "$1/taken" &&
     { "$2" "$3" "$1"; code=$?; ls "$1"; exit $code; }`;
   const args = ['--mount', 'sh', '-c', script, 'sh', directory, process.execPath];
-  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   return spawnSync('unshare', [...args, fixture('full.js')], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: 60_000,
-    env: { ...env, DAEMONKIT_TEST: mark },
+    env: cleanEnvironment({ DAEMONKIT_TEST: mark }),
   });
 }
 

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
+import { cleanEnvironment } from './tools/environment.js';
 import { fixture } from './tools/run.js';
 import { scratch } from './tools/scratch.js';
 
@@ -10,12 +11,17 @@ const runs = Number(process.env.FUZZ_RUNS ?? 100);
 const seed = Number(process.env.FUZZ_SEED ?? 20261123);
 
 test(`${runs} calls of each function with arbitrary arguments, seed ${seed}`, (t) => {
-  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const { status, signal, stdout, stderr } = spawnSync(
     process.execPath,
     [fixture('fuzz.js'), `${runs}`, `${seed}`],
     // A directory of its own, should a file be made.
-    { cwd: scratch(t), encoding: 'utf8', env, timeout: 60_000 + 200 * runs, maxBuffer: 2 ** 26 },
+    {
+      cwd: scratch(t),
+      encoding: 'utf8',
+      env: cleanEnvironment(),
+      timeout: 60_000 + 200 * runs,
+      maxBuffer: 2 ** 26,
+    },
   );
   assert.deepEqual([status, signal, stderr], [0, null, '']);
   t.diagnostic(stdout.trim());

@@ -6,6 +6,7 @@ import { existsSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { until } from './tools/daemons.js';
+import { cleanEnvironment } from './tools/environment.js';
 import { stat } from './tools/proc.js';
 import { fixture } from './tools/run.js';
 import { scratch } from './tools/scratch.js';
@@ -17,8 +18,7 @@ for (const how of ['redirect', 'daemon', 'chroot']) {
     const directory = scratch(t);
     const log = join(directory, 'log');
     const pidFile = join(directory, 'pid');
-    const env = { ...process.env };
-    for (const name of ['NODE_TEST_CONTEXT', 'NODE_OPTIONS', 'NODE_CHANNEL_FD']) delete env[name];
+    const env = cleanEnvironment();
     const stdio = ['ignore', 'ignore', 'inherit'] as const;
     const args = [fixture('rotate.js'), how, directory];
     const starter = spawn(process.execPath, args, { env, stdio: [...stdio] });

@@ -1,14 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { getpgid, getsid } from 'daemonkit';
+import { stat } from './tools/proc.js';
 
-/** Fields 5 and 6 of /proc/PID/stat: process group and session, as the kernel tells them. */
-function groupAndSession(pid: number): [number, number] {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return [Number(fields[2]), Number(fields[3])];
-}
+/** Process group and session, as the kernel tells them. */
+const groupAndSession = (pid: number) => stat(pid).slice(2, 4).map(Number);
 
 test('getpgid and getsid agree with /proc', () => {
   assert.deepEqual([getpgid(), getsid()], groupAndSession(process.pid));

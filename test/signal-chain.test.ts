@@ -11,7 +11,8 @@ import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/prom
 import { fileURLToPath } from 'node:url';
 import { SignalFlag } from 'daemonkit';
 import { runScript } from './helpers/script.js';
-import { disposition, residentSize, subject } from './helpers/subject.js';
+import { disposition, subject } from './helpers/subject.js';
+import { residentKiB } from './tools/proc.js';
 
 const ALRM = 14;
 const folder = mkdtempSync(join(tmpdir(), 'daemonkit-signal-'));
@@ -183,12 +184,12 @@ test('a million signals with a blocked event loop: no flag lost, no memory, no s
     }, 10);`);
   assert.equal(await stormed.line(), 'ready');
   await sleep(300);
-  const before = residentSize(stormed.pid);
+  const before = residentKiB(stormed.pid);
   send(`for i in range(1000000): os.kill(${stormed.pid}, 14)`);
   // These queue, so each is a delivery: more than the pipe and the queue hold.
   send(`for i in range(10000):
   while libc.sigqueue(${stormed.pid}, 35, ctypes.c_void_p(0)) != 0: os.sched_yield()`);
-  const grown = residentSize(stormed.pid) - before;
+  const grown = residentKiB(stormed.pid) - before;
   assert.ok(grown < 2048, `${grown} KiB more`);
   process.kill(stormed.pid, 'SIGHUP');
   process.kill(stormed.pid, 'SIGTERM');

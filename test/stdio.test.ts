@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { runScript } from './helpers/script.js';
+import { cleanEnvironment } from './tools/environment.js';
 import { fixture } from './tools/run.js';
 import { scratch } from './tools/scratch.js';
 
@@ -19,8 +20,7 @@ const IDLE = 60_000;
 async function play(kind: string, states: string, directory: string) {
   mkdirSync(directory);
   const program = [process.execPath, fixture('stdio.js'), states, directory];
-  const env = { ...process.env };
-  for (const name of ['NODE_TEST_CONTEXT', 'NODE_OPTIONS', 'NODE_CHANNEL_FD']) delete env[name];
+  const env = cleanEnvironment();
   const args = [STREAMS, kind, directory, ...program];
   const { stdout } = await promisify(execFile)('python3', args, { env, maxBuffer: 2 ** 24 });
   const text = (name: string) => {

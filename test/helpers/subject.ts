@@ -1,8 +1,8 @@
 // A Node process of its own that a test talks to from outside: by signals, and by what it prints.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { status } from '../tools/proc.js';
 import { entry } from './script.js';
 
 const prelude = `import { SignalFlag } from ${JSON.stringify(entry)};
@@ -55,15 +55,7 @@ export function subject(source: string): Subject {
 
 /** What the kernel says of a signal's disposition in a process. */
 export function disposition(number: number, pid = process.pid): 'caught' | 'ignored' | 'default' {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const has = (mask: string) => {
-    const bits = BigInt(`0x${new RegExp(`${mask}:\\s*(\\w+)`).exec(status)?.[1]}`);
-    return (bits >> BigInt(number - 1)) % 2n === 1n;
-  };
-  return has('SigCgt') ? 'caught' : has('SigIgn') ? 'ignored' : 'default';
-}
-
-/** A process's resident set in KiB. */
-export function residentSize(pid: number): number {
-  return Number(/VmRSS:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  const { SigCgt, SigIgn } = status(pid);
+  const has = (mask?: string) => (BigInt(`0x${mask}`) >> BigInt(number - 1)) % 2n === 1n;
+  return has(SigCgt) ? 'caught' : has(SigIgn) ? 'ignored' : 'default';
 }

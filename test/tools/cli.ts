@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { entry } from '../helpers/script.js';
 import type { Nest } from './daemons.js';
+import { collect } from './output.js';
 
 const PROGRAM = fileURLToPath(new URL('../../lib/cli.js', import.meta.url));
 
@@ -31,12 +32,7 @@ export async function daemonkit(nest: Nest, args: readonly string[], options: Cl
     env: nest.env(options.env),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const output = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const) {
-    child[name].setEncoding('utf8').on('data', (text: string) => {
-      output[name] += text;
-    });
-  }
+  const output = collect(child);
   return new Promise<Ran>((resolve, reject) => {
     child.on('error', reject).on('close', (code) => resolve({ code, ...output }));
   });

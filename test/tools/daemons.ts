@@ -8,7 +8,9 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { DaemonOptions } from 'daemonkit';
+import { cleanEnvironment } from './environment.js';
 import { marked } from './marked.js';
+import { collect } from './output.js';
 import { hasEnded } from './proc.js';
 import { scratch } from './scratch.js';
 
@@ -41,11 +43,15 @@ export interface LaunchOptions {
   meanwhile?: (launcher: ChildProcess) => unknown;
 }
 
-/** Polls until `probe` returns something true, or fails. */
-export async function until<T>(what: string, probe: () => T): Promise<T> {
-  for (let tries = 0; tries < 4800; tries++) {
+/** Polls until `probe` returns something true, or fails; two minutes are for a crowded machine. */
+export async function until<T>(
+  what: string,
+  probe: () => T,
+  milliseconds = 120_000,
+): Promise<NonNullable<T>> {
+  for (const end = performance.now() + milliseconds; performance.now() < end; ) {
     const result = probe();
-    if (result) return result;
+    if (result) return result as NonNullable<T>;
     await sleep(25);
   }
   assert.fail(`never came true: ${what}`);
@@ -78,11 +84,8 @@ export class Nest {
 
   /** The environment that makes a process one of this test's. */
   env(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-    const env = { ...process.env, ...extra };
-    // The test runner's own variables would make the fixture report to it.
-    for (const name of ['NODE_TEST_CONTEXT', 'NODE_OPTIONS', 'NODE_CHANNEL_FD']) delete env[name];
     const [name = '', mark] = this.#mark.split('=');
-    return { ...env, [name]: mark };
+    return cleanEnvironment({ ...extra, [name]: mark });
   }
 
   /** Runs a launcher to its end. */
@@ -98,12 +101,7 @@ export class Nest {
     const [file = '', ...args] = [...under, ...command];
     const start = performance.now();
     const child = spawn(file, args, { stdio, cwd, env: this.env(env) });
-    const output = { stdout: '', stderr: '' };
-    for (const name of ['stdout', 'stderr'] as const) {
-      child[name]?.setEncoding('utf8').on('data', (text: string) => {
-        output[name] += text;
-      });
-    }
+    const output = collect(child);
     // 'close' comes when the pipes have ended too: a daemon that keeps one open fails the test.
     const ended = new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
       child.on('error', reject).on('close', (code, signal) => resolve([code, signal]));

@@ -6,9 +6,10 @@ import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from './daemons.js';
 import type { Fault } from './faults-fork.js';
 import { attach, detach, errorOf, inject, type Place, places, sample } from './strace.js';
-import { Traced, until } from './traced.js';
+import { Traced } from './traced.js';
 
 export type Role = 'launcher' | 'middle' | 'daemon';
 

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Halt } from '../fixtures/master.js';
+import { until } from './daemons.js';
 import type { Fault } from './faults-fork.js';
 import { childrenOf, descriptors } from './proc.js';
 import {
@@ -21,7 +22,7 @@ import {
   places,
   sample,
 } from './strace.js';
-import { Traced, until } from './traced.js';
+import { Traced } from './traced.js';
 
 interface Said {
   event: string;

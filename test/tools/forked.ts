@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Round } from '../fixtures/injected.js';
+import { cleanEnvironment } from './environment.js';
 import { fixture } from './run.js';
 import { attach, detach } from './strace.js';
 
@@ -14,7 +15,7 @@ export class Forker {
   constructor(node = process.execPath) {
     this.#child = spawn(node, [fixture('injected.js')], {
       stdio: ['pipe', 'pipe', 'inherit'],
-      env: { ...process.env, NODE_EXTRA_CA_CERTS: '', NODE_TEST_CONTEXT: '' },
+      env: cleanEnvironment(),
     });
     this.#lines = createInterface(this.#child.stdout as NodeJS.ReadableStream)[
       Symbol.asyncIterator

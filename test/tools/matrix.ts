@@ -5,6 +5,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { cleanEnvironment } from './environment.js';
 import { type NodeLine, nodeLines, supportedLines } from './nodes.js';
 
 interface Row {
@@ -28,8 +29,7 @@ function testFiles(): string[] {
 function runLine({ line, version, path }: NodeLine): Row {
   console.log(`\n# Node ${version}`);
   const start = performance.now();
-  // Certificates would be read on a thread of their own meanwhile: the business of one test.
-  const { NODE_TEST_CONTEXT: _, NODE_EXTRA_CA_CERTS: __, ...env } = process.env;
+  const env = cleanEnvironment();
   const { stdout, status } = spawnSync(
     path,
     ['--test', '--test-concurrency=1', '--test-reporter=tap', ...testFiles()],

@@ -9,6 +9,7 @@ import type { TestContext } from 'node:test';
 import type { WorkerExit } from 'daemonkit';
 import type { Setup } from '../fixtures/prefork.js';
 import { until } from './daemons.js';
+import { cleanEnvironment } from './environment.js';
 import { processGroup, stat } from './proc.js';
 import { fixture } from './run.js';
 
@@ -43,12 +44,10 @@ export class Preforked {
   stderr = '';
 
   constructor(t: TestContext, setup: Setup) {
-    const env = { ...process.env };
-    for (const name of ['NODE_TEST_CONTEXT', 'NODE_OPTIONS', 'NODE_CHANNEL_FD']) delete env[name];
     const child: ChildProcess = spawn(
       process.execPath,
       [fixture('prefork.js'), JSON.stringify(setup)],
-      { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env },
+      { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: cleanEnvironment() },
     );
     this.pid = child.pid as number;
     this.ended = once(child, 'exit') as typeof this.ended;

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { cleanEnvironment } from './environment.js';
+import { collect } from './output.js';
 import { processGroup, stat } from './proc.js';
 
 export interface RunOptions {
@@ -29,28 +31,6 @@ export interface Outcome {
 
 export function fixture(name: string): string {
   return fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
-}
-
-/**
- * The test runner's own variables would make a fixture report to it; extra certificates have a
- * thread of their own load them, which is the business of one test.
- */
-function cleanEnvironment(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-  const env = { ...process.env };
-  for (const name of ['TEST_CONTEXT', 'OPTIONS', 'CHANNEL_FD', 'EXTRA_CA_CERTS']) {
-    delete env[`NODE_${name}`];
-  }
-  return { ...env, ...extra };
-}
-
-function collect(child: ChildProcess): () => { stdout: string; stderr: string } {
-  const chunks = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const) {
-    child[name]?.setEncoding('utf8').on('data', (text: string) => {
-      chunks[name] += text;
-    });
-  }
-  return () => chunks;
 }
 
 /** Kills what is left of a group; a last process may just be about to end by itself. */
@@ -94,7 +74,7 @@ export async function run(
     const [[code, signal]] = await Promise.all([ended, options.meanwhile?.(child)]);
     const survivors = await sweep(pgid);
     await closed;
-    return { code, signal, ...output(), timedOut, survivors };
+    return { code, signal, ...output, timedOut, survivors };
   } finally {
     clearTimeout(timer);
     if (processGroup(pgid).length > 0) process.kill(-pgid, 'SIGKILL');

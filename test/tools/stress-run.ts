@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { dump } from './dump.js';
+import { cleanEnvironment } from './environment.js';
 import type { NodeLine } from './nodes.js';
 import { processGroup } from './proc.js';
 import { fixture } from './run.js';
@@ -68,12 +69,11 @@ class StressRun {
     const log = openSync(join(folder, 'stderr.txt'), 'a');
     const numbers = [forks, seed, patience].map(String);
     const command = [path, '--expose-gc', fixture('stress-parent.js'), ...numbers];
-    const { NODE_OPTIONS: _, NODE_EXTRA_CA_CERTS: __, ...env } = process.env;
     this.#process = spawn('sh', ['-c', 'ulimit -c unlimited; exec "$@"', 'sh', ...command], {
       cwd: folder,
       detached: true,
       stdio: ['ignore', log, log, 'pipe'],
-      env,
+      env: cleanEnvironment(),
     });
     closeSync(log);
   }

@@ -5,18 +5,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from './daemons.js';
+import { cleanEnvironment } from './environment.js';
 import { marked } from './marked.js';
 import { stat } from './proc.js';
 import { fixture } from './run.js';
-
-export async function until<T>(what: string, probe: () => T, milliseconds = 30_000) {
-  for (const end = performance.now() + milliseconds; performance.now() < end; ) {
-    const result = probe();
-    if (result) return result as NonNullable<T>;
-    await sleep(5);
-  }
-  throw new Error(`never came true: ${what}`);
-}
 
 /** Starts `PROGRAM DIRECTORY ARGS...`, which may stop itself where a tracer shall begin. */
 export class Traced {
@@ -29,10 +22,9 @@ export class Traced {
 
   constructor(program: string, args: string[], stdout: 'ignore' | 'pipe' = 'ignore') {
     const [name = '', value] = this.#mark.split('=');
-    const { NODE_TEST_CONTEXT: _, NODE_EXTRA_CA_CERTS: __, ...env } = process.env;
     this.first = spawn(process.execPath, [fixture(program), this.directory, ...args], {
       stdio: ['ignore', stdout, 'pipe'],
-      env: { ...env, [name]: value },
+      env: cleanEnvironment({ [name]: value }),
       // A group of its own, in which a stopped child of it is no orphan that gets a SIGHUP.
       detached: true,
     });
