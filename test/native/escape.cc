@@ -52,6 +52,8 @@ void TryChroot(Results& results) {
   if (SeesOutside("../../../../../../../../")) results.push_back("outside by chroot");
 }
 
+}  // namespace
+
 napi_value Escape(napi_env env, napi_callback_info info) {
   size_t count = 1;
   napi_value argument;
@@ -79,12 +81,4 @@ napi_value Escape(napi_env env, napi_callback_info info) {
     napi_set_element(env, array, i, text);
   }
   return array;
-}
-
-}  // namespace
-
-void AddEscape(napi_env env, napi_value exports) {
-  napi_value value;
-  napi_create_function(env, "escape", NAPI_AUTO_LENGTH, Escape, nullptr, &value);
-  napi_set_named_property(env, exports, "escape", value);
 }

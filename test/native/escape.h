@@ -5,4 +5,4 @@
 
 #include <node_api.h>
 
-void AddEscape(napi_env env, napi_value exports);
+napi_value Escape(napi_env env, napi_callback_info info);

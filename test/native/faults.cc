@@ -1,4 +1,4 @@
-// Threads that fork() must cope with or refuse, for the tests only; not part of the package.
+// The tests' addon: every function by its name. And threads that fork() must cope with or refuse.
 #include <node_api.h>
 #include <pthread.h>
 #include <sys/syscall.h>
@@ -7,7 +7,6 @@
 #include <atomic>
 #include <csignal>
 #include <cstdint>
-#include <cstring>
 #include <ctime>
 
 #include "escape.h"
@@ -81,20 +80,47 @@ napi_value Turns(napi_env env, napi_callback_info) {
   return Number(env, turns);
 }
 
-void Add(napi_env env, napi_value exports, const char* name, napi_callback function) {
-  napi_value value;
-  napi_create_function(env, name, strlen(name), function, nullptr, &value);
-  napi_set_named_property(env, exports, name, value);
+template <int64_t (*F)(const int64_t*)>
+napi_value Call(napi_env env, napi_callback_info info) {
+  size_t count = 3;
+  napi_value arguments[3];
+  int64_t values[3] = {};
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  for (size_t i = 0; i < count && i < 3; ++i) napi_get_value_int64(env, arguments[i], &values[i]);
+  return Number(env, F(values));
 }
+
+const struct {
+  const char* name;
+  napi_callback function;
+} kFunctions[] = {
+    {"start", Start},
+    {"stop", Stop},
+    {"turns", Turns},
+    {"refuse", Refuse},
+    {"escape", Escape},
+    {"eventfd", Call<objects::Eventfd>},
+    {"timerfd", Call<objects::Timerfd>},
+    {"itimer", Call<objects::Itimer>},
+    {"signalfd", Call<objects::Signalfd>},
+    {"pipe", Call<objects::Pipe>},
+    {"dupCloexec", Call<objects::DupCloexec>},
+    {"epoll", Call<objects::Epoll>},
+    {"epollAdd", Call<objects::EpollAdd>},
+    {"epollWait", Call<objects::EpollWait>},
+    {"ringOpen", Call<objects::RingOpen>},
+    {"ringPush", Call<objects::RingPush>},
+    {"ringEnter", Call<objects::RingEnter>},
+    {"ringTake", Call<objects::RingTake>},
+};
 
 }  // namespace
 
 NAPI_MODULE_INIT() {
-  Add(env, exports, "start", Start);
-  Add(env, exports, "stop", Stop);
-  Add(env, exports, "turns", Turns);
-  AddObjects(env, exports);
-  AddRefuse(env, exports);
-  AddEscape(env, exports);
+  for (const auto& [name, function] : kFunctions) {
+    napi_value value;
+    napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);
+    napi_set_named_property(env, exports, name, value);
+  }
   return exports;
 }

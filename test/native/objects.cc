@@ -1,5 +1,5 @@
 // Kernel objects that Node has no call for, so that the tests can see what becomes of them in a
-// child of fork(). Every function takes integers and returns an integer, or -errno.
+// child of fork().
 #include "objects.h"
 
 #include <fcntl.h>
@@ -19,9 +19,28 @@
 #include <cstdint>
 #include <cstring>
 
+namespace objects {
+
 namespace {
 
-int64_t Result(int64_t value) { return value == -1 ? -errno : value; }
+int64_t Result(int64_t value) {
+  return value == -1 ? -errno : value;
+}
+
+// One ring as libuv makes it: 256 entries, two mappings, an identity table.
+struct Ring {
+  int fd = -1;
+  io_uring_params params{};
+  char* memory = nullptr;
+  io_uring_sqe* entries = nullptr;
+
+  std::atomic<uint32_t>& Word(uint32_t offset) {
+    return *reinterpret_cast<std::atomic<uint32_t>*>(memory + offset);
+  }
+};
+Ring ring;
+
+}  // namespace
 
 int64_t Eventfd(const int64_t* a) {
   return Result(eventfd(static_cast<unsigned>(a[0]),
@@ -63,14 +82,15 @@ int64_t DupCloexec(const int64_t* a) {
   return Result(fcntl(static_cast<int>(a[0]), F_DUPFD_CLOEXEC, 0));
 }
 
-int64_t Epoll(const int64_t* a) { return Result(epoll_create1(static_cast<int>(a[0]))); }
+int64_t Epoll(const int64_t* a) {
+  return Result(epoll_create1(static_cast<int>(a[0])));
+}
 
 int64_t EpollAdd(const int64_t* a) {
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = static_cast<uint64_t>(a[2]);
-  return Result(
-      epoll_ctl(static_cast<int>(a[0]), EPOLL_CTL_ADD, static_cast<int>(a[1]), &event));
+  return Result(epoll_ctl(static_cast<int>(a[0]), EPOLL_CTL_ADD, static_cast<int>(a[1]), &event));
 }
 
 // The data of one ready event, or -EAGAIN.
@@ -80,19 +100,6 @@ int64_t EpollWait(const int64_t* a) {
   if (n == 0) return -EAGAIN;
   return n < 0 ? -errno : static_cast<int64_t>(event.data.u64);
 }
-
-// One ring as libuv makes it: 256 entries, two mappings, an identity table.
-struct Ring {
-  int fd = -1;
-  io_uring_params params{};
-  char* memory = nullptr;
-  io_uring_sqe* entries = nullptr;
-
-  std::atomic<uint32_t>& Word(uint32_t offset) {
-    return *reinterpret_cast<std::atomic<uint32_t>*>(memory + offset);
-  }
-};
-Ring ring;
 
 int64_t RingOpen(const int64_t* a) {
   const auto size = static_cast<unsigned>(a[0]);
@@ -130,8 +137,7 @@ int64_t RingPush(const int64_t* a) {
 int64_t RingEnter(const int64_t*) {
   const uint32_t n =
       ring.Word(ring.params.sq_off.tail).load() - ring.Word(ring.params.sq_off.head).load();
-  return Result(
-      syscall(SYS_io_uring_enter, ring.fd, n, n, IORING_ENTER_GETEVENTS, nullptr, 0));
+  return Result(syscall(SYS_io_uring_enter, ring.fd, n, n, IORING_ENTER_GETEVENTS, nullptr, 0));
 }
 
 // Takes one completion: what its request carried, or -EAGAIN.
@@ -144,34 +150,4 @@ int64_t RingTake(const int64_t*) {
   return static_cast<int64_t>(data);
 }
 
-template <int64_t (*F)(const int64_t*)>
-napi_value Call(napi_env env, napi_callback_info info) {
-  size_t count = 3;
-  napi_value arguments[3];
-  int64_t values[3] = {};
-  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
-  for (size_t i = 0; i < count && i < 3; ++i) napi_get_value_int64(env, arguments[i], &values[i]);
-  napi_value result;
-  napi_create_int64(env, F(values), &result);
-  return result;
-}
-
-}  // namespace
-
-void AddObjects(napi_env env, napi_value exports) {
-  const struct {
-    const char* name;
-    napi_callback function;
-  } functions[] = {
-      {"eventfd", Call<Eventfd>},       {"timerfd", Call<Timerfd>},   {"itimer", Call<Itimer>},     {"signalfd", Call<Signalfd>},
-      {"pipe", Call<Pipe>},             {"dupCloexec", Call<DupCloexec>},
-      {"epoll", Call<Epoll>},           {"epollAdd", Call<EpollAdd>}, {"epollWait", Call<EpollWait>},
-      {"ringOpen", Call<RingOpen>},     {"ringPush", Call<RingPush>}, {"ringEnter", Call<RingEnter>},
-      {"ringTake", Call<RingTake>},
-  };
-  for (const auto& f : functions) {
-    napi_value value;
-    napi_create_function(env, f.name, strlen(f.name), f.function, nullptr, &value);
-    napi_set_named_property(env, exports, f.name, value);
-  }
-}
+}  // namespace objects

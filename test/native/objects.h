@@ -1,5 +1,23 @@
+// Kernel objects, and what becomes of them: each takes up to three integers, and gives one or
+// -errno.
 #pragma once
 
-#include <node_api.h>
+#include <cstdint>
 
-void AddObjects(napi_env env, napi_value exports);
+namespace objects {
+
+int64_t Eventfd(const int64_t* arguments);
+int64_t Timerfd(const int64_t* arguments);
+int64_t Itimer(const int64_t* arguments);
+int64_t Signalfd(const int64_t* arguments);
+int64_t Pipe(const int64_t* arguments);
+int64_t DupCloexec(const int64_t* arguments);
+int64_t Epoll(const int64_t* arguments);
+int64_t EpollAdd(const int64_t* arguments);
+int64_t EpollWait(const int64_t* arguments);
+int64_t RingOpen(const int64_t* arguments);
+int64_t RingPush(const int64_t* arguments);
+int64_t RingEnter(const int64_t* arguments);
+int64_t RingTake(const int64_t* arguments);
+
+}  // namespace objects

@@ -44,6 +44,8 @@ int Install(unsigned call, unsigned error) {
   return r == 0 ? 0 : errno;
 }
 
+}  // namespace
+
 // refuse(call: string, errno: number): 0, or the errno of seccomp(2).
 napi_value Refuse(napi_env env, napi_callback_info info) {
   size_t count = 2;
@@ -58,12 +60,4 @@ napi_value Refuse(napi_env env, napi_callback_info info) {
   int done = call == kCalls.end() ? ENOSYS : Install(static_cast<unsigned>(call->second), error);
   napi_create_int32(env, done, &result);
   return result;
-}
-
-}  // namespace
-
-void AddRefuse(napi_env env, napi_value exports) {
-  napi_value value;
-  napi_create_function(env, "refuse", NAPI_AUTO_LENGTH, Refuse, nullptr, &value);
-  napi_set_named_property(env, exports, "refuse", value);
 }

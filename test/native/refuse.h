@@ -5,4 +5,4 @@
 
 #include <node_api.h>
 
-void AddRefuse(napi_env env, napi_value exports);
+napi_value Refuse(napi_env env, napi_callback_info info);
