@@ -41,6 +41,7 @@
             "fork/procfs.cc",
             "fork/rendezvous.cc",
             "fork/ring.cc",
+            "fork/ring_setup.cc",
             "fork/scheduling.cc",
             "fork/threads.cc",
             "fork/twins.cc"

@@ -13,6 +13,7 @@
 #include "fork/mappings.h"
 #include "fork/park.h"
 #include "fork/procfs.h"
+#include "fork/ring_setup.h"
 #include "fork/threads.h"
 
 namespace livefork {

@@ -21,10 +21,6 @@ struct Ring {
   const void* copy;  // of the submission entries, if any is pending
 };
 
-// Finds out, once per process, how this kernel lets a ring be put at chosen addresses. Makes and
-// closes rings of its own, so it runs before the threads are parked.
-void ProbeRings();
-
 // Why the ring behind fd cannot be carried into a child, or nullptr. fdinfo: /proc/self/fdinfo.
 const char* RingObstacle(int fdinfo, int fd);
 
