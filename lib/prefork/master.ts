@@ -1,16 +1,15 @@
 // The master: which workers there are, and which there should be.
-import { closeSync, unlinkSync } from 'node:fs';
 import { atFork } from '../atfork.js';
-import { check, invalidState } from '../errors.js';
+import { deferred } from '../deferred.js';
+import { invalidState } from '../errors.js';
 import { quiesce } from '../fork.js';
-import { openListener } from '../listen.js';
-import { native } from '../native.js';
 import { waitpid } from '../process.js';
 import { Backoff } from './backoff.js';
 import { forkWithLine } from './line.js';
 import { Member } from './member.js';
 import type { PreforkPlan, WorkerExit } from './options.js';
 import { Orders } from './orders.js';
+import { SharedSocket } from './socket.js';
 import { beWorker } from './worker.js';
 
 /** How long a fork waits for the thread pool of the master. Then the workers matter more. */
@@ -24,24 +23,21 @@ const never = () => new Promise<never>(() => {});
  */
 type Phase = 'running' | 'stopping' | 'ended' | 'left';
 
-interface Settle {
-  resolve: () => void;
-  reject: (error: Error) => void;
-}
-
 /** What {@link prefork} returns, in the master. In copies of it, its promises never settle. */
 export class PreforkMaster implements AsyncDisposable {
+  readonly #started = deferred<void>();
+  readonly #over = deferred<void>();
   /** Resolves when all workers are ready for the first time; rejected if the master stops before. */
-  readonly ready: Promise<void>;
+  readonly ready: Promise<void> = this.#started.promise;
   /**
    * Resolves when the master has stopped and no worker is left; rejected if it gave up
    * (`respawn.attempts`).
    */
-  readonly finished: Promise<void>;
+  readonly finished: Promise<void> = this.#over.promise;
   /** The TCP port; 0 without one. */
   readonly port: number;
   readonly #plan: PreforkPlan;
-  readonly #socket: number | undefined;
+  readonly #socket: SharedSocket;
   readonly #backoff: Backoff;
   readonly #orders: Orders;
   readonly #hook: Disposable;
@@ -58,17 +54,13 @@ export class PreforkMaster implements AsyncDisposable {
   #reload: Promise<void> | undefined;
   #nextReload: Promise<void> | undefined;
   #stop: Promise<void> | undefined;
-  #started!: Settle;
-  #over!: Settle;
 
   /** @internal */
   constructor(plan: PreforkPlan) {
     this.#plan = plan;
-    const { listen } = plan;
-    this.#socket = typeof listen === 'object' ? openListener(listen) : listen;
+    this.#socket = new SharedSocket(plan.listen);
+    this.port = this.#socket.port;
     try {
-      this.port =
-        this.#socket === undefined ? 0 : check(native.localPort(this.#socket), 'getsockname');
       this.#orders = new Orders(plan, {
         stop: () => void this.stop(),
         reload: () => {
@@ -80,18 +72,12 @@ export class PreforkMaster implements AsyncDisposable {
         },
       });
     } catch (error) {
-      this.#closeSocket();
+      this.#socket.close(plan.onError);
       throw error;
     }
     this.#hook = atFork({ child: () => this.#forking || this.#leave() });
     this.#backoff = new Backoff(plan.respawn);
     this.#seats = new Array(plan.workers).fill(undefined);
-    this.ready = new Promise((resolve, reject) => {
-      this.#started = { resolve, reject };
-    });
-    this.finished = new Promise((resolve, reject) => {
-      this.#over = { resolve, reject };
-    });
     // Who does not ask for it need not hear that it failed; `finished` tells.
     this.ready.catch(() => {});
     if (plan.title !== undefined) process.title = `${plan.title}: master`;
@@ -192,7 +178,7 @@ export class PreforkMaster implements AsyncDisposable {
       this.#forking = false;
     }
     if (child.pid !== 0) return this.#enlist(id, child);
-    const [plan, socket, generation] = [this.#plan, this.#socket, this.#generation];
+    const [plan, socket, generation] = [this.#plan, this.#socket.fd, this.#generation];
     const stopRequested = () => this.#orders.stops !== stops;
     const leaveMaster = () => this.#leave();
     void beWorker({ id, generation, plan, socket, line: child.line, leaveMaster, stopRequested });
@@ -278,7 +264,7 @@ export class PreforkMaster implements AsyncDisposable {
   async #end(error?: Error): Promise<void> {
     this.#phase = 'stopping';
     this.#backoff.wake();
-    this.#closeSocket();
+    this.#socket.close(this.#plan.onError);
     this.#started.reject(error ?? invalidState('the master was stopped'));
     // Whoever is forking has seen the phase before its fork, or has enlisted the worker by now.
     await Promise.all([...this.#members].map((member) => member.retire()));
@@ -289,20 +275,6 @@ export class PreforkMaster implements AsyncDisposable {
     this.#backoff.clear();
     if (error === undefined) this.#over.resolve();
     else this.#over.reject(error);
-  }
-
-  /** At once: what still waits in its queue is refused, not left waiting for workers that go. */
-  #closeSocket(): void {
-    const { listen } = this.#plan;
-    if (typeof listen !== 'object') return;
-    try {
-      if ('path' in listen) unlinkSync(listen.path);
-    } catch (error) {
-      // A directory that has become read-only is no reason not to end.
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#plan.onError(error as Error);
-    } finally {
-      closeSync(this.#socket as number);
-    }
   }
 
   /** In a copy of the master. */

@@ -1,5 +1,6 @@
 // The master's view of one worker.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { deferred } from '../deferred.js';
 import type { Watch } from '../native.js';
 import { type WaitResult, waitpidAsync } from '../process.js';
 import { watchLine } from './line.js';
@@ -10,16 +11,16 @@ const KILL_AFTER_MS = 500;
 
 /** A worker process, from its fork until it is reaped. */
 export class Member {
+  readonly #isReady = deferred<boolean>();
   readonly id: number;
   readonly pid: number;
   readonly generation: number;
   /** Resolves true when the worker is ready, false when it has ended before. */
-  readonly ready: Promise<boolean>;
+  readonly ready: Promise<boolean> = this.#isReady.promise;
   readonly ended: Promise<WorkerExit>;
   readonly #plan: PreforkPlan;
   readonly #line: Watch;
   readonly #born = performance.now();
-  readonly #tell: (ready: boolean) => void;
   #readyAt: number | undefined;
   #asked = false;
   #alive = true;
@@ -31,11 +32,6 @@ export class Member {
     this.generation = generation;
     this.pid = pid;
     this.#line = watchLine(line, { ready: () => this.#onReady(), end: () => {} }, false);
-    let tell: (ready: boolean) => void = () => {};
-    this.ready = new Promise((resolve) => {
-      tell = resolve;
-    });
-    this.#tell = tell;
     this.#timer = setTimeout(() => this.#kill('SIGKILL'), plan.readyTimeout);
     this.ended = this.#untilEnd();
   }
@@ -88,7 +84,7 @@ export class Member {
     if (this.#readyAt !== undefined) return;
     this.#readyAt = performance.now();
     if (!this.#asked) clearTimeout(this.#timer);
-    this.#tell(true);
+    this.#isReady.resolve(true);
   }
 
   /**
@@ -111,7 +107,7 @@ export class Member {
     const result = await this.#waitFor();
     const lived = performance.now() - this.#born;
     this.forget();
-    this.#tell(false);
+    this.#isReady.resolve(false);
     const { id, pid, generation } = this;
     const { exitCode = null, signal = null, rusage } = result ?? {};
     const ready = this.isReady;
