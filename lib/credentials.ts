@@ -4,7 +4,7 @@ import { isMainThread } from 'node:worker_threads';
 import { check, invalidArgType, systemError, workerUnsupported } from './errors.js';
 import { adoptThreadIdsNow } from './forkstate.js';
 import { native } from './native.js';
-import { integer, path, UINT_MAX } from './validate.js';
+import { elements, integer, path, UINT_MAX } from './validate.js';
 
 /** Whom to become; what is absent stays as it is. */
 export interface Credentials {
@@ -126,8 +126,7 @@ function reachThreads(name: string): void {
  * Source: setgroups(2), 4.3BSD.
  */
 export function setgroups(groups: readonly number[]): void {
-  if (!Array.isArray(groups)) throw invalidArgType('groups', 'an array', groups);
-  const ids = groups.map((group, i) => id(group, `groups[${i}]`));
+  const ids = elements(groups, 'groups', id);
   reachThreads('setgroups');
   check(native.setgroups(ids), 'setgroups');
 }

@@ -46,7 +46,8 @@ export function signalList(
 ): number[] {
   const list: readonly unknown[] = Array.isArray(value) ? value : [value];
   if (list.length < atLeast) throw invalidArgValue(name, value, 'must not be empty');
-  return [...new Set(list.map((signal) => one(signal, name)))];
+  // Holes too, which map() leaves out.
+  return [...new Set(Array.from(list, (signal) => one(signal, name)))];
 }
 
 const FAULT = 'is a fault of the instruction at hand, which a handler that returns would repeat';

@@ -18,9 +18,19 @@ export function fileDescriptor(value: unknown, name = 'fd'): number {
   return integer(value, name, 0);
 }
 
-export function fileDescriptors(value: unknown, name: string): number[] {
+/** An array, each element of which `one` checks. */
+export function elements<T>(
+  value: unknown,
+  name: string,
+  one: (element: unknown, name: string) => T,
+): T[] {
   if (!Array.isArray(value)) throw invalidArgType(name, 'an instance of Array', value);
-  return value.map((fd, at) => fileDescriptor(fd, `${name}[${at}]`));
+  // map() would not look at holes, and the addon would take one for 0.
+  return Array.from(value, (element, at) => one(element, `${name}[${at}]`));
+}
+
+export function fileDescriptors(value: unknown, name: string): number[] {
+  return elements(value, name, fileDescriptor);
 }
 
 export function boolean(value: unknown, name: string): boolean {

@@ -34,7 +34,13 @@ const unknownSignals = [
   ...["'SIGNOPE'", "'TERM'", "''"].map((a) => [a, value]),
 ];
 const runtimes = ["'SIGKILL'", '19', "'SIGSEGV'", "'SIGPROF'", '33'].map((a) => [a, value]);
-const notSignals = [...unknownSignals, ...runtimes, ['0', range], ["['SIGHUP', null]", type]];
+const notSignals = [
+  ...unknownSignals,
+  ...runtimes,
+  ['0', range],
+  ["['SIGHUP', null]", type],
+  ["['SIGHUP', , 1]", type],
+];
 
 /** Signals, users and limits. */
 const privileged: Record<string, string[][]> = {
@@ -77,6 +83,7 @@ const privileged: Record<string, string[][]> = {
     ['{ soft: Infinity, hard: 1n }', range],
   ],
   'setgroups($)': [
+    ['[, 4]', type],
     ...['null', 'undefined', '7', '{}', "'daemon'"].map((a) => [a, type]),
     ...ids.map(([a, error]) => [`[4, ${a}]`, error as string]),
   ],

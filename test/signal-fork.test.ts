@@ -1,8 +1,12 @@
 // A SignalFlag in a process that forks: each process has the flag, and only its own signals.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { disposition, subject } from './helpers/subject.js';
+import { run } from './tools/run.js';
 
 const ALRM = 14;
 
@@ -119,4 +123,45 @@ while time.time() < end:
   assert.deepEqual(new Set(children), new Set(['1 35 true']));
   assert.equal(lines.length - children.length, 1);
   assert.match(lines.find((line) => line.startsWith('parent')) as string, /^parent true 0$/);
+});
+
+/** Sends until a line comes in, and then tells how many real-time signals the target has been sent. */
+const storm = (pid: number) => `import ctypes, os, select, signal, sys, time
+libc, sent = ctypes.CDLL(None), 0
+while not select.select([sys.stdin], [], [], 0)[0]:
+  for i in range(50):
+    sent += libc.sigqueue(${pid}, signal.SIGRTMIN + 2, ctypes.c_void_p(0)) == 0
+    os.kill(${pid}, signal.SIGUSR1)
+    os.killpg(${pid}, signal.SIGURG)
+    os.killpg(${pid}, signal.SIGWINCH)
+  time.sleep(0.001)
+print(sent)`;
+
+test('25 forks in a storm of four signals: none that queues is lost, all of them work', async (t) => {
+  const said = await run('storm.js', [], {
+    timeout: 120_000,
+    meanwhile: async (forker) => {
+      const lines = createInterface(forker.stdout as Readable)[Symbol.asyncIterator]();
+      assert.equal((await lines.next()).value, 'ready');
+      const sender = spawn('python3', ['-c', storm(forker.pid as number)], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      });
+      try {
+        assert.equal((await lines.next()).value, 'enough');
+        sender.stdin.end('enough\n');
+        const [sent] = await once(sender.stdout, 'data');
+        forker.stdin?.end(sent);
+      } finally {
+        sender.kill('SIGKILL');
+      }
+    },
+  });
+  const { stdout, ...rest } = said;
+  const well = { code: 0, signal: null, stderr: '', timedOut: false, survivors: [] };
+  assert.deepEqual(rest, well, stdout);
+  const { sent, came, urgent, heard } = JSON.parse(stdout.split('\n')[2] as string);
+  t.diagnostic(stdout.split('\n')[2] as string);
+  assert.ok(sent > 1000, `${sent} signals are no storm`);
+  assert.equal(came, sent);
+  assert.ok(urgent > 0 && heard.SIGUSR1 > 0 && heard.SIGWINCH > 0, stdout);
 });

@@ -1,7 +1,7 @@
 // The daemon's environment: daemon(7) step 4, "sanitize the environment block".
 import { type Account, account } from '../credentials.js';
 import { invalidArgType, invalidArgValue } from '../errors.js';
-import { options, string } from '../validate.js';
+import { elements, options, string } from '../validate.js';
 
 /**
  * What becomes of the environment variables. Names may end with `*`, which stands for any rest:
@@ -56,8 +56,7 @@ function matches(name: string, patterns: readonly string[]): boolean {
 }
 
 function names(value: unknown, name: string): readonly string[] {
-  if (!Array.isArray(value)) throw invalidArgType(name, 'an instance of Array', value);
-  return value.map((item, at) => variable(item, `${name}[${at}]`));
+  return elements(value, name, variable);
 }
 
 function variable(value: unknown, name: string): string {
