@@ -11,6 +11,6 @@ for (const [scenario, what, flags] of [
     const options = { timeout: 120_000, execArgv: [...flags] };
     const { pieces } = await reports<{ pieces: number }>('busy.js', [scenario], options);
     t.diagnostic(`${pieces} pieces of work for other threads`);
-    assert.ok(pieces > 100, `V8's threads had little to do: ${pieces}`);
+    assert.ok(pieces > 16, `V8's threads had little to do: ${pieces}`);
   });
 }
