@@ -148,7 +148,7 @@ for (const [step, options, words] of thrown) {
 const reported: [scenario: string, words: RegExp, options?: (d: string) => DaemonOptions][] = [
   ['removes', /step chdir: ENOENT: .*chdir .*\/room' \(errno 2\)/, (d) => ({ cwd: `${d}/room` })],
   ['replaces', /step pidfile: ESTALE: the pidfile was removed or replaced, .*\(errno 116\)/],
-  ['throws', /step privileged: the hook does not want to\n\s+at .*daemon\.js/],
+  ['throws', /step privileged: the hook does not want to\n\s+at .*daemon-failing\.js/],
   [
     'removes',
     /step chroot: ENOENT: .*, chroot '.*\/room' \(errno 2\)/,
