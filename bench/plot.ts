@@ -28,7 +28,7 @@ export function forkPlot(result: ForkResult): string {
   const ways = Object.keys(result.rows[0]?.ways ?? {});
   return [
     ...ways.map((way, i) => block(result, way, i)),
-    'set terminal svg size 1000,480 background rgb "white" font "sans,11"',
+    'set terminal svg noenhanced size 1000,480 background rgb "white" font "sans,11"',
     'set output out',
     'set multiplot layout 1,2',
     'set logscale xy',
