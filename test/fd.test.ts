@@ -32,6 +32,19 @@ function said(source: string, options: Parameters<typeof linesOf>[1] = {}): unkn
   return linesOf(tools + source, options);
 }
 
+/**
+ * As `runScript()`, for what takes the runtime's own descriptors: where V8 has a task for a thread
+ * meanwhile, libuv's uv_async_send() writes to an eventfd that is gone, and aborts. That tells nothing
+ * of what was closed.
+ */
+function runBare(source: string): ReturnType<typeof runScript> {
+  let outcome = runScript(tools + source);
+  for (let tries = 0; outcome.signal === 'SIGABRT' && tries < 20; tries++) {
+    outcome = runScript(tools + source);
+  }
+  return outcome;
+}
+
 test('dup: the lowest free number, the same open file, no close-on-exec', () => {
   const [fds, shared, flags, missing] = said(`
     const file = fs.openSync('/etc/passwd');
@@ -137,11 +150,11 @@ for (const [name, method] of Object.entries(methods)) {
   });
 
   test(`closing everything, the runtime's descriptors too, by ${name}`, () => {
-    const lines = said(`${force} const result = range(2, MAX); const left = [0, 1].filter(isOpen);
+    const most = runBare(`${force} const result = range(2, MAX); const left = [0, 1].filter(isOpen);
       say([result, left, fs.readdirSync('/proc/self/fd').length]); _exit(0);`);
     // The three: 0, 1 and the directory that is being read.
-    assert.deepEqual(lines, [[0, [0, 1], 3]]);
-    const silent = runScript(`${tools}${force} _exit(range(0, MAX) === 0 ? 7 : 8);`);
+    assert.deepEqual([most.status, most.stdout, most.stderr], [0, '[0,[0,1],3]\n', '']);
+    const silent = runBare(`${force} _exit(range(0, MAX) === 0 ? 7 : 8);`);
     assert.deepEqual([silent.status, silent.stdout, silent.stderr], [7, '', '']);
   });
 }

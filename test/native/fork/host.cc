@@ -1,6 +1,7 @@
-// fork-host units | ROUNDS: cpp/fork without Node. Forks a process whose threads wait, poll, lock,
-// allocate and compute; every child must see each of them go on, and end in good order; so must the
-// parent. One line of JSON tells what was done; the exit status is 0 if all of it was right.
+// fork-host units | ROUNDS [steady]: cpp/fork without Node. Forks a process whose threads wait,
+// poll, lock, allocate and compute; every child must see each of them go on, and end in good order;
+// so must the parent. With "steady" none of them starts threads. One line of JSON tells what was
+// done; the exit status is 0 if all of it was right.
 #include <dirent.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -125,7 +126,7 @@ int main(int argc, char** argv) {
     printf("{\"live\":false,\"reason\":\"%s\",\"reasons\":%zu}\n", reasons[0], n);
     return 2;
   }
-  Workers& workers = StartWorkers();
+  Workers& workers = StartWorkers(argc > 2 && strcmp(argv[2], "steady") == 0);
   uint64_t longest = 0, total = 0;
   for (int i = 0; i < rounds; ++i) {
     AwaitProgress(workers);

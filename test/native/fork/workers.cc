@@ -39,6 +39,7 @@ struct Workers {
   std::atomic<uint64_t> rounds[kMaxWorkers]{};
   pthread_t threads[kMaxWorkers];
   size_t started = 0;
+  bool steady = false;
 
   Turns turns;
   int epoll, event, pipe_ends[2][2];
@@ -156,11 +157,12 @@ void* Nothing(void* arg) {
 // libc's list of threads, and the ends of threads.
 void Create(Workers& w, size_t index) {
   while (!w.stop && !w.stop_busy) {
+    Rest(w, ++w.rounds[index]);
+    if (w.steady) continue;
     pthread_t thread;
     void* result = nullptr;
     if (pthread_create(&thread, nullptr, Nothing, &w) != 0) continue;
     w.Expect(pthread_join(thread, &result) == 0 && result == &w, "pthread_join()");
-    Rest(w, ++w.rounds[index]);
   }
 }
 
@@ -206,8 +208,9 @@ void Watch(int epoll, int fd) {
 
 }  // namespace
 
-Workers& StartWorkers() {
+Workers& StartWorkers(bool steady) {
   Workers* w = &workers;
+  w->steady = steady;
   w->epoll = epoll_create1(EPOLL_CLOEXEC);
   w->event = eventfd(0, EFD_CLOEXEC);
   w->stream = fopen("/dev/null", "we");

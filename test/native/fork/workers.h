@@ -7,8 +7,9 @@
 
 struct Workers;
 
-// All of them; their descriptors are close-on-exec, so each process gets its own.
-Workers& StartWorkers();
+// All of them; their descriptors are close-on-exec, so each process gets its own. Steady ones start
+// no threads of their own.
+Workers& StartWorkers(bool steady);
 
 constexpr size_t kMaxWorkers = 16;
 struct Progress {
