@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { runScript } from './helpers/script.js';
 import { needsStrace } from './tools/needs.js';
+import { runScript } from './tools/script.js';
 
 const type = 'TypeError ERR_INVALID_ARG_TYPE';
 const range = 'RangeError ERR_OUT_OF_RANGE';

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { entry, runScript, scriptCommand } from './helpers/script.js';
 import { needsRoot, needsRootAndStrace } from './tools/needs.js';
+import { entry, runScript, scriptCommand } from './tools/script.js';
 
 const jail = mkdtempSync(join(tmpdir(), 'daemonkit-chroot-'));
 writeFileSync(join(jail, 'inside'), '');

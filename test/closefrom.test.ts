@@ -2,7 +2,7 @@
 // closeRange() knows. Its descriptors 3, 4, 5... are 100, 101, 102... here: below, Node has its own.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { runScript } from './helpers/script.js';
+import { runScript } from './tools/script.js';
 
 const CHECKS = [
   'open',

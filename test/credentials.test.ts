@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { entry, runScript } from './helpers/script.js';
-import { guard, subject } from './helpers/subject.js';
 import { needsRoot } from './tools/needs.js';
 import { status, threadIds } from './tools/proc.js';
+import { entry, runScript } from './tools/script.js';
+import { guard, subject } from './tools/subject.js';
 
 const NOBODY = 65534;
 const folder = mkdtempSync(join(tmpdir(), 'daemonkit-credentials-'));

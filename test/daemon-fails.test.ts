@@ -5,8 +5,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { becomeDaemon, type DaemonOptions } from 'daemonkit';
-import { linesOf } from './helpers/script.js';
 import { bothWays, Nest, until } from './tools/daemons.js';
+import { linesOf } from './tools/script.js';
 
 test('wrong options are refused before anything happens', () => {
   const type = { name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' };

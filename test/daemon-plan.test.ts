@@ -6,10 +6,10 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSyn
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { becomeDaemon, type DaemonOptions, type PlannedStep } from 'daemonkit';
-import { linesOf } from './helpers/script.js';
 import { needsRoot } from './tools/needs.js';
 import { descriptors } from './tools/proc.js';
 import { scratch } from './tools/scratch.js';
+import { linesOf } from './tools/script.js';
 
 const planOf = (options: Omit<DaemonOptions, 'dryRun'>) =>
   becomeDaemon({ ...options, dryRun: true });

@@ -11,11 +11,11 @@ import {
 } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { entry } from './helpers/script.js';
 import { Burrow } from './tools/burrow.js';
 import { type LaunchOptions, until } from './tools/daemons.js';
 import { needsRoot, needsStrace } from './tools/needs.js';
 import { descriptors } from './tools/proc.js';
+import { entry } from './tools/script.js';
 
 const SAID = 'daemonkit: the daemon did not start: ';
 const NOT_CALLED = 'the script was started again, and had not called becomeDaemon() yet';

@@ -6,9 +6,9 @@ import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { linesOf, scriptCommand } from './helpers/script.js';
 import { descriptors } from './tools/proc.js';
 import { scratch } from './tools/scratch.js';
+import { linesOf, scriptCommand } from './tools/script.js';
 
 const LEAK = fileURLToPath(new URL('../../test/tools/leak.py', import.meta.url));
 const leaking = (...what: string[]) => ['python3', LEAK, ...what, '--'];

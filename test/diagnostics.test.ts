@@ -1,9 +1,9 @@
 // The events of diagnostics_channel, as a subscriber sees them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { linesOf } from './helpers/script.js';
 import { daemonkit, writeApp } from './tools/cli.js';
 import { Nest, until } from './tools/daemons.js';
+import { linesOf } from './tools/script.js';
 
 const DIAGNOSTICS = "const channels = await import('node:diagnostics_channel');";
 

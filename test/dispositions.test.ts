@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { entry, runScript } from './helpers/script.js';
-import { disposition, guard, subject } from './helpers/subject.js';
 import { signals } from './tools/proc.js';
+import { entry, runScript } from './tools/script.js';
+import { disposition, guard, subject } from './tools/subject.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'daemonkit-dispositions-'));
 after(() => rmSync(folder, { recursive: true }));

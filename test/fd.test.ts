@@ -3,8 +3,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { linesOf, runScript } from './helpers/script.js';
 import { needsRootAndStrace, needsStrace } from './tools/needs.js';
+import { linesOf, runScript } from './tools/script.js';
 
 const empty = mkdtempSync(join(tmpdir(), 'daemonkit-fd-'));
 after(() => rmSync(empty, { recursive: true }));

@@ -4,11 +4,11 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type NotifyState, notify, notifyBarrier, startWatchdog, watchdogEnabled } from 'daemonkit';
-import { scriptCommand } from './helpers/script.js';
 import { until } from './tools/daemons.js';
 import { Manager } from './tools/manager.js';
 import { needsRoot, needsSystemd } from './tools/needs.js';
 import { scratch } from './tools/scratch.js';
+import { scriptCommand } from './tools/script.js';
 
 const service = (source: string, ...args: string[]) => [
   ...scriptCommand(`const { notify } = daemonkit; ${source}`),

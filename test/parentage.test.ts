@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { runScript } from './helpers/script.js';
-import { guard, subject } from './helpers/subject.js';
 import { needsRoot } from './tools/needs.js';
 import { stat } from './tools/proc.js';
+import { runScript } from './tools/script.js';
+import { guard, subject } from './tools/subject.js';
 
 const parentOf = (pid: number) => Number(stat(pid)[1]);
 

@@ -6,12 +6,12 @@ import { chmodSync, chownSync, readFileSync, statSync, utimesSync, writeFileSync
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Pidfile, type PidfileReport, pidfileRead, pidfileSignal } from 'daemonkit';
-import { withFamily } from './helpers/children.js';
-import { linesOf } from './helpers/script.js';
+import { withFamily } from './tools/adopted.js';
 import { Nest, until } from './tools/daemons.js';
 import { needsRoot } from './tools/needs.js';
 import { hasEnded, stat } from './tools/proc.js';
 import { scratch } from './tools/scratch.js';
+import { linesOf } from './tools/script.js';
 
 const NOBODY = 65534;
 

@@ -15,10 +15,10 @@ import {
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Pidfile } from 'daemonkit';
-import { linesOf, runScript } from './helpers/script.js';
 import { Nest } from './tools/daemons.js';
 import { needsRoot } from './tools/needs.js';
 import { scratch } from './tools/scratch.js';
+import { linesOf, runScript } from './tools/script.js';
 
 const NOBODY = 65534;
 

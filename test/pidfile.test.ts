@@ -17,8 +17,8 @@ import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Pidfile } from 'daemonkit';
-import { linesOf } from './helpers/script.js';
 import { scratch } from './tools/scratch.js';
+import { linesOf } from './tools/script.js';
 
 interface Contender {
   child: ChildProcess;

@@ -5,10 +5,10 @@ import { mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { gate, killed, noChild, withFamily } from './helpers/children.js';
-import { runScript, scriptCommand } from './helpers/script.js';
-import { guard, subject } from './helpers/subject.js';
+import { gate, killed, noChild, withFamily } from './tools/adopted.js';
 import { needsStrace } from './tools/needs.js';
+import { runScript, scriptCommand } from './tools/script.js';
+import { guard, subject } from './tools/subject.js';
 
 const caught = 'const caught = (f) => { try { return f(); } catch (e) { return failure(e); } };';
 

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { runScript } from './helpers/script.js';
-import { guard, subject } from './helpers/subject.js';
 import { needsRoot } from './tools/needs.js';
+import { runScript } from './tools/script.js';
+import { guard, subject } from './tools/subject.js';
 
 const TITLES: Record<string, string> = {
   AS: 'Max address space',

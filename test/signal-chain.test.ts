@@ -10,9 +10,9 @@ import { after, test } from 'node:test';
 import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { SignalFlag } from 'daemonkit';
-import { runScript } from './helpers/script.js';
-import { disposition, subject } from './helpers/subject.js';
 import { residentKiB } from './tools/proc.js';
+import { runScript } from './tools/script.js';
+import { disposition, subject } from './tools/subject.js';
 
 const ALRM = 14;
 const folder = mkdtempSync(join(tmpdir(), 'daemonkit-signal-'));

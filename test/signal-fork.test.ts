@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { test } from 'node:test';
-import { disposition, subject } from './helpers/subject.js';
 import { run } from './tools/run.js';
+import { disposition, subject } from './tools/subject.js';
 
 const ALRM = 14;
 

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { SignalFlag } from 'daemonkit';
-import { runScript } from './helpers/script.js';
-import { disposition } from './helpers/subject.js';
+import { runScript } from './tools/script.js';
+import { disposition } from './tools/subject.js';
 
 const ALRM = 14;
 const hit = (signal: string | number = 'SIGALRM') => process.kill(process.pid, signal);

@@ -5,9 +5,9 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { type SignalEvent, SignalFlag } from 'daemonkit';
-import { entry, runScript } from './helpers/script.js';
-import { disposition, subject } from './helpers/subject.js';
 import { needsRoot } from './tools/needs.js';
+import { entry, runScript } from './tools/script.js';
+import { disposition, subject } from './tools/subject.js';
 
 const hit = (signal: string | number = 'SIGALRM') => process.kill(process.pid, signal);
 

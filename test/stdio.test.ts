@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { runScript } from './helpers/script.js';
 import { cleanEnvironment } from './tools/environment.js';
 import { fixture } from './tools/run.js';
 import { scratch } from './tools/scratch.js';
+import { runScript } from './tools/script.js';
 
 const STREAMS = fileURLToPath(new URL('../../test/tools/streams.py', import.meta.url));
 const LOGGED = 'to stdout\nto stderr\nwritten\n';

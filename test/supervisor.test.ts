@@ -4,9 +4,9 @@ import { spawnSync } from 'node:child_process';
 import { openSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { scriptCommand } from './helpers/script.js';
 import { needsRoot } from './tools/needs.js';
 import { scratch } from './tools/scratch.js';
+import { scriptCommand } from './tools/script.js';
 
 const ASK = scriptCommand('console.log(JSON.stringify(daemonkit.supervisor()))');
 

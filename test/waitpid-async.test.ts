@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { gate, killed, noChild, withFamily } from './helpers/children.js';
-import { entry } from './helpers/script.js';
+import { gate, killed, noChild, withFamily } from './tools/adopted.js';
 import { needsStrace } from './tools/needs.js';
+import { entry } from './tools/script.js';
 
 test('waitpidAsync: exit codes and signals of many at once, with the event loop alive', () => {
   const commands = Array.from(

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { native, type Watch } from '../lib/native.js';
-import { nativeModule, runScript } from './helpers/script.js';
+import { nativeModule, runScript } from './tools/script.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'daemonkit-watch-'));
 const fifo = join(folder, 'fifo');

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { entry } from '../helpers/script.js';
+import { entry } from '../tools/script.js';
 import type { Nest } from './daemons.js';
 import { collect } from './output.js';
 

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { status } from '../tools/proc.js';
+import { status } from './proc.js';
 import { entry } from './script.js';
 
 const prelude = `import { SignalFlag } from ${JSON.stringify(entry)};
