@@ -90,7 +90,14 @@ TEST(Timeout, "awaitBirth: one that hangs is ended and reaped") {
 
 TEST(Interrupted, "awaitBirth: a signal to the launcher ends the launch") {
   const pid_t self = getpid();
-  const sys::Outcome outcome = Launch([self](int) {
+  // Until the launcher has its handlers the signal waits: it would end the launcher, and nobody the
+  // daemon. awaitBirth() lets all signals in.
+  sigset_t term;
+  sigemptyset(&term);
+  sigaddset(&term, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &term, nullptr);
+  const sys::Outcome outcome = Launch([self, &term](int) {
+    pthread_sigmask(SIG_UNBLOCK, &term, nullptr);
     kill(self, SIGTERM);
     for (;;) pause();
     return 0;
