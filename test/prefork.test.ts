@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from './tools/daemons.js';
 import { Preforked } from './tools/preforked.js';
-import { descriptors, processGroup, stat } from './tools/proc.js';
+import { descriptors, processGroup, runningIn } from './tools/proc.js';
 
 /** The descriptors that a process's event loops watch. */
 function watched(pid: number): number[] {
@@ -142,7 +142,7 @@ test('the workers end when the master is killed, after the requests under way', 
   server.kill('SIGKILL');
   assert.deepEqual(await server.ended, [null, 'SIGKILL']);
   assert.equal((await slow).loaded, 'loaded by the master');
-  const living = () => processGroup(server.pid).filter((pid) => stat(pid)[0] !== 'Z');
+  const living = () => runningIn(server.pid);
   await until('no orphan', () => living().length === 0);
   assert.match(await refused(server.port), /ECONNREFUSED/);
 });

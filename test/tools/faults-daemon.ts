@@ -2,14 +2,13 @@
 // process and daemon.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chownSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from './daemons.js';
 import type { Fault } from './faults-fork.js';
-import { attach, detach, errorOf, inject, type Place, places, sample } from './strace.js';
-import { Traced } from './traced.js';
+import { attach, detach, type Place, sample } from './strace.js';
+import { faultAt, placesOf, Traced, type Trial } from './traced.js';
 
 export type Role = 'launcher' | 'middle' | 'daemon';
 
@@ -25,7 +24,7 @@ class Start extends Traced {
   }
 
   /** Runs it under a tracer that attaches where the role stops itself. */
-  async trace(options: string[]): Promise<void> {
+  async trace(options: string[]): Promise<number> {
     const pid = await this.halted();
     const strace = await attach(pid, ...options);
     try {
@@ -35,6 +34,7 @@ class Start extends Traced {
       await detach(strace);
     }
     await this.closed;
+    return pid;
   }
 
   /** What came of it; throws if anything is as it must not be. */
@@ -71,40 +71,25 @@ class Start extends Traced {
   }
 }
 
-/** The places of one undisturbed start, from where the role begins. */
-export async function daemonPlaces(role: Role): Promise<Place[]> {
+function trial(role: Role): Trial {
   const start = new Start(role);
-  const folder = mkdtempSync(join(tmpdir(), 'daemonkit-'));
-  try {
-    await start.trace([`-o${folder}/trace`]);
-    await start.outcome();
-    return places(`${folder}/trace`);
-  } finally {
-    await start.end();
-    rmSync(folder, { recursive: true });
-  }
+  return {
+    traced: start,
+    trace: (options) => start.trace(options),
+    outcome: (at) => start.outcome(at?.call),
+  };
 }
 
 /** Makes one call fail, or kill. */
-export async function daemonFault(role: Role, place: Place, kill: boolean): Promise<Fault> {
-  const what = kill ? 'signal=KILL' : `error=${errorOf(place.call)}`;
-  const name = `${place.call} ${place.when} ${what} from the ${role} on`;
-  const start = new Start(role);
-  try {
-    await start.trace(inject(place.call, what, place.when));
-    return { place: name, ...(await start.outcome(kill ? place.call : undefined)) };
-  } catch (error) {
-    return { place: name, result: 'harm', what: (error as Error).message };
-  } finally {
-    await start.end();
-  }
+export function daemonFault(role: Role, place: Place, kill: boolean): Promise<Fault> {
+  return faultAt(trial(role), place, kill, `from the ${role} on`);
 }
 
 /** Tries all places of all roles, at most so many of each call. */
 export async function daemonFaults(most: number, kill: boolean): Promise<Fault[]> {
   const faults: Fault[] = [];
   for (const role of ['launcher', 'middle', 'daemon'] as const) {
-    for (const place of sample(await daemonPlaces(role), most)) {
+    for (const place of sample(await placesOf(trial(role)), most)) {
       faults.push(await daemonFault(role, place, kill));
     }
   }

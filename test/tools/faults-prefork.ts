@@ -2,9 +2,8 @@
 // starts, serves, reloads, ends.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { get } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,17 +11,8 @@ import type { Halt } from '../fixtures/master.js';
 import { until } from './daemons.js';
 import type { Fault } from './faults-fork.js';
 import { childrenOf, descriptors } from './proc.js';
-import {
-  attach,
-  attachMain,
-  detach,
-  errorOf,
-  inject,
-  type Place,
-  places,
-  sample,
-} from './strace.js';
-import { Traced } from './traced.js';
+import { attach, attachMain, detach, type Place, sample } from './strace.js';
+import { faultAt, placesOf, Traced, type Trial } from './traced.js';
 
 interface Said {
   event: string;
@@ -264,40 +254,25 @@ async function countDescriptors(): Promise<number> {
 
 let counted: Promise<number> | undefined;
 
-/** The places of one undisturbed phase. */
-export async function preforkPlaces(name: PhaseName): Promise<Place[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'daemonkit-'));
+function trial(name: PhaseName): Trial {
   const pool = new Pool((phases[name] as Phase).halt);
-  try {
-    await trace(name, pool, [`-o${folder}/trace`]);
-    await pool.outcome();
-    return places(`${folder}/trace`);
-  } finally {
-    await pool.end();
-    rmSync(folder, { recursive: true });
-  }
+  return {
+    traced: pool,
+    trace: (options) => trace(name, pool, options),
+    outcome: (at) => pool.outcome(at?.pid),
+  };
 }
 
 /** Makes one call fail, or kill. */
-export async function preforkFault(name: PhaseName, place: Place, kill: boolean): Promise<Fault> {
-  const what = kill ? 'signal=KILL' : `error=${errorOf(place.call)}`;
-  const told = `${place.call} ${place.when} ${what} in the ${name}`;
-  const pool = new Pool((phases[name] as Phase).halt);
-  try {
-    const pid = await trace(name, pool, inject(place.call, what, place.when));
-    return { place: told, ...(await pool.outcome(kill ? pid : undefined)) };
-  } catch (error) {
-    return { place: told, result: 'harm', what: (error as Error).message };
-  } finally {
-    await pool.end();
-  }
+export function preforkFault(name: PhaseName, place: Place, kill: boolean): Promise<Fault> {
+  return faultAt(trial(name), place, kill, `in the ${name}`);
 }
 
 /** Tries all places of all phases, at most so many of each call, to fail and to kill. */
 export async function preforkFaults(most: number): Promise<Fault[]> {
   const faults: Fault[] = [];
   for (const name of Object.keys(phases) as PhaseName[]) {
-    for (const place of sample(await preforkPlaces(name), most)) {
+    for (const place of sample(await placesOf(trial(name)), most)) {
       for (const kill of [false, true]) faults.push(await preforkFault(name, place, kill));
     }
   }

@@ -10,7 +10,7 @@ import type { WorkerExit } from 'daemonkit';
 import type { Setup } from '../fixtures/prefork.js';
 import { until } from './daemons.js';
 import { cleanEnvironment } from './environment.js';
-import { processGroup, stat } from './proc.js';
+import { processGroup, runningIn } from './proc.js';
 import { fixture } from './run.js';
 
 /** A line of the fixture. */
@@ -114,7 +114,7 @@ export class Preforked {
   }
 
   async sweep(): Promise<void> {
-    const left = () => processGroup(this.pid).filter((pid) => stat(pid)[0] !== 'Z');
+    const left = () => runningIn(this.pid);
     if (left().length > 0) process.kill(-this.pid, 'SIGKILL');
     await until('nothing is left', () => left().length === 0);
   }

@@ -89,6 +89,11 @@ export function processGroup(pgid: number): number[] {
     .map(Number);
 }
 
+/** Those of a process group that run: a zombie is for its parent to reap, an orphan for process 1. */
+export function runningIn(pgid: number): number[] {
+  return processGroup(pgid).filter((pid) => stat(pid)[0] !== 'Z');
+}
+
 /** The children of a process, zombies too. */
 export function childrenOf(ppid: number): number[] {
   return readdirSync('/proc')

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { cleanEnvironment } from './environment.js';
 import { collect } from './output.js';
-import { processGroup, stat } from './proc.js';
+import { processGroup, runningIn } from './proc.js';
 
 export interface RunOptions {
   /** Milliseconds until the whole group is killed and the run has failed. */
@@ -35,10 +35,9 @@ export function fixture(name: string): string {
 
 /** Kills what is left of a group; a last process may just be about to end by itself. */
 async function sweep(pgid: number): Promise<number[]> {
-  // An orphan that has ended is for process 1 to reap, which in a container may be one that does not.
-  const running = () => processGroup(pgid).filter((pid) => stat(pid)[0] !== 'Z');
-  for (let tries = 0; tries < 200 && running().length > 0; tries++) await sleep(50);
-  const survivors = running();
+  // Zombies left aside: in a container process 1 may be one that does not reap.
+  for (let tries = 0; tries < 200 && runningIn(pgid).length > 0; tries++) await sleep(50);
+  const survivors = runningIn(pgid);
   if (survivors.length > 0) process.kill(-pgid, 'SIGKILL');
   return survivors;
 }

@@ -7,9 +7,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from './daemons.js';
 import { cleanEnvironment } from './environment.js';
+import type { Fault } from './faults-fork.js';
 import { marked } from './marked.js';
 import { stat } from './proc.js';
 import { fixture } from './run.js';
+import { errorOf, inject, type Place, places } from './strace.js';
 
 /** Starts `PROGRAM DIRECTORY ARGS...`, which may stop itself where a tracer shall begin. */
 export class Traced {
@@ -59,5 +61,46 @@ export class Traced {
     await this.closed;
     await until('nothing is left', () => this.processes().length === 0);
     rmSync(this.directory, { recursive: true });
+  }
+}
+
+/** What a campaign does with a program: it has strace(1) at it, and tells what came of that. */
+export interface Trial {
+  traced: Traced;
+  /** Gives the pid that was traced. */
+  trace(options: string[]): Promise<number>;
+  /** Throws if anything is as it must not be. `at` is where somebody was to be killed. */
+  outcome(at?: { call: string; pid: number }): Promise<Omit<Fault, 'place'>>;
+}
+
+/** The places of an undisturbed run. */
+export async function placesOf({ traced, trace, outcome }: Trial): Promise<Place[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'daemonkit-'));
+  try {
+    await trace([`-o${folder}/trace`]);
+    await outcome();
+    return places(`${folder}/trace`);
+  } finally {
+    await traced.end();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Makes one call fail, or kill; `where` says in words whose it is. */
+export async function faultAt(
+  { traced, trace, outcome }: Trial,
+  { call, when }: Place,
+  kill: boolean,
+  where: string,
+): Promise<Fault> {
+  const what = kill ? 'signal=KILL' : `error=${errorOf(call)}`;
+  const place = `${call} ${when} ${what} ${where}`;
+  try {
+    const pid = await trace(inject(call, what, when));
+    return { place, ...(await outcome(kill ? { call, pid } : undefined)) };
+  } catch (error) {
+    return { place, result: 'harm', what: (error as Error).message };
+  } finally {
+    await traced.end();
   }
 }
