@@ -19,6 +19,7 @@ struct Thread {
 
   void Begin(uint32_t generation, int id) {
     tid = id;
+    call.number = -1;
     word.store(generation << 2 | kSignalled, std::memory_order_release);
   }
   // From one state to the next, if the record still is of this park and in that state: parker and
@@ -43,6 +44,12 @@ struct Thread {
   uint32_t sched[14];  // struct sched_attr of its first version, 48 bytes, and room
   CpuSettings cpu;
   Context context;
+
+  struct Call {
+    long number;
+    long arguments[6];
+  } call;  // the system call in which the thread was stopped; number is -1 if it was running or it
+           // is not known
 };
 
 struct Park {
