@@ -6,7 +6,7 @@ import { procStat } from './procfs.js';
 
 /** Who watches this process, and how that is known; see {@link supervisor}. */
 export interface Supervisor {
-  /** `init` is the first process of a container, or whoever started that. */
+  /** `init` is the first process of a container or of the machine. */
   name: 'systemd' | 's6' | 'runit' | 'daemontools' | 'openrc' | 'other' | 'init';
   /** The evidence, in words. */
   reason: string;
@@ -74,11 +74,14 @@ function parent(): Supervisor | null {
 /**
  * A child of process 1 is either its own or an orphan. init, tini and dumb-init give their child a
  * session of its own or leave it in theirs; an orphan is in that of the shell it comes from.
+ *
+ * A parent outside of the PID namespace (getppid() is 0) has only sent this process in, as docker exec,
+ * kubectl exec and nsenter do: whoever watches a container starts its process 1, as the first process
+ * of a namespace always is: pid_namespaces(7).
  */
 function first(): Supervisor | null {
   const [pid, ppid] = [native.getpid(), native.getppid()];
   if (pid === 1) return found('init', 'this is process 1');
-  if (ppid === 0) return found('init', 'the parent is outside of the PID namespace');
   if (ppid !== 1) return null;
   const own = native.getsid(0);
   if (own !== pid && own !== native.getsid(1)) return null;
@@ -106,8 +109,11 @@ const EVIDENCE: readonly Evidence[] = [
  *    systemd does for a unit with `PIDFile=`: Type=forking waits for the launcher to exit;
  * 4. the parent is called s6-supervise, runsv, supervise, supervise-daemon, supervisord, perpd,
  *    dinit or `PM2 v...`;
- * 5. this is process 1; or its parent is outside of the PID namespace; or process 1 has started it
- *    (it is no orphan: it is in a session of its own, or in that of process 1).
+ * 5. this is process 1; or process 1 has started it (it is no orphan: it is in a session of its own,
+ *    or in that of process 1).
+ *
+ * What enters a container from outside (`docker exec`, `kubectl exec`, `nsenter`) is watched by nobody,
+ * unless one of 1 to 4 says so: its parent, which has the number 0 in there, only waits for its end.
  *
  * systemd's Type=forking without `PIDFile=` looks like Type=simple: `detach: true` is needed there.
  *

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { openSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { container, needsContainer } from './tools/container.js';
 import { needsRoot } from './tools/needs.js';
 import { scratch } from './tools/scratch.js';
 import { scriptCommand } from './tools/script.js';
@@ -104,4 +105,12 @@ test('a container: process 1, its child, but no orphan of another session', need
   assert.equal(told({ via: [...inside, 'sh', '-c', orphan, 'sh', ...slow, 'sh'] }), 'nobody');
   const invoked = { env: { INVOCATION_ID: '1f' }, via: own };
   assert.equal(told(invoked), 'systemd: INVOCATION_ID is set, and the parent is process 1');
+});
+
+test('what enters a container from outside is watched by nobody', needsContainer, async (t) => {
+  const entered = await container(t);
+  assert.equal(told({ via: entered }), 'nobody');
+  assert.equal(told({ via: [...entered, 'sh', '-c', '"$@"; exit $?', 'sh'] }), 'nobody');
+  const manager = { env: { NOTIFY_SOCKET: '/run/x' }, via: entered };
+  assert.equal(told(manager), 'systemd: NOTIFY_SOCKET is set');
 });
