@@ -21,6 +21,9 @@ function explained(code: string, lines: string[], cause: unknown): Error {
   return Object.assign(new Error(lines.join('\n'), { cause }), { code });
 }
 
+/** What npm's `os` in package.json says as well, which `npm install --force` passes over. */
+const SYSTEMS: readonly string[] = ['linux', 'freebsd'];
+
 // No script runs when the package is installed, so that building is the user's to begin.
 const advice = [
   'To build one here, with a C++17 compiler, make and python3:',
@@ -42,6 +45,10 @@ function pathOfBinary(): string {
     return findBinary();
   } catch (cause) {
     const { platform, arch, version } = process;
+    if (!SYSTEMS.includes(platform)) {
+      const line = `daemonkit runs on Linux and FreeBSD only; this is ${platform}.`;
+      throw explained('MODULE_NOT_FOUND', [line], cause);
+    }
     const here = `${platform}-${arch}, Node ${version}`;
     const built = process.env.PREBUILDS_ONLY ? '' : `${sources}/build/Release/, `;
     const lines = [

@@ -42,7 +42,7 @@ export function chroot(path: string | URL, opts?: ChrootOptions): void {
   // Afterwards there may be no /proc, in which a fresh child's threads are looked up, and setuid(2)
   // would not reach those that still have their parent's ids.
   adoptThreadIdsNow();
-  check(native.chroot(root), 'chroot', { path: root });
+  check(native.chroot(root), 'chroot', { path: root, needs: 'CAP_SYS_CHROOT' });
   if (chdir) enterRoot();
 }
 

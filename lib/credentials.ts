@@ -128,7 +128,7 @@ function reachThreads(name: string): void {
 export function setgroups(groups: readonly number[]): void {
   const ids = elements(groups, 'groups', id);
   reachThreads('setgroups');
-  check(native.setgroups(ids), 'setgroups');
+  check(native.setgroups(ids), 'setgroups', { needs: 'CAP_SETGID' });
 }
 
 /**
@@ -150,11 +150,16 @@ export function initgroups(user: string | number, group: string | number): void 
 
 type Setter = (real: number, effective: number, saved: number) => number;
 
-function setIds(syscall: string, set: Setter, ids: [unknown, unknown, unknown]): void {
+function setIds(
+  syscall: string,
+  set: Setter,
+  ids: [unknown, unknown, unknown],
+  needs: string,
+): void {
   const names = ['real', 'effective', 'saved'];
   const [real, effective, saved] = ids.map((value, i) => id(value, names[i] as string, -1));
   reachThreads(syscall);
-  check(set(real as number, effective as number, saved as number), syscall);
+  check(set(real as number, effective as number, saved as number), syscall, { needs });
 }
 
 /**
@@ -174,7 +179,7 @@ function setIds(syscall: string, set: Setter, ids: [unknown, unknown, unknown]):
  * Source: setresuid(2), HP-UX, Linux, FreeBSD; POSIX.1-2024.
  */
 export function setresuid(real: number, effective: number, saved: number): void {
-  setIds('setresuid', native.setresuid, [real, effective, saved]);
+  setIds('setresuid', native.setresuid, [real, effective, saved], 'CAP_SETUID');
 }
 
 /**
@@ -189,7 +194,7 @@ export function setresuid(real: number, effective: number, saved: number): void 
  * Source: setresgid(2), HP-UX, Linux, FreeBSD; POSIX.1-2024.
  */
 export function setresgid(real: number, effective: number, saved: number): void {
-  setIds('setresgid', native.setresgid, [real, effective, saved]);
+  setIds('setresgid', native.setresgid, [real, effective, saved], 'CAP_SETGID');
 }
 
 /**

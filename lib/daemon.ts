@@ -9,7 +9,7 @@ import { detach } from './daemon/launch.js';
 import { giveUp } from './daemon/lines.js';
 import { type DaemonOptions, type DryRunOptions, planOf } from './daemon/options.js';
 import { resume, startAgain } from './daemon/reexec.js';
-import { inStep, runChecks, runSteps, undoSteps } from './daemon/run-steps.js';
+import { inStep, runChecks, runSteps, thrown, undoSteps } from './daemon/run-steps.js';
 import { strategyOf } from './daemon/strategy.js';
 import { announceFailure } from './daemon/supervision.js';
 import { workerUnsupported } from './errors.js';
@@ -114,16 +114,16 @@ export function becomeDaemon(options?: DaemonOptions | DryRunOptions): Daemon | 
 function begin(birth: Birth): void {
   const { plan } = birth;
   // Before anything is opened.
-  const strategy = inStep('fork', () => strategyOf(plan));
-  birth.strategy = strategy;
   try {
+    const strategy = inStep('fork', () => strategyOf(plan));
+    birth.strategy = strategy;
     runChecks(birth);
     if (plan.detach) detach(birth, strategy === 'fork' ? () => fork() : startAgain);
   } catch (error) {
     undoSteps(birth);
     vacateStandard(birth);
     announceFailure(error);
-    throw error;
+    throw thrown(error);
   }
 }
 
@@ -138,6 +138,6 @@ function finish(birth: Birth): Daemon {
     if (birth.lines !== undefined) giveUp(birth.lines, error);
     undoSteps(birth);
     announceFailure(error);
-    throw error;
+    throw thrown(error);
   }
 }

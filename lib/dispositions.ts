@@ -90,7 +90,7 @@ export function resetSignals(opts?: ResetSignalsOptions): string[] {
 function ignorableSignal(value: unknown, name: string): number {
   const signal = catchableSignal(value, name);
   if (signal !== SIGCHLD) return signal;
-  throw invalidArgValue(name, value, 'tells child_process of ends; ignored, it would lose them');
+  throw invalidArgValue(name, value, 'cannot be ignored: child_process needs it');
 }
 
 /** Ignores signals whatever handles them, until the returned object is disposed. */

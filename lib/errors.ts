@@ -33,15 +33,22 @@ function nameAndText(errno: number): [string, string] {
   return [name ?? `E${-errno}`, unknownToLibuv[name ?? ''] ?? 'unknown error'];
 }
 
-export function systemError(
-  errno: number,
-  syscall: string,
-  at: { path?: string; dest?: string; detail?: string } = {},
-): SystemError {
+/** What a failed call was about. */
+export interface ErrorPlace {
+  path?: string;
+  dest?: string;
+  /** Instead of the errno's own words. */
+  detail?: string;
+  /** What `EPERM` would have been spared with: `CAP_SETUID`. */
+  needs?: string;
+}
+
+export function systemError(errno: number, syscall: string, at: ErrorPlace = {}): SystemError {
   const [code, text] = nameAndText(errno);
   let message = `${code}: ${at.detail ?? text}, ${syscall}`;
   if (at.path !== undefined) message += ` '${at.path}'`;
   if (at.dest !== undefined) message += ` -> '${at.dest}'`;
+  if (at.needs !== undefined && code === 'EPERM') message += ` (needs ${privilege(at.needs)})`;
   const error = new Error(message) as SystemError;
   error.errno = errno;
   error.code = code;
@@ -51,12 +58,13 @@ export function systemError(
   return error;
 }
 
+/** capabilities(7) are Linux's. */
+function privilege(capabilities: string): string {
+  return process.platform === 'linux' ? `root, or ${capabilities}` : 'root';
+}
+
 /** Passes a call's value through, or throws what its -errno means. */
-export function check(
-  result: number,
-  syscall: string,
-  at?: { path?: string; dest?: string },
-): number {
+export function check(result: number, syscall: string, at?: ErrorPlace): number {
   if (result < 0) throw systemError(result, syscall, at);
   return result;
 }
@@ -77,8 +85,11 @@ export function invalidArgType(name: string, expected: string, value: unknown) {
 }
 
 export function invalidArgValue(name: string, value: unknown, reason: string) {
+  const end = reason.endsWith('?') ? '' : '.';
   return coded(
-    new TypeError(`The argument '${name}' ${reason}. Received ${inspect(value, { depth: 0 })}`),
+    new TypeError(
+      `The argument '${name}' ${reason}${end} Received ${inspect(value, { depth: 0 })}`,
+    ),
     'ERR_INVALID_ARG_VALUE',
   );
 }

@@ -166,7 +166,7 @@ export function dropPrivileges(opts: DropOptions): void {
   if (!isMainThread) throw workerUnsupported('dropPrivileges()');
   const credentials = lookUp(user, group) as Required<Credentials>;
   const { uid, gid, groups } = credentials;
-  if (uid === 0) throw invalidArgValue('options.user', user, 'is root');
+  if (uid === 0) throw invalidArgValue('options.user', user, 'must not be root');
   expectNoRootRing(credentials, openRings());
   if (!inGroups(groups)) setgroups(groups);
   setresgid(gid, gid, gid);

@@ -47,7 +47,10 @@ const resources = new Map(native.rlimitResources());
 
 function resourceNumber(value: unknown): number {
   const number = resources.get(string(value, 'resource'));
-  if (number === undefined) throw invalidArgValue('resource', value, 'is not a resource');
+  if (number === undefined) {
+    const names = [...resources.keys()].join(', ');
+    throw invalidArgValue('resource', value, `must be one of: ${names}`);
+  }
   return number;
 }
 

@@ -2,6 +2,7 @@
 import { constants } from 'node:os';
 import { invalidArgType, invalidArgValue } from './errors.js';
 import { native } from './native.js';
+import { nearest } from './nearest.js';
 import { integer } from './validate.js';
 
 const RT_MIN = native.signalRtMin();
@@ -18,12 +19,21 @@ numbers.set('SIGRTMAX', RT_MAX);
 // SIGABRT rather than SIGIOT, SIGRTMIN+1 rather than SIGRTMAX-29: what was entered first.
 const names = new Map([...numbers].reverse().map(([name, number]) => [number, name]));
 
+function meant(name: string): string {
+  // What all of them begin with makes none more like another.
+  const bare = (text: string) => text.toUpperCase().replace(/^SIG/, '');
+  const like = nearest(bare(name), [...numbers.keys()].map(bare));
+  return like === undefined ? '' : `: did you mean 'SIG${like}'?`;
+}
+
 /** The number of a signal given by its name (`SIGTERM`, `SIGRTMIN+2`, `SIGRTMAX-1`) or number. */
 export function signalNumber(value: unknown, name: string): number {
   if (typeof value === 'number') return integer(value, name, 1, RT_MAX);
   if (typeof value !== 'string') throw invalidArgType(name, 'a signal name or number', value);
   const number = numbers.get(value);
-  if (number === undefined) throw invalidArgValue(name, value, 'is not the name of a signal');
+  if (number === undefined) {
+    throw invalidArgValue(name, value, `is not the name of a signal${meant(value)}`);
+  }
   return number;
 }
 

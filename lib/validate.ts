@@ -1,6 +1,7 @@
 // Argument checks shared by every family; each throws before any system call is made.
 import { fileURLToPath } from 'node:url';
 import { invalidArgType, invalidArgValue, outOfRange } from './errors.js';
+import { didYouMean } from './nearest.js';
 
 export const INT_MAX = 2 ** 31 - 1;
 export const INT_MIN = -(2 ** 31);
@@ -33,8 +34,9 @@ export function fileDescriptors(value: unknown, name: string): number[] {
   return elements(value, name, fileDescriptor);
 }
 
-export function boolean(value: unknown, name: string): boolean {
-  if (typeof value !== 'boolean') throw invalidArgType(name, 'of type boolean', value);
+/** `otherwise` tells what the caller would have taken besides, as ` or object`. */
+export function boolean(value: unknown, name: string, otherwise = ''): boolean {
+  if (typeof value !== 'boolean') throw invalidArgType(name, `of type boolean${otherwise}`, value);
   return value;
 }
 
@@ -85,7 +87,7 @@ export function options<T extends object>(
       throw invalidArgValue(
         `${name}.${key}`,
         (value as Record<string, unknown>)[key],
-        'is unknown',
+        `is unknown${didYouMean(key, known)}`,
       );
     }
   }

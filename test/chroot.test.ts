@@ -81,7 +81,7 @@ test('errors name the call and the path, and change nothing', needsRoot, () => {
   });
   assert.equal(attempt('', join(jail, 'inside')).code, 'ENOTDIR');
   assert.deepEqual(attempt('process.setgid(65534); process.setuid(65534);', '/usr'), {
-    message: "EPERM: operation not permitted, chroot '/usr'",
+    message: "EPERM: operation not permitted, chroot '/usr' (needs root, or CAP_SYS_CHROOT)",
     errno: -1,
     code: 'EPERM',
     syscall: 'chroot',

@@ -115,16 +115,19 @@ test('what is not permitted is told before anything is done', needsRoot, async (
     const { stdout, stderr } = await nest.fails('serve', options, { under });
     assert.match(stdout, /^exit 1 of/m, 'it was an error of the script');
     const [, message, step] = /Error: (.*)(?:.*\n)* +step: '(.*)'/.exec(stderr) ?? [];
-    return `${step}: ${message}`;
+    assert.ok(message?.startsWith(`becomeDaemon: step ${step}: `), message);
+    return message?.slice('becomeDaemon: step '.length);
   };
+  const needs = '(needs root, or CAP_SETUID and CAP_SETGID)';
   const user = { user: 'nobody' };
   const chroot = await told({ chroot: nest.directory }, without('sys_chroot'));
-  assert.equal(chroot, `chroot: EPERM: operation not permitted, chroot '${nest.directory}'`);
+  const root = `chroot '${nest.directory}' (needs root, or CAP_SYS_CHROOT)`;
+  assert.equal(chroot, `chroot: EPERM: operation not permitted, ${root}`);
   const groups = await told(user, without('setgid'));
-  assert.equal(groups, 'setgroups: EPERM: operation not permitted, setgroups');
+  assert.equal(groups, `setgroups: EPERM: operation not permitted, setgroups ${needs}`);
   assert.equal(
     await told(user, without('setuid')),
-    'setuid: EPERM: operation not permitted, setresuid',
+    `setuid: EPERM: operation not permitted, setresuid ${needs}`,
   );
 });
 

@@ -172,5 +172,12 @@ describe('the package', needsZig, () => {
       assert.match(message, /\nLooked in \S+\/prebuilds\/\w+-\w+\/: No native build was found for/);
       assert.match(message, /\n {2}npm install --no-save node-gyp node-addon-api\n/);
     });
+
+    test('says that there is none for other systems, and gives no advice to build one', () => {
+      const elsewhere = "Object.defineProperty(process, 'platform', { value: 'darwin' });";
+      const { code, message } = JSON.parse(project.run('ask.mjs', `${elsewhere} ${asks}`).stdout);
+      assert.equal(code, 'MODULE_NOT_FOUND');
+      assert.equal(message, 'daemonkit runs on Linux and FreeBSD only; this is darwin.');
+    });
   });
 });

@@ -126,7 +126,10 @@ test('a start that fails: the error is told, and printed; the exit code is not 0
   const [[status, errno] = []] = check.manager.told;
   assert.match(status ?? '', /^STATUS=step pidfile: ENOENT/);
   assert.equal(errno, 'ERRNO=2');
-  assert.match(check.manager.output, /Error: ENOENT[\s\S]*step: 'pidfile'/);
+  assert.match(
+    check.manager.output,
+    /Error: becomeDaemon: step pidfile: ENOENT[\s\S]*step: 'pidfile'/,
+  );
 
   const hook = await supervise(t, 'throws');
   await hook.manager.exits(1);
@@ -268,7 +271,7 @@ test('wrong options', async (t) => {
   for (const [options, words] of [
     [{ notifyFd: 'x' }, /ERR_INVALID_ARG_TYPE/],
     [{ notifyFd: -1 }, /ERR_OUT_OF_RANGE/],
-    [{ notifyFd: 77 }, /EBADF: bad file descriptor, dup[\s\S]*step: 'notify'/],
+    [{ notifyFd: 77 }, /step notify: EBADF: bad file descriptor, dup[\s\S]*step: 'notify'/],
     [{ detach: 'maybe' }, /ERR_INVALID_ARG_TYPE/],
     [{ watchdog: 1 }, /ERR_INVALID_ARG_TYPE/],
   ] as const) {

@@ -107,7 +107,8 @@ function capable(capability: keyof typeof CAPABILITIES): boolean {
 /** What chroot(2) asks for. */
 export function expectChroot(path: string): void {
   expectDirectory(path, 'chroot');
-  if (!capable('sys_chroot')) throw systemError(-EPERM, 'chroot', { path });
+  if (!capable('sys_chroot'))
+    throw systemError(-EPERM, 'chroot', { path, needs: 'CAP_SYS_CHROOT' });
 }
 
 /**
@@ -144,24 +145,31 @@ function expectMapped(map: 'uid_map' | 'gid_map', id: number, syscall: string): 
   throw systemError(-EINVAL, syscall, { detail: `id ${id} does not exist in this user namespace` });
 }
 
+/** What it takes to become another user with its groups: not one step of it alone. */
+const ANOTHER = { needs: 'CAP_SETUID and CAP_SETGID' };
+
 /** What setgroups(2) asks for, unless the groups are these already. */
 export function expectGroups(groups: readonly number[]): void {
   // user_namespaces(7): who may map groups without privileges must not be able to leave one.
   const denied = procText('self/setgroups')?.startsWith('deny') === true;
-  if (denied || !capable('setgid')) throw systemError(-EPERM, 'setgroups');
+  if (denied) {
+    const detail = 'this user namespace forbids it (/proc/self/setgroups is deny)';
+    throw systemError(-EPERM, 'setgroups', { detail });
+  }
+  if (!capable('setgid')) throw systemError(-EPERM, 'setgroups', ANOTHER);
   for (const gid of groups) expectMapped('gid_map', gid, 'setgroups');
 }
 
 /** What setresgid(2) asks for. */
 export function expectGid(gid: number): void {
   if (Object.values(getresgid()).includes(gid)) return;
-  if (!capable('setgid')) throw systemError(-EPERM, 'setresgid');
+  if (!capable('setgid')) throw systemError(-EPERM, 'setresgid', ANOTHER);
   expectMapped('gid_map', gid, 'setresgid');
 }
 
 /** What setresuid(2) asks for. */
 export function expectUid(uid: number): void {
   if (Object.values(getresuid()).includes(uid)) return;
-  if (!capable('setuid')) throw systemError(-EPERM, 'setresuid');
+  if (!capable('setuid')) throw systemError(-EPERM, 'setresuid', ANOTHER);
   expectMapped('uid_map', uid, 'setresuid');
 }

@@ -32,6 +32,12 @@ function precondition({ name, check, probe }: Step, birth: Birth): 'met' | Error
   }
 }
 
+/** A step that depends on what its own check could not find out. */
+function untold({ name, unknown = 'what it does' }: Step, { message }: Error): string {
+  const reason = /^\w+: (.*), \w+$/.exec(message)?.[1] ?? message;
+  return `${name} (${unknown} unknown: ${reason})`;
+}
+
 /** If there is no way, the one that was asked for, which the precondition of `fork` tells of. */
 function strategy(plan: Plan): 'fork' | 'reexec' {
   try {
@@ -56,7 +62,7 @@ export function dryRun(birth: Birth): PlannedStep[] {
       step: step.name,
       daemon7: step.daemon7,
       process: step.process ?? 'daemon',
-      description: words ?? `${step.name}, which cannot be told before its precondition is met`,
+      description: words ?? untold(step, found as Error),
       precondition: found,
     };
   });

@@ -81,6 +81,9 @@ function variables(value: unknown, name: string): Readonly<Record<string, string
 /** Checks the option `env`. */
 export function environmentPlan(value: unknown, name: string): EnvironmentPlan | 'keep' {
   if (value === 'keep') return value;
+  if (value === null || !['object', 'undefined'].includes(typeof value) || Array.isArray(value)) {
+    throw invalidArgType(name, "'keep' or of type object", value);
+  }
   const { keep, only, set } = options<EnvironmentOptions>(value, ['keep', 'only', 'set'], name);
   return {
     keep: keep === undefined ? [] : names(keep, `${name}.keep`),

@@ -184,11 +184,13 @@ function oneOf<T extends string>(...allowed: T[]): (value: unknown, name: string
 }
 
 function watchdog(value: unknown, name: string): boolean | (() => boolean) {
-  return typeof value === 'function' ? (value as () => boolean) : boolean(value, name);
+  return typeof value === 'function'
+    ? (value as () => boolean)
+    : boolean(value, name, ' or function');
 }
 
 function detachment(value: unknown, name: string): boolean | 'auto' {
-  return value === 'auto' ? value : boolean(value, name);
+  return value === 'auto' ? value : boolean(value, name, " or 'auto'");
 }
 
 /**

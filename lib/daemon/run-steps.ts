@@ -21,6 +21,28 @@ export function undoSteps(birth: Birth): void {
   for (const step of STEPS.toReversed()) step.undo?.(birth);
 }
 
+/** Where an error of the call itself is told, with the name of the step in front. */
+const SAYS = 'becomeDaemon: ';
+
+/**
+ * The error as becomeDaemon() throws it: with its step in the message, for whoever prints no more than
+ * that. What the `privileged` hook has thrown is the script's own, and stays as it is.
+ */
+export function thrown(error: unknown): unknown {
+  const { step } = error as { step?: string };
+  if (!(error instanceof Error) || step === undefined || step === 'privileged') return error;
+  const { message, stack } = error;
+  error.message = `${SAYS}step ${step}: ${message}`;
+  // V8 has made it when the error was made, and prints it for an uncaught one.
+  if (stack !== undefined) error.stack = stack.replace(message, () => error.message);
+  return error;
+}
+
+/** The same message without the name of the call, for those who made it on behalf of somebody. */
+export function withoutCall(message: string): string {
+  return message.startsWith(SAYS) ? message.slice(SAYS.length) : message;
+}
+
 /** Runs something such that its error tells the step. */
 export function inStep<T>(name: string, run: () => T): T {
   try {

@@ -44,6 +44,8 @@ export interface Step {
   readonly process?: StepProcess;
   /** What it does with these options, in words; undefined if it does nothing. */
   describe(plan: Plan, birth: Birth): string | undefined;
+  /** What describe() needs and check() looks up. */
+  readonly unknown?: string;
   /** In the launcher, before it forks: finds what can go wrong while an error can be thrown. */
   check?(birth: Birth): void;
   /** For a dry run, instead of check() where that takes something: leaves everything as it is. */
@@ -188,6 +190,7 @@ export const STEPS: readonly Step[] = [
   {
     name: 'setgroups',
     daemon7: [13],
+    unknown: 'group list',
     describe: (_plan, { credentials: { groups } }) =>
       groups && `keep no supplementary group but ${list(groups)}`,
     check: (birth) => {

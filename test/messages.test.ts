@@ -1,0 +1,83 @@
+// What a message says to whoever did something wrong: what it was, and what to do instead.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { needsRoot } from './tools/needs.js';
+import { linesOf } from './tools/script.js';
+
+/** The messages of the errors that these expressions throw, in a process of their own. */
+function messages(expressions: readonly string[], before = ''): string[] {
+  const tried = expressions.map(
+    (expression) => `try { ${expression}; say('no error'); } catch (error) { say(error.message); }`,
+  );
+  const say = 'const say = (text) => console.log(JSON.stringify(text));';
+  return linesOf<string>(`${say} ${before} ${tried.join('\n')}`);
+}
+
+function expectMessages(cases: Record<string, RegExp>, before?: string): void {
+  const said = messages(Object.keys(cases), before);
+  for (const [at, [expression, words]] of Object.entries(cases).entries()) {
+    assert.match(said[at] ?? '', words, expression);
+  }
+}
+
+test('wrong arguments: what would have been right', () => {
+  expectMessages({
+    "daemonkit.dropPrivileges({ user: 'root' })": /'options\.user' must not be root\. Received/,
+    "daemonkit.getrlimit('RLIMIT_NOFILE')": /'resource' must be one of: .*\bNOFILE\b.*\. Received/,
+    "new daemonkit.SignalFlag('TERM')": /is not the name of a signal: did you mean 'SIGTERM'\? Rec/,
+    "daemonkit.ignoreSignals('sigusr1')": /did you mean 'SIGUSR1'\? Received 'sigusr1'/,
+    "daemonkit.signalMask('block', 'SIGTREM')": /did you mean 'SIGTERM'\?/,
+    "daemonkit.pidfdSendSignal(0, 'SIGNOPE')": /is not the name of a signal\. Received 'SIGNOPE'/,
+    "daemonkit.ignoreSignals('SIGCHLD')":
+      /cannot be ignored: child_process needs it\. Received .SIGCHLD./,
+    'daemonkit.prefork({})': /'options' must have server or onWorker: give one of them/,
+    'daemonkit.prefork({ onWorker() {}, respawn: 1 })': /must be of type boolean or object/,
+    "daemonkit.prefork({ onWorker() {}, listen: '80' })": /must be of type object or number/,
+    "daemonkit.becomeDaemon({ detach: 'yes' })": /must be of type boolean or 'auto'\. Received/,
+    'daemonkit.becomeDaemon({ watchdog: 1 })': /must be of type boolean or function\. Received/,
+    "daemonkit.becomeDaemon({ env: 'clean' })": /must be 'keep' or of type object\. Received/,
+    'daemonkit.becomeDaemon({ pidfile: 1 })': /is unknown: did you mean 'pidFile'\? Received 1/,
+    'daemonkit.becomeDaemon({ zebra: 1 })': /'options\.zebra' is unknown\. Received 1/,
+  });
+});
+
+test('what is not allowed: with what it would be', needsRoot, () => {
+  const needs = (what: string) =>
+    new RegExp(`operation not permitted, .* \\(needs root, or ${what}\\)$`);
+  const user = { user: 'nobody', detach: false };
+  expectMessages(
+    {
+      'daemonkit.setgroups([0])': needs('CAP_SETGID'),
+      'daemonkit.setresgid(0, 0, 0)': needs('CAP_SETGID'),
+      'daemonkit.setresuid(0, 0, 0)': needs('CAP_SETUID'),
+      "daemonkit.chroot('/usr')": needs('CAP_SYS_CHROOT'),
+      "daemonkit.dropPrivileges({ user: 'daemon' })": needs('CAP_SETGID'),
+      [`daemonkit.becomeDaemon(${JSON.stringify({ ...user, user: 'daemon' })})`]: needs(
+        'CAP_SETUID and CAP_SETGID',
+      ),
+    },
+    "daemonkit.dropPrivileges({ user: 'nobody' });",
+  );
+});
+
+test('an error of becomeDaemon() names its step in the message and in the stack', () => {
+  expectMessages({
+    "daemonkit.becomeDaemon({ cwd: '/nope' })":
+      /^becomeDaemon: step chdir: ENOENT: no such file or directory, stat '\/nope'$/,
+    "daemonkit.becomeDaemon({ user: 'nobody-at-all' })":
+      /^becomeDaemon: step setgroups: ENOENT: no such user: nobody-at-all, getpwnam$/,
+    "daemonkit.becomeDaemon({ detach: false, cwd: '/nope' })": /^becomeDaemon: step chdir: ENOENT/,
+    "try { daemonkit.becomeDaemon({ cwd: '/nope' }) } catch (e) { throw new Error(e.stack) }":
+      /^Error: becomeDaemon: step chdir: ENOENT: .*\n +at /,
+    // The script's own error.
+    "daemonkit.becomeDaemon({ detach: false, privileged() { throw new Error('mine') } })": /^mine$/,
+  });
+});
+
+test('a plan that cannot be told says what is not known, and why', () => {
+  const [words] = linesOf<string>(`
+    const steps = daemonkit.becomeDaemon({ dryRun: true, user: 'nobody-at-all' });
+    const { description } = steps.find(({ step }) => step === 'setgroups');
+    console.log(JSON.stringify(description));`);
+  assert.equal(words, 'setgroups (group list unknown: no such user: nobody-at-all)');
+});
