@@ -1,8 +1,10 @@
 // The addon's one module: every native function by its name. Marshalling only.
 #include <napi.h>
 
+#include "after.h"
 #include "fork/fork.h"
 #include "marshal.h"
+#include "marshal_entropy.h"
 #include "marshal_loop.h"
 #include "marshal_process.h"
 #include "sys/capabilities.h"
@@ -71,6 +73,20 @@ void ExportFork(Napi::Object exports) {
   exports.Set("forkObstacles", Napi::Function::New<ForkObstacles>(env, "forkObstacles"));
   marshal::Export<Quiesce>(exports, "quiesce");
   marshal::Export<livefork::IdsAdopted>(exports, "idsAdopted");
+}
+
+// What the child of a fork has to make its own in the runtime.
+void ExportRefresh(Napi::Object exports) {
+  auto with_env = [exports](const char* name, auto function) mutable {
+    exports.Set(name, Napi::Function::New(exports.Env(), function, name));
+  };
+  with_env("entropyFound", marshal::EntropyFound);
+  with_env("refreshEntropy", marshal::RefreshEntropy);
+  with_env("randomIntCache", marshal::RandomIntCache);
+  with_env("fillRandom", marshal::FillRandom);
+  with_env("processHandles", marshal::ProcessHandles);
+  with_env("disownProcesses", marshal::DisownProcesses);
+  with_env("after", after::After);
 }
 
 void ExportFd(Napi::Object exports) {
@@ -173,6 +189,7 @@ void ExportNotify(Napi::Object exports) {
 
 Napi::Object Init(Napi::Env, Napi::Object exports) {
   ExportFork(exports);
+  ExportRefresh(exports);
   ExportSession(exports);
   ExportFd(exports);
   ExportProcess(exports);

@@ -8,6 +8,8 @@
       "type": "loadable_module",
       "sources": [
         "addon.cc",
+        "after.cc",
+        "marshal_entropy.cc",
         "marshal_loop.cc",
         "marshal_process.cc",
         "sys/chroot.cc",
@@ -27,6 +29,7 @@
         "sys/signal_flag.cc",
         "sys/socketpair.cc",
         "sys/stdio.cc",
+        "sys/v8_heap.cc",
         "watch.cc"
       ],
       "conditions": [

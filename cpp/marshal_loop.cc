@@ -32,4 +32,12 @@ void CompleteWrites(const Napi::CallbackInfo& info) {
   sys::CompleteWrites(Loop(info.Env()), FromJs<int>::Get(info[0]));
 }
 
+Napi::Value ProcessHandles(const Napi::CallbackInfo& info) {
+  return ToJs(info.Env(), sys::ProcessHandles(Loop(info.Env())));
+}
+
+void DisownProcesses(const Napi::CallbackInfo& info) {
+  sys::DisownProcesses(Loop(info.Env()));
+}
+
 }  // namespace marshal

@@ -10,5 +10,7 @@ Napi::Value HandleDescriptors(const Napi::CallbackInfo& info);
 // queuedWrites(fd): a Buffer.
 Napi::Value QueuedWrites(const Napi::CallbackInfo& info);
 void CompleteWrites(const Napi::CallbackInfo& info);
+Napi::Value ProcessHandles(const Napi::CallbackInfo& info);
+void DisownProcesses(const Napi::CallbackInfo& info);
 
 }  // namespace marshal

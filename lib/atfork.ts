@@ -1,4 +1,5 @@
 // Hooks around every fork: pthread_atfork(3)'s contract in JavaScript.
+import { set } from './fork/originals.js';
 import { func, options } from './validate.js';
 
 /** What {@link atFork} registers; each is called without arguments and its result is ignored. */
@@ -24,7 +25,7 @@ const registered = new Set<ForkHooks>();
  * @throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for hooks that are not
  *   functions. An error thrown by a `before` hook stops the fork and is thrown by fork(), after
  *   the `parent` hooks have run; one thrown by a `parent` or `child` hook is thrown by fork() when
- *   the remaining hooks have run; in the parent it then has the child's `pid`.
+ *   the remaining hooks have run. It then has a `pid`: in the parent the child's, in the child 0.
  *
  * Source: pthread_atfork(3), POSIX.1; Python's os.register_at_fork. The same on all platforms.
  */
@@ -46,9 +47,10 @@ export function atFork(hooks: ForkHooks): Disposable {
 /**
  * Makes a child by `make`, with the parent's hooks around it; those of the child are left to be run.
  *
+ * @param tell - is called in the parent with the child's pid, before the `parent` hooks.
  * @returns what `make` returned: 0 in a child that goes on from here.
  */
-export function withForkHooks(make: () => number): number {
+export function withForkHooks(make: () => number, tell?: (pid: number) => void): number {
   let pid: number;
   try {
     runForkHooks('before');
@@ -57,16 +59,27 @@ export function withForkHooks(make: () => number): number {
     runForkHooks('parent');
     throw error;
   }
-  if (pid > 0) runParentHooks(pid);
+  if (pid > 0) {
+    withPid(pid, () => {
+      tell?.(pid);
+      runForkHooks('parent');
+    });
+  }
   return pid;
 }
 
+/** In the child: an error has the `pid` 0, so that whoever catches it can tell where it is. */
+export function runChildHooks(): void {
+  withPid(0, () => runForkHooks('child'));
+}
+
 /** A hook that throws must not hide that there is a child, for which somebody has to wait. */
-function runParentHooks(pid: number): void {
+function withPid(pid: number, run: () => void): void {
   try {
-    runForkHooks('parent');
+    run();
   } catch (error) {
-    throw error instanceof Error ? Object.assign(error, { pid }) : error;
+    if (error instanceof Error) set(error, 'pid', pid); // without effect on a frozen one
+    throw error;
   }
 }
 

@@ -1,7 +1,7 @@
 // chroot(2).
 import { isMainThread } from 'node:worker_threads';
 import { check, type SystemError, systemError, workerUnsupported } from './errors.js';
-import { adoptThreadIdsNow } from './forkstate.js';
+import { adoptThreadIdsNow } from './fork/threadids.js';
 import { native } from './native.js';
 import { boolean, filePath, options } from './validate.js';
 

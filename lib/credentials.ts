@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
 import { check, invalidArgType, systemError, workerUnsupported } from './errors.js';
-import { adoptThreadIdsNow } from './forkstate.js';
+import { adoptThreadIdsNow } from './fork/threadids.js';
 import { native } from './native.js';
 import { elements, integer, path, UINT_MAX } from './validate.js';
 

@@ -1,19 +1,20 @@
 // fork(2) with a working child: docs/live-fork.md has the how and why.
 import { constants } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout } from 'node:timers/promises';
 import { isMainThread } from 'node:worker_threads';
-import { runForkHooks, withForkHooks } from './atfork.js';
+import { runChildHooks, withForkHooks } from './atfork.js';
 import { publishFork } from './diagnostics.js';
 import { systemError, workerUnsupported } from './errors.js';
-import {
-  adoptThreadIds,
-  awaitStartup,
-  inspectorSockets,
-  liveWorkers,
-  refreshChild,
-} from './forkstate.js';
+import { forkLimits } from './fork/limits.js';
+import { expectHeadroom, refreshChild, refreshObstacles } from './fork/refresh.js';
+import { awaitStartup, inspectorSockets } from './fork/startup.js';
+import { liveWorkers } from './fork/workers.js';
 import { native } from './native.js';
 import { boolean, integer, options as optionsObject } from './validate.js';
+
+// The originals: a program may have fake ones for its tests.
+const sleep = setTimeout;
+const now = performance.now.bind(performance);
 
 /** Options of {@link fork}. */
 export interface ForkOptions {
@@ -32,6 +33,8 @@ export interface ForkSupport {
   live: boolean;
   /** Otherwise: every reason why not, in words. */
   reasons: string[];
+  /** What will not be as it should in a child, in words: each is no reason against a fork. */
+  limits: string[];
 }
 
 const { EAGAIN, ENOTSUP } = constants.errno;
@@ -45,7 +48,7 @@ export function permissionObstacles(): string[] {
 
 /** Obstacles that only JavaScript can see. */
 function scriptObstacles(workers: boolean): string[] {
-  const reasons = permissionObstacles();
+  const reasons = [...permissionObstacles(), ...refreshObstacles()];
   if (!workers && liveWorkers() > 0) {
     reasons.push('Worker threads are running (end them first, or pass { workers: true })');
   }
@@ -60,7 +63,7 @@ function scriptObstacles(workers: boolean): string[] {
  * may change when the process does (a chroot without /proc, a new Worker, a foreign io_uring ring).
  *
  * @returns `live`, and if that is false the `reasons` in words; fork() throws `ENOTSUP` with the
- *   same words.
+ *   same words. `limits` name what a child cannot have right, as two profiles in one file.
  * @throws nothing.
  *
  * Platform: where no live fork was made for it the answer is `{ live: false }` with the reason.
@@ -69,7 +72,7 @@ function scriptObstacles(workers: boolean): string[] {
 export function forkSupport(): ForkSupport {
   const reasons = isMainThread ? scriptObstacles(false) : ['this is a Worker thread'];
   reasons.push(...native.forkObstacles());
-  return { live: reasons.length === 0, reasons };
+  return { live: reasons.length === 0, reasons, limits: forkLimits() };
 }
 
 /**
@@ -81,14 +84,14 @@ export function forkSupport(): ForkSupport {
  * a server's connections are open in both, so the one that should not serve them must close them.
  * Each has event loop, thread pool and signal handling of its own; requests that were in the
  * thread pool complete in both. `process.pid`, `crypto` and `Math.random` differ in the child
- * (functions of other `vm` contexts and copies of `Math.random` taken earlier do not). ChildProcess
- * objects of the parent stay silent in the child; an IPC channel and a debugger's connection stay
- * with the parent.
+ * (Math.random of other `vm` contexts does not). ChildProcess objects of the parent stay silent in the
+ * child and cannot kill; an IPC channel (`process.send`) and a debugger's connection stay with the
+ * parent.
  *
  * @param options - see {@link ForkOptions}.
  * @returns 0 in the child; in the parent the child's pid (wait for it with `waitpid`).
- * @throws an error of an atFork() hook; one of a `parent` hook has the child's `pid`, as there is a
- *   child then. `EAGAIN` (syscall `clone`) if a process limit is reached (RLIMIT_NPROC, pids cgroup;
+ * @throws an error of an atFork() hook; one of a `parent` hook has the child's `pid`, one of a `child`
+ *   hook, thrown in the child, the `pid` 0: there is a child then. `EAGAIN` (syscall `clone`) if a process limit is reached (RLIMIT_NPROC, pids cgroup;
  *   the child's threads count too), `EAGAIN` (syscall `fork`) if a thread did not stop within
  *   `timeout`, `ENOMEM`, `EMFILE`/`ENFILE` (the parent needs seven descriptors for the call),
  *   `ENOSPC` (epoll or inotify watch limits of the user), `ENOTSUP` (syscall `fork`) with the
@@ -105,17 +108,17 @@ export function fork(options?: ForkOptions): number {
   if (!isMainThread) throw workerUnsupported('fork()');
   refuse(scriptObstacles(workers));
 
-  const parent = process.pid;
-  const pid = withForkHooks(() => {
-    const made = makeChild(timeout);
-    if (made > 0) publishFork(parent, made);
-    return made;
-  });
+  expectHeadroom();
+
+  const parent = native.getpid();
+  const pid = withForkHooks(
+    () => makeChild(timeout),
+    (made) => publishFork(parent, made),
+  );
   if (pid === 0) {
     refreshChild();
-    adoptThreadIds();
     publishFork(parent, pid);
-    runForkHooks('child');
+    runChildHooks();
   }
   return pid;
 }
@@ -164,9 +167,9 @@ export async function quiesce(options?: QuiesceOptions): Promise<void> {
   const timeout = integer(given.timeout ?? 10_000, 'options.timeout', 1);
   if (!isMainThread) throw workerUnsupported('quiesce()');
   refuse(native.forkObstacles());
-  const deadline = performance.now() + timeout;
+  const deadline = now() + timeout;
   for (let delay = 1; !native.quiesce(0); delay = Math.min(2 * delay, 50)) {
-    if (performance.now() > deadline) {
+    if (now() > deadline) {
       throw systemError(-EAGAIN, 'fork', { detail: 'the thread pool is still busy' });
     }
     await sleep(delay);

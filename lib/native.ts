@@ -27,6 +27,22 @@ export interface Native {
   forkObstacles(): string[];
   quiesce(patience: number): boolean;
   idsAdopted(): boolean;
+  /** Whether V8's heap shows the generator behind Math.random, and the caches of node:crypto. */
+  entropyFound(
+    mathRandom: () => number,
+    randomUUID: () => string,
+  ): [generator: boolean, caches: boolean];
+  /** Gives what was found new numbers; null leaves one out. False if the system gave none. */
+  refreshEntropy(mathRandom: (() => number) | null, randomUUID: (() => string) | null): boolean;
+  /** The array that randomInt() takes its numbers from. */
+  randomIntCache(randomInt: typeof import('node:crypto').randomInt): Buffer | undefined;
+  fillRandom(array: Uint8Array | Uint16Array): boolean;
+  /** How many child processes the event loop waits for. */
+  processHandles(): number;
+  /** Has it wait for none of them, and kill none. */
+  disownProcesses(): void;
+  /** Calls back once, unseen by Node, if the process still runs then; one at a time. */
+  after(milliseconds: number, callback: () => void): void;
   setsid(): number;
   getsid(pid: number): number;
   setpgid(pid: number, pgid: number): number;

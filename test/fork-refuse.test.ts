@@ -17,7 +17,7 @@ interface Refusal {
 }
 
 test('forkSupport: live here, and no reason against it', () => {
-  assert.deepEqual(forkSupport(), { live: true, reasons: [] });
+  assert.deepEqual(forkSupport(), { live: true, reasons: [], limits: [] });
 });
 
 test('wrong options are refused before anything else', () => {

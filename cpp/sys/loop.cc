@@ -33,6 +33,24 @@ uv_stream_t* StreamOf(uv_loop_t& loop, int fd) {
   return search.found;
 }
 
+// No process has this pid: to wait for it is ECHILD, which libuv leaves at that, and to signal it is
+// ESRCH, for which ChildProcess#kill() gives false.
+constexpr int kNobody = 0x7fffffff;
+
+bool IsProcess(const uv_handle_t* handle) {
+  return handle->type == UV_PROCESS && uv_is_closing(handle) == 0;
+}
+
+void CountProcess(uv_handle_t* handle, void* count) {
+  if (IsProcess(handle)) ++*static_cast<int*>(count);
+}
+
+void Disown(uv_handle_t* handle, void*) {
+  if (!IsProcess(handle)) return;
+  reinterpret_cast<uv_process_t*>(handle)->pid = kNobody;
+  uv_unref(handle);
+}
+
 // The fields below are declared in uv.h, "private" by name, and part of libuv 1's binary interface.
 uv_write_t& RequestOf(uv__queue* node) {
   return *reinterpret_cast<uv_write_t*>(reinterpret_cast<char*>(node) -
@@ -70,6 +88,16 @@ std::vector<int> HandleDescriptors(uv_loop_t& loop) {
   std::vector<int> fds;
   uv_walk(&loop, AddDescriptor, &fds);
   return fds;
+}
+
+int ProcessHandles(uv_loop_t& loop) {
+  int count = 0;
+  uv_walk(&loop, CountProcess, &count);
+  return count;
+}
+
+void DisownProcesses(uv_loop_t& loop) {
+  uv_walk(&loop, Disown, nullptr);
 }
 
 std::string QueuedWrites(uv_loop_t& loop, int fd) {

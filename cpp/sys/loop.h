@@ -26,4 +26,11 @@ std::string QueuedWrites(uv_loop_t& loop, int fd);
 // tell so on a later turn, and only after it has written them.
 void CompleteWrites(uv_loop_t& loop, int fd);
 
+// How many child processes the loop waits for.
+int ProcessHandles(uv_loop_t& loop);
+
+// In a copy of the process: has the loop wait for none of them and signal none of them, as they are
+// the parent's children, whose pids may come to be anybody's.
+void DisownProcesses(uv_loop_t& loop);
+
 }  // namespace sys

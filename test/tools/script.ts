@@ -19,17 +19,20 @@ import fs from 'node:fs';
 `;
 
 /** The command that runs an ES module with `daemonkit`, `native` and `fs` in scope. */
-export function scriptCommand(source: string): string[] {
-  return [process.execPath, '--input-type=module', '--eval', prelude + source];
+export function scriptCommand(source: string, bare = false): string[] {
+  return [process.execPath, '--input-type=module', '--eval', (bare ? '' : prelude) + source];
 }
 
-/** Runs such a module to its end; `via` is a command that starts it, `args` its `process.argv`. */
+/**
+ * Runs such a module to its end; `via` is a command that starts it, `args` its `process.argv`; `bare`
+ * leaves the imports to it.
+ */
 export function runScript(
   source: string,
-  options: SpawnSyncOptions & { via?: string[]; args?: string[] } = {},
+  options: SpawnSyncOptions & { via?: string[]; args?: string[]; bare?: boolean } = {},
 ) {
-  const { via = [], args: more = [], ...rest } = options;
-  const [command = '', ...args] = [...via, ...scriptCommand(source), ...more];
+  const { via = [], args: more = [], bare, ...rest } = options;
+  const [command = '', ...args] = [...via, ...scriptCommand(source, bare), ...more];
   const { status, signal, stdout, stderr, error } = spawnSync(command, args, {
     timeout: 30_000,
     killSignal: 'SIGKILL',

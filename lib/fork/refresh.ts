@@ -1,0 +1,57 @@
+// State of the runtime that a copy of a process must not keep: refreshed in the child of fork().
+import { native } from '../native.js';
+import { channelObstacle, closeChannel } from './channel.js';
+import { releaseChildren } from './children.js';
+import { entropyObstacle, refreshEntropy } from './entropy.js';
+import { getOwnPropertyDescriptor, hasOwn, setValue } from './originals.js';
+import { adoptThreadIds } from './threadids.js';
+
+/** The exit status of a child that could not be made whole: EX_SOFTWARE of sysexits.h. */
+export const UNFIT = 70;
+
+function pidObstacle(): string | undefined {
+  const property = getOwnPropertyDescriptor(process, 'pid');
+  if (property === undefined || property.configurable || hasOwn(property, 'get')) return undefined;
+  return 'process.pid cannot be changed (process is frozen or sealed)';
+}
+
+/** process.pid is a plain property that was filled at start-up. One with a getter is the program's. */
+function refreshPid(): void {
+  const property = getOwnPropertyDescriptor(process, 'pid');
+  if (property !== undefined && hasOwn(property, 'get')) return;
+  setValue(process, 'pid', native.getpid());
+}
+
+/**
+ * Why a child could not be made whole. Asked in the parent before each fork, where to refuse is free:
+ * in the child an error would make two parents of one.
+ */
+export function refreshObstacles(): string[] {
+  const reasons: string[] = [];
+  for (const reason of [pidObstacle(), entropyObstacle(), channelObstacle()]) {
+    if (reason !== undefined) reasons.push(reason);
+  }
+  return reasons;
+}
+
+/** Throws a RangeError now if the stack is so full that the child's refresh could not be called. */
+export function expectHeadroom(depth = 400): void {
+  if (depth > 0) expectHeadroom(depth - 1);
+}
+
+/**
+ * In the child, before any of the user's code runs. What fails although nothing stood in the way ends
+ * the child at once: it runs no handlers, which are the parent's, and the parent finds its status.
+ */
+export function refreshChild(): void {
+  try {
+    refreshPid();
+    refreshEntropy();
+    releaseChildren();
+    closeChannel();
+    adoptThreadIds();
+  } catch (error) {
+    native.writeAll(2, `daemonkit: the child of fork() cannot go on: ${error}\n`);
+    native.exit(UNFIT);
+  }
+}

@@ -1,0 +1,31 @@
+// What must be over, or known, before the first fork of a process.
+import { url as inspectorUrl } from 'node:inspector';
+import { native } from '../native.js';
+import { system } from '../system.js';
+
+/**
+ * The descriptors of the debugger's sockets, which stay with the parent. The inspector runs on a
+ * thread of its own and tells nothing but its address, so they are found by its port.
+ */
+export function inspectorSockets(): number[] {
+  const address = inspectorUrl();
+  return address === undefined ? [] : system.socketsAtPort(Number(new URL(address).port));
+}
+
+/** Options of Node that make it read certificates on a thread of its own while it starts. */
+const READS_CERTIFICATES = /^--use-(system|openssl)-ca$/;
+let starting = true;
+
+/**
+ * Node 22 and later read NODE_EXTRA_CA_CERTS on a thread of their own while the program starts. A
+ * fork in the middle of that would leave two threads reading one file with one offset, each getting
+ * half of it; so the first fork of a young process lets that thread finish.
+ */
+export function awaitStartup(): void {
+  if (!starting) return;
+  starting = false;
+  const options = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)];
+  const reads =
+    process.env.NODE_EXTRA_CA_CERTS || options.some((option) => READS_CERTIFICATES.test(option));
+  if (reads && process.uptime() < 10) native.quiesce(2000);
+}

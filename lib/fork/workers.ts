@@ -1,0 +1,46 @@
+// Which Worker threads run.
+import { readdirSync, readlinkSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import { Announced } from './announced.js';
+import { instancesOf } from './early.js';
+
+/** Main loop, the platform's delayed tasks, trace events: the event loops of every Node. */
+const LOOPS = 3;
+
+/** Each Worker has an event loop, and so an epoll descriptor, of its own. */
+function mayHaveWorkers(): boolean {
+  if (process.platform !== 'linux') return false;
+  try {
+    let loops = 0;
+    for (const fd of readdirSync('/proc/self/fd')) {
+      try {
+        if (readlinkSync(`/proc/self/fd/${fd}`) === 'anon_inode:[eventpoll]') loops++;
+      } catch {
+        // That of the listing itself.
+      }
+    }
+    return loops > LOOPS;
+  } catch {
+    return true; // no /proc, or not permitted: better to look
+  }
+}
+
+const early = mayHaveWorkers() ? instancesOf(Worker.prototype) : [];
+const workers = new Announced<Worker>('worker_threads', 'worker', early);
+
+/**
+ * Node's own, which runs the hooks of module.register() and answers the main thread's imports. It
+ * has no state of the program's that could be doubled, and the child needs its copy to import.
+ */
+function isInternal(worker: Worker): boolean {
+  return worker.constructor?.name === 'InternalWorker';
+}
+
+/** How many Workers run. */
+export function liveWorkers(): number {
+  let count = 0;
+  workers.each((worker) => {
+    if (worker.threadId !== -1 && !isInternal(worker)) count++;
+  });
+  return count;
+}

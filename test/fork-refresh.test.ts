@@ -1,0 +1,159 @@
+// The child is refreshed: what it must not keep of its parent it does not, nobody sees it being done,
+// and what cannot be done is refused before there is a child.
+import assert from 'node:assert/strict';
+import { accessSync, constants } from 'node:fs';
+import { test } from 'node:test';
+import { run, succeeds } from './tools/run.js';
+import { linesOf } from './tools/script.js';
+
+// Node 26 would have the hooks of a loader registered in another way.
+const quiet = ['--disable-warning=ExperimentalWarning', '--disable-warning=DEP0205'];
+
+const done = async (scenario: string, execArgv: string[] = []) =>
+  assert.equal(
+    await succeeds('refresh.js', [scenario], { execArgv: [...quiet, ...execArgv] }),
+    'done\n',
+  );
+
+test('no async resource, property, listener or global shows the refresh', () => done('unseen'));
+
+/** The JSON lines that the processes of a fixture wrote to stderr and stdout. */
+async function drawn(scenario: string): Promise<unknown[][]> {
+  const { code, stdout, stderr } = await run('refresh.js', [scenario]);
+  assert.equal(code, 0, stderr);
+  return `${stderr}${stdout}`
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+}
+
+test('copies of randomUUID, randomInt, Math.random give each process its own values', async () => {
+  const all = (await drawn('copies')).map((values) => values.flat());
+  assert.equal(all.length, 4);
+  const values = all.flat();
+  assert.equal(new Set(values).size, values.length);
+});
+
+test('integers that a pool thread draws at the moment of the fork differ too', async () => {
+  const [one, other, ...rest] = await drawn('underWay');
+  assert.deepEqual(rest, []);
+  assert.equal(one?.length, 40);
+  assert.equal(new Set([...(one as []), ...(other as [])]).size, 80);
+});
+
+test('helpers: the child cannot signal them, hears nothing of them, has children of its own', () =>
+  done('helpers'));
+
+test('a program that cannot be started is an error in both', () => done('helperFails'));
+
+test('exec() with a time limit and an AbortSignal', () => done('commands'));
+
+function recyclable(): { skip: string | false } {
+  try {
+    accessSync('/proc/sys/kernel/ns_last_pid', constants.W_OK);
+    return { skip: false };
+  } catch {
+    return { skip: 'needs a writable /proc/sys/kernel/ns_last_pid' };
+  }
+}
+
+test('a helper’s pid that comes again is the new child’s', recyclable(), async () => {
+  assert.equal(await succeeds('refresh.js', ['recycledPid']), '0\n');
+});
+
+test('under child_process.fork and node:cluster: no process.send, no word, its own listening', () =>
+  done('channel'));
+
+for (const scenario of [
+  'frozen',
+  'timers',
+  'handles',
+  'deleted',
+  'pollution',
+  'arrays',
+  'weakRefs',
+  'calls',
+]) {
+  test(`globals: ${scenario}: two processes, or one and an error`, async () => {
+    const { code, stderr, survivors } = await run('refresh.js', ['patched', scenario]);
+    const said = stderr.trim().split('\n').sort();
+    assert.deepEqual([code, survivors], [0, []], stderr);
+    // Where fork() itself cannot be called any more it is the parent that learns it.
+    if (said.length > 1) assert.deepEqual(said, ['child 0 false', 'parent true 0']);
+    else assert.match(said[0] ?? '', /^parent false ./);
+    const works = ['frozen', 'timers', 'handles', 'deleted', 'weakRefs'].includes(scenario);
+    if (works) assert.equal(said.length, 2, stderr);
+  });
+}
+
+test('--frozen-intrinsics', () => done('loaderHooks', ['--frozen-intrinsics']));
+
+for (const how of ['frozen', 'sealed']) {
+  test(`process is ${how}: ENOTSUP, in the words of forkSupport(), and no child`, async () => {
+    const { code, stderr } = await run('refresh.js', ['refused', how]);
+    assert.equal(code, 0, stderr);
+    const [live, reasons, error, message, children] = JSON.parse(stderr);
+    assert.deepEqual([live, error, children], [false, 'ENOTSUP', 'ECHILD']);
+    assert.match(reasons.join(), /process is frozen or sealed/);
+    assert.ok(message.includes(reasons[0]), message);
+  });
+}
+
+test('near the end of the stack: a RangeError in the parent, or a whole child', async () => {
+  assert.equal(await succeeds('refresh.js', ['deep']), '4 true\n');
+});
+
+test('an event loop histogram that was collected', () => done('histogram'));
+
+test('the Worker of module.register() does not stand in the way, and imports go on', () =>
+  done('loaderHooks'));
+
+test('an error of a child hook has the pid 0', async () => {
+  assert.equal(await succeeds('refresh.js', ['hookThrows']), '7\n');
+});
+
+const late = `
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+`;
+
+test('Workers from before the import are seen, ended ones are not', () => {
+  const module = JSON.stringify(new URL('../lib/index.js', import.meta.url).href);
+  const source = `${late}
+    class Own extends Worker {}
+    const workers = [Worker, Own].map((W) => new W('setInterval(() => {}, 100)', { eval: true }));
+    await Promise.all(workers.map((worker) => once(worker, 'online')));
+    workers[0].unref();
+    const { fork, forkSupport, waitpid, _exit } = await import(${module});
+    const say = (value) => console.log(JSON.stringify(value));
+    say(forkSupport().reasons.length);
+    try { fork(); } catch ({ code }) { say(code); }
+    const carried = fork({ workers: true });
+    if (carried === 0) _exit(0);
+    say(waitpid(carried).exitCode);
+    for (const worker of workers) await worker.terminate();
+    const pid = fork();
+    if (pid === 0) _exit(0);
+    say(waitpid(pid).exitCode);`;
+  assert.deepEqual(linesOf(source, { bare: true }), [1, 'ENOTSUP', 0, 0]);
+});
+
+test('helpers from before the import: the child cannot signal them', () => {
+  const module = JSON.stringify(new URL('../lib/index.js', import.meta.url).href);
+  const source = `${late}
+    const cat = spawn('cat', { stdio: ['pipe', 'pipe', 'inherit'] });
+    const { fork, waitpid } = await import(${module});
+    const pid = fork();
+    if (pid === 0) {
+      cat.on('exit', () => process.exit(9));
+      process.exitCode = cat.kill() || cat.stdin.writable ? 1 : 0;
+      await once(spawn('true'), 'exit');
+    } else {
+      console.log(waitpid(pid).exitCode);
+      cat.stdin.end('1');
+      const [text] = await once(cat.stdout, 'data');
+      console.log(String(text));
+    }`;
+  assert.deepEqual(linesOf(source, { bare: true }), [0, 1]);
+});
