@@ -36,18 +36,22 @@
         ["OS=='linux' and target_arch in ['x64', 'arm64']", {
           "sources": [
             "fork/descriptors.cc",
+            "fork/file_watches.cc",
             "fork/fork.cc",
             "fork/inotify.cc",
             "fork/mappings.cc",
+            "fork/marks.cc",
             "fork/only_hole.cc",
             "fork/park.cc",
             "fork/procfs.cc",
             "fork/rendezvous.cc",
             "fork/ring.cc",
             "fork/ring_setup.cc",
+            "fork/same_file.cc",
             "fork/scheduling.cc",
             "fork/threads.cc",
-            "fork/twins.cc"
+            "fork/twins.cc",
+            "fork/watch_numbers.cc"
           ],
           "include_dirs": ["fork/<(libc)"]
         }, "OS=='freebsd'", {

@@ -51,7 +51,7 @@ struct Snapshot {
   List<Registration> registrations;
   List<PipeContent> contents;
   List<Ring> rings;
-  InotifyTree inotify;
+  FileWatchers inotify;
 };
 
 // In the parent, all threads parked. loop is libuv's main loop.

@@ -123,6 +123,7 @@ class LiveFork {
     }
     RestoreMappings(mappings_);
     ReleaseThreads();
+    if (pid == 0) TellWatchers(snapshot_.inotify);
     arena.Clear();
     if (failure) return {-1, failure};
     return pid == 0 ? ForkResult{0, {}} : Attend(static_cast<int>(pid));

@@ -1,11 +1,12 @@
 #include "fork/inotify.h"
 
-#include <sys/inotify.h>
 #include <uv.h>
 
-#include <cstring>
+#include <algorithm>
+#include <vector>
 
-#include "fork/procfs.h"
+#include "fork/file_watches.h"
+#include "fork/watch_numbers.h"
 
 namespace livefork {
 namespace {
@@ -16,27 +17,10 @@ struct Node {
   Node *left, *right, *parent;
   int color;
   void* watchers[2];  // a ring of uv_fs_event_t::watchers
-  int iterating;
+  int iterating;      // uv__inotify_read() has moved the ring to its stack and calls each of it
   char* path;
   int wd;
 };
-
-// uv_fs_event_start()'s mask.
-constexpr uint32_t kMask = IN_ATTRIB | IN_CREATE | IN_MODIFY | IN_DELETE | IN_DELETE_SELF |
-                           IN_MOVE_SELF | IN_MOVED_FROM | IN_MOVED_TO;
-
-uv_fs_event_t* HandleOf(void* watchers) {
-  constexpr size_t kOffset = offsetof(uv_fs_event_t, watchers);
-  return reinterpret_cast<uv_fs_event_t*>(static_cast<char*>(watchers) - kOffset);
-}
-
-template <typename F>
-void EachHandle(Node* node, F f) {
-  void** end = node->watchers;
-  for (void** at = static_cast<void**>(end[0]); at != end; at = static_cast<void**>(at[0])) {
-    f(HandleOf(at));
-  }
-}
 
 Node* Leftmost(Node* node) {
   while (node != nullptr && node->left != nullptr) node = node->left;
@@ -49,73 +33,134 @@ Node* Next(Node* node) {
   return node->parent;
 }
 
-// Is every watch that the tree holds one that the kernel holds, and are there as many?
-bool KernelAgrees(int fdinfo, InotifyTree& tree) {
-  Name name = Decimal(static_cast<unsigned>(tree.fd));
-  Fd info(Sys(SYS_openat, fdinfo, name.text, O_RDONLY | O_CLOEXEC, 0));
-  if (info.get() < 0) return false;
-  Lines lines(info.get());
-  size_t listed = 0, known = 0;
-  while (const char* line = lines.Next()) {
-    if (!Skip(line, "inotify wd:")) continue;
-    ++listed;
-    const int wd = static_cast<int>(Number(line, 16));
-    for (const Watch& watch : tree.watches) known += watch.wd == wd;
-  }
-  // A file that was deleted is watched no more, but stays in the tree until its event is read.
-  return known == listed && tree.watches.size() >= listed;
+template <typename F>
+void EachNode(uv_loop_t* loop, F f) {
+  Node* root = *reinterpret_cast<Node**>(&loop->inotify_watchers);
+  for (Node* node = Leftmost(root); node != nullptr; node = Next(node)) f(node);
 }
 
-// Takes the next watch descriptor and gives it back: libuv reads the IN_IGNORED that this leaves
-// as a rename of the watched file, which is what became of it.
-long UseUpNumber(int inotify) {
-  Fd file(Sys(SYS_memfd_create, "daemonkit", 1 /* MFD_CLOEXEC */));
-  if (file.get() < 0) return file.get();
-  char path[32] = "/proc/self/fd/";
-  Name name = Decimal(static_cast<unsigned>(file.get()));
-  memcpy(path + strlen(path), name.text, strlen(name.text) + 1);
-  long wd = Sys(SYS_inotify_add_watch, inotify, path, IN_MODIFY);
-  if (wd >= 0) Sys(SYS_inotify_rm_watch, inotify, wd);
-  return wd;
+// f(uv_fs_event_t*) for each file watcher that is started. The loop's own list has them all; the
+// ring of a node has not while one of its callbacks runs.
+template <typename F>
+void EachWatcher(uv_loop_t* loop, F f) {
+  auto visit = [](uv_handle_t* handle, void* f) {
+    if (handle->type != UV_FS_EVENT || !uv_is_active(handle)) return;
+    (*static_cast<F*>(f))(reinterpret_cast<uv_fs_event_t*>(handle));
+  };
+  uv_walk(loop, visit, &f);
 }
+
+// Using up a number takes 2 microseconds. Inside a watcher's callback more is at stake: the events
+// that libuv has read with the one it tells now.
+constexpr int kGaps = 4096, kGapsInCallback = 65536;
+
+Failure ReadTree(uv_loop_t* loop, Arena& arena, Watches& watches, int& gaps) {
+  size_t count = 0;
+  EachNode(loop, [&count](Node*) { ++count; });
+  watches.items = arena.Take<Watch>(count);
+  if (watches.items == nullptr) return kArenaFull;
+  bool sound = true;
+  int last = 0;
+  gaps = kGaps;
+  EachNode(loop, [&](Node* node) {
+    sound = sound && node->wd > last;
+    last = node->wd;
+    if (node->iterating) gaps = kGapsInCallback;
+    Watch& watch = watches.items[watches.count++];
+    watch.owner = node;
+    watch.path = node->path;
+    watch.before = node->wd;
+  });
+  EachWatcher(loop, [&](uv_fs_event_t* watcher) {
+    sound = sound && watches.Find(&Watch::before, watcher->wd) != nullptr;
+  });
+  if (sound) return {};
+  return {ENOTSUP, "fork", "libuv's file watchers are not laid out as expected"};
+}
+
+// The new numbers ascend as the old ones do, so the tree stays a search tree.
+void TellNumbers(uv_loop_t* loop, Watches watches) {
+  auto moved = [](const Watch& watch) { return watch.wd != watch.before; };
+  if (std::none_of(watches.begin(), watches.end(), moved)) return;
+  for (Watch& watch : watches) static_cast<Node*>(watch.owner)->wd = watch.wd;
+  EachWatcher(loop, [&](uv_fs_event_t* watcher) {
+    watcher->wd = watches.Find(&Watch::before, watcher->wd)->wd;
+  });
+}
+
+// What the next turn of the loop has to tell. A timer of libuv's own is no resource that
+// async_hooks could see.
+struct Notices {
+  struct Notice {
+    int wd;
+    int status;  // libuv's error, or 0: the file is gone
+  };
+  uv_timer_t timer;
+  std::vector<Notice> list;
+
+  const Notice* Find(int wd) const {
+    auto at = std::lower_bound(list.begin(), list.end(), wd,
+                               [](const Notice& notice, int n) { return notice.wd < n; });
+    return at != list.end() && at->wd == wd ? &*at : nullptr;
+  }
+
+  // Numbers are never given out twice, so one that is still a watcher's is the same watcher's as
+  // at the fork, unless it was started again for the same file. What a callback closes stays
+  // allocated until this turn is over.
+  void Tell() {
+    std::vector<uv_fs_event_t*> watchers;
+    EachWatcher(timer.loop, [&](uv_fs_event_t* watcher) {
+      if (Find(watcher->wd) != nullptr) watchers.push_back(watcher);
+    });
+    for (uv_fs_event_t* watcher : watchers) {
+      const Notice* notice =
+          uv_is_active(reinterpret_cast<uv_handle_t*>(watcher)) ? Find(watcher->wd) : nullptr;
+      if (notice == nullptr) continue;
+      const char* slash = strrchr(watcher->path, '/');
+      const char* name = slash == nullptr ? watcher->path : slash + 1;
+      // As uv__inotify_read() tells the IN_IGNORED of a file that was deleted.
+      if (notice->status == 0) watcher->cb(watcher, name, UV_RENAME, 0);
+      if (notice->status != 0) watcher->cb(watcher, watcher->path, 0, notice->status);
+    }
+  }
+};
 
 }  // namespace
 
-Failure DescribeInotify(void* loop, int fdinfo, Arena& arena, InotifyTree& tree) {
-  auto* uv = static_cast<uv_loop_t*>(loop);
-  if (uv->inotify_fd < 0) return {};
-  tree.fd = uv->inotify_fd;
-  for (Node* node = Leftmost(*reinterpret_cast<Node**>(&uv->inotify_watchers)); node != nullptr;
-       node = Next(node)) {
-    Watch* watch = tree.watches.Add(arena);
-    if (watch == nullptr) return kArenaFull;
-    *watch = {node, node->path, node->wd};
-    bool sound = true;
-    EachHandle(node, [&](uv_fs_event_t* h) { sound = sound && h->wd == node->wd; });
-    if (!sound) return {ENOTSUP, "fork", "libuv's file watchers are not laid out as expected"};
-  }
-  if (!KernelAgrees(fdinfo, tree)) {
-    return {ENOTSUP, "fork", "libuv's file watchers differ from what the kernel watches"};
-  }
+Failure RebuildInotify(FileWatchers& watchers, int fd, int flags) {
+  auto* loop = static_cast<uv_loop_t*>(watchers.loop);
+  if (loop == nullptr || loop->inotify_fd != fd) return SeverInotify(fd, flags);
+  Watches watches{};
+  int gaps = 0;
+  Failure failure = ReadTree(loop, *watchers.arena, watches, gaps);
+  if (!failure) failure = ReadWatches(fd, watches, *watchers.arena);
+  if (!failure) failure = WatchAgain(fd, flags, watches, gaps, *watchers.arena);
+  if (failure) return failure;
+  TellNumbers(loop, watches);
+  watchers.watches = watches.items;
+  watchers.count = watches.count;
   return {};
 }
 
-// The kernel hands out watch descriptors in ascending order, so giving the nodes their new numbers
-// in the order of the old ones leaves the tree a search tree.
-Failure RebuildInotify(const InotifyTree& tree) {
-  int last = 0;
-  for (const Watch& watch : tree.watches) {
-    long wd = Sys(SYS_inotify_add_watch, tree.fd, watch.path, kMask);
-    const bool limit = wd == -ENOSPC || wd == -ENOMEM;
-    // Otherwise the path is gone, or is by now the file of an earlier watch.
-    if (wd <= last && !limit) wd = UseUpNumber(tree.fd);
-    if (wd <= last) return Check(wd < 0 ? wd : -EIO, "inotify_add_watch");
-    last = static_cast<int>(wd);
-    auto* node = static_cast<Node*>(watch.node);
-    node->wd = last;
-    EachHandle(node, [last](uv_fs_event_t* h) { h->wd = last; });
+void TellWatchers(const FileWatchers& watchers) {
+  std::vector<Notices::Notice> list;
+  for (const Watch& watch : Watches{watchers.watches, watchers.count}) {
+    if (!watch.alive || watch.error != 0) list.push_back({watch.wd, watch.error});
   }
-  return {};
+  if (list.empty()) return;
+  auto* notices = new Notices{{}, std::move(list)};
+  uv_timer_init(static_cast<uv_loop_t*>(watchers.loop), &notices->timer);
+  notices->timer.data = notices;
+  // Not 0, which would still be due in a timer phase that fork() was called from.
+  uv_timer_start(
+      &notices->timer,
+      [](uv_timer_t* timer) {
+        static_cast<Notices*>(timer->data)->Tell();
+        uv_close(reinterpret_cast<uv_handle_t*>(timer),
+                 [](uv_handle_t* handle) { delete static_cast<Notices*>(handle->data); });
+      },
+      1, 0);
+  uv_unref(reinterpret_cast<uv_handle_t*>(&notices->timer));
 }
 
 }  // namespace livefork

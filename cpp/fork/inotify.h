@@ -1,4 +1,6 @@
-// The file watchers of libuv's main loop: an inotify instance of its own for the child.
+// The file watchers of libuv's main loop: an inotify instance of its own for the child, which
+// watches the same files. All of it happens in the child: it still has the parent's instance, and
+// the parent's threads need not wait.
 #pragma once
 
 #include <cstddef>
@@ -8,23 +10,23 @@
 
 namespace livefork {
 
-// An entry of libuv's tree, in ascending order of watch descriptors.
-struct Watch {
-  void* node;
-  const char* path;
-  int wd;
+struct Watch;
+
+struct FileWatchers {
+  void* loop = nullptr;  // libuv's main loop, or none
+  Arena* arena = nullptr;
+  // In ascending order of watch descriptors; good until the arena is cleared.
+  Watch* watches = nullptr;
+  size_t count = 0;
 };
 
-struct InotifyTree {
-  int fd = -1;  // libuv's inotify descriptor, -1 if it has none
-  List<Watch> watches;
-};
+// In the child: puts a new instance at fd, where the parent's still is. The main loop's watches the
+// files of the parent's again, under the same watch descriptors; any other is severed
+// (watch_numbers.h). Fails with ENOTSUP if libuv's tree is not what the kernel says is watched.
+Failure RebuildInotify(FileWatchers& watchers, int fd, int flags);
 
-// In the parent. fdinfo is /proc/self/fdinfo. Fails with ENOTSUP if libuv's tree is not what the
-// kernel says is watched.
-Failure DescribeInotify(void* loop, int fdinfo, Arena& arena, InotifyTree& tree);
-
-// In the child, once the new instance stands at tree.fd: watches every path again.
-Failure RebuildInotify(const InotifyTree& tree);
+// In the child, once its threads run: lets the next turn of the event loop tell the handles whose
+// files the child cannot watch, and those whose files are no more.
+void TellWatchers(const FileWatchers& watchers);
 
 }  // namespace livefork

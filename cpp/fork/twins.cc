@@ -56,7 +56,7 @@ class Twins {
     for (const Registration& r : snapshot_.registrations) {
       if (!Dropped(r.fd) && (failure = Register(r))) return failure;
     }
-    return RebuildInotify(snapshot_.inotify);
+    return {};
   }
 
  private:
@@ -78,7 +78,7 @@ class Twins {
       case Kind::kPipe:
         return d.writes ? Failure{} : Pipe(d);
       case Kind::kInotify:
-        return Place(Sys(SYS_inotify_init1, flags), d.fd, "inotify_init1");
+        return RebuildInotify(snapshot_.inotify, d.fd, flags);
       case Kind::kTimerfd:
         return Timer(d);
       case Kind::kSignalfd:

@@ -1,14 +1,13 @@
-// cpp/fork/inotify.h for a process without libuv: there is no tree of file watchers to rebuild.
+// cpp/fork/inotify.h for a process without libuv: no instance is the main loop's.
 #include "fork/inotify.h"
+#include "fork/watch_numbers.h"
 
 namespace livefork {
 
-Failure DescribeInotify(void*, int, Arena&, InotifyTree&) {
-  return {};
+Failure RebuildInotify(FileWatchers&, int fd, int flags) {
+  return SeverInotify(fd, flags);
 }
 
-Failure RebuildInotify(const InotifyTree&) {
-  return {};
-}
+void TellWatchers(const FileWatchers&) {}
 
 }  // namespace livefork
