@@ -90,22 +90,43 @@ atFork({
   },
 });
 
-/** Calls back when the process has ended, until the returned function is called. */
+const { EMFILE, ENFILE, ENOMEM, ECHILD, ESRCH } = constants.errno;
+
+/** Passing troubles. Any other refusal stays: no such call (Linux before 5.3), or a seccomp filter. */
+const PASSING = [-EMFILE, -ENFILE, -ENOMEM];
+
+/** Calls back when the process may have ended, until the returned function is called. */
 function onProcessEnd(pid: number, callback: () => void): () => void {
   const fd = native.exitDescriptor(pid);
   // It was our child a moment ago: another thread has waited for it since.
-  if (fd === -constants.errno.ESRCH) throw systemError(-constants.errno.ECHILD, 'waitpid');
+  if (fd === -ESRCH) throw systemError(-ECHILD, 'waitpid');
+  if (fd < 0 && !PASSING.includes(fd)) return fromTimeToTime(callback);
   check(fd, system.exitCall);
   const watched = watch(fd, callback, true, true);
   return () => watched.close();
+}
+
+// The original: a program may have fake ones for its tests.
+const later = setTimeout;
+
+/** Without a descriptor the child is looked at: soon, then at longer intervals up to 50 ms. */
+function fromTimeToTime(callback: () => void): () => void {
+  let timer: NodeJS.Timeout;
+  const after = (delay: number) => {
+    timer = later(() => {
+      after(Math.min(2 * delay, 50));
+      callback();
+    }, delay);
+  };
+  after(1);
+  return () => clearTimeout(timer);
 }
 
 /**
  * Waits through the event loop for a child process to end, and takes it out of the process table.
  * The pending wait keeps the process alive.
  *
- * Other children are not looked at, no SIGCHLD is caught, and nothing is polled, so it disturbs
- * nobody: children of `child_process` keep their 'exit' event. (Do not wait for those by their own
+ * Other children are not looked at and no SIGCHLD is caught, so it disturbs nobody: children of `child_process` keep their 'exit' event. (Do not wait for those by their own
  * pid; see {@link waitpid}.) Of several waits for one child, one gets the status and the others
  * `ECHILD`. In a child made by {@link fork} the parent's pending waits never settle, and do not keep
  * it alive.
@@ -113,12 +134,12 @@ function onProcessEnd(pid: number, callback: () => void): () => void {
  * @param pid - a child of this process, from 1 to 2^31-1.
  * @param opts - `signal`: an AbortSignal that ends the wait; the child is left as it is.
  * @returns a promise of what became of the child: `stopped` and `continued` are false.
- * @throws (rejects with) `ECHILD` (syscall `waitpid`) if there is no such child; `ENOSYS`, `EMFILE` or
- *   `ENFILE` (syscall `pidfd_open`, on FreeBSD `kqueue`) if the system has no such call or no
- *   descriptor left; an `AbortError` (`ABORT_ERR`), its cause the signal's reason, when aborted; a
+ * @throws (rejects with) `ECHILD` (syscall `waitpid`) if there is no such child; `EMFILE`, `ENFILE` or
+ *   `ENOMEM` (syscall `pidfd_open`, on FreeBSD `kqueue`) if there is no descriptor left; an `AbortError` (`ABORT_ERR`), its cause the signal's reason, when aborted; a
  *   `TypeError` or `RangeError` for wrong arguments. The child can still be waited for then.
  *
- * Linux: pidfd_open(2), from 5.3 on. FreeBSD: kqueue(2) with EVFILT_PROC; written and compiled for it,
+ * Linux: pidfd_open(2), from 5.3 on; before, or where a filter refuses it, the child is looked at every
+ * 50 ms at the least. FreeBSD: kqueue(2) with EVFILT_PROC; written and compiled for it,
  * not yet run there.
  *
  * Source: waitpid(2), POSIX.1; pidfd_open(2), Linux.

@@ -72,7 +72,9 @@ class Report {
 const char* ProcObstacle(long opened) {
   if (opened < 0) return "/proc is not readable";
   char link[32] = {};
-  Sys(SYS_readlinkat, AT_FDCWD, "/proc/self", link, sizeof link - 1);
+  const long r = Sys(SYS_readlinkat, AT_FDCWD, "/proc/self", link, sizeof link - 1);
+  // ENOENT: a process that is not in that namespace has no number there.
+  if (r < 0 && r != -ENOENT) return "readlinkat(2) is not permitted";
   const char* at = link;
   const bool ours = Number(at, 10) == static_cast<uint64_t>(Sys(SYS_getpid));
   return ours ? nullptr : "/proc belongs to another PID namespace";

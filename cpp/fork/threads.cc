@@ -49,10 +49,6 @@ Libc Examine() {
   libc.scheduling = FindSchedulingKnown();
   libc.tid_offset = FindTidOffset();
   if (libc.tid_offset == 0) libc.obstacle = "the thread id is not found in this libc's records";
-  int* address = nullptr;
-  if (Sys(SYS_prctl, PR_GET_TID_ADDRESS, &address, 0, 0, 0) != 0) {
-    libc.obstacle = "the kernel does not tell PR_GET_TID_ADDRESS (CONFIG_CHECKPOINT_RESTORE)";
-  }
   if (HasShadowStack()) libc.obstacle = "the process has a user shadow stack";
   // glibc 2.35 and later say where they registered their restartable sequences.
   auto* offset = static_cast<const ptrdiff_t*>(dlsym(RTLD_DEFAULT, "__rseq_offset"));
@@ -62,6 +58,16 @@ Libc Examine() {
     libc.rseq_size = *size;
   }
   return libc;
+}
+
+// Asked each time: a seccomp filter may have come since.
+const char* PrctlObstacle() {
+  int* address = nullptr;
+  const long r = Sys(SYS_prctl, PR_GET_TID_ADDRESS, &address, 0, 0, 0);
+  if (r == 0) return nullptr;
+  // A kernel that was built without it knows no such option.
+  return r == -EINVAL ? "the kernel does not tell PR_GET_TID_ADDRESS (CONFIG_CHECKPOINT_RESTORE)"
+                      : "prctl(2) is not permitted";
 }
 
 const Libc& TheLibc() {
@@ -129,7 +135,8 @@ bool IdsAdopted() {
 }
 
 const char* ThreadObstacle() {
-  return TheLibc().obstacle;
+  const char* obstacle = TheLibc().obstacle;
+  return obstacle == nullptr ? PrctlObstacle() : obstacle;
 }
 
 Failure CheckRecords(const Park& park) {
