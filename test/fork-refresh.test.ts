@@ -1,8 +1,11 @@
 // The child is refreshed: what it must not keep of its parent it does not, nobody sees it being done,
 // and what cannot be done is refused before there is a child.
 import assert from 'node:assert/strict';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { cleanEnvironment } from './tools/environment.js';
 import { run, succeeds } from './tools/run.js';
 import { linesOf } from './tools/script.js';
 
@@ -156,4 +159,41 @@ test('helpers from before the import: the child cannot signal them', () => {
       console.log(String(text));
     }`;
   assert.deepEqual(linesOf(source, { bare: true }), [0, 1]);
+});
+
+test('profiles and logs of one name are limits that forkSupport() tells; no reasons', () => {
+  const ask = (options: string[], inEnvironment = '') => {
+    const directory = mkdtempSync(join(tmpdir(), 'daemonkit-'));
+    try {
+      const [support] = linesOf<{ live: boolean; limits: string[] }>(
+        'console.log(JSON.stringify(daemonkit.forkSupport()))',
+        { cwd: directory, env: cleanEnvironment({ NODE_OPTIONS: inEnvironment }), node: options },
+      );
+      assert.equal(support?.live, true);
+      return support?.limits;
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  };
+  assert.deepEqual(ask(['--no-warnings']), []);
+  assert.match(String(ask(['--cpu-prof'])), /one CPU profile/);
+  assert.match(String(ask(['--heap_prof'])), /one heap profile/);
+  assert.match(String(ask([], '--trace-event-categories=v8')), /one trace file/);
+  assert.match(String(ask(['--prof'])), /log of V8/);
+});
+
+test('coverage has a file for each process', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'daemonkit-'));
+  try {
+    const source = `const { fork, waitpid } = daemonkit;
+      const pid = fork();
+      if (pid !== 0) console.log(JSON.stringify([process.pid, waitpid(pid).pid]));`;
+    const [pids] = linesOf<number[]>(source, {
+      env: cleanEnvironment({ NODE_V8_COVERAGE: directory }),
+    });
+    const files = readdirSync(directory).map((name) => Number(name.split('-')[1]));
+    assert.deepEqual(files.sort(), pids?.sort());
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 });

@@ -19,20 +19,31 @@ import fs from 'node:fs';
 `;
 
 /** The command that runs an ES module with `daemonkit`, `native` and `fs` in scope. */
-export function scriptCommand(source: string, bare = false): string[] {
-  return [process.execPath, '--input-type=module', '--eval', (bare ? '' : prelude) + source];
+export function scriptCommand(source: string, bare = false, node: string[] = []): string[] {
+  return [
+    process.execPath,
+    ...node,
+    '--input-type=module',
+    '--eval',
+    (bare ? '' : prelude) + source,
+  ];
 }
 
 /**
  * Runs such a module to its end; `via` is a command that starts it, `args` its `process.argv`; `bare`
- * leaves the imports to it.
+ * leaves the imports to it, `node` are further options of Node.
  */
 export function runScript(
   source: string,
-  options: SpawnSyncOptions & { via?: string[]; args?: string[]; bare?: boolean } = {},
+  options: SpawnSyncOptions & {
+    via?: string[];
+    args?: string[];
+    bare?: boolean;
+    node?: string[];
+  } = {},
 ) {
-  const { via = [], args: more = [], bare, ...rest } = options;
-  const [command = '', ...args] = [...via, ...scriptCommand(source, bare), ...more];
+  const { via = [], args: more = [], bare, node, ...rest } = options;
+  const [command = '', ...args] = [...via, ...scriptCommand(source, bare, node), ...more];
   const { status, signal, stdout, stderr, error } = spawnSync(command, args, {
     timeout: 30_000,
     killSignal: 'SIGKILL',
