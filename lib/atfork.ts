@@ -1,5 +1,6 @@
 // Hooks around every fork: pthread_atfork(3)'s contract in JavaScript.
 import { set } from './fork/originals.js';
+import { registry } from './registry.js';
 import { func, options } from './validate.js';
 
 /** What {@link atFork} registers; each is called without arguments and its result is ignored. */
@@ -12,11 +13,9 @@ export interface ForkHooks {
   child?: () => void;
 }
 
-const registered = new Set<ForkHooks>();
-
 /**
- * Registers functions to be called around every fork that daemonkit makes: {@link fork} and
- * `becomeDaemon()`.
+ * Registers functions to be called around every fork that daemonkit makes: {@link fork},
+ * `becomeDaemon()` and `prefork()`, of any copy of the package in this process.
  *
  * @param hooks - `before` runs in the parent before the fork (last registered first), `parent` in
  *   the parent after it (also when the fork failed, so that what `before` took is given back) and
@@ -40,8 +39,8 @@ export function atFork(hooks: ForkHooks): Disposable {
   if (child !== undefined) func(child, 'hooks.child');
   // A copy, so that later changes to the caller's object change nothing here.
   const entry = { ...hooks };
-  registered.add(entry);
-  return { [Symbol.dispose]: () => void registered.delete(entry) };
+  registry.hooks.add(entry);
+  return { [Symbol.dispose]: () => void registry.hooks.delete(entry) };
 }
 
 /**
@@ -85,7 +84,7 @@ function withPid(pid: number, run: () => void): void {
 
 /** Runs one phase's hooks; all of them run, then the first error is thrown. */
 export function runForkHooks(phase: keyof ForkHooks): void {
-  const hooks = [...registered];
+  const hooks = [...registry.hooks];
   if (phase === 'before') hooks.reverse();
   const errors: unknown[] = [];
   for (const hook of hooks) {

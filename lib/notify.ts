@@ -204,8 +204,10 @@ export function startWatchdog(opts?: WatchdogOptions): Disposable | null {
   func(healthy, 'options.healthy');
   const usec = watchdogEnabled();
   if (usec === 0) return null;
+  const beginner = native.getpid();
   const ping = () => {
-    if (watchdogEnabled() > 0 && isTrue(healthy)) tryNotify({ watchdog: true });
+    if (native.getpid() === beginner && watchdogEnabled() > 0 && isTrue(healthy))
+      tryNotify({ watchdog: true });
   };
   ping();
   const timer = setInterval(ping, Math.min(Math.max(usec / 2000, 1), INT_MAX)).unref();

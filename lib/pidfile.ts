@@ -136,6 +136,8 @@ export class Pidfile {
   /** Where it was created, as an absolute path. */
   readonly path: string;
   #fd: number;
+  /** The process that has made this object; a fork has a copy of it. */
+  readonly #maker = native.getpid();
   /** Where it is now: inside of a chroot another path, or out of reach. */
   #here: string | undefined;
 
@@ -207,6 +209,12 @@ export class Pidfile {
     }
   }
 
+  /** A fork has the lock as well, but the file is not its own to remove, unless it is named there. */
+  #isOurs(): boolean {
+    const self = native.getpid();
+    return this.#maker === self || readPid(this.#fd) === self;
+  }
+
   /**
    * Tells it that the process has changed its root directory, as {@link chroot} does, so that it goes on
    * by the path inside. A file outside of the root is out of reach: see {@link Pidfile.remove}.
@@ -224,12 +232,14 @@ export class Pidfile {
    * @returns false if the file could not be removed because it is outside of the chroot, or in a
    *   directory that the process may no longer write to. It is empty then, which stops nobody from
    *   starting, and names no process that somebody could kill by mistake. Also false if the path
-   *   leads to another file by now, which is left alone.
+   *   leads to another file by now, which is left alone; and in a fork of the process that holds the
+   *   file, such as a worker of {@link prefork}: it is closed then, and stays as it is.
    */
   remove(): boolean {
     if (this.#fd < 0) return false;
-    const removed = this.#unlink();
-    if (!removed) ftruncateSync(this.#fd, 0);
+    const ours = this.#isOurs();
+    const removed = ours && this.#unlink();
+    if (ours && !removed) ftruncateSync(this.#fd, 0);
     this.close();
     return removed;
   }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { type NotifyState, notify, notifyBarrier, startWatchdog, watchdogEnabled } from 'daemonkit';
 import { until } from './tools/daemons.js';
 import { Manager } from './tools/manager.js';
@@ -163,7 +163,14 @@ test('a barrier ends when the manager lets go, or its time is over', async (t) =
   assert.equal(manager.output, 'ETIMEDOUT poll\ntrue\n1\n', 'the socket stays, the pipes do not');
 });
 
-test('the watchdog: half the interval, unref, silent in forks and when ill', async (t) => {
+// A manager without WATCHDOG_PID means whoever inherits the variable; the program has begun for itself only.
+for (const watchdogPid of [true, false]) {
+  const pid = watchdogPid ? 'with' : 'without';
+  test(`the watchdog ${pid} WATCHDOG_PID: half the interval, unref, silent in forks and when ill`, (t) =>
+    watchdogOf(t, watchdogPid));
+}
+
+async function watchdogOf(t: TestContext, watchdogPid: boolean): Promise<void> {
   const source = `let ill = false;
     let asked = 0;
     const watchdog = daemonkit.startWatchdog({ healthy: () => (asked++, !ill) });
@@ -186,7 +193,7 @@ test('the watchdog: half the interval, unref, silent in forks and when ill', asy
       notify({ status: 'usec ' + daemonkit.watchdogEnabled() });
     }`;
   const env = { WATCHDOG_USEC: '200000' };
-  const manager = await Manager.start(t, service(source), { env, watchdogPid: true });
+  const manager = await Manager.start(t, service(source), { env, watchdogPid });
   const told = (await manager.exits()).map(([line]) => line);
   assert.equal(told[0], 'WATCHDOG=1');
   const [ill, well] = [told.indexOf('STATUS=ill'), told.indexOf('STATUS=well')];
@@ -195,7 +202,10 @@ test('the watchdog: half the interval, unref, silent in forks and when ill', asy
   assert.ok(told.lastIndexOf('WATCHDOG=1') > well);
   assert.equal(told.at(-1), 'STATUS=usec 200000');
   assert.deepEqual([...new Set(manager.messages.map(({ pid }) => pid))], [manager.service]);
+}
 
+test('no watchdog in a process that WATCHDOG_PID does not name', async (t) => {
+  const env = { WATCHDOG_USEC: '200000' };
   const others = await Manager.start(
     t,
     service('console.log(daemonkit.watchdogEnabled(), daemonkit.startWatchdog())'),

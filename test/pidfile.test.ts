@@ -176,6 +176,27 @@ test('relative: from the directory of then, whatever comes later', (t) => {
   assert.deepEqual(rest, [true, true, false]);
 });
 
+test('a fork of the holder removes nothing; one that has written its pid removes its own', (t) => {
+  const [said] = linesOf(
+    `const path = process.argv[1] + '/d.pid';
+    const pidfile = daemonkit.Pidfile.open(path);
+    const inFork = (act) => {
+      const child = daemonkit.fork();
+      if (child === 0) daemonkit._exit(act() ? 1 : 0);
+      return daemonkit.waitpid(child).exitCode;
+    };
+    const empty = [inFork(() => pidfile.remove()), fs.existsSync(path)];
+    pidfile.write();
+    // As the 'exit' listener of the documentation's example, which a fork has too.
+    const named = [inFork(() => pidfile.remove()), fs.readFileSync(path, 'utf8') === process.pid + '\\n'];
+    const state = daemonkit.pidfileRead(path).state;
+    const own = [inFork(() => { pidfile.write(); return pidfile.remove(); }), fs.existsSync(path)];
+    fs.writeSync(1, JSON.stringify({ empty, named, state, own }));`,
+    { args: [scratch(t)] },
+  );
+  assert.deepEqual(said, { empty: [0, true], named: [0, true], state: 'running', own: [1, false] });
+});
+
 test('inherited: a forked child holds it when the parent has closed it', (t) => {
   const said = linesOf(
     `const path = process.argv[1] + '/d.pid';

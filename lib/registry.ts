@@ -1,0 +1,24 @@
+// What all copies of the package in a process have in common. The command and the application may each
+// have a copy of their own, or an application two versions by its dependencies: still the process is one,
+// and what a fork takes along is everybody's.
+import type { ForkHooks } from './atfork.js';
+
+/** Its shape is for ever: another one would need another symbol, and those who know only this one. */
+interface Registry {
+  /** In the order of registration, whichever copy's {@link fork} runs them. */
+  readonly hooks: Set<ForkHooks>;
+  /** Children by {@link fork}, of which it is not known that somebody has waited for them. */
+  readonly children: Set<number>;
+}
+
+const KEY = Symbol.for('daemonkit.registry.1');
+
+function shared(): Registry {
+  const known = (globalThis as { [KEY]?: Registry })[KEY];
+  if (known !== undefined) return known;
+  const value: Registry = { hooks: new Set(), children: new Set() };
+  Object.defineProperty(globalThis, KEY, { value });
+  return value;
+}
+
+export const registry = shared();

@@ -1,0 +1,67 @@
+// Two copies of the package in one process: the command's and the application's, or two versions.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { secondCopy } from './tools/copy.js';
+import { linesOf } from './tools/script.js';
+
+test('a fork by one runs the hooks of both, in the order of registration', (t) => {
+  const said = linesOf<string[]>(
+    `const other = await import(process.argv[1]);
+    const ran = [];
+    const hooks = (name) => ({
+      before: () => ran.push('before ' + name),
+      parent: () => ran.push('parent ' + name),
+      child: () => ran.push('child ' + name),
+    });
+    daemonkit.atFork(hooks('1'));
+    other.atFork(hooks('2'));
+    const gone = other.atFork(hooks('gone'));
+    gone[Symbol.dispose]();
+    for (const { fork, waitpid } of [daemonkit, other]) {
+      const pid = fork();
+      if (pid === 0) {
+        fs.writeSync(1, JSON.stringify(ran) + '\\n');
+        daemonkit._exit(0);
+      }
+      waitpid(pid);
+      fs.writeSync(1, JSON.stringify(ran.splice(0)) + '\\n');
+    }`,
+    { args: [secondCopy(t)] },
+  );
+  const child = ['before 2', 'before 1', 'child 1', 'child 2'];
+  const parent = ['before 2', 'before 1', 'parent 1', 'parent 2'];
+  assert.deepEqual(said, [child, parent, child, parent]);
+});
+
+test('waits and signal flags of one are the parent’s alone after a fork by the other', (t) => {
+  const said = linesOf<unknown[]>(
+    `import { once } from 'node:events';
+    const other = await import(process.argv[1]);
+    const sleeper = other.fork();
+    if (sleeper === 0) {
+      process.once('SIGTERM', () => process.exit(3));
+      setInterval(() => {}, 1000);
+      await new Promise(() => {});
+    }
+    const ended = other.waitpidAsync(sleeper);
+    const flag = new other.SignalFlag('SIGUSR2');
+    const child = daemonkit.fork();
+    if (child === 0) {
+      // Neither keeps it alive: nothing is left to wait for.
+      process.on('exit', () => fs.writeSync(1, JSON.stringify(['child', flag.raised]) + '\\n'));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    } else {
+      process.kill(process.pid, 'SIGUSR2');
+      await flag.wait();
+      const { exitCode } = await daemonkit.waitpidAsync(child);
+      process.kill(sleeper, 'SIGTERM');
+      const { pid } = await ended;
+      fs.writeSync(1, JSON.stringify(['parent', exitCode, pid === sleeper]) + '\\n');
+    }`,
+    { args: [secondCopy(t)] },
+  );
+  assert.deepEqual(said, [
+    ['child', false],
+    ['parent', 0, true],
+  ]);
+});
