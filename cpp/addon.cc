@@ -12,6 +12,7 @@
 #include "sys/credentials.h"
 #include "sys/descriptor_list.h"
 #include "sys/dispositions.h"
+#include "sys/exec.h"
 #include "sys/fd.h"
 #include "sys/flock.h"
 #include "sys/launcher.h"
@@ -108,6 +109,7 @@ void ExportFd(Napi::Object exports) {
 
 void ExportProcess(Napi::Object exports) {
   exports.Set("waitpid", Napi::Function::New<marshal::Waitpid>(exports.Env(), "waitpid"));
+  marshal::Export<sys::Exec>(exports, "exec");
   marshal::Export<sys::Exit>(exports, "exit");
   marshal::Export<sys::Getpid>(exports, "getpid");
   marshal::Export<sys::Getppid>(exports, "getppid");

@@ -15,6 +15,7 @@
         "sys/chroot.cc",
         "sys/credentials.cc",
         "sys/dispositions.cc",
+        "sys/exec.cc",
         "sys/fd.cc",
         "sys/flock.cc",
         "sys/launcher.cc",

@@ -73,6 +73,8 @@ export interface Native {
     untraced: boolean,
     continued: boolean,
   ): Waited | null | number;
+  /** cpp/sys/exec.h: comes back with -errno only. */
+  exec(program: string, argv: string[], keep: number[], sources: number[], first: number): number;
   exit(code: number): never;
   getpid(): number;
   getppid(): number;

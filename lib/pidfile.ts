@@ -10,7 +10,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { constants as os } from 'node:os';
-import { resolve } from 'node:path';
+import { absolutePath } from './absolute.js';
 import { pathInRoot } from './chroot.js';
 import { check, type SystemError, systemError } from './errors.js';
 import { native } from './native.js';
@@ -161,7 +161,7 @@ export class Pidfile {
    *   arguments.
    */
   static open(path: string, mode = 0o644): Pidfile {
-    const absolute = resolve(pathString(path));
+    const absolute = absolutePath(pathString(path));
     integer(mode, 'mode', 0, 0o777);
     expectSafeWay(absolute);
     for (;;) {

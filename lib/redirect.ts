@@ -1,9 +1,9 @@
 // Standard descriptors to /dev/null, or to a log file that can be opened anew: dup2(2), freopen(3).
 import { closeSync, constants, openSync } from 'node:fs';
 import { constants as os } from 'node:os';
-import { resolve } from 'node:path';
 import { isatty } from 'node:tty';
 import { isMainThread } from 'node:worker_threads';
+import { absolutePath } from './absolute.js';
 import { ownedByRuntime, survey, terminalDevices } from './descriptors.js';
 import { check, invalidArgValue, systemError, workerUnsupported } from './errors.js';
 import { getdtablesize } from './fd.js';
@@ -176,7 +176,7 @@ export function redirect(
 ): Redirection {
   const chosen = fileDescriptors(typeof fds === 'number' ? [fds] : fds, 'fds');
   chosen.forEach((fd, at) => void integer(fd, `fds[${at}]`, 1));
-  const file = resolve(filePath(path));
+  const file = absolutePath(filePath(path));
   const given = options<RedirectOptions>(opts, ['mode', 'reopenOn']);
   const mode = integer(given.mode ?? LOG_MODE, 'options.mode', 0, 0o777);
   const signal =

@@ -2,10 +2,19 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Pidfile } from 'daemonkit';
-import { daemonkit, writeApp } from './tools/cli.js';
+import { daemonkit, starts, writeApp } from './tools/cli.js';
 import { Nest, until } from './tools/daemons.js';
 import { needsRoot } from './tools/needs.js';
 import { stat } from './tools/proc.js';
@@ -20,9 +29,7 @@ async function statusOf(nest: Nest): Promise<[number | null, string]> {
 
 async function started(nest: Nest, source: string): Promise<number> {
   writeApp(nest, 'app.cjs', source);
-  const ran = await daemonkit(nest, ['start', ...FILE, '--log', nest.log, 'app.cjs']);
-  assert.deepEqual(ran, { code: 0, stdout: '', stderr: '' });
-  return nest.pid();
+  return starts(nest, ['start', ...FILE, '--log', nest.log, 'app.cjs']);
 }
 
 async function bystander(t: TestContext): Promise<number> {
@@ -44,8 +51,7 @@ test('a life: not running, running, reloaded, restarted, killed, stopped', async
   await until('it has reloaded', () => nest.logged() === 'reloaded\n');
 
   const restart = ['restart', ...FILE, 'app.cjs'];
-  assert.deepEqual(await daemonkit(nest, restart), { code: 0, stdout: '', stderr: '' });
-  const second = nest.pid();
+  const second = await starts(nest, restart);
   assert.notEqual(second, pid);
   assert.deepEqual(nest.processes(), [second]);
   // What is wrong with the new one is found while the old one runs.
@@ -66,6 +72,122 @@ test('a life: not running, running, reloaded, restarted, killed, stopped', async
   assert.deepEqual(nest.processes(), [], 'it has ended when stop returns');
   assert.deepEqual(await statusOf(nest), [3, 'absent']);
   assert.equal((await daemonkit(nest, ['stop', ...FILE])).stdout, 'not running\n');
+});
+
+/** A command that must leave the daemon as it is. */
+async function spares(nest: Nest, pid: number, args: string[], code: number, words: RegExp) {
+  const ran = await daemonkit(nest, args);
+  assert.match(ran.stderr, words, args.join(' '));
+  assert.deepEqual([ran.code, ran.stdout, nest.processes()], [code, '', [pid]]);
+}
+
+test('reload: no signal that the application has no handler for', async (t) => {
+  const nest = new Nest(t);
+  const pid = await started(nest, "process.on('SIGUSR2', () => console.log('two'));");
+  const signal = (name: string) => ['reload', ...FILE, '--signal', name];
+  const nothing = 'nothing was sent\n$';
+  const hup = new RegExp(
+    `process ${pid} has no handler for SIGHUP, which would end it: ${nothing}`,
+  );
+  await spares(nest, pid, ['reload', ...FILE], 3, hup);
+  await spares(nest, pid, signal('KILL'), 3, /SIGKILL, which would end it/);
+  await spares(nest, pid, signal('STOP'), 3, /SIGSTOP, which would stop it/);
+  await spares(nest, pid, signal('PIPE'), 3, new RegExp(`ignores SIGPIPE: ${nothing}`));
+  const json = await daemonkit(nest, ['reload', '--json', ...FILE]);
+  const told = { command: 'reload', ok: false, exitCode: 3, path: nest.pidFile, pid };
+  assert.deepEqual(JSON.parse(json.stdout), { ...told, signal: 'SIGHUP' });
+  assert.equal((await daemonkit(nest, signal('USR2'))).code, 0);
+  await until('it has got it', () => nest.logged() === 'two\n');
+});
+
+for (const strategy of ['fork', 'reexec']) {
+  test(`${strategy}: one that is not ready yet is not reloaded, but can be stopped`, async (t) => {
+    const nest = new Nest(t);
+    const handle = "process.on('SIGHUP', () => console.log('hup')); console.log('loaded');";
+    writeApp(nest, 'app.mjs', `${handle} await new Promise(() => {});`);
+    const options = [...FILE, '--log', nest.log, '--strategy', strategy];
+    const launched = daemonkit(nest, ['start', ...options, 'app.mjs']);
+    await until('it is loading', () => existsSync(nest.log) && nest.logged() === 'loaded\n');
+    const early = await daemonkit(nest, ['reload', ...FILE]);
+    assert.match(
+      early.stderr,
+      /process \d+ is still starting, and not ready yet: nothing was sent/,
+    );
+    const seen = await daemonkit(nest, ['status', ...FILE]);
+    assert.match(seen.stdout, /^running as process \d+ since .*, not ready yet\n$/);
+    const { ready } = JSON.parse((await daemonkit(nest, ['status', '--json', ...FILE])).stdout);
+    assert.deepEqual([early.code, seen.code, ready], [1, 0, false]);
+    assert.equal((await daemonkit(nest, ['stop', ...FILE])).code, 0);
+    assert.equal((await launched).code, 143);
+    assert.deepEqual([nest.logged(), nest.processes()], ['loaded\n', []]);
+  });
+}
+
+test('restart: all that can be wrong is found while the old one runs', async (t) => {
+  const nest = new Nest(t);
+  const pid = await started(nest, '');
+  writeApp(nest, 'syntax.cjs', 'let x = ;');
+  writeApp(nest, 'syntax.mjs', 'export let x = ;');
+  writeApp(nest, 'esm.js', 'export {}; let x = ;');
+  const goes = `\nnothing was done: process ${pid} goes on\n$`;
+  const cases: [args: string[], code: number, words: RegExp][] = [
+    [['--user', 'nosuch', 'app.cjs'], 111, new RegExp(`no such user: nosuch, .*${goes}`)],
+    [['--log', 'no/log', 'app.cjs'], 111, new RegExp(`step stdio: ENOENT.*(\\n.*)*${goes}`)],
+    [['--cwd', 'no', 'app.cjs'], 111, new RegExp(`step chdir: ENOENT.*(\\n.*)*${goes}`)],
+    [['syntax.cjs'], 1, /cannot run: .*syntax\.cjs:2\nlet x = ;\n +\^\n(.*\n)*SyntaxError/],
+    [['syntax.mjs'], 1, /cannot run: .*syntax\.mjs:3\nexport let x = ;\n(.*\n)*SyntaxError/],
+    [['esm.js'], 1, /cannot run: .*esm\.js:2\n(.*\n)*SyntaxError/],
+    [['--listen', '65536', 'app.cjs'], 100, /--listen: '65536' is not/],
+    [['--retry', 'X', 'app.cjs'], 100, /--retry/],
+    [['--env', '1', 'app.cjs'], 100, /--env/],
+    [['none.js'], 100, /there is no application/],
+  ];
+  for (const [args, code, words] of cases) {
+    await spares(nest, pid, ['restart', ...FILE, ...args], code, words);
+  }
+  const json = ['restart', '--json', ...FILE, '--user', 'nosuch', 'app.cjs'];
+  assert.equal(JSON.parse((await daemonkit(nest, json)).stdout).running, pid);
+});
+
+test('restart: an application that the user may not read', needsRoot, async (t) => {
+  const nest = new Nest(t);
+  chmodSync(nest.directory, 0o755);
+  const pid = await started(nest, '');
+  chmodSync(writeApp(nest, 'secret.cjs', ''), 0o600);
+  const args = ['restart', ...FILE, '--user', 'nobody', 'secret.cjs'];
+  await spares(nest, pid, args, 111, /EACCES: user nobody may not read the application, access/);
+});
+
+test('a pidfile that was removed, with its directory or without: found all the same', async (t) => {
+  const nest = new Nest(t);
+  writeApp(nest, 'app.cjs', "process.on('SIGHUP', () => console.log('hup'))");
+  const directory = join(nest.directory, 'run');
+  const file = ['--pid-file', 'run/d.pid'];
+  for (const remove of [`${directory}/d.pid`, directory]) {
+    mkdirSync(directory, { recursive: true });
+    const pid = await starts(nest, ['start', ...file, '--log', nest.log, 'app.cjs']);
+    rmSync(remove, { recursive: true });
+    const { code, stdout } = await daemonkit(nest, ['status', ...file]);
+    assert.equal(code, 0);
+    assert.match(
+      stdout,
+      new RegExp(`^running as process ${pid} .*; its pidfile .*d.pid was removed`),
+    );
+    assert.equal((await daemonkit(nest, ['reload', ...file])).code, 0);
+    const stopped = await daemonkit(nest, ['stop', ...file]);
+    assert.deepEqual([stopped.code, stopped.stdout], [0, `process ${pid} ended by SIGTERM\n`]);
+    assert.deepEqual(nest.processes(), []);
+  }
+  // The directory is not there, and with it a daemon's file may be elsewhere: nobody knows.
+  const unknown = /ENOENT: there is no directory .*run, so that it is not known whether it runs/;
+  for (const command of ['stop', 'reload']) {
+    const { code, stderr } = await daemonkit(nest, [command, ...file]);
+    assert.match(stderr, unknown);
+    assert.equal(code, 4);
+  }
+  const { code, stdout } = await daemonkit(nest, ['status', ...file]);
+  assert.match(stdout, /^unknown: ENOENT: there is no directory/);
+  assert.equal(code, 4);
 });
 
 test('one that does not want to: TERM, then KILL; or it goes on', async (t) => {
@@ -143,9 +265,7 @@ test('an ordinary user stops its own daemon, and sees that of root', needsRoot, 
 
   chownSync(nest.directory, 65534, 65534);
   const env = { XDG_RUNTIME_DIR: nest.directory };
-  const own = await daemonkit(nest, ['start', '--name', 'd', 'app.cjs'], { under, env });
-  assert.deepEqual(own, { code: 0, stdout: '', stderr: '' });
-  const mine = nest.pid();
+  const mine = await starts(nest, ['start', '--name', 'd', 'app.cjs'], { under, env });
   const stopped = await daemonkit(nest, ['stop', '--name', 'd'], { under, env });
   assert.deepEqual(stopped.stdout, `process ${mine} ended by SIGTERM\n`);
 });

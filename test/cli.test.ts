@@ -13,15 +13,13 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { daemonkit, writeApp } from './tools/cli.js';
+import { daemonkit, starts, writeApp } from './tools/cli.js';
 import { Nest, until } from './tools/daemons.js';
 import { needsRoot } from './tools/needs.js';
 import { status } from './tools/proc.js';
 
 const ps = (pid: number, column: string) =>
   execFileSync('ps', ['-o', `${column}=`, '-p', `${pid}`], { encoding: 'utf8' }).trim();
-
-const quiet = { code: 0, stdout: '', stderr: '' };
 
 test('CommonJS and ES modules run as node would run them', async (t) => {
   const nest = new Nest(t);
@@ -36,8 +34,7 @@ test('CommonJS and ES modules run as node would run them', async (t) => {
     const app = writeApp(nest, name, source);
     const options = ['--pid-file', 'd.pid', '--log', nest.log];
     const given = ['--json', '--log', 'x', '--', 'last'];
-    assert.deepEqual(await daemonkit(nest, ['start', ...options, name, ...given]), quiet);
-    const pid = nest.pid();
+    const pid = await starts(nest, ['start', ...options, name, ...given]);
     assert.deepEqual(nest.processes(), [pid]);
     const words = `${JSON.stringify([app, ...given])} /\n`;
     assert.ok(nest.logged().startsWith(words), nest.logged());
@@ -53,11 +50,8 @@ test('chdir, output files, umask, title: as asked', async (t) => {
   const { directory } = nest;
   const files = ['--stdout', 'out', '--stderr', 'err', '--pid-file', 'd.pid'];
   const more = ['--cwd', directory, '--umask', '027', '--title', "I'm a title!"];
-  assert.deepEqual(await daemonkit(nest, ['start', ...files, ...more, './app.cjs']), {
-    ...quiet,
-    stderr: '3\n', // said before it was ready
-  });
-  const pid = nest.pid();
+  const said = { stderr: '3\n' }; // before it was ready
+  const pid = await starts(nest, ['start', ...files, ...more, './app.cjs'], said);
   assert.equal(readFileSync(join(directory, 'out'), 'utf8'), '1\n2\n');
   assert.equal(readFileSync(join(directory, 'err'), 'utf8'), '3\n');
   assert.equal(readlinkSync(`/proc/${pid}/cwd`), directory);
@@ -70,7 +64,7 @@ test('newsyslog: the log is opened anew at HUP', async (t) => {
   writeApp(nest, 'app.cjs', "setInterval(() => console.log('my output'), 20);");
   const file = ['--pid-file', 'd.pid'];
   const start = ['start', ...file, '--log', nest.log, '--reopen-on', 'hup', 'app.cjs'];
-  assert.deepEqual(await daemonkit(nest, start), quiet);
+  await starts(nest, start);
   await until('it writes', () => nest.logged() !== '');
   renameSync(nest.log, `${nest.log}.0`);
   const { code, stdout } = await daemonkit(nest, ['reload', ...file]);
@@ -82,8 +76,7 @@ test('pidfile and lock: a second start is told of the first', async (t) => {
   const nest = new Nest(t);
   writeApp(nest, 'app.cjs', '');
   const start = ['start', '--pid-file', 'd.pid', 'app.cjs'];
-  assert.deepEqual(await daemonkit(nest, start), quiet);
-  const pid = nest.pid();
+  const pid = await starts(nest, start);
   const second = await daemonkit(nest, start);
   assert.equal(second.code, 1);
   assert.match(second.stderr, new RegExp(`^daemonkit: .*already running as process ${pid},`));
@@ -101,8 +94,7 @@ test('user: privileges are dropped before the application is loaded', needsRoot,
   writeApp(nest, 'jail/app/index.js', 'console.log(process.getuid(), __filename)');
   const jail = ['--chroot', 'jail', '--cwd', '/app', '--user', 'nobody'];
   const start = ['start', '--pid-file', 'd.pid', '--log', nest.log, ...jail];
-  assert.deepEqual(await daemonkit(nest, [...start, 'jail/app']), quiet);
-  const pid = nest.pid();
+  const pid = await starts(nest, [...start, 'jail/app']);
   assert.equal(ps(pid, 'user'), 'nobody');
   assert.equal(readlinkSync(`/proc/${pid}/root`), `${directory}/jail`);
   assert.equal(nest.logged(), '65534 /app/index.js\n');
@@ -168,8 +160,7 @@ test('an application that calls becomeDaemon() is told that it is a daemon alrea
   assert.match(stderr, /^Error \[ERR_INVALID_STATE\]: .*this process is a daemon already, /m);
   assert.deepEqual(nest.processes(), []);
   assert.equal(existsSync(nest.pidFile), false);
-  assert.deepEqual(await daemonkit(nest, [...start, 'either.mjs']), quiet);
-  await nest.end(nest.pid());
+  await nest.end(await starts(nest, [...start, 'either.mjs']));
 });
 
 test('--foreground: one process, its output on the terminal', async (t) => {
@@ -187,7 +178,8 @@ test('re-exec: the same command line, with options and arguments', async (t) => 
   const { code, stdout } = await daemonkit(nest, ['start', ...options, 'app.cjs', '--log', 'z']);
   const { pid, ...rest } = JSON.parse(stdout);
   assert.deepEqual([code, pid], [0, nest.pid()]);
-  assert.deepEqual(rest, { command: 'start', ok: true, exitCode: 0, path: nest.pidFile });
+  const named = { name: 'app', path: nest.pidFile };
+  assert.deepEqual(rest, { command: 'start', ok: true, exitCode: 0, ...named });
   assert.equal(nest.logged(), "[ '--log', 'z' ]\n");
 });
 
@@ -210,36 +202,73 @@ test('plan: every step; exit code 1 if one cannot be taken', async (t) => {
 test('usage errors: 100; system errors: 111; nothing is started', async (t) => {
   const nest = new Nest(t);
   writeApp(nest, 'app.cjs', '');
+  mkdirSync(join(nest.directory, 'empty'));
+  const file = ['--pid-file', 'x'];
   const wrong: [args: string[], code: number, words: RegExp][] = [
-    [[], 100, /which command/],
-    [['begin'], 100, /no command 'begin'/],
+    [[], 100, /which command\? One of start, stop, restart, reload, status, plan$/m],
+    [['begin'], 100, /there is no command 'begin'$/m],
+    [['strat'], 100, /there is no command 'strat'; did you mean start\?/],
     [['start'], 100, /which application/],
-    [['start', 'none.js'], 100, /there is no application .*none\.js/],
-    [['start', '--pidfile', 'x', 'app.cjs'], 100, /Unknown option '--pidfile'/],
-    [['start', '--umask', '9', 'app.cjs'], 100, /octal/],
-    [['start', '--timeout', 'soon', 'app.cjs'], 100, /number of seconds/],
-    [['start', '--ready', 'soon', 'app.cjs'], 100, /--ready/],
-    [['start', '--strategy', 'x', 'app.cjs'], 100, /strategy/],
-    [['start', '--log', '', 'app.cjs'], 100, /must not be empty/],
-    [['start', '--reopen-on', 'KILL', 'app.cjs'], 100, /cannot be caught/],
+    [['start', 'none.js'], 100, /there is no application .*none\.js$/m],
+    [['start', 'empty'], 100, /empty: it is a directory without an index\.js/],
+    [['start', '--pidfile', 'x', 'app.cjs'], 100, /no option --pidfile; did you mean --pid-file\?/],
+    [['start', '--constructor', 'app.cjs'], 100, /there is no option --constructor$/m],
+    [['start', '-p', 'x', 'app.cjs'], 100, /there is no option -p$/m],
+    [['start', '--json=1', 'app.cjs'], 100, /--json takes no value, but got '1'/],
+    [['start', '--log', 'a', '--log', 'b', 'app.cjs'], 100, /--log is given twice/],
+    [['start', '--title', '-x', 'app.cjs'], 100, /'-x' looks like an option; write --title=-x/],
+    [['start', '--umask', '9', 'app.cjs'], 100, /--umask: '9' is not an octal/],
+    [
+      ['start', '--timeout', 'soon', 'app.cjs'],
+      100,
+      /--timeout: 'soon' is not a number of seconds/,
+    ],
+    [['start', '--timeout', '0', 'app.cjs'], 100, /--timeout: '0' is not a number of seconds/],
+    [['start', '--ready', 'soon', 'app.cjs'], 100, /--ready: 'soon' is not one of import, manual/],
+    [['start', '--strategy', 'x', 'app.cjs'], 100, /--strategy: 'x' is not one of auto, fork/],
+    [['start', '--log', '', 'app.cjs'], 100, /--log: it is empty/],
+    [['start', '--user', '', 'app.cjs'], 100, /--user: it is empty/],
+    [['start', '--user', '9999999999', 'app.cjs'], 100, /--user is out of range/],
+    [['start', '--reopen-on', 'KILL', 'app.cjs'], 100, /--reopen-on cannot be caught/],
+    [['start', '--reopen-on', 'HPU', 'app.cjs'], 100, /'HPU' is not a signal; did you mean HUP\?/],
+    [['start', '--env', 'X', 'app.cjs'], 100, /--env: 'X' is not NAME=VALUE/],
+    [['start', '--env', '=x', 'app.cjs'], 100, /--env: '=x' is not NAME=VALUE/],
+    [['start', '--listen', 'http', 'app.cjs'], 100, /--listen: 'http' is not PORT, HOST:PORT/],
+    [['start', '--listen', '70000', 'app.cjs'], 100, /PORT is up to 65535/],
+    [['start', '--listen', 'localhost:80', 'app.cjs'], 100, /HOST an IP address/],
+    [['start', '--listen', '::1:80', 'app.cjs'], 100, /--listen: '::1:80' is not PORT/],
+    [['start', '--detach', '--foreground', 'app.cjs'], 100, /contradict each other/],
     [['start', '--name', 'a', '--pid-file', 'b', 'app.cjs'], 100, /say the same/],
-    [['stop'], 100, /which daemon/],
-    [['stop', '--pid-file', 'x', 'more'], 100, /too many arguments/],
-    [['stop', '--pid-file', 'x', '--retry', 'TERM'], 100, /SIGNAL\/SECONDS/],
-    [['stop', '--pid-file', 'x', '--retry', 'FOO/1'], 100, /'FOO' is not a signal/],
-    [['restart', 'app.cjs'], 100, /which daemon/],
-    [['status', '--pid-file'], 100, /--pid-file.*argument missing/],
-    [['start', '--log', 'no/log', 'app.cjs'], 111, /step stdio: ENOENT: .*no\/log/],
-    [['start', '--user', 'nobody-at-all', 'app.cjs'], 111, /no such user/],
+    [['start', '--name', 'a/b', 'app.cjs'], 100, /--name: 'a\/b' is not a name/],
+    [['start', '--name', '', 'app.cjs'], 100, /--name: '' is not a name/],
+    [['stop'], 100, /which daemon\? Give --name or --pid-file/],
+    [['stop', ...file, 'more'], 100, /too many arguments/],
+    [['stop', ...file, '--retry', 'TERM'], 100, /SIGNAL\/SECONDS/],
+    [['stop', ...file, '--retry', 'FOO/1'], 100, /--retry: 'FOO' is not a signal/],
+    [['stop', ...file, '--retry', 'TERM/1', '--timeout', '1'], 100, /say the same/],
+    [['reload', ...file, '--signal', 'HPU'], 100, /--signal: 'HPU' is not a signal; did you/],
+    [['status', '--pid-file'], 100, /--pid-file needs a value: FILE/],
+    [
+      ['start', '--log', 'no/log', ...file, 'app.cjs'],
+      111,
+      /step stdio: ENOENT: .*no\/log.*errno 2/,
+    ],
+    [
+      ['start', '--pid-file', 'no/x', 'app.cjs'],
+      111,
+      /step pidfile: .*\n.*make the directory first/,
+    ],
+    [['start', '--user', 'nobody-at-all', ...file, 'app.cjs'], 111, /no such user: nobody-at-all/],
   ];
   const runs = wrong.map(async ([args, code, words]) => {
     const ran = await daemonkit(nest, args);
     assert.deepEqual([ran.code, ran.stdout], [code, ''], `${args}: ${ran.stderr}`);
     assert.match(ran.stderr, words);
+    assert.match(ran.stderr, /^daemonkit: /);
   });
   for (const run of runs) await run;
   const json = await daemonkit(nest, ['stop', '--json']);
-  assert.equal(JSON.parse(json.stdout).exitCode, 100);
+  assert.deepEqual([JSON.parse(json.stdout).exitCode, json.stderr], [100, '']);
   assert.deepEqual(nest.processes(), []);
 });
 

@@ -225,14 +225,15 @@ test('the end of the line is no success', async (t) => {
 });
 
 bothWays('a timeout ends the daemon and what it has started, SIGTERM or not', async (nest) => {
+  const why = "(ready: 'manual', but ready() was never called)";
   const told = async (scenario: string) => {
     const { code, stderr, milliseconds } = await nest.fails(scenario, { timeout: 300 });
     assert.equal(code, 1);
     assert.ok(milliseconds >= 300 && milliseconds < 25_000, `${milliseconds} ms`);
     // A program that is started again may have got that far, or not.
-    return stderr.replace(/; the script was started again, .*/, '');
+    return stderr.replace(/; the script was started again, .*/, ` ${why}`);
   };
-  const words = `${SAID}it was not ready within 300 ms, and was ended\n`;
+  const words = `${SAID}it was not ready within 300 ms, and was ended ${why}\n`;
   assert.deepEqual([await told('hangs'), await told('hangsWithChild')], [words, words]);
 });
 

@@ -38,7 +38,7 @@ const cases: Case[] = [
     'getdents64 24',
     /^descriptors: EMFILE: .*, scandir '\/proc\/self\/fd' \(errno 24\)$/,
   ],
-  ['refusesInHook', 'chroot 1', /^chroot: EPERM: .*, chroot '.*' \(errno 1\)$/, jail],
+  ['refusesInHook', 'chroot 1', /^chroot: EPERM: .*, chroot '.*' \(needs .*\) \(errno 1\)$/, jail],
   [
     'refusesInHook',
     'chdir 2',
@@ -51,7 +51,12 @@ const cases: Case[] = [
     /^setgroups: ENOMEM: .*, setgroups \(errno 12\)$/,
     () => nobody,
   ],
-  ['refusesInHook', 'setresgid 1', /^setgid: EPERM: .*, setresgid \(errno 1\)$/, () => nobody],
+  [
+    'refusesInHook',
+    'setresgid 1',
+    /^setgid: EPERM: .*, setresgid \(needs .*\) \(errno 1\)$/,
+    () => nobody,
+  ],
   ['refusesInHook', 'setresuid 11', /^setuid: EAGAIN: .*, setresuid \(errno 11\)$/, () => nobody],
   // Calls that say all is well and have done nothing.
   [
@@ -103,7 +108,7 @@ test('a first fork that fails is an error of the script', needsRoot, async (t) =
   const env = { REFUSE: 'clone 11' };
   const { code, stderr, stdout } = await nest.fails('refusesInLauncher', {}, { env });
   assert.equal(code, 1);
-  assert.match(stderr, /Error: EAGAIN: .*, clone\n(.*\n)* +step: 'fork'/);
+  assert.match(stderr, /Error: becomeDaemon: step fork: EAGAIN: .*, clone\n(.*\n)* +step: 'fork'/);
   assert.match(stdout, /^exit 1 of/m);
 });
 

@@ -24,5 +24,5 @@ test('groff has nothing to complain of', (t) => {
   });
   if (error !== undefined) return t.skip('needs groff');
   assert.equal(stderr, '');
-  assert.match(stdout, /sends SIGHUP/);
+  assert.match(stdout, /sends +SIGHUP/);
 });

@@ -1,17 +1,34 @@
 // Runs an application in this process as `node app.js` would.
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { createRequire, Module } from 'node:module';
-import { dirname, extname, join, resolve } from 'node:path';
+import { dirname, extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { compileFunction } from 'node:vm';
+import { absolutePath } from '../absolute.js';
 import { UsageError } from './options.js';
 
-/** The file that node would run for this argument: with its extension, and index.js of a folder. */
-export function resolveApp(app: string): string {
+/** Why there is no such file; "no such file" would not be true of one that we may not look at. */
+function missing(path: string): Error {
   try {
-    return createRequire(join(process.cwd(), 'cli')).resolve(resolve(app));
+    const kind = statSync(path).isDirectory() ? 'a directory without an index.js' : 'no file';
+    return new UsageError(`there is no application ${path}: it is ${kind}`);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' ? new UsageError(`there is no application ${path}`) : (error as Error);
+  }
+}
+
+/**
+ * The file that node would run for this argument: with its extension, and index.js of a folder.
+ *
+ * @throws `ENOENT` (syscall `getcwd`) for a relative path, if the working directory is gone.
+ */
+export function resolveApp(app: string): string {
+  const path = absolutePath(app);
+  try {
+    return createRequire('/').resolve(path);
   } catch {
-    throw new UsageError(`there is no application ${resolve(app)}`);
+    throw missing(path);
   }
 }
 
@@ -27,18 +44,25 @@ function packageType(file: string): string | undefined {
   }
 }
 
+/** Throws a SyntaxError, whose stack shows the place, for what is no CommonJS. */
+export function compileAsCommonJs(filename: string): void {
+  const source = readFileSync(filename, 'utf8').replace(/^#!.*/, '');
+  compileFunction(source, ['exports', 'require', 'module', '__filename', '__dirname'], {
+    filename,
+  });
+}
+
 /** Node decides the same way where nothing else does: what compiles as CommonJS is CommonJS. */
 function compilesAsCommonJs(file: string): boolean {
-  const source = readFileSync(file, 'utf8').replace(/^#!.*/, '');
   try {
-    compileFunction(source, ['exports', 'require', 'module', '__filename', '__dirname']);
+    compileAsCommonJs(file);
     return true;
   } catch {
     return false;
   }
 }
 
-function isCommonJs(file: string): boolean {
+export function isCommonJs(file: string): boolean {
   if (extname(file) === '.cjs' || extname(file) === '.cts') return true;
   if (extname(file) !== '.js' && extname(file) !== '') return false;
   const type = packageType(file);

@@ -1,12 +1,12 @@
 // What the command says of itself.
-import { BIRTH, COMMON, FILE, type Options, STOP, STOP_TIMEOUT } from './options.js';
+import { BIRTH, COMMON, FILE, type Options, RELOAD, STOP, STOP_TIMEOUT } from './options.js';
 
 const SECTIONS: readonly [title: string, options: Options][] = [
   ['Which daemon', FILE],
   ['start, restart, plan', BIRTH],
   ['stop, restart', STOP],
   ['stop', STOP_TIMEOUT],
-  ['reload', { signal: { value: 'SIGNAL', help: 'another one than HUP' } }],
+  ['reload', RELOAD],
   ['All commands', COMMON],
 ];
 
@@ -31,8 +31,10 @@ export function helpText(): string {
 
 ${SECTIONS.map(lines).join('\n\n')}
 
+Without --name and --pid-file, start, restart and plan take the name of the application's file.
+
 Exit codes: 0 done; 1 failed; status: 0 running, 1 dead with pidfile, 3 not running, 4 unknown;
-4 it is not certain which process is meant; 7 nothing to reload; 100 usage; 111 system error;
-start: what the daemon exited with.
+4 it is not certain which process is meant; reload: 3 no handler for the signal, 7 not running;
+100 usage; 111 system error; start: what the daemon exited with.
 `;
 }

@@ -1,16 +1,19 @@
-// What may follow a command on the command line: node:util's parseArgs with one table per command.
+// What may follow a command on the command line: node:util's tokens, judged by one table per command.
 import { parseArgs } from 'node:util';
+import { nearest } from '../nearest.js';
 
 /** An option: a switch, or one with a value, which help and manual call by this name. */
 export interface Option {
   value?: string;
   help: string;
+  /** It may be given several times. */
+  several?: true;
 }
 
 export type Options = Readonly<Record<string, Option>>;
 
-/** The values that were given, by the options' names; a switch is true. */
-export type Values = Readonly<Record<string, string | boolean | undefined>>;
+/** What was given, by the options' names: a switch is true, one that may come several times a list. */
+export type Values = Readonly<Record<string, string | true | readonly string[] | undefined>>;
 
 export const FILE: Options = {
   'pid-file': { value: 'FILE', help: 'the pidfile' },
@@ -22,15 +25,27 @@ export const BIRTH: Options = {
   stdout: { value: 'FILE', help: 'append standard output to it' },
   stderr: { value: 'FILE', help: 'append standard error to it' },
   'reopen-on': { value: 'SIGNAL', help: 'open the log files anew at this signal, as HUP' },
+  listen: {
+    value: 'ADDRESS',
+    help: 'bind PORT, HOST:PORT or a path before --user; again for more',
+    several: true,
+  },
   user: { value: 'USER', help: 'become this user, by name or number' },
   group: { value: 'GROUP', help: "become this group instead of the user's" },
+  'no-new-privileges': { help: 'no program that it starts gets more privileges' },
   chroot: { value: 'DIRECTORY', help: 'make it the root directory; the app must be in it' },
   cwd: { value: 'DIRECTORY', help: 'the working directory, inside of --chroot; default /' },
   umask: { value: 'MODE', help: 'the file mode creation mask, octal; default 022' },
+  env: {
+    value: 'NAME=VALUE',
+    help: 'set a variable of its environment; again for more',
+    several: true,
+  },
   strategy: { value: 'HOW', help: 'auto (the default), fork or reexec' },
   title: { value: 'TEXT', help: 'what ps(1) shows as the command' },
   ready: { value: 'WHEN', help: 'import (the default), manual, or detached' },
   timeout: { value: 'SECONDS', help: 'until it must be ready; default 30' },
+  detach: { help: 'go to the background whatever watches' },
   foreground: { help: 'do not detach, for a supervisor' },
 };
 
@@ -41,6 +56,8 @@ export const STOP: Options = {
 export const STOP_TIMEOUT: Options = {
   timeout: { value: 'SECONDS', help: 'short for --retry TERM/SECONDS/KILL/5' },
 };
+
+export const RELOAD: Options = { signal: { value: 'SIGNAL', help: 'another one than HUP' } };
 
 export const COMMON: Options = {
   json: { help: 'one line of JSON on standard output' },
@@ -65,16 +82,39 @@ const parserOptions = (options: Options) =>
     ]),
   );
 
+function tokensOf(args: readonly string[], options: Options) {
+  const known = parserOptions(options);
+  return parseArgs({ args: [...args], options: known, strict: false, tokens: true }).tokens;
+}
+
 /** Where the first argument is that is neither an option nor the value of one. */
 export function endOfOptions(args: readonly string[], options: Options): number {
-  const { tokens } = parseArgs({
-    args: [...args],
-    options: parserOptions(options),
-    strict: false,
-    tokens: true,
-  });
+  const tokens = tokensOf(args, options);
   const end = tokens.find(({ kind }) => kind === 'positional' || kind === 'option-terminator');
   return end?.index ?? args.length;
+}
+
+type OptionToken = Extract<ReturnType<typeof tokensOf>[number], { kind: 'option' }>;
+
+/** The value of an option that is given as it must be. */
+function takeValue({ name, rawName, value, inlineValue }: OptionToken, options: Options) {
+  const option = options[name];
+  // Not by mere look-up: 'constructor' is no option.
+  if (option === undefined || !Object.hasOwn(options, name) || !rawName.startsWith('--')) {
+    const meant = nearest(name, Object.keys(options));
+    const hint = meant === undefined ? '' : `; did you mean --${meant}?`;
+    throw new UsageError(`there is no option ${rawName}${hint}`);
+  }
+  if (option.value === undefined) {
+    if (value === undefined) return true;
+    throw new UsageError(`${rawName} takes no value, but got '${value}'`);
+  }
+  if (value === undefined) throw new UsageError(`${rawName} needs a value: ${option.value}`);
+  if (value.startsWith('-') && !inlineValue) {
+    const way = `write ${rawName}=${value} if that is it`;
+    throw new UsageError(`${rawName} needs a value: '${value}' looks like an option; ${way}`);
+  }
+  return value;
 }
 
 /**
@@ -84,13 +124,27 @@ export function endOfOptions(args: readonly string[], options: Options): number 
  * @throws UsageError for unknown options and values that are missing or too many.
  */
 export function parse(args: readonly string[], options: Options): [values: Values, rest: string[]] {
-  const end = endOfOptions(args, options);
-  try {
-    const { values } = parseArgs({ args: args.slice(0, end), options: parserOptions(options) });
-    return [values as Values, args.slice(args[end] === '--' ? end + 1 : end)];
-  } catch (error) {
-    throw new UsageError((error as Error).message.replace(/\. To specify a positional.*$/s, ''));
+  const values: Record<string, string | true | string[]> = {};
+  for (const token of tokensOf(args, options)) {
+    if (token.kind !== 'option') {
+      return [values, args.slice(token.index + (token.kind === 'option-terminator' ? 1 : 0))];
+    }
+    const value = takeValue(token, options);
+    const { name } = token;
+    if (options[name]?.several) values[name] = [...listOf(values, name), value as string];
+    else if (values[name] === undefined) values[name] = value;
+    else throw new UsageError(`--${name} is given twice`);
   }
+  return [values, []];
+}
+
+/** The command line that has these options. */
+export function unparse(values: Values): string[] {
+  return Object.entries(values).flatMap(([name, value]) => {
+    if (value === true) return [`--${name}`];
+    const each = typeof value === 'string' ? [value] : (value ?? []);
+    return each.map((one) => `--${name}=${one}`);
+  });
 }
 
 /** The text of an option, or undefined. */
@@ -99,9 +153,22 @@ export function textOf(values: Values, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
+/** The texts of an option that may be given several times. */
+export function listOf(values: Values, name: string): readonly string[] {
+  const value = values[name];
+  return Array.isArray(value) ? value : [];
+}
+
 /** Seconds, with a fraction, in milliseconds. */
 export function secondsOf(text: string, name: string): number {
   const milliseconds = Math.round(1000 * Number(text));
   if (/^\d*\.?\d+$/.test(text) && milliseconds > 0 && milliseconds < 2 ** 31) return milliseconds;
-  throw new UsageError(`--${name}: '${text}' is not a number of seconds`);
+  throw new UsageError(`--${name}: '${text}' is not a number of seconds above 0, as 30 or 0.5`);
+}
+
+/** One of a few words. */
+export function wordOf<T extends string>(text: string, name: string, words: readonly T[]): T {
+  const found = words.find((word) => word === text);
+  if (found !== undefined) return found;
+  throw new UsageError(`--${name}: '${text}' is not one of ${words.join(', ')}`);
 }

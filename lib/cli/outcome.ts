@@ -1,12 +1,13 @@
 // What a command comes to: an exit code, a line for people, and the same for programs.
 import type { Options } from './options.js';
 
-/** LSB's codes for `status` and for what is not running; s6's for usage and system errors. */
+/** LSB's codes, for `status` its own; s6's for usage and system errors. */
 export const EXIT = {
   done: 0,
   failed: 1,
   deadWithPidfile: 1,
   notRunning: 3,
+  unimplemented: 3,
   unknown: 4,
   nothingToSignal: 7,
   usage: 100,

@@ -1,6 +1,6 @@
 // Which pidfile a command line means.
-import { accessSync, constants } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, dirname, extname, join } from 'node:path';
+import { absolutePath } from '../absolute.js';
 import { isRoot } from '../pidfile/trust.js';
 import { textOf, UsageError, type Values } from './options.js';
 
@@ -8,37 +8,49 @@ import { textOf, UsageError, type Values } from './options.js';
 const SYSTEM_DIRECTORY = process.platform === 'freebsd' ? '/var/run' : '/run';
 
 function byName(name: string): string {
-  if (name.includes('/') || name === '') throw new UsageError(`--name: '${name}' is not a name`);
   const directory = isRoot() ? SYSTEM_DIRECTORY : process.env.XDG_RUNTIME_DIR;
-  if (directory === undefined) {
-    throw new UsageError('--name: XDG_RUNTIME_DIR is not set; give --pid-file');
+  if (directory === undefined || directory === '') {
+    throw new UsageError(
+      'there is no place for a pidfile, as XDG_RUNTIME_DIR is not set: give --pid-file FILE',
+    );
   }
   return join(directory, `${name}.pid`);
 }
 
+/** What --name says. */
+export function givenName(values: Values): string | undefined {
+  const name = textOf(values, 'name');
+  if (name === undefined || (name !== '' && !/[/\0]/.test(name))) return name;
+  throw new UsageError(`--name: '${name}' is not a name: it must be the name of a file, without /`);
+}
+
 /** The pidfile as an absolute path, if one is given. */
 export function givenPidFile(values: Values): string | undefined {
-  const [file, name] = [textOf(values, 'pid-file'), textOf(values, 'name')];
+  const [file, name] = [textOf(values, 'pid-file'), givenName(values)];
   if (file !== undefined && name !== undefined) {
     throw new UsageError('--pid-file and --name say the same; give one');
   }
   if (file === '') throw new UsageError('--pid-file: it is empty');
-  if (file !== undefined) return resolve(file);
+  if (file !== undefined) return absolutePath(file);
   return name === undefined ? undefined : byName(name);
 }
 
 export function neededPidFile(values: Values): string {
   const path = givenPidFile(values);
-  if (path === undefined) throw new UsageError('which daemon? Give --pid-file or --name');
+  if (path === undefined) throw new UsageError('which daemon? Give --name or --pid-file');
   return path;
 }
 
-/** Whether a file is there for us to read. */
-export function readable(path: string): boolean {
-  try {
-    accessSync(path, constants.R_OK);
-    return true;
-  } catch {
-    return false;
-  }
+/**
+ * What an application is called that nobody has given a name: its file without the extension; if that
+ * is index, which is the name of none, its directory.
+ */
+export function nameOf(file: string): string {
+  const name = basename(file, extname(file));
+  return name === 'index' ? basename(dirname(file)) || name : name;
+}
+
+/** The pidfile of an application that is started: without one no command could stop it. */
+export function pidFileFor(values: Values, file: string): string {
+  return givenPidFile(values) ?? byName(nameOf(file));
 }

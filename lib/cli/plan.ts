@@ -1,5 +1,6 @@
 // daemonkit plan: the steps that start would take, and whether each can be taken.
 import { becomeDaemon, type PlannedStep } from '../daemon.js';
+import { type Address, expectAddress } from './listen.js';
 import { type Command, EXIT, type Outcome } from './outcome.js';
 import { OPTIONS, startOf } from './starting.js';
 
@@ -16,9 +17,21 @@ function forPeople({ step, daemon7, process, description, precondition }: Planne
   return `${process.padEnd(12)} ${step.padEnd(16)} ${description}${number}${obstacle}`;
 }
 
+/** A socket that the command binds before all that. */
+function listening(address: Address): PlannedStep {
+  const description = `listen on ${address.text}`;
+  const step = { step: 'listen', daemon7: [], process: 'launcher', description } as const;
+  try {
+    expectAddress(address);
+    return { ...step, precondition: 'met' };
+  } catch (error) {
+    return { ...step, precondition: error as Error };
+  }
+}
+
 async function run(args: readonly string[]): Promise<Outcome> {
-  const { options } = startOf(args);
-  const steps = becomeDaemon({ ...options, dryRun: true });
+  const { options, addresses } = startOf(args);
+  const steps = [...addresses.map(listening), ...becomeDaemon({ ...options, dryRun: true })];
   const met = steps.every(({ precondition }) => precondition === 'met');
   return {
     exitCode: met ? EXIT.done : EXIT.failed,

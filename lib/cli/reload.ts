@@ -1,24 +1,67 @@
-// daemonkit reload: SIGHUP, or another signal, to the daemon and to nobody else.
-import { pidfileSignal } from '../pidfile.js';
-import { COMMON, FILE, type Options, parseAll, textOf } from './options.js';
+// daemonkit reload: SIGHUP, or another signal, to the daemon, if that has a handler for it.
+import type { SystemError } from '../errors.js';
+import { uncertain } from '../pidfile/report.js';
+import { findSettled, isReady } from './finding.js';
+import { COMMON, FILE, type Options, parseAll, RELOAD, textOf } from './options.js';
 import { type Command, EXIT, type Outcome } from './outcome.js';
 import { neededPidFile } from './pidfile.js';
-import { signalOf } from './stopping.js';
+import { reaction, signalOf } from './signals.js';
 
-const OPTIONS: Options = {
-  ...FILE,
-  signal: { value: 'SIGNAL', help: 'another one than HUP' },
-  ...COMMON,
+const OPTIONS: Options = { ...FILE, ...RELOAD, ...COMMON };
+
+/** signal(7), "Standard signals": what is no term or core. */
+const EFFECTS: Record<string, string> = {
+  ...Object.fromEntries(['SIGCHLD', 'SIGURG', 'SIGWINCH', 'SIGCONT'].map((s) => [s, 'do nothing'])),
+  ...Object.fromEntries(['SIGSTOP', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU'].map((s) => [s, 'stop it'])),
 };
+
+const effect = (signal: string) => EFFECTS[signal] ?? 'end it';
+
+/** Why the signal must not be sent, if so. */
+function obstacle(pid: number, signal: string): string | undefined {
+  const nothing = 'nothing was sent';
+  switch (reaction(pid, signal)) {
+    case 'handler':
+      return undefined;
+    case 'nothing':
+      return `process ${pid} ignores ${signal}: ${nothing}`;
+    case 'default':
+      return `process ${pid} has no handler for ${signal}, which would ${effect(signal)}: ${nothing}`;
+    case undefined:
+      return `it cannot be seen whether process ${pid} has a handler for ${signal}: ${nothing}`;
+  }
+}
+
+async function reloadDaemon(path: string, signal: string): Promise<Outcome> {
+  const { report, owner } = await findSettled(path);
+  const { pid, state } = report;
+  const data = { path, pid, signal };
+  const gone = { exitCode: EXIT.nothingToSignal, text: 'not running', data: { path, signal } };
+  if (owner === undefined) {
+    if (state === 'absent' || state === 'stale') return gone;
+    throw uncertain(report);
+  }
+  try {
+    if (!isReady(report)) {
+      const text = `process ${owner.pid} is still starting, and not ready yet: nothing was sent`;
+      return { exitCode: EXIT.failed, text, data };
+    }
+    const text = obstacle(owner.pid, signal);
+    if (text !== undefined) return { exitCode: EXIT.unimplemented, text, data };
+    owner.signal(signal);
+    return { exitCode: EXIT.done, text: `${signal} sent to process ${owner.pid}`, data };
+  } catch (error) {
+    if ((error as SystemError).code === 'ESRCH') return gone;
+    throw error;
+  } finally {
+    owner[Symbol.dispose]();
+  }
+}
 
 async function run(args: readonly string[]): Promise<Outcome> {
   const values = parseAll(args, OPTIONS);
-  const signal = signalOf(textOf(values, 'signal') ?? 'HUP');
-  const path = neededPidFile(values);
-  const pid = pidfileSignal(path, signal);
-  const data = { path, pid, signal };
-  if (pid === undefined) return { exitCode: EXIT.nothingToSignal, text: 'not running', data };
-  return { exitCode: EXIT.done, text: `${signal} sent to process ${pid}`, data };
+  const signal = signalOf(textOf(values, 'signal') ?? 'HUP', 'signal');
+  return reloadDaemon(neededPidFile(values), signal);
 }
 
 export const reload: Command = { options: OPTIONS, run };

@@ -1,19 +1,44 @@
 // daemonkit restart: stop, if it runs, and start; what can be wrong with the start is found first.
-import { BIRTH, COMMON, FILE, STOP } from './options.js';
-import type { Command, Outcome } from './outcome.js';
-import { neededPidFile } from './pidfile.js';
-import { startAndReturn } from './start.js';
+import { expectedInheritance } from '../inheritance.js';
+import { findDaemon } from './finding.js';
+import { reserveDescriptors } from './listen.js';
+import { BIRTH, COMMON, FILE, parse, STOP } from './options.js';
+import type { Application, Command, Outcome } from './outcome.js';
+import { rehearseAll } from './rehearsal.js';
+import { becomeApp } from './start.js';
 import { startOf } from './starting.js';
 import { outcomeOf } from './stop.js';
 import { scheduleOf, stopDaemon } from './stopping.js';
 
 const OPTIONS = { ...FILE, ...STOP, ...BIRTH, ...COMMON };
 
-async function run(args: readonly string[]): Promise<Outcome> {
-  const start = startOf(args, OPTIONS);
-  const path = neededPidFile(start.values);
-  const done = await stopDaemon(path, scheduleOf(start.values));
-  return done.stopped ? startAndReturn(start) : outcomeOf(path, done);
+/** The process that is about to be stopped; 0 if there seems to be none. */
+function running(path: string): number {
+  const { owner, report } = findDaemon(path);
+  owner?.[Symbol.dispose]();
+  return report.pid ?? 0;
+}
+
+async function run(args: readonly string[]): Promise<Outcome | Application> {
+  const start = startOf(args, OPTIONS, true);
+  const schedule = scheduleOf(parse(args, OPTIONS)[0]);
+  const first = reserveDescriptors(start.addresses);
+  // In the daemon that is the command started again, all of it has been done.
+  if (expectedInheritance() !== undefined) return becomeApp('restart', start, first);
+  const path = start.options.pidFile ?? '';
+  const pid = running(path);
+  try {
+    rehearseAll(start, pid);
+  } catch (error) {
+    throw pid === 0 ? error : Object.assign(error as Error, { unharmed: pid });
+  }
+  const done = await stopDaemon(path, schedule);
+  if (!done.stopped) return outcomeOf(path, done);
+  try {
+    return becomeApp('restart', start, first, done.pid);
+  } catch (error) {
+    throw Object.assign(error as Error, { stopped: done.pid });
+  }
 }
 
 export const restart: Command = { options: OPTIONS, run };

@@ -1,16 +1,74 @@
 // daemonkit start: becomes a daemon, then runs the application in it.
-import { spawnSync } from 'node:child_process';
-import { constants } from 'node:os';
-import { becomeDaemon } from '../daemon.js';
-import { pidfileRead } from '../pidfile.js';
-import { runApp } from './app.js';
-import { UsageError } from './options.js';
-import { type Application, type Command, EXIT, type Outcome } from './outcome.js';
-import { OPTIONS, type Start, startOf } from './starting.js';
 
-/** Returns in the daemon, or where there is nothing to detach from. */
-function becomeApp({ options, app, args, title, ready }: Start): Application {
-  const daemon = becomeDaemon(options);
+import { type Farewell, inWords, onFarewell } from '../daemon/farewell.js';
+import { NEVER_CALLED } from '../daemon/report.js';
+import { becomeDaemon } from '../daemon.js';
+import { runApp } from './app.js';
+import { openAddresses, removeSockets, reserveDescriptors } from './listen.js';
+import { type Application, type Command, EXIT, type Outcome } from './outcome.js';
+import { rehearse } from './rehearsal.js';
+import { OPTIONS, type Start, startOf } from './starting.js';
+import { tell } from './telling.js';
+
+/** Why an application is not ready, as the command line has it. */
+function inOurWords({ ready, app }: Start, message: string): string {
+  const words = {
+    import: ` (--ready import, but ${app} had not finished loading: an await of its top level?)`,
+    manual: ' (--ready manual, but currentDaemon().ready() was never called)',
+    detached: '',
+  }[ready];
+  return message.replace(NEVER_CALLED, () => words);
+}
+
+/** What the launcher says in the end; `before` is who was stopped for this one. */
+function outcomeOf(start: Start, farewell: Farewell, before?: number): Outcome {
+  const { name, options } = start;
+  const path = options.pidFile;
+  const { pid, exitCode } = farewell;
+  if (exitCode !== EXIT.done) {
+    const message = inOurWords(start, farewell.message);
+    const after = before === undefined ? '' : `process ${before} was stopped, and `;
+    return {
+      exitCode,
+      text: `${after}${inWords({ ...farewell, message })}`,
+      data: { name, path, message },
+    };
+  }
+  const what = before === undefined ? 'started' : 'restarted';
+  const was = before === undefined ? '' : ` (was ${before})`;
+  const text = `${what} ${name}: process ${pid}${was}, pidfile ${path}`;
+  return { exitCode, text, data: { name, path, pid } };
+}
+
+/** The number from which on the sockets come. */
+export type First = number | undefined;
+
+/**
+ * Returns in the daemon, or where there is nothing to detach from; the launcher's end is told by
+ * becomeDaemon().
+ *
+ * @param command - what to call it: start or restart.
+ * @param before - who was stopped for it.
+ */
+export function becomeApp(
+  command: string,
+  start: Start,
+  first: First,
+  before?: number,
+): Application {
+  const { options, app, args, title, ready, addresses, json } = start;
+  onFarewell((farewell) => {
+    if (farewell.exitCode !== EXIT.done && first !== undefined) removeSockets(addresses);
+    tell(command, json, outcomeOf(start, farewell, before));
+  });
+  if (first !== undefined) openAddresses(addresses, first);
+  let daemon: ReturnType<typeof becomeDaemon>;
+  try {
+    daemon = becomeDaemon(options);
+  } catch (error) {
+    if (first !== undefined) removeSockets(addresses);
+    throw error;
+  }
   if (title !== undefined) process.title = title;
   return async () => {
     await runApp(app, args);
@@ -18,37 +76,12 @@ function becomeApp({ options, app, args, title, ready }: Start): Application {
   };
 }
 
-/** The command line that starts it. */
-function commandOf({ values, file, args }: Start): string[] {
-  const { json: _json, retry: _retry, ...given } = values;
-  const options = Object.entries(given).map(([name, value]) =>
-    value === true ? `--${name}` : `--${name}=${value}`,
-  );
-  return [...process.execArgv, process.argv[1] ?? '', 'start', ...options, file, ...args];
-}
-
-/**
- * Starts it from a process of its own: for those who have something to do after it, as the launcher
- * never comes back.
- */
-export function startAndReturn(start: Start): Outcome {
-  const { foreground, json } = start.values;
-  if (foreground === true) throw new UsageError('--foreground: not with restart, nor with --json');
-  const { status, signal, stderr, error } = spawnSync(process.execPath, commandOf(start), {
-    stdio: json ? ['inherit', 'ignore', 'pipe'] : 'inherit',
-    encoding: 'utf8',
-  });
-  if (error !== undefined) throw error;
-  const exitCode = status ?? 128 + (signal === null ? 0 : constants.signals[signal]);
-  const path = start.options.pidFile;
-  const running = exitCode === EXIT.done && path !== undefined;
-  const pid = running ? pidfileRead(path).pid : undefined;
-  return { exitCode, text: '', data: { path, pid, message: stderr?.trim() || undefined } };
-}
-
 async function run(args: readonly string[]): Promise<Outcome | Application> {
   const start = startOf(args);
-  return start.values.json === true ? startAndReturn(start) : becomeApp(start);
+  const first = reserveDescriptors(start.addresses);
+  // While no socket's file is there to be left behind.
+  if (first !== undefined) rehearse(start);
+  return becomeApp('start', start, first);
 }
 
 export const start: Command = { options: OPTIONS, run };

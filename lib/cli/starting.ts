@@ -1,20 +1,26 @@
 // From a command line to becomeDaemon()'s options.
-import { resolve } from 'node:path';
+import { absolutePath } from '../absolute.js';
 import { pathInRoot } from '../chroot.js';
 import type { DaemonOptions } from '../daemon.js';
+import { expectedInheritance } from '../inheritance.js';
+import { supervisor } from '../supervisor.js';
 import { resolveApp } from './app.js';
+import { type Address, addressesOf } from './listen.js';
 import {
   BIRTH,
   COMMON,
   FILE,
+  listOf,
+  type Options,
   parse,
   secondsOf,
   textOf,
   UsageError,
   type Values,
+  wordOf,
 } from './options.js';
-import { givenPidFile } from './pidfile.js';
-import { signalOf } from './stopping.js';
+import { givenName, givenPidFile, nameOf, pidFileFor } from './pidfile.js';
+import { signalOf } from './signals.js';
 
 export const OPTIONS = { ...FILE, ...BIRTH, ...COMMON };
 
@@ -23,78 +29,112 @@ const READY = ['import', 'manual', 'detached'] as const;
 /** A start that makes sense as far as the command line tells. */
 export interface Start {
   options: DaemonOptions;
+  /** What it is called when it is told of. */
+  name: string;
   /** The application as it is called in the daemon: inside of the chroot. */
   app: string;
   /** The same outside of it. */
   file: string;
   args: string[];
+  /** The sockets to bind for it. */
+  addresses: readonly Address[];
   title: string | undefined;
   ready: (typeof READY)[number];
-  values: Values;
+  json: boolean;
 }
 
 const idOrName = (text: string) => (/^\d+$/.test(text) ? Number(text) : text);
 
 function octal(text: string): number {
-  if (!/^[0-7]{1,4}$/.test(text)) throw new UsageError(`--umask: '${text}' is not an octal number`);
-  return Number.parseInt(text, 8);
+  if (/^[0-7]{1,4}$/.test(text)) return Number.parseInt(text, 8);
+  throw new UsageError(`--umask: '${text}' is not an octal number, as 022`);
 }
+
+function variables(texts: readonly string[]): Record<string, string> {
+  const entries = texts.map((text) => {
+    const [, name = '', value = ''] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+    if (name === '') throw new UsageError(`--env: '${text}' is not NAME=VALUE`);
+    return [name, value];
+  });
+  return Object.fromEntries(entries);
+}
+
+const STRATEGIES = ['auto', 'fork', 'reexec'] as const;
 
 /** What each option of the command line is to becomeDaemon(). */
 const TO_OPTION: Record<string, (text: string) => DaemonOptions> = {
   log: (log) => ({ log }),
   stdout: (stdout) => ({ stdout }),
   stderr: (stderr) => ({ stderr }),
-  'reopen-on': (signal) => ({ reopenOn: signalOf(signal) as NodeJS.Signals }),
+  'reopen-on': (signal) => ({ reopenOn: signalOf(signal, 'reopen-on') as NodeJS.Signals }),
   user: (user) => ({ user: idOrName(user) }),
   group: (group) => ({ group: idOrName(group) }),
   chroot: (chroot) => ({ chroot }),
   cwd: (cwd) => ({ cwd }),
   umask: (umask) => ({ umask: octal(umask) }),
-  strategy: (strategy) => ({ strategy: strategy as NonNullable<DaemonOptions['strategy']> }),
+  strategy: (strategy) => ({ strategy: wordOf(strategy, 'strategy', STRATEGIES) }),
   timeout: (seconds) => ({ timeout: secondsOf(seconds, 'timeout') }),
 };
 
-function optionsOf(values: Values): DaemonOptions {
-  const pidFile = givenPidFile(values);
+/** Whether it is to go to the background. */
+function detachment({ detach, foreground }: Values): boolean {
+  if (detach === true && foreground === true) {
+    throw new UsageError('--detach and --foreground contradict each other; give one');
+  }
+  if (detach === true || foreground === true) return detach === true;
+  // One that was started again is detached already, and its surroundings are the launcher's doing.
+  return expectedInheritance() !== undefined || supervisor() === null;
+}
+
+function optionsOf(values: Values, pidFile: string | undefined, detach: boolean): DaemonOptions {
   const all = Object.entries(TO_OPTION).map(([name, convert]) => {
     const text = textOf(values, name);
+    if (text === '') throw new UsageError(`--${name}: it is empty`);
     return text === undefined ? {} : convert(text);
   });
+  const set = variables(listOf(values, 'env'));
   return Object.assign(
     // The application is loaded after the call, so that the daemon is ready only then.
-    { ready: values.ready === 'detached' ? 'auto' : 'manual' },
+    { ready: values.ready === 'detached' ? 'auto' : 'manual', detach, env: { set } },
     pidFile === undefined ? {} : { pidFile },
-    values.foreground === true ? { detach: false } : {},
+    values['no-new-privileges'] === true ? { noNewPrivileges: true } : {},
     ...all,
   );
 }
 
-function readiness(values: Values): Start['ready'] {
-  const when = textOf(values, 'ready') ?? 'import';
-  const known = READY.find((one) => one === when);
-  if (known === undefined) throw new UsageError(`--ready: one of ${READY.join(', ')}`);
-  return known;
-}
-
 function insideRoot(app: string, root: string | undefined): string {
-  const here = root === undefined ? app : pathInRoot(app, resolve(root));
+  const here = root === undefined ? app : pathInRoot(app, absolutePath(root));
   if (here === undefined) throw new UsageError(`${app} is not inside of --chroot ${root}`);
   return here;
 }
 
-/** Reads a command line that ends with an application and its arguments. */
-export function startOf(args: readonly string[], options = OPTIONS): Start {
+/**
+ * Reads a command line that ends with an application and its arguments.
+ *
+ * @param needsFile - a pidfile is needed in the foreground too.
+ */
+export function startOf(
+  args: readonly string[],
+  options: Options = OPTIONS,
+  needsFile = false,
+): Start {
   const [values, [app, ...rest]] = parse(args, options);
   if (app === undefined) throw new UsageError('which application? Give its file');
+  const detach = detachment(values);
+  const addresses = addressesOf(values);
+  const given = givenPidFile(values);
+  const ready = wordOf(textOf(values, 'ready') ?? 'import', 'ready', READY);
   const file = resolveApp(app);
+  const pidFile = detach || needsFile ? pidFileFor(values, file) : given;
   return {
-    options: optionsOf(values),
+    options: optionsOf(values, pidFile, detach),
+    name: givenName(values) ?? nameOf(file),
     app: insideRoot(file, textOf(values, 'chroot')),
     file,
     args: rest,
+    addresses,
     title: textOf(values, 'title'),
-    ready: readiness(values),
-    values,
+    ready,
+    json: values.json === true,
   };
 }

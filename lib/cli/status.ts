@@ -1,17 +1,20 @@
 // daemonkit status: whether the daemon runs, with the exit codes of LSB's init scripts.
-import { type PidfileReport, pidfileRead } from '../pidfile.js';
+import { type Found, findDaemon, isReady } from './finding.js';
 import { COMMON, FILE, parseAll } from './options.js';
 import { type Command, EXIT, type Outcome } from './outcome.js';
 import { neededPidFile } from './pidfile.js';
 
 const OPTIONS = { ...FILE, ...COMMON };
 
-function inWords({ state, pid, startTime }: PidfileReport): [exitCode: number, text: string] {
+function inWords({ report, removed }: Found, ready: boolean): [exitCode: number, text: string] {
+  const { path, state, pid, startTime } = report;
   const named = pid === undefined ? 'no process' : `process ${pid}`;
   switch (state) {
     case 'running': {
       const since = startTime === undefined ? '' : ` since ${startTime.toISOString()}`;
-      return [EXIT.done, `running as ${named}${since}`];
+      const but = ready ? '' : ', not ready yet';
+      const file = removed ? `; its pidfile ${path} was removed` : '';
+      return [EXIT.done, `running as ${named}${since}${but}${file}`];
     }
     case 'starting':
       return [EXIT.unknown, 'starting: the pidfile is locked, and not yet written'];
@@ -26,9 +29,17 @@ function inWords({ state, pid, startTime }: PidfileReport): [exitCode: number, t
 
 function look(path: string): Outcome {
   try {
-    const report = pidfileRead(path);
-    const [exitCode, text] = inWords(report);
-    return { exitCode, text, answer: true, data: { ...report } };
+    const found = findDaemon(path);
+    found.owner?.[Symbol.dispose]();
+    const { report, removed } = found;
+    const ready = report.running && isReady(report);
+    const [exitCode, text] = inWords(found, ready);
+    const data = {
+      ...report,
+      ...(report.running ? { ready } : {}),
+      ...(removed ? { removed } : {}),
+    };
+    return { exitCode, text, answer: true, data };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const data = { path, state: 'unknown', running: false, code, message };

@@ -1,12 +1,12 @@
 // Ends a daemon by its pidfile, with one signal after the other.
 import { existsSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { SystemError } from '../errors.js';
 import type { Owner } from '../pidfile/owner.js';
-import { type Finding, find, uncertain } from '../pidfile/report.js';
+import { uncertain } from '../pidfile/report.js';
 import { Pidfile } from '../pidfile.js';
-import { signalName, signalNumber } from '../signals.js';
+import { findSettled } from './finding.js';
 import { secondsOf, textOf, UsageError, type Values } from './options.js';
+import { signalOf } from './signals.js';
 
 /** Signals, each with the time that the daemon then has, in milliseconds. */
 export type Schedule = readonly { signal: string; wait: number }[];
@@ -22,20 +22,6 @@ export interface Stopped {
 }
 
 const DEFAULT = 'TERM/30/KILL/5';
-/** What a start may take from locking its pidfile to writing it. */
-const START_MS = 5000;
-const LOOK_MS = 20;
-
-/** The name of a signal, with or without `SIG`, or its number. */
-export function signalOf(text: string): string {
-  try {
-    if (/^\d+$/.test(text)) return signalName(signalNumber(Number(text), 'signal'));
-    const name = text.toUpperCase();
-    return signalName(signalNumber(name.startsWith('SIG') ? name : `SIG${name}`, 'signal'));
-  } catch {
-    throw new UsageError(`'${text}' is not a signal`);
-  }
-}
 
 /**
  * A schedule as start-stop-daemon(8) has it: SIGNAL/SECONDS, as often as wanted; or a number of
@@ -46,7 +32,7 @@ function schedule(text: string): Schedule {
   if (words.length % 2 !== 0) throw new UsageError(`--retry: '${text}' is not SIGNAL/SECONDS/...`);
   return words.flatMap((word, at) => {
     if (at % 2 !== 0) return [];
-    return { signal: signalOf(word), wait: secondsOf(words[at + 1] ?? '', 'retry') };
+    return { signal: signalOf(word, 'retry'), wait: secondsOf(words[at + 1] ?? '', 'retry') };
   });
 }
 
@@ -58,16 +44,6 @@ export function scheduleOf(values: Values, timeout?: string): Schedule {
   }
   if (timeout !== undefined) return schedule(`TERM/${timeout}/KILL/5`);
   return schedule(retry ?? DEFAULT);
-}
-
-/** A daemon that is just starting has locked its pidfile and will write it in a moment. */
-async function settled(path: string): Promise<Finding> {
-  const deadline = performance.now() + START_MS;
-  for (;;) {
-    const found = find(path);
-    if (found.report.state !== 'starting' || performance.now() > deadline) return found;
-    await sleep(LOOK_MS);
-  }
 }
 
 /** The last signal sent, if any was, and whether the process has ended. */
@@ -103,7 +79,7 @@ function tidy(path: string): void {
  */
 export async function stopDaemon(path: string, steps: Schedule): Promise<Stopped> {
   const start = performance.now();
-  const { report, owner } = await settled(path);
+  const { report, owner } = await findSettled(path);
   const { pid, state } = report;
   if (owner === undefined) {
     if (state !== 'absent' && state !== 'stale') throw uncertain(report);

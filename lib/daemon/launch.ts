@@ -8,6 +8,7 @@ import { getChildSubreaper, setChildSubreaper } from '../parentage.js';
 import { _exit } from '../process.js';
 import { setsid } from '../session.js';
 import type { Birth, Lines } from './birth.js';
+import { sayFarewell } from './farewell.js';
 import { closeLines, type Ends, giveUp, openLines, tell } from './lines.js';
 import { descendants, endOrphans } from './orphans.js';
 import { verdictOf } from './report.js';
@@ -71,7 +72,7 @@ function wait(
     const log = stderr === undefined ? -1 : (birth.files?.stderr ?? -1);
     const { channel, relay } = ends.launcher;
     const outcome = native.awaitBirth(channel, relay, log, middle, timeout);
-    const verdict = verdictOf(outcome, timeout);
+    const verdict = verdictOf(outcome, birth.plan);
     exitCode = verdict.exitCode;
     if (exitCode === 0) {
       announceDaemon(outcome[1]);
@@ -79,8 +80,8 @@ function wait(
       endOrphans(known);
       undoSteps(birth);
       announceFailure(verdict.message);
-      native.writeAll(2, `daemonkit: the daemon did not start: ${verdict.message}\n`);
     }
+    sayFarewell({ ...verdict, pid: exitCode === 0 ? outcome[1] : 0 });
   } finally {
     _exit(exitCode);
   }

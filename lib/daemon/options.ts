@@ -1,5 +1,6 @@
 // What becomeDaemon() may be told, checked and resolved before anything happens.
 import { resolve } from 'node:path';
+import { absolutePath } from '../absolute.js';
 import { nameOrId } from '../credentials.js';
 import { invalidArgValue } from '../errors.js';
 import { reopenSignal } from '../reopen.js';
@@ -170,7 +171,7 @@ function given<K extends keyof Given, R>(
   return value === undefined ? undefined : checked(value, `options.${key}`);
 }
 
-const absolute = (value: unknown, name: string) => resolve(path(value, name));
+const absolute = (value: unknown, name: string) => absolutePath(path(value, name));
 const insideRoot = (value: unknown, name: string) => resolve('/', path(value, name));
 const mask = (value: unknown, name: string) => integer(value, name, 0, 0o777);
 const milliseconds = (value: unknown, name: string) => integer(value, name, 1, INT_MAX);

@@ -1,6 +1,7 @@
 // What a launcher is told, and tells: why there is no daemon.
 import { type SystemError, systemError } from '../errors.js';
 import { signalName } from '../signals.js';
+import type { Plan } from './options.js';
 
 /** The kernel takes no record beyond its socket buffer, and the launcher reads 64 KiB. */
 const LONGEST = 32 * 1024;
@@ -41,8 +42,14 @@ function failedCall(errno: number, call: string): SystemError {
   return Object.assign(systemError(errno, call, at), { step, stack: '' });
 }
 
+/** Why nobody heard that it was ready; the command, where that is not the script's to say, knows better. */
+export const NEVER_CALLED = " (ready: 'manual', but ready() was never called)";
+
+const uncalled = (ready: Plan['ready'], stage: string) =>
+  ready === 'manual' && stage === '' ? NEVER_CALLED : '';
+
 /** cpp/sys/launcher.h's Birth: the place in the list is the number there. */
-const VERDICTS: ((code: number, signal: number, text: string, timeout: number) => Verdict)[] = [
+const VERDICTS: ((code: number, signal: number, text: string, plan: Plan) => Verdict)[] = [
   () => ({ message: '', exitCode: 0 }),
   (_code, _signal, text) => ({ message: text, exitCode: 1 }),
   (code, signal, stage) => ({
@@ -57,8 +64,8 @@ const VERDICTS: ((code: number, signal: number, text: string, timeout: number) =
     message: `it closed the line to the launcher before it was ready${at(stage)}`,
     exitCode: 1,
   }),
-  (_code, _signal, stage, timeout) => ({
-    message: `it was not ready within ${timeout} ms, and was ended${at(stage)}`,
+  (_code, _signal, stage, { timeout, ready }) => ({
+    message: `it was not ready within ${timeout} ms, and was ended${uncalled(ready, stage)}${at(stage)}`,
     exitCode: 1,
   }),
   (_code, signal, stage) => ({
@@ -71,8 +78,8 @@ const VERDICTS: ((code: number, signal: number, text: string, timeout: number) =
 
 export function verdictOf(
   [how, code, signal, text]: [number, number, number, string],
-  timeout: number,
+  plan: Plan,
 ): Verdict {
-  const verdict = VERDICTS[how]?.(code, signal, text, timeout);
+  const verdict = VERDICTS[how]?.(code, signal, text, plan);
   return verdict ?? { message: `unknown outcome ${how}`, exitCode: 1 };
 }

@@ -1,7 +1,7 @@
 // Who holds a pidfile, for those who do not want it for themselves.
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { constants as os } from 'node:os';
-import { resolve } from 'node:path';
+import { absolutePath } from '../absolute.js';
 import { type SystemError, systemError } from '../errors.js';
 import { signalNumber } from '../signals.js';
 import { path as pathString } from '../validate.js';
@@ -80,7 +80,7 @@ const LOOKS = 3;
 
 /** Looks at a pidfile that others cannot have put there. */
 export function find(given: unknown): Finding {
-  const path = resolve(pathString(given));
+  const path = absolutePath(pathString(given));
   expectSafeWay(path);
   for (let looks = 1; ; looks++) {
     const fd = openToRead(path);

@@ -1,6 +1,7 @@
 // Runs the command `daemonkit` from outside, on applications that a test writes.
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { entry } from '../tools/script.js';
@@ -36,6 +37,20 @@ export async function daemonkit(nest: Nest, args: readonly string[], options: Cl
   return new Promise<Ran>((resolve, reject) => {
     child.on('error', reject).on('close', (code) => resolve({ code, ...output }));
   });
+}
+
+/** Runs `daemonkit start` or `restart`, which must do it and say so; gives the daemon's pid. */
+export async function starts(
+  nest: Nest,
+  args: readonly string[],
+  options: CliOptions & { stderr?: string } = {},
+): Promise<number> {
+  const { code, stdout, stderr } = await daemonkit(nest, args, options);
+  assert.deepEqual([code, stderr], [0, options.stderr ?? '']);
+  const words = /^(?:re)?started \S+: process (\d+)(?: \(was \d+\))?, pidfile (.*)\n$/;
+  const [, pid, file = ''] = words.exec(stdout) ?? [];
+  assert.equal(readFileSync(file, 'utf8'), `${pid}\n`, stdout);
+  return Number(pid);
 }
 
 /** Writes an application; in an ES module `daemonkit` is in scope. It goes on until it is ended. */

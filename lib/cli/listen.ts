@@ -1,0 +1,164 @@
+// Sockets that the command binds before privileges are dropped, and hands over as systemd does:
+// LISTEN_FDS of them from descriptor 3 on, sd_listen_fds(3).
+import { accessSync, chmodSync, closeSync, constants, lstatSync, openSync, rmSync } from 'node:fs';
+import { constants as os } from 'node:os';
+import { basename, dirname } from 'node:path';
+import { absolutePath } from '../absolute.js';
+import { passedDescriptors } from '../activation.js';
+import { openDescriptors } from '../descriptors.js';
+import { check, type SystemError, systemError } from '../errors.js';
+import { expectedInheritance } from '../inheritance.js';
+import { type ListenOptions, type ListenPlan, listenPlan, openListener } from '../listen.js';
+import { native } from '../native.js';
+import { listeners, listensAt } from '../sockets.js';
+import { listOf, UsageError, type Values } from './options.js';
+
+/** One --listen. */
+export interface Address {
+  /** As it was given. */
+  text: string;
+  plan: ListenPlan;
+  /** What LISTEN_FDNAMES calls it, which has no colons: the port, or the name of the file. */
+  name: string;
+}
+
+const FORMS = 'PORT, HOST:PORT, [IPV6]:PORT, or the path of a Unix socket with a / in it';
+
+function optionsOf(text: string): ListenOptions {
+  const [, unix] = /^unix:(.+)$/s.exec(text) ?? [];
+  if (unix !== undefined || text.includes('/')) return { path: absolutePath(unix ?? text) };
+  const [, v6, v4, port] = /^(?:(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):)?(\d{1,5})$/.exec(text) ?? [];
+  if (port === undefined) throw new UsageError(`--listen: '${text}' is not ${FORMS}`);
+  const host = v6 ?? (v4 === '*' ? undefined : v4);
+  return { port: Number(port), ...(host === undefined ? {} : { host }) };
+}
+
+function addressOf(text: string): Address {
+  const options = optionsOf(text);
+  let plan: ListenPlan;
+  try {
+    plan = listenPlan(options);
+  } catch {
+    const host = options.host === undefined ? '' : `, HOST an IP address`;
+    throw new UsageError(`--listen: '${text}' is not ${FORMS}; PORT is up to 65535${host}`);
+  }
+  const name = 'path' in plan ? basename(plan.path).replaceAll(':', '_') : `${plan.port}`;
+  return { text, plan, name };
+}
+
+/** The addresses that a command line asks for. */
+export function addressesOf(values: Values): Address[] {
+  return listOf(values, 'listen').map(addressOf);
+}
+
+const key = ({ plan }: Address) => ('path' in plan ? plan.path : plan.port);
+
+/** What bind(2) would say of a Unix socket's path; there is none that leaves no trace. */
+function expectPath(path: string): void {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  const detail = found?.isSocket() ? 'somebody listens there' : 'the file is no socket';
+  const served = found?.isSocket() && listeners().some(({ at }) => at === path);
+  if (found !== undefined && (served || !found.isSocket())) {
+    throw systemError(-os.errno.EADDRINUSE, 'listen', { path, detail });
+  }
+  accessSync(dirname(path), constants.W_OK | constants.X_OK);
+}
+
+/**
+ * Whether a socket could be bound, without a trace.
+ *
+ * @param running - a daemon that will have ended by then, and whose sockets are no obstacle.
+ * @throws what {@link openAddresses} would, with the `step` listen.
+ */
+export function expectAddress(address: Address, running?: number): void {
+  if (running !== undefined && listensAt(running).has(key(address))) return;
+  try {
+    if ('path' in address.plan) expectPath(address.plan.path);
+    else closeSync(openListener(address.plan));
+  } catch (error) {
+    throw Object.assign(error as SystemError, { step: 'listen' });
+  }
+}
+
+/** systemd.socket(5) makes sockets that everybody may connect to, SocketMode=0666. */
+const SOCKET_MODE = 0o666;
+
+function openAddress(address: Address): number {
+  const { plan } = address;
+  if ('path' in plan) {
+    expectAddress(address);
+    // Left behind by one that has ended: a Unix socket's file outlives it.
+    rmSync(plan.path, { force: true });
+  }
+  const fd = openListener(plan);
+  if ('path' in plan) chmodSync(plan.path, SOCKET_MODE);
+  return fd;
+}
+
+/** `PID FIRST COUNT` of a process that has these numbers free for sockets. */
+const VARIABLE = 'DAEMONKIT_LISTEN';
+
+function reserved(count: number): number | undefined {
+  const [pid, first, reserve] = (process.env[VARIABLE] ?? '').split(' ').map(Number);
+  delete process.env[VARIABLE];
+  return pid === process.pid && reserve === count ? first : undefined;
+}
+
+/**
+ * Makes sure that the numbers from 3 on, after those that a service manager has passed, are free for
+ * sockets. In a running Node they are the event loop's; so the command begins once more, in the same
+ * process, with /dev/null at these numbers.
+ *
+ * @returns the first of them; undefined if there is nothing to bind.
+ */
+export function reserveDescriptors(addresses: readonly Address[]): number | undefined {
+  const count = addresses.length;
+  // A daemon that was started again has them from its launcher.
+  if (count === 0 || expectedInheritance() !== undefined) return undefined;
+  const first = reserved(count);
+  if (first !== undefined) return first;
+  const passed = passedDescriptors();
+  const nothing = openSync('/dev/null', constants.O_RDWR);
+  process.env[VARIABLE] = `${process.pid} ${3 + passed.length} ${count}`;
+  const sources = [...passed, ...addresses.map(() => nothing)];
+  const command = [process.argv0, ...process.execArgv, ...process.argv.slice(1)];
+  const inherited = openDescriptors().flatMap((entry) => (entry.inherited ? entry.fd : []));
+  const keep = [0, 1, 2, ...inherited];
+  const errno = native.exec(process.execPath, command, keep, sources, 3);
+  // The event loop's descriptors may be gone.
+  const { message } = systemError(errno, 'execv', { path: process.execPath });
+  native.writeAll(2, `daemonkit: ${message}\n`);
+  return native.exit(111);
+}
+
+/** Removes the sockets' files, where no daemon has come to listen there. */
+export function removeSockets(addresses: readonly Address[]): void {
+  for (const { plan } of addresses) if ('path' in plan) rmSync(plan.path, { force: true });
+}
+
+/**
+ * Binds the sockets to the numbers that are reserved for them, and tells of them in the environment.
+ *
+ * @throws what listeningSocket() says, with the `step` listen.
+ */
+export function openAddresses(addresses: readonly Address[], first: number): void {
+  const before = passedDescriptors();
+  const names = before.length === 0 ? [] : (process.env.LISTEN_FDNAMES ?? '').split(':');
+  addresses.forEach((address, at) => {
+    try {
+      const fd = openAddress(address);
+      check(native.dup2(fd, first + at), 'dup2');
+      closeSync(fd);
+    } catch (error) {
+      removeSockets(addresses.slice(0, at));
+      throw Object.assign(error as SystemError, { step: 'listen' });
+    }
+  });
+  check(native.closeRange(first, first + addresses.length - 1, true, 0), 'fcntl');
+  const named = before.map((_, at) => names[at] || 'unknown');
+  Object.assign(process.env, {
+    LISTEN_PID: `${process.pid}`,
+    LISTEN_FDS: `${before.length + addresses.length}`,
+    LISTEN_FDNAMES: [...named, ...addresses.map(({ name }) => name)].join(':'),
+  });
+}

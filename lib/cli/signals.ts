@@ -1,0 +1,64 @@
+// Signals as a command line has them, and what they would do to a process.
+import { execFileSync } from 'node:child_process';
+import { procText } from '../procfs.js';
+import { signalName, signalNumber } from '../signals.js';
+import { UsageError } from './options.js';
+
+/** The name of a signal, with or without `SIG`, or its number. */
+export function signalOf(text: string, option: string): string {
+  try {
+    if (/^\d+$/.test(text)) return signalName(signalNumber(Number(text), 'signal'));
+    const name = text.toUpperCase();
+    return signalName(signalNumber(name.startsWith('SIG') ? name : `SIG${name}`, 'signal'));
+  } catch (error) {
+    const hint = /did you mean 'SIG([^']*)'/.exec((error as Error).message)?.[1];
+    const words = hint === undefined ? '' : `; did you mean ${hint}?`;
+    throw new UsageError(`--${option}: '${text}' is not a signal${words}`);
+  }
+}
+
+/** Signal 1 is the lowest bit of these. */
+interface Masks {
+  caught: bigint;
+  ignored: bigint;
+}
+
+function masksIn(caught: string | undefined, ignored: string | undefined): Masks | undefined {
+  if (caught === undefined || ignored === undefined) return undefined;
+  return { caught: BigInt(`0x${caught}`), ignored: BigInt(`0x${ignored}`) };
+}
+
+/** proc_pid_status(5); where there is none, FreeBSD's ps(1), whose words procps has too. */
+function masksOf(pid: number): Masks | undefined {
+  const status = procText(`${pid}/status`);
+  const field = (name: string) =>
+    new RegExp(`^${name}:\\s*([0-9a-f]+)$`, 'm').exec(status ?? '')?.[1];
+  if (status !== undefined) return masksIn(field('SigCgt'), field('SigIgn'));
+  try {
+    const text = execFileSync('ps', ['-o', 'caught=', '-o', 'ignored=', '-p', `${pid}`], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+      encoding: 'latin1',
+    });
+    const [, caught, ignored] = /^\s*([0-9a-f]+)\s+([0-9a-f]+)\s*$/.exec(text) ?? [];
+    return masksIn(caught, ignored);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * What a signal would do to a process: call a handler; nothing, as the process ignores it; or what the
+ * system does by itself, which for most signals is to end it.
+ *
+ * @returns undefined if it is not for us to see.
+ */
+export function reaction(
+  pid: number,
+  signal: string,
+): 'handler' | 'nothing' | 'default' | undefined {
+  const masks = masksOf(pid);
+  if (masks === undefined) return undefined;
+  const bit = 1n << BigInt(signalNumber(signal, 'signal') - 1);
+  if ((masks.caught & bit) !== 0n) return 'handler';
+  return (masks.ignored & bit) !== 0n ? 'nothing' : 'default';
+}

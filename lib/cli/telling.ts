@@ -1,0 +1,81 @@
+// How a command tells what it has come to: a line for people, or one of JSON for programs.
+import { constants } from 'node:os';
+import { withoutCall } from '../daemon/run-steps.js';
+import { native } from '../native.js';
+import type { PidfileError } from '../pidfile.js';
+import { advice } from './advice.js';
+import { UsageError } from './options.js';
+import { EXIT, type Outcome } from './outcome.js';
+import { BrokenApplication } from './rehearsal.js';
+
+/** Written at once, as the launcher is about to end. What nobody reads any more is nobody's loss. */
+export function tell(name: string, json: boolean, { exitCode, text, answer, data }: Outcome): void {
+  process.exitCode = exitCode;
+  if (json) {
+    const line = { command: name, ok: exitCode === EXIT.done, exitCode, ...data };
+    native.writeAll(1, `${JSON.stringify(line)}\n`);
+  } else if (text === '') return;
+  else if (exitCode === EXIT.done || answer) native.writeAll(1, `${text}\n`);
+  else native.writeAll(2, `daemonkit: ${text}\n`);
+}
+
+const ARGUMENTS = ['ERR_INVALID_ARG_TYPE', 'ERR_INVALID_ARG_VALUE', 'ERR_OUT_OF_RANGE'];
+
+const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** What the functions call an option, as the command line does. */
+function ofOption(message: string): string {
+  const named = /^The (?:argument |value of )?["']options\.(\w+)["'](?: argument)?(?= )/;
+  return message.replace(named, (_, name) => `--${kebab(name)}`);
+}
+
+type Thrown = PidfileError & {
+  step?: string;
+  /** Whether a daemon runs is not known. */
+  uncertain?: boolean;
+  /** The daemon that was to be restarted. */
+  unharmed?: number;
+  /** The one that was, before the start failed by what nobody could know. */
+  stopped?: number;
+};
+
+function exitCodeOf({ code, errno, pid, uncertain }: Thrown): number {
+  // Of ours without a failed call: privileges that are kept, a process that is a daemon already.
+  if (errno === undefined || code?.startsWith('ERR_')) return EXIT.failed;
+  if (errno === -constants.errno.EEXIST && pid !== undefined) return EXIT.failed;
+  const unsure = [constants.errno.ESTALE, constants.errno.EAGAIN].includes(-errno);
+  return unsure || uncertain ? EXIT.unknown : EXIT.system;
+}
+
+/** An error that ends a command: one of the command line, or of a failed call. */
+export function failure(thrown: unknown): Outcome {
+  const error = thrown as Thrown;
+  const { text, ...outcome } = described(error);
+  const { unharmed, stopped } = error;
+  if (stopped !== undefined) return { ...outcome, text: `${text}\nprocess ${stopped} was stopped` };
+  if (unharmed === undefined) return { ...outcome, text };
+  const data = { ...outcome.data, running: unharmed };
+  return { ...outcome, data, text: `${text}\nnothing was done: process ${unharmed} goes on` };
+}
+
+function described(error: Thrown): Outcome {
+  const { code, errno, syscall, path, step, pid } = error;
+  const message = withoutCall(error.message);
+  const data = { message, code, errno, syscall, path, step, pid };
+  if (error instanceof UsageError || ARGUMENTS.includes(code)) {
+    return { exitCode: EXIT.usage, text: `${ofOption(message)}\nTry daemonkit --help`, data };
+  }
+  if (error instanceof BrokenApplication) {
+    return { exitCode: EXIT.failed, text: `the application cannot run: ${message}`, data };
+  }
+  const at = step === undefined || message.startsWith('step ') ? '' : `step ${step}: `;
+  const number = errno === undefined ? '' : ` (errno ${-errno})`;
+  return { exitCode: exitCodeOf(error), text: `${at}${message}${number}${advice(error)}`, data };
+}
+
+/** What is neither the command line's nor a failed call's error is a mistake of ours: node tells. */
+export function isTold(error: unknown): boolean {
+  const { code, errno } = error as NodeJS.ErrnoException;
+  if (error instanceof UsageError || error instanceof BrokenApplication) return true;
+  return errno !== undefined || code?.startsWith('ERR_') === true;
+}
