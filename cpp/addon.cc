@@ -42,9 +42,7 @@ Napi::Value Fork(const Napi::CallbackInfo& info) {
   uv_loop_s* loop = nullptr;
   napi_get_uv_event_loop(env, &loop);
   const int64_t milliseconds = info[0].As<Napi::Number>().Int64Value();
-  const std::vector<int> drop = marshal::FromJs<std::vector<int>>::Get(info[1]);
-  livefork::ForkResult fork =
-      livefork::Fork({loop, uint64_t(milliseconds) * 1000000, drop.data(), drop.size()});
+  livefork::ForkResult fork = livefork::Fork({loop, uint64_t(milliseconds) * 1000000});
   auto text = [env](const char* s) {
     return s == nullptr ? env.Undefined() : Napi::Value(Napi::String::New(env, s));
   };

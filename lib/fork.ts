@@ -7,7 +7,7 @@ import { publishFork } from './diagnostics.js';
 import { systemError, workerUnsupported } from './errors.js';
 import { forkLimits } from './fork/limits.js';
 import { expectHeadroom, refreshChild, refreshObstacles } from './fork/refresh.js';
-import { awaitStartup, inspectorSockets } from './fork/startup.js';
+import { awaitStartup } from './fork/startup.js';
 import { liveWorkers } from './fork/workers.js';
 import { native } from './native.js';
 import { boolean, integer, options as optionsObject } from './validate.js';
@@ -93,7 +93,7 @@ export function forkSupport(): ForkSupport {
  * @throws an error of an atFork() hook; one of a `parent` hook has the child's `pid`, one of a `child`
  *   hook, thrown in the child, the `pid` 0: there is a child then. `EAGAIN` (syscall `clone`) if a process limit is reached (RLIMIT_NPROC, pids cgroup;
  *   the child's threads count too), `EAGAIN` (syscall `fork`) if a thread did not stop within
- *   `timeout`, `ENOMEM`, `EMFILE`/`ENFILE` (the parent needs seven descriptors for the call),
+ *   `timeout`, `ENOMEM`, `EMFILE`/`ENFILE` (the parent needs eight descriptors for the call),
  *   `ENOSPC` (epoll or inotify watch limits of the user), `ENOTSUP` (syscall `fork`) with the
  *   words of {@link forkSupport}. `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker. The parent is
  *   then as it was and, hooks apart, there is no child. `TypeError`/`RangeError` for wrong options.
@@ -134,7 +134,7 @@ export function expectForkSupport(): void {
 
 function makeChild(timeout: number): number {
   awaitStartup();
-  const { pid, errno, syscall, reason } = native.fork(timeout, inspectorSockets());
+  const { pid, errno, syscall, reason } = native.fork(timeout);
   if (errno < 0) {
     throw systemError(errno, syscall ?? 'fork', reason === undefined ? {} : { detail: reason });
   }

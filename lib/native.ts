@@ -20,10 +20,7 @@ export interface Waited {
 }
 
 export interface Native {
-  fork(
-    timeout: number,
-    drop: number[],
-  ): { pid: number; errno: number; syscall?: string; reason?: string };
+  fork(timeout: number): { pid: number; errno: number; syscall?: string; reason?: string };
   forkObstacles(): string[];
   quiesce(patience: number): boolean;
   idsAdopted(): boolean;

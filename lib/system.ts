@@ -49,8 +49,6 @@ export interface System {
   polled(entries: readonly Entry[]): Set<number>;
   /** What the process's parent has open, by {@link Entry.target}; nothing if that cannot be seen. */
   targetsOfParent(): Set<string>;
-  /** The process's sockets at a local TCP port; none where that cannot be seen. */
-  socketsAtPort(port: number): number[];
   /** Device numbers that lead to the controlling terminal. */
   terminals(): number[];
   /** The call behind subreapers and the signal of a parent's end. */

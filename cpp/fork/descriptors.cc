@@ -1,238 +1,259 @@
 #include "fork/descriptors.h"
 
 #include <fcntl.h>
-#include <linux/kcmp.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <sys/timerfd.h>
 
-#include <cstring>
+#include <algorithm>
+
+#include "fork/claims.h"
+#include "fork/main_loop.h"
+#include "fork/objects.h"
+#include "fork/queued.h"
 
 namespace livefork {
 namespace {
 
-struct KindName {
-  const char* link;
-  Kind kind;
-};
-constexpr KindName kKinds[] = {
-    {"anon_inode:[eventpoll]", Kind::kEpoll},   {"anon_inode:[eventfd]", Kind::kEventfd},
-    {"anon_inode:inotify", Kind::kInotify},     {"anon_inode:[timerfd]", Kind::kTimerfd},
-    {"anon_inode:[signalfd]", Kind::kSignalfd}, {"anon_inode:[io_uring]", Kind::kRing},
-};
+constexpr unsigned Bit(Kind kind) {
+  return 1U << static_cast<unsigned>(kind);
+}
 
-// The state of the walk over the descriptor table.
+constexpr uint64_t kEventFork = 1 << 1;  // UFFD_FEATURE_EVENT_FORK
+
 class Reader {
  public:
-  Reader(ProcFiles& files, Mappings& mappings, Arena& arena, Snapshot& snapshot)
-      : files_(files), mappings_(mappings), arena_(arena), snapshot_(snapshot) {}
+  Reader(ProcFiles& files, Mappings& mappings, Arena& arena, uint64_t deadline, Snapshot& snapshot)
+      : files_(files),
+        mappings_(mappings),
+        arena_(arena),
+        deadline_(deadline),
+        snapshot_(snapshot) {}
 
-  Failure Run() {
-    Failure failure;
-    long r = EachNumber(files_.descriptors.get(), [&](int fd) {
-      if (!files_.Owns(fd)) failure = Classify(fd);
-      return !failure;
-    });
+  Failure Run(const Park& park, void* loop, bool move) {
+    Failure failure = table_.Read(files_, snapshot_.peers.fd(), arena_, deadline_);
     if (failure) return failure;
-    if (r < 0) return Check(r, "getdents64");
-    if ((failure = KeepPrivatePipes())) return failure;
-    FindDuplicates();
-    for (Descriptor& d : snapshot_.descriptors) {
-      if (d.twin_of == nullptr && (failure = Describe(d))) return failure;
+    MarkHandles(table_, loop);
+    if ((failure = Epolls(BackendOf(loop)))) return failure;
+    if (!move && (failure = Awaited(park))) return failure;
+    for (auto step : {&Reader::Nameless, &Reader::Rings, &Reader::Pipes, &Reader::Userfaults}) {
+      if ((failure = (this->*step)())) return failure;
     }
-    return {};
+    if (move) return {};
+    return FindConversations(table_, park, snapshot_.peers, arena_, deadline_,
+                             snapshot_.conversations);
   }
 
  private:
-  // stat(2) alone tells what most descriptors are: only the nameless kinds and pipes are looked
-  // at more closely, so ten thousand connections cost ten thousand short calls.
-  Failure Classify(int fd) {
-    struct stat st {};
-    const long stated = Sys(SYS_fstat, fd, &st);
-    if (stated == -EBADF) return {};
-    const bool fifo = S_ISFIFO(st.st_mode);
-    if (!fifo && (st.st_mode & S_IFMT) != 0) return {};
-    char link[32] = {};
-    Name name = Decimal(static_cast<unsigned>(fd));
-    const long r = Sys(SYS_readlinkat, files_.descriptors.get(), name.text, link, sizeof link - 1);
-    if (r < 0) return Check(r, "readlinkat");
-    // A file of a dead network file system fails too (ESTALE, ENOTCONN); files are shared anyway.
-    if (stated < 0) return link[0] == '/' ? Failure{} : Check(stated, "fstat");
-    const long flags = Sys(SYS_fcntl, fd, F_GETFD);
-    if (flags < 0) return Check(flags, "fcntl");
-    const bool closes = (flags & FD_CLOEXEC) != 0;
-    if (fifo) {
-      const bool nameless = strncmp(link, "pipe:[", 6) == 0;
-      return nameless ? Add(pipes_, fd, Kind::kPipe, st, closes) : Failure{};
+  Failure Awaited(const Park& park) {
+    List<Wait> waits;
+    Failure failure = ListWaits(park, files_, arena_, waits);
+    MarkAwaited(table_, waits);
+    return failure;
+  }
+
+  // An epoll is private in any case: one reader takes the other's events.
+  Failure Epolls(int backend) {
+    Objects epolls;
+    Failure failure =
+        epolls.Read(table_, files_.fdinfo.get(), Bit(Kind::kEpoll), arena_, deadline_);
+    if (failure) return failure;
+    int first_of_backend = backend;
+    for (const Object* at = epolls.begin(); at != epolls.end();) {
+      const Object* end = epolls.EndOf(at);
+      const int fd = at->entry->fd;
+      for (const Object* o = at; o != end; ++o) {
+        if (o->entry->fd == backend) first_of_backend = fd;
+        if (o->entry->Has(Entry::kMain)) at->entry->marks |= Entry::kMain;
+      }
+      if ((failure = Keep(*at, end))) return failure;
+      failure = ReadRegistrations(files_, table_, fd, arena_, deadline_, snapshot_.registrations);
+      if (failure) return failure;
+      at = end;
     }
-    for (const KindName& k : kKinds) {
-      if (strcmp(link, k.link) != 0) continue;
-      // One that would survive an exec is meant to be shared, as fork(2) shares it.
-      return closes ? Add(snapshot_.descriptors, fd, k.kind, st, closes) : Failure{};
+    if (Entry* entry = table_.Find(backend)) entry->marks |= Entry::kMain;
+    MarkWatched(table_, first_of_backend, snapshot_.registrations);
+    return {};
+  }
+
+  // One that would survive an exec is meant to be shared, as fork(2) shares it, unless this process
+  // uses it to wake itself.
+  Failure Nameless() {
+    Objects objects;
+    const unsigned kinds =
+        Bit(Kind::kEventfd) | Bit(Kind::kInotify) | Bit(Kind::kTimerfd) | Bit(Kind::kSignalfd);
+    Failure failure = objects.Read(table_, files_.fdinfo.get(), kinds, arena_, deadline_);
+    if (failure) return failure;
+    for (const Object* at = objects.begin(); at != objects.end();) {
+      const Object* end = objects.EndOf(at);
+      if (deadline_.Over()) return kTooLate;
+      bool used = false, closes = true;
+      for (const Object* o = at; o != end; ++o) {
+        used = used || o->entry->Has(Entry::kWatched | Entry::kAwaited);
+        closes = closes && ClosesOnExec(o->entry->fd);
+      }
+      if ((used || closes) && (failure = Keep(*at, end))) return failure;
+      at = end;
     }
     return {};
   }
 
-  Failure Add(List<Descriptor>& list, int fd, Kind kind, const struct stat& st, bool closes) {
-    const long status = Sys(SYS_fcntl, fd, F_GETFL);
-    if (status < 0) return Check(status, "fcntl");
-    Descriptor* d = list.Add(arena_);
+  Failure Keep(const Object& first, const Object* end) {
+    Descriptor* d = snapshot_.descriptors.Add(arena_);
     if (d == nullptr) return kArenaFull;
-    d->fd = fd;
-    d->kind = kind;
-    d->inode = st.st_ino;
+    d->fd = first.entry->fd;
+    d->kind = first.entry->kind;
+    d->closes_on_exec = ClosesOnExec(d->fd);
+    const long status = Sys(SYS_fcntl, d->fd, F_GETFL);
+    if (status < 0) return Check(status, "fcntl");
     d->status = static_cast<int>(status);
-    d->closes_on_exec = closes;
-    d->writes = (d->status & O_ACCMODE) == O_WRONLY;
-    return kind == Kind::kEventfd ? ReadInfo(*d) : Failure{};
+    for (const Object* o = &first; o != end; ++o) {
+      if (Failure failure = Repeat(d->fd, *o->entry)) return failure;
+    }
+    return Describe(first, *d);
   }
 
-  // A pipe is this process's own if both ends are here and none would survive an exec.
-  Failure KeepPrivatePipes() {
-    for (const Descriptor& pipe : pipes_) {
-      bool reads = false, writes = false, closes = true;
-      for (const Descriptor& other : pipes_) {
-        if (other.inode != pipe.inode) continue;
-        (other.writes ? writes : reads) = true;
-        closes = closes && other.closes_on_exec;
+  // One of the descriptors of what the child gets at `first`.
+  Failure Repeat(int first, Entry& entry) {
+    entry.marks = static_cast<uint16_t>(entry.marks | Entry::kPrivate);
+    if (entry.fd == first) return {};
+    Duplicate* duplicate = snapshot_.duplicates.Add(arena_);
+    if (duplicate == nullptr) return kArenaFull;
+    *duplicate = {first, entry.fd, ClosesOnExec(entry.fd)};
+    return {};
+  }
+
+  Failure Describe(const Object& object, Descriptor& d) {
+    ObjectFacts facts = object.facts;
+    if (d.kind == Kind::kTimerfd) return DescribeTimer(files_.fdinfo.get(), d.fd, d.timer);
+    if (d.kind == Kind::kSignalfd) {
+      if (Failure failure = ReadFacts(files_.fdinfo.get(), d.fd, facts)) return failure;
+    }
+    d.value = facts.value;
+    d.semaphore = facts.semaphore;
+    return {};
+  }
+
+  Failure Rings() {
+    Objects rings;
+    Failure failure = rings.Read(table_, files_.fdinfo.get(), Bit(Kind::kRing), arena_, deadline_);
+    if (failure) return failure;
+    for (const Object* at = rings.begin(); at != rings.end();) {
+      const Object* end = rings.EndOf(at);
+      Ring* ring = snapshot_.rings.Add(arena_);
+      if (ring == nullptr) return kArenaFull;
+      ring->fd = at->entry->fd;
+      ring->inode = table_.Inode(*at->entry);
+      if ((failure = DescribeRing(*ring, files_, mappings_, arena_))) return failure;
+      MarkQueued(*ring);
+      for (; at != end; ++at) {
+        if ((failure = Repeat(ring->fd, *at->entry))) return failure;
       }
-      if (!reads || !writes || !closes) continue;
-      Descriptor* d = snapshot_.descriptors.Add(arena_);
-      if (d == nullptr) return kArenaFull;
-      *d = pipe;
     }
     return {};
   }
 
-  bool SameFile(const Descriptor& a, const Descriptor& b) const {
-    if (a.kind != b.kind) return false;
-    if (a.kind == Kind::kPipe || a.kind == Kind::kRing) {
-      return a.inode == b.inode && a.writes == b.writes;
-    }
-    if (a.kind == Kind::kEventfd) return a.id == b.id && a.id != 0;
-    const long pid = Sys(SYS_getpid);
-    return Sys(SYS_kcmp, pid, pid, KCMP_FILE, a.fd, b.fd) == 0;
+  // What an epoll of another loop is about to watch: libuv hands that to the kernel when it waits.
+  void MarkQueued(const Ring& ring) {
+    EachQueued(ring, [&](int epoll, int fd) {
+      const Entry* watcher = table_.Find(epoll);
+      Entry* entry = table_.Find(fd);
+      if (watcher == nullptr || entry == nullptr || watcher->Has(Entry::kMain)) return;
+      entry->marks = static_cast<uint16_t>(entry->marks | Entry::kReads);
+    });
   }
 
-  // Where the kernel has no kcmp(2), duplicates of these kinds get twins apart; nobody is known
-  // to duplicate them.
-  void FindDuplicates() {
-    for (Descriptor& d : snapshot_.descriptors) {
-      for (const Descriptor& earlier : snapshot_.descriptors) {
-        if (&earlier == &d) break;
-        if (!SameFile(earlier, d)) continue;
-        d.twin_of = &earlier;
-        break;
-      }
-    }
-  }
+  struct PipeItem {
+    Entry* entry;
+    int status;
+  };
 
-  Failure Describe(Descriptor& d) {
-    switch (d.kind) {
-      case Kind::kPipe:
-        return d.writes ? Failure{} : ReadPipe(d);
-      case Kind::kRing:
-        return ReadRing(d);
-      case Kind::kEventfd:
-        return {};  // done when it was found: its id tells duplicates
-      case Kind::kTimerfd:
-        Sys(SYS_timerfd_gettime, d.fd, d.timer);
-        break;
-      default:
-        break;
+  // A pipe with both ends here is this process's own if none would survive an exec, or if another
+  // thread waits for it, or an addon of the main loop by uv_poll_t. A stream of the main loop is
+  // what a script makes of a pipe that it means to share.
+  Failure Pipes() {
+    auto* items = arena_.Take<PipeItem>(table_.size());
+    if (items == nullptr) return kArenaFull;
+    size_t n = 0;
+    for (Entry& entry : table_) {
+      if (entry.kind != Kind::kPipe) continue;
+      const long status = Sys(SYS_fcntl, entry.fd, F_GETFL);
+      if (status < 0) return Check(status, "fcntl");
+      items[n++] = {&entry, static_cast<int>(status)};
     }
-    return ReadInfo(d);
-  }
-
-  Failure ReadInfo(Descriptor& d) {
-    Name name = Decimal(static_cast<unsigned>(d.fd));
-    Fd info(Sys(SYS_openat, files_.fdinfo.get(), name.text, O_RDONLY | O_CLOEXEC, 0));
-    if (info.get() < 0) return Check(info.get(), "open");
-    Lines lines(info.get());
-    while (const char* line = lines.Next()) {
-      if (Failure failure = ReadField(d, line)) return failure;
+    std::sort(items, items + n, [](const PipeItem& a, const PipeItem& b) {
+      if (a.entry->inode != b.entry->inode) return a.entry->inode < b.entry->inode;
+      return a.entry->fd < b.entry->fd;
+    });
+    for (PipeItem* at = items; at != items + n;) {
+      PipeItem* end = at;
+      while (end != items + n && end->entry->inode == at->entry->inode) ++end;
+      if (deadline_.Over()) return kTooLate;
+      if (Failure failure = OnePipe(at, end)) return failure;
+      at = end;
     }
-    return Check(lines.error(), "read");
-  }
-
-  Failure ReadField(Descriptor& d, const char* line) {
-    if (Skip(line, "tfd:")) return ReadRegistration(d, line);
-    if (Skip(line, "eventfd-count:") || Skip(line, "sigmask:")) d.value = Number(line, 16);
-    if (Skip(line, "eventfd-semaphore:")) d.semaphore = Number(line, 10) != 0;
-    if (Skip(line, "eventfd-id:")) d.id = Number(line, 10) + 1;
-    if (Skip(line, "clockid:")) d.value = Number(line, 10);
-    if (Skip(line, "ticks:")) d.ticks = Number(line, 10);
     return {};
   }
 
-  // "tfd: 13 events: 19 data: d  pos:0 ino:3567 sdev:f"
-  Failure ReadRegistration(const Descriptor& epoll, const char* line) {
-    const int fd = static_cast<int>(Number(line, 10));
-    Skip(line, " events:");
-    const auto events = static_cast<uint32_t>(Number(line, 16));
-    Skip(line, " data:");
-    const uint64_t data = Number(line, 16);
-    const char* ino = strstr(line, "ino:");
-    if (ino == nullptr) return {ENOTSUP, "fork", "the kernel does not say what an epoll watches"};
-    ino += 4;
-    // A registration outlives its descriptor where a duplicate keeps the file open; the number
-    // may be another file's by now.
-    struct stat st {};
-    const long r = Sys(SYS_fstat, fd, &st);
-    if (r < 0 && r != -EBADF) return Check(r, "fstat");
-    if (r < 0 || st.st_ino != Number(ino, 16)) return {};
-    Registration* registration = snapshot_.registrations.Add(arena_);
-    if (registration == nullptr) return kArenaFull;
-    *registration = {epoll.fd, fd, events, data};
-    return {};
-  }
-
-  // What is in the pipe, without taking it out: through tee(2) into a pipe of our own.
-  Failure ReadPipe(const Descriptor& d) {
-    int size = 0;
-    // Taken for empty, libuv's lock of one byte in a pipe would never be free in the child.
-    if (long r = Sys(SYS_ioctl, d.fd, FIONREAD, &size); r < 0) return Check(r, "ioctl");
-    if (size == 0) return {};
-    PipeContent* content = snapshot_.contents.Add(arena_);
-    auto* bytes = arena_.Take<char>(static_cast<size_t>(size));
-    if (content == nullptr || bytes == nullptr) return kArenaFull;
-    const long capacity = Sys(SYS_fcntl, d.fd, F_GETPIPE_SZ);
-    Sys(SYS_fcntl, files_.scratch_write.get(), F_SETPIPE_SZ, capacity);
-    long n = Sys(SYS_tee, d.fd, files_.scratch_write.get(), size, 0);
-    if (n < 0) return Check(n, "tee");
-    n = Sys(SYS_read, files_.scratch_read.get(), bytes, size);
-    if (n != size) return {EAGAIN, "tee", "a pipe could not be read whole", true};
-    *content = {d.inode, bytes, static_cast<size_t>(size), capacity};
-    return {};
-  }
-
-  Failure ReadRing(const Descriptor& d) {
-    if (const char* obstacle = RingObstacle(files_.fdinfo.get(), d.fd)) {
-      return {ENOTSUP, "fork", obstacle};
+  Failure OnePipe(PipeItem* first, PipeItem* end) {
+    Pipe pipe{};
+    bool closes = true, foreign = false, stream = false, polled = false, both = false;
+    for (PipeItem* i = first; i != end; ++i) {
+      const int mode = i->status & O_ACCMODE;
+      PipeEnd& ours = mode == O_WRONLY ? pipe.writer : pipe.reader;
+      both = both || mode == O_RDWR;  // opened again through /proc: no twin has such an end
+      const bool closes_this = ClosesOnExec(i->entry->fd);
+      if (ours.fd < 0) ours = {i->entry->fd, i->status, closes_this};
+      closes = closes && closes_this;
+      foreign = foreign || i->entry->Has(Entry::kReads | Entry::kWrites | Entry::kAwaited);
+      stream = stream || i->entry->Has(Entry::kMainStream);
+      polled = polled || i->entry->Has(Entry::kMainPoll);
     }
-    Ring* ring = snapshot_.rings.Add(arena_);
-    if (ring == nullptr) return kArenaFull;
-    ring->fd = d.fd;
-    ring->inode = d.inode;
-    return DescribeRing(*ring, mappings_, arena_);
+    if (both || pipe.reader.fd < 0 || pipe.writer.fd < 0) return {};
+    if (!closes && !foreign && (!polled || stream)) return {};
+    if (Failure failure = DescribePipe(files_, arena_, pipe)) return failure;
+    Pipe* kept = snapshot_.pipes.Add(arena_);
+    if (kept == nullptr) return kArenaFull;
+    *kept = pipe;
+    for (PipeItem* i = first; i != end; ++i) {
+      const bool writes = (i->status & O_ACCMODE) == O_WRONLY;
+      Failure failure = Repeat((writes ? pipe.writer : pipe.reader).fd, *i->entry);
+      if (failure) return failure;
+    }
+    return {};
+  }
+
+  // clone(2) would wait until somebody has read of it (dup_userfaultfd_complete), and all are
+  // parked.
+  Failure Userfaults() {
+    for (const Entry& entry : table_) {
+      if (entry.kind != Kind::kUserfault) continue;
+      ObjectFacts facts;
+      if (Failure failure = ReadFacts(files_.fdinfo.get(), entry.fd, facts)) return failure;
+      if ((facts.features & kEventFork) == 0) continue;
+      return {ENOTSUP, "fork", "a userfaultfd asks to be told of forks, which would wait for that"};
+    }
+    return {};
   }
 
   ProcFiles& files_;
   Mappings& mappings_;
   Arena& arena_;
+  Deadline deadline_;
   Snapshot& snapshot_;
-  List<Descriptor> pipes_;
+  Table table_;
 };
 
 }  // namespace
 
-Failure TakeSnapshot(ProcFiles& files, void* loop, Mappings& mappings, Arena& arena,
-                     Snapshot& snapshot) {
+long PrepareSnapshot(Snapshot& snapshot, const char*& syscall) {
+  syscall = "socket";
+  return snapshot.peers.Open();
+}
+
+Failure TakeSnapshot(ProcFiles& files, const Park& park, void* loop, bool move, uint64_t deadline,
+                     Mappings& mappings, Arena& arena, Snapshot& snapshot) {
   files.spare.Close();
-  if (Failure failure = Reader(files, mappings, arena, snapshot).Run()) return failure;
   snapshot.inotify.loop = loop;
   snapshot.inotify.arena = &arena;
-  return {};
+  return Reader(files, mappings, arena, deadline, snapshot).Run(park, loop, move);
 }
 
 }  // namespace livefork

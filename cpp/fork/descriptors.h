@@ -1,64 +1,58 @@
 // Kernel objects that belong to one process only: their state is read in the parent while all
-// threads are parked, and the child gets a twin of each at the same descriptor number.
+// threads are parked, and the child gets a twin of each at the same descriptor number. What other
+// threads of the parent converse with is severed there (conversations.h).
 #pragma once
 
 #include <cstdint>
 
 #include "fork/arena.h"
+#include "fork/conversations.h"
 #include "fork/failure.h"
 #include "fork/inotify.h"
 #include "fork/mappings.h"
+#include "fork/park.h"
+#include "fork/pipes.h"
+#include "fork/place.h"
 #include "fork/procfs.h"
+#include "fork/registrations.h"
 #include "fork/ring.h"
+#include "fork/table.h"
+#include "fork/timers.h"
 
 namespace livefork {
 
-enum class Kind : uint8_t { kEpoll, kEventfd, kPipe, kInotify, kTimerfd, kSignalfd, kRing };
-
-// A descriptor of an object that is private: close-on-exec, so no program started from here could
-// share it, and not a file, socket or terminal. A pipe counts when both of its ends are here.
+// An object without a name that is private, by the first of its descriptors.
 struct Descriptor {
   int fd;
   Kind kind;
-  bool writes;  // a pipe's write end
   bool closes_on_exec;
-  int status;  // F_GETFL
-  uint64_t inode;
-  const Descriptor* twin_of;  // an earlier one with the same open file description (dup)
-  uint64_t value;             // eventfd's count, signalfd's mask, timerfd's clock
-  uint64_t id;        // eventfd's own number and 1; 0 where the kernel tells none (before 5.2)
-  bool semaphore;     // eventfd
-  uint64_t ticks;     // timerfd: expirations not read yet
-  uint64_t timer[4];  // interval and time left, as struct itimerspec has them
-};
-
-struct Registration {  // one of an epoll
-  int epoll;
-  int fd;
-  uint32_t events;
-  uint64_t data;
-};
-
-struct PipeContent {
-  uint64_t inode;
-  const char* bytes;
-  size_t size;
-  long capacity;
+  int status;      // F_GETFL
+  uint64_t value;  // eventfd's count, signalfd's mask
+  bool semaphore;  // eventfd
+  Timer timer;
 };
 
 struct Snapshot {
+  Peers peers;
   List<Descriptor> descriptors;
-  List<Registration> registrations;
-  List<PipeContent> contents;
+  List<Pipe> pipes;
   List<Ring> rings;
+  List<Duplicate> duplicates;
+  Conversations conversations;
+  List<Registration> registrations;
   FileWatchers inotify;
 };
 
-// In the parent, all threads parked. loop is libuv's main loop.
-Failure TakeSnapshot(ProcFiles& files, void* loop, Mappings& mappings, Arena& arena,
-                     Snapshot& snapshot);
+// Before the threads are parked: opens what TakeSnapshot asks by. 0, or -errno with the call's
+// name.
+long PrepareSnapshot(Snapshot& snapshot, const char*& syscall);
 
-// In the child, before any other thread runs. The sockets in drop become unconnected ones.
-Failure MakeTwins(Snapshot& snapshot, const int* drop, size_t drop_count);
+// In the parent, all threads parked. loop is libuv's main loop. move: the parent's threads will
+// never run again, so that the child may have all that they had. deadline: by MonotonicNs().
+Failure TakeSnapshot(ProcFiles& files, const Park& park, void* loop, bool move, uint64_t deadline,
+                     Mappings& mappings, Arena& arena, Snapshot& snapshot);
+
+// In the child, before any other thread runs.
+Failure MakeTwins(Snapshot& snapshot);
 
 }  // namespace livefork

@@ -80,19 +80,6 @@ const char* ProcObstacle(long opened) {
   return ours ? nullptr : "/proc belongs to another PID namespace";
 }
 
-const char* AnyRingObstacle(const ProcFiles& files) {
-  const char* obstacle = nullptr;
-  EachNumber(files.descriptors.get(), [&](int fd) {
-    char target[32] = {};
-    Sys(SYS_readlinkat, files.descriptors.get(), Decimal(static_cast<unsigned>(fd)).text, target,
-        sizeof target - 1);
-    const char* text = target;
-    if (Skip(text, "anon_inode:[io_uring]")) obstacle = RingObstacle(files.fdinfo.get(), fd);
-    return obstacle == nullptr;
-  });
-  return obstacle;
-}
-
 // Signal 0 is checked and not sent: does a seccomp filter let the call through?
 const char* SignalObstacle() {
   siginfo_t info{};
@@ -109,8 +96,8 @@ class LiveFork {
   ForkResult Run() {
     if (Failure failure = Prepare()) return {-1, failure};
     SignalsBlocked blocked;
-    Failure failure =
-        ParkThreads(files_.task.get(), arena, MonotonicNs() + request_.timeout, park_);
+    deadline_ = MonotonicNs() + request_.timeout;
+    Failure failure = ParkThreads(files_.task.get(), arena, deadline_, park_);
     if (failure) {
       arena.Clear();
       return {-1, failure};
@@ -141,6 +128,7 @@ class LiveFork {
     for (const char* obstacle : {ThreadObstacle(), SignalObstacle(), ProcObstacle(r)}) {
       if (obstacle != nullptr) return {ENOTSUP, "fork", obstacle};
     }
+    if (long p = PrepareSnapshot(snapshot_, syscall); p < 0) return Check(p, syscall);
     if (Failure failure = report_.Map()) return failure;
     return arena.Reserve() ? Failure{} : kArenaFull;
   }
@@ -155,7 +143,8 @@ class LiveFork {
     if (rename_) AdoptIds(park_);
     if (!ReserveStacks(park_, arena, stacks_)) return kArenaFull;
     if (Failure failure = ShareMappings(files_.maps.get(), arena, mappings_)) return failure;
-    return TakeSnapshot(files_, request_.loop, mappings_, arena, snapshot_);
+    return TakeSnapshot(files_, park_, request_.loop, false, deadline_, mappings_, arena,
+                        snapshot_);
   }
 
   // In the child: on return everything is as it was in the parent, all threads still parked.
@@ -164,7 +153,7 @@ class LiveFork {
     // The threads first: they find their way on other processors while this one makes the twins.
     // Then nothing can fail any more, and the parent need not wait for the last of them.
     Failure failure = RebuildThreads(park_, self_, stacks_, rename_);
-    if (!failure) failure = MakeTwins(snapshot_, request_.drop, request_.drop_count);
+    if (!failure) failure = MakeTwins(snapshot_);
     report_.Send(failure);
     if (failure) Sys(SYS_exit_group, 1);
     AwaitThreads(park_);
@@ -185,6 +174,7 @@ class LiveFork {
 
   const ForkRequest& request_;
   ProcFiles files_;
+  uint64_t deadline_ = 0;
   Report report_;
   Park park_;
   Thread self_{};

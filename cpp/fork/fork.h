@@ -18,8 +18,6 @@ struct ForkResult {
 struct ForkRequest {
   void* loop;        // libuv's main loop, which the calling thread runs
   uint64_t timeout;  // how long the other threads may take to stop, in nanoseconds
-  const int* drop;   // sockets that the child shall not have
-  size_t drop_count;
 };
 
 ForkResult Fork(const ForkRequest& request);

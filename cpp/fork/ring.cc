@@ -1,12 +1,13 @@
 #include "fork/ring.h"
 
-#include <sys/stat.h>
+#include <time.h>
 
 #include <atomic>
 #include <cstring>
 
-#include "fork/procfs.h"
 #include "fork/ring_setup.h"
+#include "fork/ring_shape.h"
+#include "fork/table.h"
 
 namespace livefork {
 namespace {
@@ -14,6 +15,8 @@ namespace {
 constexpr uint32_t kCqSize = 1u << 3;
 constexpr uint32_t kGetEvents = 1;
 constexpr size_t kEntrySize = 64;
+constexpr const char* kNotMapped = "an io_uring ring is not mapped, or mapped more than once";
+constexpr const char* kInFlight = "an io_uring ring has requests in flight";
 
 // A ring over our own memory cannot be mapped a second time and has no mapping of its name, so
 // the process that has one must remember where it lies. Survives fork: it is plain memory.
@@ -21,7 +24,7 @@ constexpr size_t kMaxRings = 256;
 struct Known {
   int fd;
   uint64_t inode;  // 0: free
-  Range ring, entries;
+  RingPlace place;
 };
 Known known[kMaxRings];
 
@@ -29,9 +32,9 @@ std::atomic<uint32_t>& Word(uintptr_t ring, uint32_t offset) {
   return *reinterpret_cast<std::atomic<uint32_t>*>(ring + offset);
 }
 
-const Known* Remembered(const Ring& ring) {
+const Known* Remembered(int fd, uint64_t inode) {
   for (const Known& k : known) {
-    if (k.inode != 0 && k.inode == ring.inode && k.fd == ring.fd) return &k;
+    if (k.inode != 0 && k.inode == inode && k.fd == fd) return &k;
   }
   return nullptr;
 }
@@ -42,30 +45,98 @@ bool Remember(const Ring& ring, uint64_t inode) {
     if (k.inode != 0 && k.fd == ring.fd) slot = &k;
     if (k.inode == 0 && slot == nullptr) slot = &k;
   }
-  if (slot != nullptr) *slot = {ring.fd, inode, ring.ring, ring.entries};
+  if (slot != nullptr) *slot = {ring.fd, inode, {ring.ring, ring.entries}};
   return slot != nullptr;
 }
 
-Failure FindMemory(Ring& ring, Mappings& mappings) {
-  int found = 0;
-  for (const RingMapping& m : mappings.rings) {
-    if (m.inode != ring.inode) continue;
-    (m.offset == 0 ? ring.ring : ring.entries) = m.range;
-    ++found;
+// Where a ring lies, put together from the mappings that bear its inode.
+class Places {
+ public:
+  explicit Places(uint64_t inode) : inode_(inode) {}
+  void Add(const RingMapping& m) {
+    if (m.inode != inode_) return;
+    (m.offset == 0 ? place_.ring : place_.entries) = m.range;
+    ++found_;
   }
-  if (found == 2) return {};
-  const Known* k = found == 0 ? Remembered(ring) : nullptr;
-  if (k == nullptr) {
-    return {ENOTSUP, "fork", "an io_uring ring is not mapped, or mapped more than once"};
+  bool Get(int fd, RingPlace& place) const {
+    const Known* k = found_ == 0 ? livefork::Remembered(fd, inode_) : nullptr;
+    if (found_ != 2 && k == nullptr) return false;
+    place = k != nullptr ? k->place : place_;
+    return true;
   }
-  ring.ring = k->ring;
-  ring.entries = k->entries;
-  return {};
+
+ private:
+  uint64_t inode_;
+  int found_ = 0;
+  RingPlace place_{};
+};
+
+// "start-end rwxp offset major:minor inode  anon_inode:[io_uring]"
+void ReadRingMappings(int maps, Places& places) {
+  Sys(SYS_lseek, maps, 0, 0);
+  Lines lines(maps);
+  while (const char* line = lines.Next()) {
+    if (strstr(line, "anon_inode:[io_uring]") == nullptr) continue;
+    RingMapping m{};
+    m.range.start = Number(line, 16);
+    Skip(line, "-");
+    m.range.end = Number(line, 16);
+    line += 5;
+    m.offset = Number(line, 16);
+    Number(line, 16);
+    Skip(line, ":");
+    Number(line, 16);
+    m.inode = Number(line, 10);
+    places.Add(m);
+  }
 }
 
-uint64_t Inode(int fd) {
-  struct stat st {};
-  return Sys(SYS_fstat, fd, &st) == 0 ? st.st_ino : 0;
+// What the kernel tells of it.
+const char* InfoObstacle(int fdinfo, int fd) {
+  const RingMethod method = TheRingSupport().method;
+  if (method == RingMethod::kNone || method == RingMethod::kUnknown) {
+    return "this kernel cannot place an io_uring ring at a given address";
+  }
+  Fd info(
+      Sys(SYS_openat, fdinfo, Decimal(static_cast<unsigned>(fd)).text, O_RDONLY | O_CLOEXEC, 0));
+  if (info.get() < 0) return "the fdinfo of an io_uring ring cannot be read";
+  Lines lines(info.get());
+  bool in_polls = false;
+  while (const char* line = lines.Next()) {
+    if (in_polls && line[0] == ' ') return kInFlight;
+    in_polls = Skip(line, "PollList:");
+    if (Skip(line, "SqThread:\t") && line[0] != '-') {
+      return "an io_uring ring has a kernel thread (start Node with UV_USE_IO_URING=0)";
+    }
+    if ((Skip(line, "UserFiles:") || Skip(line, "UserBufs:")) && Number(line, 10) != 0) {
+      return "an io_uring ring has registered files or buffers";
+    }
+  }
+  return nullptr;
+}
+
+const char* Obstacle(const ProcFiles& files, int fd, const Places& places, RingPlace& place,
+                     RingWords& words) {
+  if (const char* obstacle = InfoObstacle(files.fdinfo.get(), fd)) return obstacle;
+  return places.Get(fd, place) ? ShapeObstacle(files, place, words) : kNotMapped;
+}
+
+// Another thread may be in the middle of its requests, which the kernel answers at once: only what
+// stays in flight is an obstacle.
+const char* RingObstacle(const ProcFiles& files, int fd) {
+  FileFacts facts;
+  AskFile(files.descriptors.get(), fd, facts);
+  Places places(facts.inode);
+  ReadRingMappings(files.maps.get(), places);
+  RingPlace place{};
+  RingWords words{};
+  for (int tries = 0; tries < 20; ++tries) {
+    if (const char* obstacle = Obstacle(files, fd, places, place, words)) return obstacle;
+    if (words.InFlight() == 0) return nullptr;
+    const timespec pause{0, 500000};
+    Sys(SYS_nanosleep, &pause, nullptr);
+  }
+  return kInFlight;
 }
 
 // Head and tail count modulo the size; entries keep their slots, because libuv's completion
@@ -89,46 +160,40 @@ Failure Requeue(const Ring& ring, int fd) {
 
 }  // namespace
 
-const char* RingObstacle(int fdinfo, int fd) {
-  const RingMethod method = TheRingSupport().method;
-  if (method == RingMethod::kNone || method == RingMethod::kUnknown) {
-    return "this kernel cannot place an io_uring ring at a given address";
-  }
-  Fd info(
-      Sys(SYS_openat, fdinfo, Decimal(static_cast<unsigned>(fd)).text, O_RDONLY | O_CLOEXEC, 0));
-  if (info.get() < 0) return "the fdinfo of an io_uring ring cannot be read";
-  Lines lines(info.get());
-  bool in_polls = false;
-  while (const char* line = lines.Next()) {
-    if (in_polls && line[0] == ' ') return "an io_uring ring has requests in flight";
-    in_polls = Skip(line, "PollList:");
-    if (Skip(line, "SqThread:\t") && line[0] != '-') {
-      return "an io_uring ring has a kernel thread (start Node with UV_USE_IO_URING=0)";
-    }
-    if ((Skip(line, "UserFiles:") || Skip(line, "UserBufs:")) && Number(line, 10) != 0) {
-      return "an io_uring ring has registered files or buffers";
-    }
-  }
-  return nullptr;
+const char* AnyRingObstacle(const ProcFiles& files) {
+  const char* obstacle = nullptr;
+  EachNumber(files.descriptors.get(), [&](int fd) {
+    char target[32] = {};
+    Sys(SYS_readlinkat, files.descriptors.get(), Decimal(static_cast<unsigned>(fd)).text, target,
+        sizeof target - 1);
+    const char* text = target;
+    if (Skip(text, "anon_inode:[io_uring]")) obstacle = RingObstacle(files, fd);
+    return obstacle == nullptr;
+  });
+  return obstacle;
 }
 
-Failure DescribeRing(Ring& ring, Mappings& mappings, Arena& arena) {
-  const RingSupport& support = TheRingSupport();
-  if (Failure failure = FindMemory(ring, mappings)) return failure;
-  const uintptr_t at = ring.ring.start;
-  auto word = [at](uint32_t offset) { return Word(at, offset).load(std::memory_order_acquire); };
-  ring.sq_size = word(support.sq.ring_entries);
-  ring.cq_size = word(support.cq.ring_entries);
-  ring.head = word(support.sq.head);
-  ring.pending = word(support.sq.tail) - ring.head;
-  const size_t size = ring.sq_size * kEntrySize;
-  if (size > ring.entries.end - ring.entries.start || ring.pending > ring.sq_size) {
-    return {ENOTSUP, "fork", "an io_uring ring is not laid out as expected"};
+Failure DescribeRing(Ring& ring, const ProcFiles& files, Mappings& mappings, Arena& arena) {
+  Places places(ring.inode);
+  for (const RingMapping& m : mappings.rings) places.Add(m);
+  RingPlace place{};
+  RingWords words{};
+  if (const char* obstacle = Obstacle(files, ring.fd, places, place, words)) {
+    return {ENOTSUP, "fork", obstacle};
   }
-  if (word(support.cq.head) != word(support.cq.tail)) {
+  // Of requests of libuv's kind these are under way for a moment only.
+  if (words.InFlight() != 0) return {EAGAIN, "fork", kInFlight, true};
+  if (words.cq_head != words.cq_tail) {
     return {EAGAIN, "fork", "an io_uring ring holds completions that nobody has taken yet", true};
   }
+  ring.ring = place.ring;
+  ring.entries = place.entries;
+  ring.sq_size = words.sq_size;
+  ring.cq_size = words.cq_size;
+  ring.head = words.sq_head;
+  ring.pending = words.sq_tail - words.sq_head;
   if (ring.pending == 0) return {};
+  const size_t size = ring.sq_size * kEntrySize;
   auto* copy = arena.Take<char>(size);
   if (copy == nullptr) return kArenaFull;
   memcpy(copy, reinterpret_cast<void*>(ring.entries.start), size);
@@ -151,7 +216,9 @@ Failure RebuildRing(const Ring& ring) {
   if (fd < 0) return Check(fd, "io_uring_setup");
   if (long r = Sys(SYS_dup3, fd, ring.fd, O_CLOEXEC); r < 0) return Check(r, "dup3");
   Sys(SYS_close, fd);
-  if (method == RingMethod::kNoMmap && !Remember(ring, Inode(ring.fd))) {
+  FileFacts facts;
+  AskFile(AT_FDCWD, ring.fd, facts);
+  if (method == RingMethod::kNoMmap && !Remember(ring, facts.inode)) {
     return {ENOMEM, "io_uring_setup", nullptr};
   }
   return ring.pending > 0 ? Requeue(ring, ring.fd) : Failure{};

@@ -7,6 +7,7 @@
 #include "fork/arena.h"
 #include "fork/failure.h"
 #include "fork/mappings.h"
+#include "fork/procfs.h"
 
 namespace livefork {
 
@@ -21,11 +22,13 @@ struct Ring {
   const void* copy;  // of the submission entries, if any is pending
 };
 
-// Why the ring behind fd cannot be carried into a child, or nullptr. fdinfo: /proc/self/fdinfo.
-const char* RingObstacle(int fdinfo, int fd);
+// Why some ring of this process cannot be carried into a child, or nullptr. Other threads run
+// meanwhile, and use theirs.
+const char* AnyRingObstacle(const ProcFiles& files);
 
-// In the parent, all threads parked: where the ring is and what is pending in it.
-Failure DescribeRing(Ring& ring, Mappings& mappings, Arena& arena);
+// In the parent, all threads parked: where the ring is and what is pending in it. Only the rings
+// are carried that libuv makes for epoll_ctl(2).
+Failure DescribeRing(Ring& ring, const ProcFiles& files, Mappings& mappings, Arena& arena);
 
 // In the child: the ring at its place.
 Failure RebuildRing(const Ring& ring);

@@ -1,16 +1,5 @@
 // What must be over, or known, before the first fork of a process.
-import { url as inspectorUrl } from 'node:inspector';
 import { native } from '../native.js';
-import { system } from '../system.js';
-
-/**
- * The descriptors of the debugger's sockets, which stay with the parent. The inspector runs on a
- * thread of its own and tells nothing but its address, so they are found by its port.
- */
-export function inspectorSockets(): number[] {
-  const address = inspectorUrl();
-  return address === undefined ? [] : system.socketsAtPort(Number(new URL(address).port));
-}
 
 /** Options of Node that make it read certificates on a thread of its own while it starts. */
 const READS_CERTIFICATES = /^--use-(system|openssl)-ca$/;

@@ -49,9 +49,6 @@ export const systemFreebsd: System = {
     }
   },
 
-  // For live fork, which does without on FreeBSD: cpp/fork/freebsd.
-  socketsAtPort: () => [],
-
   // Whoever looks /dev/tty up is given the terminal itself (ctty_clone of sys/kern/tty_tty.c).
   terminals() {
     const device = statSync('/dev/tty', { throwIfNoEntry: false })?.rdev;

@@ -51,14 +51,6 @@ function registrations(epoll: number): number[] {
   return [...info.matchAll(/^tfd:\s*(\d+)/gm)].map(([, fd]) => Number(fd));
 }
 
-/** The TCP sockets of this network namespace at a local port, as links in /proc call them. */
-function tcpSockets(port: number): Set<string> {
-  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
-  const lines = ['tcp', 'tcp6'].flatMap((name) => procText(`self/net/${name}`)?.split('\n') ?? []);
-  const rows = lines.map((line) => line.trim().split(/\s+/));
-  return new Set(rows.flatMap((row) => (row[1]?.endsWith(suffix) ? `socket:[${row[9]}]` : [])));
-}
-
 export const systemLinux: System = {
   descriptors() {
     const fds = readdirSync('/proc/self/fd').map(Number);
@@ -72,11 +64,6 @@ export const systemLinux: System = {
 
   targetsOfParent() {
     return new Set(procLinks(Number(procStat('self')?.fields[1])).map(([, target]) => target));
-  },
-
-  socketsAtPort(port) {
-    const sockets = tcpSockets(port);
-    return procLinks('self').flatMap(([fd, target]) => (sockets.has(target) ? fd : []));
   },
 
   // /dev/tty is character device 5, 0 on every Linux.

@@ -59,8 +59,8 @@ function sources(): string[] {
     readdirSync(join(root, folder))
       .filter((name) => name.endsWith('.cc') && wanted(name))
       .map((name) => join(folder, name));
-  // A process without Node has no libuv, whose file watchers are inotify.cc's; no_libuv.cc stands in.
-  const others = /^(unsupported|inotify)|_freebsd/;
+  // A process without Node has no libuv, which inotify.cc and main_loop.cc ask; no_libuv.cc stands in.
+  const others = /^(unsupported|inotify|main_loop)|_freebsd/;
   return [...of('cpp/fork', (name) => !others.test(name)), ...of('test/native/fork', () => true)];
 }
 

@@ -126,7 +126,7 @@ class LiveFork {
 
   // In the child: on return everything is as it was in the parent, all threads still parked.
   void ComeUp() {
-    Failure failure = MakeTwins(objects_, request_.drop, request_.drop_count);
+    Failure failure = MakeTwins(objects_);
     if (!failure) failure = RebuildThreads(park, self_, stacks_, MonotonicNs() + kComeUp);
     report_.Send(failure);
     if (failure) _exit(1);

@@ -46,6 +46,6 @@ const char* ObjectObstacle();
 Failure TakeSnapshot(Region& region, Objects& objects);
 
 // In the child, before any thread runs: each has its own at the same number.
-Failure MakeTwins(const Objects& objects, const int* drop, size_t drop_count);
+Failure MakeTwins(const Objects& objects);
 
 }  // namespace livefork

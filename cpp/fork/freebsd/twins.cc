@@ -69,8 +69,7 @@ Failure TwinOf(const Objects& objects, const Object& object) {
 Failure Register(const Object& object) {
   for (size_t i = 0; i < object.watched.count; ++i) {
     const struct kevent& change = object.watched.changes[i];
-    // A file that is dropped in the child, or that was closed by a number of it, is watched no
-    // more.
+    // A file that was closed by a number of it is watched no more.
     if (kevent(object.fd, &change, 1, nullptr, 0, nullptr) != 0 && errno != EBADF) {
       return {errno, "kevent"};
     }
@@ -80,8 +79,7 @@ Failure Register(const Object& object) {
 
 }  // namespace
 
-Failure MakeTwins(const Objects& objects, const int* drop, size_t drop_count) {
-  for (size_t i = 0; i < drop_count; ++i) close(drop[i]);
+Failure MakeTwins(const Objects& objects) {
   Failure failure;
   // A kqueue's number is free here, so that others' fresh descriptors may come to lie on it for a
   // moment; they are gone when its turn comes, as each object is placed before the next is made.

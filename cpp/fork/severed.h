@@ -1,0 +1,43 @@
+// What the child gets in the place of a descriptor by which another thread of the parent converses
+// with somebody else: something that is at its end, or that hears nothing.
+#pragma once
+
+#include <cstdint>
+
+#include "fork/arena.h"
+#include "fork/failure.h"
+#include "fork/sockets.h"
+#include "fork/table.h"
+
+namespace livefork {
+
+enum class StandIn : uint8_t {
+  kStreamEnd,   // a connection whose peer has gone
+  kListener,    // listens where nobody connects
+  kFresh,       // an unconnected socket of the same kind
+  kDatagram,    // a socket of the same kind to the same peer
+  kNetlink,     // the same, and one that waits for an answer is told that there is none
+  kMuteSocket,  // a datagram socket that has been shut down
+  kPipeEnd,     // nobody writes to it any more
+  kBrokenPipe,  // nobody reads it any more
+};
+
+struct Severed {
+  int fd;
+  StandIn stand_in;
+  bool closes_on_exec;
+  int status;  // F_GETFL
+  int domain, type, protocol;
+  Address peer;  // kDatagram's, or kNetlink's own name, for its groups
+  bool has_peer;
+  timeval timeouts[2];  // SO_RCVTIMEO and SO_SNDTIMEO
+};
+
+// In the parent, all threads parked: chooses what stands in. False if it is nothing that could be
+// severed (a file, a device that gives everybody the same).
+bool DescribeSevered(const Entry& entry, int descriptors, Severed& severed);
+
+// In the child.
+Failure MakeStandIn(const Severed& severed);
+
+}  // namespace livefork
