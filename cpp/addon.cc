@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "after.h"
+#include "atfork.h"
 #include "fork/fork.h"
 #include "marshal.h"
 #include "marshal_entropy.h"
@@ -42,7 +43,9 @@ Napi::Value Fork(const Napi::CallbackInfo& info) {
   uv_loop_s* loop = nullptr;
   napi_get_uv_event_loop(env, &loop);
   const int64_t milliseconds = info[0].As<Napi::Number>().Int64Value();
+  atfork::Prepare();
   livefork::ForkResult fork = livefork::Fork({loop, uint64_t(milliseconds) * 1000000});
+  fork.pid == 0 ? atfork::Child() : atfork::Parent();
   auto text = [env](const char* s) {
     return s == nullptr ? env.Undefined() : Napi::Value(Napi::String::New(env, s));
   };
@@ -86,6 +89,7 @@ void ExportRefresh(Napi::Object exports) {
   with_env("processHandles", marshal::ProcessHandles);
   with_env("disownProcesses", marshal::DisownProcesses);
   with_env("after", after::After);
+  with_env("forkInterface", atfork::Interface);
 }
 
 void ExportFd(Napi::Object exports) {

@@ -9,6 +9,7 @@
       "sources": [
         "addon.cc",
         "after.cc",
+        "atfork.cc",
         "marshal_entropy.cc",
         "marshal_loop.cc",
         "marshal_process.cc",

@@ -1,5 +1,6 @@
 // Hooks around every fork: pthread_atfork(3)'s contract in JavaScript.
 import { set } from './fork/originals.js';
+import { native } from './native.js';
 import { registry } from './registry.js';
 import { func, options } from './validate.js';
 
@@ -41,6 +42,32 @@ export function atFork(hooks: ForkHooks): Disposable {
   const entry = { ...hooks };
   registry.hooks.add(entry);
   return { [Symbol.dispose]: () => void registry.hooks.delete(entry) };
+}
+
+const KEY = Symbol.for('daemonkit.forkInterface.1');
+
+/** The first copy's in this process, whose handlers every copy's forks run. */
+function sharedInterface(): object {
+  const known = (globalThis as { [KEY]?: object })[KEY];
+  const own = native.forkInterface(known);
+  if (known === undefined) Object.defineProperty(globalThis, KEY, { value: own });
+  return own;
+}
+
+const nativeInterface = sharedInterface();
+
+/**
+ * What a native addon needs to be told of forks, as pthread_atfork(3) would tell it: the handlers of
+ * pthread_atfork() do not run, as fork() is a raw clone(2).
+ *
+ * @returns an External with the `struct daemonkit_interface` of `daemonkit/cpp/include/daemonkit.h`, to
+ *   be handed to the addon; its `atfork()` registers handlers in C.
+ * @throws nothing.
+ *
+ * Source: pthread_atfork(3), POSIX.1; Node-API's External. The same on all platforms.
+ */
+export function forkInterface(): object {
+  return nativeInterface;
 }
 
 /**

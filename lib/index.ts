@@ -1,6 +1,6 @@
 /** daemonkit: real fork(), sessions, signal flags and daemons for Node.js. */
 export { type ListenFd, type ListenFdsOptions, listenFds } from './activation.js';
-export { atFork, type ForkHooks } from './atfork.js';
+export { atFork, type ForkHooks, forkInterface } from './atfork.js';
 export { type ChrootOptions, chroot } from './chroot.js';
 export {
   getresgid,

@@ -38,6 +38,11 @@ export interface Native {
   processHandles(): number;
   /** Has it wait for none of them, and kill none. */
   disownProcesses(): void;
+  /**
+   * An External of struct daemonkit_interface, cpp/include/daemonkit.h: from then on the one that
+   * another copy of the addon gave, if any.
+   */
+  forkInterface(others: object | undefined): object;
   /** Calls back once, unseen by Node, if the process still runs then; one at a time. */
   after(milliseconds: number, callback: () => void): void;
   setsid(): number;

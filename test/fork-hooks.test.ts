@@ -52,3 +52,7 @@ test('an error of a child hook is thrown in the child only, after all hooks', as
       'parent a in parent, parent b in parent',
   ]);
 });
+
+test('handlers of an addon in C run around each fork, with all threads; pthread_atfork’s do not', async () => {
+  assert.deepEqual(await lines('inC'), ['done']);
+});

@@ -15,11 +15,13 @@ const words = (text: string) => text.trim().split(/\s+/);
 /** The addon's functions by the system on which they work; elsewhere they answer -ENOSYS. */
 const NATIVE = {
   everywhere: words(`
-    awaitBirth awaitHangup chroot closeOnExec closeRange completeWrites disposition dup dup2 exit
-    exitDescriptor flockExclusive flockHeld fork forkObstacles getChildSubreaper
+    after awaitBirth awaitHangup chroot closeOnExec closeRange completeWrites disownProcesses
+    disposition dup dup2 entropyFound exit exitDescriptor fillRandom flockExclusive flockHeld fork
+    forkInterface forkObstacles getChildSubreaper
     getParentDeathSignal getdtablesize getpgid getpid getppid getresgid getresuid getrlimit getsid
     groupByName handleDescriptors hasCapabilities idsAdopted ignoreSignal listenTcp listenUnix
-    localPort loginGroup loopDescriptors notifyBarrier notifyOpen notifySend queuedWrites quiesce redirect reexec resetSignal
+    localPort loginGroup loopDescriptors notifyBarrier notifyOpen notifySend processHandles queuedWrites quiesce
+    randomIntCache redirect reexec refreshEntropy resetSignal
     resetTerminal rlimitResources sendRecord setChildSubreaper setParentDeathSignal setgroups
     setNoNewPrivileges setpgid setresgid setresuid setrlimit setsid signalFlagClose signalFlagFd signalFlagLatest
     signalFlagOpen signalFlagRead signalFlagSettle signalHandler signalMask signalRtMax signalRtMin
@@ -32,7 +34,7 @@ const NATIVE = {
 const PUBLIC = {
   everywhere: words(`
     Pidfile SignalFlag _exit atFork becomeDaemon chroot closeInherited closeRange closefrom
-    currentDaemon dropPrivileges dup dup2 forkSupport getChildSubreaper getParentDeathSignal getdtablesize getpgid
+    currentDaemon dropPrivileges dup dup2 forkInterface forkSupport getChildSubreaper getParentDeathSignal getdtablesize getpgid
     getpid getppid getresgid getresuid getrlimit getsid ignoreSignals initgroups listenFds
     listeningSocket notify notifyBarrier openDescriptors pidfileRead pidfileSignal redirect redirectToNull resetSignals
     setChildSubreaper setParentDeathSignal setgroups setpgid setresgid setresuid setrlimit setsid

@@ -2,7 +2,7 @@
   "targets": [
     {
       "target_name": "test_faults",
-      "sources": ["faults.cc", "objects.cc", "refuse.cc", "escape.cc"],
+      "sources": ["faults.cc", "objects.cc", "refuse.cc", "escape.cc", "atfork.cc"],
       "defines": ["NAPI_VERSION=8"],
       "cflags": ["-Wall", "-Wextra", "-Werror"],
       "cflags_cc!": ["-std=gnu++14", "-std=gnu++17", "-std=gnu++20"],

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <ctime>
 
+#include "atfork.h"
 #include "escape.h"
 #include "objects.h"
 #include "refuse.h"
@@ -99,6 +100,9 @@ const struct {
     {"turns", Turns},
     {"refuse", Refuse},
     {"escape", Escape},
+    {"attach", Attach},
+    {"told", Told},
+    {"libcHandlers", LibcHandlers},
     {"eventfd", Call<objects::Eventfd>},
     {"timerfd", Call<objects::Timerfd>},
     {"itimer", Call<objects::Itimer>},
