@@ -1,7 +1,10 @@
 // atFork(): pthread_atfork's contract around fork().
 import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
 import { test } from 'node:test';
+import { secondCopy } from './tools/copy.js';
 import { succeeds } from './tools/run.js';
+import { linesOf } from './tools/script.js';
 
 const lines = async (scenario: string) =>
   (await succeeds('hooks.js', [scenario])).trim().split('\n').sort();
@@ -55,4 +58,27 @@ test('an error of a child hook is thrown in the child only, after all hooks', as
 
 test('handlers of an addon in C run around each fork, with all threads; pthread_atfork’s do not', async () => {
   assert.deepEqual(await lines('inC'), ['done']);
+});
+
+test('those of another copy of the package run as well', (t) => {
+  const addon = createRequire(import.meta.url).resolve(
+    '../../test/native/build/Release/test_faults.node',
+  );
+  const said = linesOf<string>(
+    `import { createRequire } from 'node:module';
+    const addon = createRequire(import.meta.url)(${JSON.stringify(addon)});
+    const other = await import(process.argv[1]);
+    addon.attach(daemonkit.forkInterface());
+    for (const { fork, waitpid } of [daemonkit, other]) {
+      const pid = fork();
+      fs.writeSync(1, JSON.stringify(addon.told()) + '\\n');
+      if (pid === 0) daemonkit._exit(0);
+      waitpid(pid);
+    }`,
+    { args: [secondCopy(t)] },
+  );
+  const [child, parent] = ['child1 child2', 'parent1 parent2'].map(
+    (end) => `prepare2 prepare1 ${end}`,
+  );
+  assert.deepEqual(said.sort(), [child, child, parent, parent]);
 });
