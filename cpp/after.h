@@ -5,8 +5,8 @@
 
 namespace after {
 
-// after(milliseconds, callback): calls back once, unless the environment ends before. One at a time: a
-// new one takes the place of one that is pending.
+// after(milliseconds, callback): calls back once, unless the environment ends before. One at a
+// time: a new one takes the place of one that is pending.
 void After(const Napi::CallbackInfo& info);
 
 }  // namespace after

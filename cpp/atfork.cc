@@ -39,7 +39,7 @@ int Register(Hook prepare, Hook parent, Hook child) {
 Handlers* first_of_fork = nullptr;
 Handlers* last_of_fork = nullptr;
 
-void RunForward(Hook Handlers::* phase) {
+void RunForward(Hook Handlers::*phase) {
   for (Handlers* at = first_of_fork; at != nullptr; at = at->next) {
     if (at->*phase != nullptr) (at->*phase)();
     if (at == last_of_fork) break;

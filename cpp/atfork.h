@@ -5,8 +5,8 @@
 
 namespace atfork {
 
-// forkInterface(others): an External of struct daemonkit_interface. Others is that of another copy of this
-// addon in the process, whose handlers are then everybody's.
+// forkInterface(others): an External of struct daemonkit_interface. Others is that of another copy
+// of this addon in the process, whose handlers are then everybody's.
 Napi::Value Interface(const Napi::CallbackInfo& info);
 
 // Around livefork::Fork(), on the forking thread.

@@ -1,9 +1,9 @@
 /*
  * pthread_atfork(3) for the fork() of daemonkit, to be included by other native addons.
  *
- * daemonkit's fork() is a raw clone(2), so that handlers of pthread_atfork() do not run: libuv's would throw
- * away the thread pool, which the child keeps. An addon that has to know, because it seeds a generator, or
- * has its pid in a cache, registers here:
+ * daemonkit's fork() is a raw clone(2), so that handlers of pthread_atfork() do not run: libuv's
+ * would throw away the thread pool, which the child keeps. An addon that has to know, because it
+ * seeds a generator, or has its pid in a cache, registers here:
  *
  *   const { forkInterface } = await import('daemonkit');    // JavaScript hands the interface over
  *   addon.attach(forkInterface());
@@ -13,8 +13,9 @@
  *   const struct daemonkit_interface* daemonkit = data;
  *   daemonkit->atfork(lock, unlock, renew);
  *
- * A child has all threads of its parent, and the locks have their owners: handlers need not take them, as
- * they do with pthread_atfork(). What a connection, a shared mapping or a seeded generator is, they know.
+ * A child has all threads of its parent, and the locks have their owners: handlers need not take
+ * them, as they do with pthread_atfork(). What a connection, a shared mapping or a seeded generator
+ * is, they know.
  */
 #ifndef DAEMONKIT_H
 #define DAEMONKIT_H
@@ -28,8 +29,9 @@ struct daemonkit_interface {
   unsigned version;
 
   /*
-   * Registers handlers for each fork that daemonkit makes in this process; each may be NULL. All run on the
-   * main thread, outside of JavaScript, while no other thread is stopped, and may use libc freely:
+   * Registers handlers for each fork that daemonkit makes in this process; each may be NULL. All
+   * run on the main thread, outside of JavaScript, while no other thread is stopped, and may use
+   * libc freely:
    *
    * prepare  in the parent, before a thread is stopped; the last registered first
    * parent   in the parent, when its threads run again, also if there is no child; the first first

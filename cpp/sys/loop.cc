@@ -33,8 +33,8 @@ uv_stream_t* StreamOf(uv_loop_t& loop, int fd) {
   return search.found;
 }
 
-// No process has this pid: to wait for it is ECHILD, which libuv leaves at that, and to signal it is
-// ESRCH, for which ChildProcess#kill() gives false.
+// No process has this pid: to wait for it is ECHILD, which libuv leaves at that, and to signal it
+// is ESRCH, for which ChildProcess#kill() gives false.
 constexpr int kNobody = 0x7fffffff;
 
 bool IsProcess(const uv_handle_t* handle) {

@@ -108,7 +108,8 @@ MathRandom V8Heap::GeneratorOf(Tagged function) const {
   if (!IsPointer(slots[state_slot_]) || !IsPointer(slots[numbers_slot_])) return {};
   uintptr_t* state = Words(slots[state_slot_]);
   uintptr_t* numbers = Words(slots[numbers_slot_]);
-  if (state[1] != uintptr_t{kStateBytes} << 32 || numbers[1] != uintptr_t{kNumbers} << 32) return {};
+  if (state[1] != uintptr_t{kStateBytes} << 32 || numbers[1] != uintptr_t{kNumbers} << 32)
+    return {};
   return {&slots[index_slot_], reinterpret_cast<double*>(numbers + kHeader),
           reinterpret_cast<uint64_t*>(state + kHeader)};
 }

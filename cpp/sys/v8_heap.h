@@ -1,11 +1,11 @@
-// The few words of V8's heap that no interface reaches and a copy of the process must not go on with:
-// the generator of Math.random, and what the closures of node:crypto have drawn in advance. A
+// The few words of V8's heap that no interface reaches and a copy of the process must not go on
+// with: the generator of Math.random, and what the closures of node:crypto have drawn in advance. A
 // function's place in the heap leads to its context, and that to them.
 //
 // The layout is V8's own business and differs between its versions, so it is looked for, not known:
-// found is only what has proved itself by the number that Math.random has just given. Checked with V8
-// 11.3 (Node 20), 12.4 (22), 13.6 (24) and 14.6 (26), on builds without pointer compression. Where
-// nothing is found, lib/ goes another way.
+// found is only what has proved itself by the number that Math.random has just given. Checked with
+// V8 11.3 (Node 20), 12.4 (22), 13.6 (24) and 14.6 (26), on builds without pointer compression.
+// Where nothing is found, lib/ goes another way.
 #pragma once
 
 #include <cstddef>
