@@ -1,0 +1,81 @@
+// An application that has a copy of the package of its own, as npm's `install -g` of the command makes it.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { daemonkit, starts, writeApp } from './tools/cli.js';
+import { secondCopy } from './tools/copy.js';
+import { Nest, until } from './tools/daemons.js';
+import { childrenOf, descriptors, status } from './tools/proc.js';
+
+const FILE = ['--pid-file', 'd.pid'];
+
+for (const strategy of ['fork', 'reexec']) {
+  test(`${strategy}: the daemon that the command has made is its own`, async (t) => {
+    const nest = new Nest(t);
+    writeApp(
+      nest,
+      'app.mjs',
+      `import { becomeDaemon, currentDaemon, prefork } from ${JSON.stringify(secondCopy(t))};
+      const daemon = currentDaemon();
+      let code;
+      try { becomeDaemon(); } catch (error) { ({ code } = error); }
+      process.on('exit', () => console.log('exit of', process.pid));
+      const say = () => console.error('worker', process.pid);
+      const master = prefork({ workers: 1, onWorker() { say(); process.on('SIGUSR2', say); } });
+      await master.ready;
+      console.log(daemon?.pidFile, code, daemonkit.currentDaemon() === daemon);
+      daemon.ready();`,
+    );
+    const options = [...FILE, '--log', nest.log, '--strategy', strategy];
+    const launched = await daemonkit(nest, ['start', ...options, '--ready', 'manual', 'app.mjs']);
+    assert.equal(launched.code, 0, launched.stderr);
+    const pid = nest.pid();
+    const [worker = 0] = childrenOf(pid);
+    assert.equal(launched.stderr, '');
+    assert.ok(nest.logged().includes(`${nest.pidFile} ERR_INVALID_STATE true\n`), nest.logged());
+    // The launcher and the pidfile are the daemon's alone.
+    const open = descriptors(worker);
+    assert.equal(open[2], nest.log);
+    assert.equal(Object.values(open).includes(nest.pidFile), false);
+    assert.equal(Object.values(descriptors(pid)).includes(nest.pidFile), true);
+
+    assert.equal((await daemonkit(nest, ['reload', ...FILE])).code, 0);
+    const next = await until('its successor alone', () => {
+      const [child, ...more] = childrenOf(pid);
+      return more.length === 0 && child !== worker ? child : undefined;
+    });
+    process.kill(next, 'SIGUSR2');
+    await until('it lives', () => nest.logged().split(`worker ${next}\n`).length === 3);
+    assert.equal(status(pid).State?.[0], 'S');
+    const stopped = await daemonkit(nest, ['stop', ...FILE]);
+    assert.equal(stopped.stdout, `process ${pid} ended by SIGTERM\n`);
+    assert.deepEqual(nest.processes(), []);
+    assert.equal(nest.logged().split(`exit of ${pid}\n`).length, 2);
+  });
+}
+
+test('two copies: SIGTERM to a fork by one ends nothing of the other', async (t) => {
+  const nest = new Nest(t);
+  writeApp(
+    nest,
+    'app.mjs',
+    `import { fork, waitpidAsync } from ${JSON.stringify(secondCopy(t))};
+    const child = fork();
+    if (child === 0) setInterval(() => {}, 1000);
+    else console.log(JSON.stringify([child, (await waitpidAsync(child)).signal]));`,
+  );
+  const pid = await starts(nest, [
+    'start',
+    ...FILE,
+    '--log',
+    nest.log,
+    '--ready=detached',
+    'app.mjs',
+  ]);
+  const child = await until('a child', () => childrenOf(pid)[0]);
+  process.kill(child, 'SIGTERM');
+  await until('it is waited for', () => nest.logged().endsWith('\n'));
+  assert.deepEqual([nest.logged(), nest.processes()], [`[${child},"SIGTERM"]\n`, [pid]]);
+  assert.equal(nest.pidFile, join(nest.directory, 'd.pid'));
+  assert.equal((await daemonkit(nest, ['stop', ...FILE])).code, 0);
+});
