@@ -11,40 +11,20 @@ import { cleanEnvironment } from './environment.js';
 import type { NodeLine } from './nodes.js';
 import { processGroup } from './proc.js';
 import { fixture } from './run.js';
-
-/** The lines of JSON that stress-parent writes to descriptor 3. */
-export type StressEvent =
-  | { event: 'fork'; pid: number; job: string; end: string; context: string; ms: number }
-  | { event: 'end'; pid: number; exitCode: number | null; signal: string | null }
-  | { event: 'refused'; message: string; context: string }
-  | { event: 'harm'; what: string }
-  | { event: 'done' };
-
-export const failureClasses = [
-  'crash',
-  'hang',
-  'wrong exit',
-  'refused',
-  'parent harmed',
-  'parent crash',
-  'parent hang',
-] as const;
-export type FailureClass = (typeof failureClasses)[number];
-
-export interface StressResult {
-  line: string;
-  version: string;
-  forks: number;
-  failures: { kind: FailureClass; detail: string }[];
-  /** Milliseconds that fork() took in the parent. */
-  pause: { p50: number; p99: number; max: number };
-  forksPerSecond: number;
-  /** Dumps, cores and stderr; kept only if there is a failure. */
-  folder: string;
-}
+import type {
+  Counts,
+  FailureClass,
+  ParentOptions,
+  StressEvent,
+  StressResult,
+} from './stress-events.js';
+import { Debugger, Wire } from './stress-peers.js';
 
 const mostDumps = 10;
 const mostCores = 3;
+const mostTold = 20;
+/** How long a standstill of the machine is told with what fails after it. */
+const standstillMatters = 60_000;
 const exitCodes: Record<string, number> = { exit: 7, natural: 5, throw: 1, _exit: 13 };
 
 class StressRun {
@@ -57,18 +37,33 @@ class StressRun {
   readonly #start = performance.now();
   readonly #patience: number;
   readonly #process: ChildProcess;
+  readonly #wire: Wire;
+  readonly #debugger = new Debugger();
   #last = performance.now();
+  #tick = performance.now();
+  /** The longest standstill of late, and when it was. */
+  #heldUp = 0;
+  #heldUpAt = 0;
   #done = false;
   #dumps = 0;
 
-  constructor({ line, version, path }: NodeLine, forks: number, seed: number, patience: number) {
-    this.#patience = patience;
+  constructor({ line, version, path }: NodeLine, options: ParentOptions, wire: Wire) {
+    this.#patience = options.patience;
+    this.#wire = wire;
     const folder = mkdtempSync(join(tmpdir(), `daemonkit-stress-node${line}-`));
+    const counts = {
+      lookups: { begun: 0, ended: 0 },
+      threads: { received: 0, missing: 0, waits: 0, latest: 0, faults: {} },
+      messages: wire.count,
+      debugger: this.#debugger.count,
+    };
     const pause = { p50: 0, p99: 0, max: 0 };
-    this.result = { line, version, forks: 0, failures: [], pause, forksPerSecond: 0, folder };
+    this.result = {
+      ...{ line, version, forks: 0, failures: [], pause, forksPerSecond: 0 },
+      ...{ counts, stoodStill: 0, folder },
+    };
     const log = openSync(join(folder, 'stderr.txt'), 'a');
-    const numbers = [forks, seed, patience].map(String);
-    const command = [path, '--expose-gc', fixture('stress-parent.js'), ...numbers];
+    const command = [path, '--expose-gc', fixture('stress-parent.js'), JSON.stringify(options)];
     this.#process = spawn('sh', ['-c', 'ulimit -c unlimited; exec "$@"', 'sh', ...command], {
       cwd: folder,
       detached: true,
@@ -78,9 +73,14 @@ class StressRun {
     closeSync(log);
   }
 
-  #fail(kind: FailureClass, detail: string) {
+  #fail(kind: FailureClass, what: string) {
+    const held =
+      this.#heldUp > 1000 ? ` (the machine stood still for ${this.#heldUp} ms then)` : '';
+    const detail = what + held;
     this.result.failures.push({ kind, detail });
-    console.error(`  ${kind}: ${detail}`);
+    const same = this.result.failures.filter((failure) => failure.kind === kind).length;
+    if (same <= mostTold) console.error(`  ${kind}: ${detail}`);
+    if (same === mostTold) console.error(`  ${kind}: further ones are only counted`);
   }
 
   #event(event: StressEvent) {
@@ -104,6 +104,19 @@ class StressRun {
       case 'harm':
         this.#fail('parent harmed', event.what);
         break;
+      case 'loss':
+        this.#fail('loss in child', `${event.what} cut short in ${event.pid}`);
+        break;
+      case 'debugger':
+        this.#debugger.connect(event.url).catch((error) => this.#fail('parent harmed', `${error}`));
+        break;
+      case 'finish':
+        this.#wire.finish();
+        this.#debugger.finish();
+        break;
+      case 'counts':
+        this.#count(event);
+        break;
       case 'done':
         this.#done = true;
     }
@@ -122,6 +135,31 @@ class StressRun {
     }
   }
 
+  /** Adds up what the parent tells at the end of each of its loads. */
+  #count({ lookups, threads }: Counts) {
+    const { counts } = this.result;
+    counts.lookups.begun += lookups.begun;
+    counts.lookups.ended += lookups.ended;
+    counts.threads = threads;
+  }
+
+  /** Whatever was begun must have come to its end, or a fork has taken it. */
+  #weigh() {
+    const { lookups, threads, messages, debugger: asked } = this.result.counts;
+    const losses = {
+      'look-ups': lookups.begun - lookups.ended,
+      messages: messages.sent - threads.received,
+      acknowledgements: messages.sent - messages.answered,
+      'wrong acknowledgements': messages.wrong,
+      "debugger's answers": asked.sent - asked.answered,
+      "debugger's wrong answers": asked.wrong,
+      ...threads.faults,
+    };
+    for (const [name, count] of Object.entries(losses)) {
+      if (count !== 0) this.#fail('loss in parent', `${name}: ${count}`);
+    }
+  }
+
   /** A core is as large as the process: some are enough. */
   #limitCores() {
     const crashes = this.result.failures.filter(({ kind }) => kind === 'crash').length;
@@ -130,7 +168,9 @@ class StressRun {
 
   #dump(pid: number, name: string): string {
     if (this.#dumps++ >= mostDumps) return 'no more dumps';
-    return dump(pid, this.result.folder, name);
+    const path = dump(pid, this.result.folder, name);
+    this.#tick = performance.now(); // that took its time, not the machine's
+    return path;
   }
 
   #watch() {
@@ -164,16 +204,31 @@ class StressRun {
     return this.result;
   }
 
+  /** Ends all that was started; for a run that is broken off. */
+  kill() {
+    if (this.#process.pid !== undefined) process.kill(-this.#process.pid, 'SIGKILL');
+  }
+
   async run(): Promise<StressResult> {
     const lines = createInterface({ input: this.#process.stdio[3] as Readable });
     lines.on('line', (line) => this.#event(JSON.parse(line)));
     const closed = new Promise((resolve) => lines.on('close', resolve));
     const timer = setInterval(() => this.#watch(), 500);
+    const clock = setInterval(() => {
+      const now = performance.now();
+      const late = Math.round(now - this.#tick - 100);
+      this.result.stoodStill = Math.max(this.result.stoodStill, late);
+      if (late > this.#heldUp || now - this.#heldUpAt > standstillMatters) {
+        [this.#heldUp, this.#heldUpAt] = [late, now];
+      }
+      this.#tick = now;
+    }, 100);
     const [code, signal] = await new Promise<[number | null, string | null]>((resolve, reject) => {
       this.#process.on('error', reject);
       this.#process.on('exit', (...end) => resolve(end));
     });
     clearInterval(timer);
+    clearInterval(clock);
     const pgid = this.#process.pid as number;
     // What is left of the group holds the event pipe: without this its end would never come.
     const left = processGroup(pgid);
@@ -182,18 +237,30 @@ class StressRun {
     }
     if (left.length > 0) process.kill(-pgid, 'SIGKILL');
     await closed;
+    this.#debugger.close();
+    this.#weigh();
     if (!this.#done) this.#fail('parent crash', `ended with ${signal ?? code}`);
     else if (code !== 0) this.#fail('parent harmed', `exit code ${signal ?? code}`);
     return this.#finish();
   }
 }
 
-/** patience: seconds after which a child or the parent is taken for hanging. */
-export function stressRun(
+/** One run of that many forks. */
+export async function stressRun(
   node: NodeLine,
-  forks: number,
-  seed: number,
-  patience: number,
+  options: Omit<ParentOptions, 'port'>,
 ): Promise<StressResult> {
-  return new StressRun(node, forks, seed, patience).run();
+  const wire = new Wire();
+  const run = new StressRun(node, { ...options, port: await wire.open() }, wire);
+  const breakOff = () => {
+    run.kill();
+    process.exit(1);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, breakOff);
+  try {
+    return await run.run();
+  } finally {
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.off(signal, breakOff);
+    wire.close();
+  }
 }
