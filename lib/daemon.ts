@@ -13,7 +13,7 @@ import { inStep, runChecks, runSteps, thrown, undoSteps } from './daemon/run-ste
 import { strategyOf } from './daemon/strategy.js';
 import { announceFailure } from './daemon/supervision.js';
 import { workerUnsupported } from './errors.js';
-import { fork } from './fork.js';
+import { forkMoving } from './fork.js';
 
 export { currentDaemon } from './daemon/current.js';
 export type { Daemon } from './daemon/daemon.js';
@@ -118,7 +118,7 @@ function begin(birth: Birth): void {
     const strategy = inStep('fork', () => strategyOf(plan));
     birth.strategy = strategy;
     runChecks(birth);
-    if (plan.detach) detach(birth, strategy === 'fork' ? () => fork() : startAgain);
+    if (plan.detach) detach(birth, strategy === 'fork' ? () => forkMoving() : startAgain);
   } catch (error) {
     undoSteps(birth);
     vacateStandard(birth);

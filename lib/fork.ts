@@ -5,6 +5,7 @@ import { isMainThread } from 'node:worker_threads';
 import { runChildHooks, withForkHooks } from './atfork.js';
 import { publishFork } from './diagnostics.js';
 import { systemError, workerUnsupported } from './errors.js';
+import { dropChildren, holdChildren } from './fork/children.js';
 import { forkLimits } from './fork/limits.js';
 import { expectHeadroom, refreshChild, refreshObstacles } from './fork/refresh.js';
 import { awaitStartup } from './fork/startup.js';
@@ -106,17 +107,38 @@ export function fork(options?: ForkOptions): number {
   const workers = boolean(given.workers ?? false, 'options.workers');
   const timeout = integer(given.timeout ?? 2000, 'options.timeout', 1);
   if (!isMainThread) throw workerUnsupported('fork()');
+  return forkNow(workers, () => {
+    const pid = makeChild(timeout, false);
+    if (pid === 0) refreshChild();
+    return pid;
+  });
+}
+
+/**
+ * As {@link fork}, for a child that takes the parent's place: the parent uses nothing again and soon
+ * ends by _exit(). Nothing is severed in the child, its parent's helpers go on with it.
+ */
+export function forkMoving({ workers = false, timeout = 2000 }: ForkOptions = {}): number {
+  return forkNow(workers, () => {
+    const moving = holdChildren();
+    let pid = -1;
+    try {
+      pid = makeChild(timeout, true);
+    } finally {
+      if (pid === -1) dropChildren(moving);
+    }
+    if (pid === 0) refreshChild(moving);
+    return pid;
+  });
+}
+
+/** What every fork does; `make` makes the child, and in it the child's state its own. */
+function forkNow(workers: boolean, make: () => number): number {
   refuse(scriptObstacles(workers));
-
   expectHeadroom();
-
   const parent = native.getpid();
-  const pid = withForkHooks(
-    () => makeChild(timeout),
-    (made) => publishFork(parent, made),
-  );
+  const pid = withForkHooks(make, (made) => publishFork(parent, made));
   if (pid === 0) {
-    refreshChild();
     publishFork(parent, pid);
     runChildHooks();
   }
@@ -132,9 +154,9 @@ export function expectForkSupport(): void {
   refuse(forkSupport().reasons);
 }
 
-function makeChild(timeout: number): number {
+function makeChild(timeout: number, move: boolean): number {
   awaitStartup();
-  const { pid, errno, syscall, reason } = native.fork(timeout);
+  const { pid, errno, syscall, reason } = native.fork(timeout, move);
   if (errno < 0) {
     throw systemError(errno, syscall ?? 'fork', reason === undefined ? {} : { detail: reason });
   }

@@ -20,7 +20,11 @@ export interface Waited {
 }
 
 export interface Native {
-  fork(timeout: number): { pid: number; errno: number; syscall?: string; reason?: string };
+  /** `move`: the child takes the parent's place, whose threads stay stopped until it ends. */
+  fork(
+    timeout: number,
+    move: boolean,
+  ): { pid: number; errno: number; syscall?: string; reason?: string };
   forkObstacles(): string[];
   quiesce(patience: number): boolean;
   idsAdopted(): boolean;

@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import { addressToSelf } from '../activation.js';
 import { ignore } from '../dispositions.js';
-import { fork } from '../fork.js';
+import { forkMoving } from '../fork.js';
 import { native } from '../native.js';
 import { getChildSubreaper, setChildSubreaper } from '../parentage.js';
 import { _exit } from '../process.js';
@@ -92,7 +92,7 @@ function becomeGrandchild(lines: Lines): void {
   // Some systems hang a session up when its leader ends, as this one is about to.
   const hangup = ignore([SIGHUP]);
   inStep('setsid', setsid);
-  const daemon = inStep('fork', () => fork());
+  const daemon = inStep('fork', () => forkMoving());
   if (process.pid === middle) {
     tell(lines.channel, `p${daemon}`);
     _exit(0);

@@ -1,7 +1,7 @@
 // State of the runtime that a copy of a process must not keep: refreshed in the child of fork().
 import { native } from '../native.js';
 import { channelObstacle, closeChannel } from './channel.js';
-import { releaseChildren } from './children.js';
+import { moveChildren, releaseChildren } from './children.js';
 import { entropyObstacle, refreshEntropy } from './entropy.js';
 import { getOwnPropertyDescriptor, hasOwn, setValue } from './originals.js';
 import { adoptThreadIds } from './threadids.js';
@@ -42,12 +42,15 @@ export function expectHeadroom(depth = 400): void {
 /**
  * In the child, before any of the user's code runs. What fails although nothing stood in the way ends
  * the child at once: it runs no handlers, which are the parent's, and the parent finds its status.
+ *
+ * @param moving - if the child takes the parent's place, the parent's children.
  */
-export function refreshChild(): void {
+export function refreshChild(moving?: Parameters<typeof moveChildren>[0]): void {
   try {
     refreshPid();
     refreshEntropy();
-    releaseChildren();
+    if (moving === undefined) releaseChildren();
+    else moveChildren(moving);
     closeChannel();
     adoptThreadIds();
   } catch (error) {
