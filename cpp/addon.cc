@@ -182,6 +182,8 @@ void ExportCredentials(Napi::Object exports) {
 void ExportListen(Napi::Object exports) {
   marshal::Export<sys::ListenTcp>(exports, "listenTcp");
   marshal::Export<sys::ListenUnix>(exports, "listenUnix");
+  marshal::Export<sys::ConnectUnix>(exports, "connectUnix");
+  marshal::Export<sys::PeerAddress>(exports, "peerAddress");
   marshal::Export<sys::LocalPort>(exports, "localPort");
 }
 

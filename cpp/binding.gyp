@@ -104,6 +104,7 @@
             "sys/pidfd_freebsd.cc",
             "sys/rlimit_freebsd.cc",
             "sys/sender_freebsd.cc",
+            "sys/socket_mode_freebsd.cc",
             "sys/signal_sender_freebsd.cc",
             "sys/stdio_freebsd.cc"
           ]
@@ -119,6 +120,7 @@
             "sys/pidfd_linux.cc",
             "sys/rlimit_linux.cc",
             "sys/sender_linux.cc",
+            "sys/socket_mode_linux.cc",
             "sys/signal_sender_linux.cc",
             "sys/stdio_linux.cc"
           ]

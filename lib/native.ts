@@ -179,7 +179,12 @@ export interface Native {
   signalHandler(signal: number): number;
   /** `address` is numeric, or empty for all addresses. */
   listenTcp(address: string, port: number, ipv6Only: boolean, backlog: number): number;
-  listenUnix(path: string, backlog: number): number;
+  /** The file has the permissions `mode`, or with -1 what the umask leaves, and those of `also`. */
+  listenUnix(path: string, backlog: number, mode: number, also: number): number;
+  /** Whether a Unix domain socket accepts connections: 0, or -errno. */
+  connectUnix(path: string): number;
+  /** Whom a connected stream socket leads to, as text; empty for everything else. */
+  peerAddress(fd: number): string;
   /** 0 for a socket without ports. */
   localPort(fd: number): number;
 
