@@ -48,10 +48,10 @@ export function permissionObstacles(): string[] {
 }
 
 /** Obstacles that only JavaScript can see. */
-function scriptObstacles(workers: boolean): string[] {
+function scriptObstacles(workers: boolean, option = 'workers'): string[] {
   const reasons = [...permissionObstacles(), ...refreshObstacles()];
   if (!workers && liveWorkers() > 0) {
-    reasons.push('Worker threads are running (end them first, or pass { workers: true })');
+    reasons.push(`Worker threads are running (end them first, or pass { ${option}: true })`);
   }
   return reasons;
 }
@@ -149,9 +149,13 @@ function refuse(reasons: readonly string[]): void {
   if (reasons.length > 0) throw systemError(-ENOTSUP, 'fork', { detail: reasons.join('; ') });
 }
 
-/** Throws ENOTSUP, in the words of {@link forkSupport}, where it says no. */
-export function expectForkSupport(): void {
-  refuse(forkSupport().reasons);
+/**
+ * Throws ENOTSUP, in the words of {@link forkSupport}, where it says no.
+ *
+ * @param option - what the caller's option is called that allows Worker threads.
+ */
+export function expectForkSupport({ workers = false }: ForkOptions = {}, option?: string): void {
+  refuse([...scriptObstacles(workers, option), ...native.forkObstacles()]);
 }
 
 function makeChild(timeout: number, move: boolean): number {

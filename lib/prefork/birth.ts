@@ -21,9 +21,10 @@ export interface Born {
 export function die(error: unknown): never {
   try {
     native.writeAll(2, `daemonkit: a worker cannot start: ${inspect(error)}\n`);
-  } finally {
-    native.exit(1);
+  } catch {
+    // An error that cannot be shown.
   }
+  return native.exit(1);
 }
 
 /** fork() that throws in the parent only. */

@@ -251,10 +251,15 @@ export class PreforkMaster implements AsyncDisposable {
     const [ended, following] = [this.#reload, this.#nextReload];
     this.#reload = undefined;
     this.#nextReload = undefined;
+    const running = this.#state.phase === 'running';
+    if (!running) {
+      // Whoever stops the master need not hear that a reload did not come to its end.
+      ended?.promise.catch(() => {});
+      following?.promise.catch(() => {});
+      following?.reject(invalidState('the master stops'));
+    }
     if (ended !== undefined) settle(ended, error);
-    if (following === undefined) return;
-    if (this.#state.phase === 'running') void this.#beginReload(following);
-    else following.reject(invalidState('the master stops'));
+    if (running && following !== undefined) void this.#beginReload(following);
   }
 
   #reloadHasFailed(error: Error): void {

@@ -14,7 +14,8 @@ import {
 export type Action =
   /** One worker more. What comes of it is an event; the others are done with being told. */
   | { readonly do: 'fork'; readonly seat: number; readonly fresh: boolean }
-  | { readonly do: 'ask' | 'kill'; readonly pid: number }
+  | { readonly do: 'ask'; readonly pid: number }
+  | { readonly do: 'kill'; readonly pid: number }
   | { readonly do: 'tell'; readonly what: 'started' | 'reloaded' | 'ended'; error?: Error };
 
 export interface Next {
@@ -70,7 +71,8 @@ function reloadOn(given: State, now: number, told: Action[]): State {
   const fresh = state.workers.filter((one) => one.fresh);
   if (reload.stage === 'failing') return fresh.length > 0 ? state : end(reload.error);
   const ready = fresh.filter((one) => one.readyAt !== undefined);
-  return reload.stage === 'starting' && ready.length === rules.seats ? seated(state) : state;
+  if (reload.stage !== 'starting' || ready.length < rules.seats) return state;
+  return reloadOn(seated(state), now, told);
 }
 
 /** The workers of a reload take the seats of those before them. */
