@@ -24,9 +24,12 @@
 #include "sys/reexec.h"
 #include "sys/rlimit.h"
 #include "sys/session.h"
+#include "sys/signal_action.h"
 #include "sys/signal_flag.h"
 #include "sys/socketpair.h"
 #include "sys/stdio.h"
+#include "sys/trusted_open.h"
+#include "sys/try_as.h"
 #include "watch.h"
 
 namespace {
@@ -99,6 +102,9 @@ void ExportFd(Napi::Object exports) {
   marshal::Export<sys::CloseRange>(exports, "closeRange");
   marshal::Export<sys::CloseOnExec>(exports, "closeOnExec");
   marshal::Export<sys::FileDescriptors>(exports, "fileDescriptors");
+  marshal::Export<sys::SameOpenFile>(exports, "sameOpenFile");
+  marshal::Export<sys::OpenTrusted>(exports, "openTrusted");
+  marshal::Export<sys::TryOpenAs>(exports, "tryOpenAs");
   marshal::Export<sys::WriteWithin>(exports, "writeWithin");
   auto with_loop = [exports](const char* name, auto function) mutable {
     exports.Set(name, Napi::Function::New(exports.Env(), function, name));
@@ -138,6 +144,8 @@ void ExportSignalFlag(Napi::Object exports) {
   marshal::Export<sys::SignalFlagFd>(exports, "signalFlagFd");
   marshal::Export<sys::SignalFlagRead>(exports, "signalFlagRead");
   marshal::Export<sys::SignalFlagLatest>(exports, "signalFlagLatest");
+  marshal::Export<sys::SignalFlagSeen>(exports, "signalFlagSeen");
+  marshal::Export<sys::SignalTaken>(exports, "signalTaken");
   marshal::Export<sys::SignalFlagSettle>(exports, "signalFlagSettle");
   marshal::Export<sys::SignalFlagClose>(exports, "signalFlagClose");
   marshal::Export<sys::SignalRtMin>(exports, "signalRtMin");

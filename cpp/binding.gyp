@@ -31,6 +31,8 @@
         "sys/signal_flag.cc",
         "sys/socketpair.cc",
         "sys/stdio.cc",
+        "sys/trusted_open.cc",
+        "sys/try_as.cc",
         "sys/v8_heap.cc",
         "watch.cc"
       ],
@@ -106,7 +108,8 @@
             "sys/sender_freebsd.cc",
             "sys/socket_mode_freebsd.cc",
             "sys/signal_sender_freebsd.cc",
-            "sys/stdio_freebsd.cc"
+            "sys/stdio_freebsd.cc",
+            "sys/try_as_freebsd.cc"
           ]
         }],
         ["OS=='linux'", {
@@ -122,7 +125,8 @@
             "sys/sender_linux.cc",
             "sys/socket_mode_linux.cc",
             "sys/signal_sender_linux.cc",
-            "sys/stdio_linux.cc"
+            "sys/stdio_linux.cc",
+            "sys/try_as_linux.cc"
           ]
         }]
       ],

@@ -62,6 +62,26 @@ export interface Native {
   closeOnExec(fd: number): number;
   /** cpp/sys/descriptor_list.h, on FreeBSD; on Linux, which has it in /proc, one entry of -ENOSYS. */
   fileDescriptors(pid: number): [fd: number, kind: string, name: string, access: number][];
+  /** cpp/sys/descriptor_list.h: 1, 0, or -errno. */
+  sameOpenFile(fd: number, pid: number, theirs: number): number;
+  /** cpp/sys/trusted_open.h: a descriptor or -errno, Found, whose link it is, where; Way::guarded. */
+  openTrusted(
+    path: string,
+    flags: number,
+    mode: number,
+    strict: boolean,
+    uid: number,
+    gid: number,
+  ): [fd: number, found: number, owner: number, at: string, guarded: boolean];
+  /** cpp/sys/try_as.h: 0, or -errno. A uid or gid of -1 stays; an empty `root` too. */
+  tryOpenAs(
+    path: string,
+    flags: number,
+    root: string,
+    uid: number,
+    gid: number,
+    groups: number[],
+  ): number;
   /** How many bytes the file took within the time; errors end it early. */
   writeWithin(fd: number, bytes: Uint8Array, milliseconds: number): number;
   /** The descriptors of this thread's event loop itself. */
@@ -108,6 +128,10 @@ export interface Native {
   signalFlagRead(id: number, into: Int32Array): number;
   /** The latest record of a signal, of whichever flag. */
   signalFlagLatest(number: number, into: Int32Array): void;
+  /** How many deliveries of a signal a flag has seen. */
+  signalFlagSeen(number: number): number;
+  /** Whether the signal's handler is a SignalFlag's, over whatever was there. */
+  signalTaken(number: number): boolean;
   /** Waits until no handler is between counting and writing, on another thread. */
   signalFlagSettle(id: number): void;
   signalFlagClose(id: number): void;

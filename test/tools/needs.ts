@@ -16,6 +16,14 @@ export const needsSystemd = why(
   "needs systemd's tools (Debian package systemd)",
 );
 
+const needsTool = why(
+  spawnSync('logrotate', ['--version']).error !== undefined,
+  'needs logrotate (Debian package logrotate)',
+);
+
+/** The files that it rotates are other users'. */
+export const needsLogrotate = needsRoot.skip ? needsRoot : needsTool;
+
 /** Both at once: the first that is missing is told. */
 export const needsRootAndStrace = needsRoot.skip ? needsRoot : needsStrace;
 
