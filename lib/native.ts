@@ -19,12 +19,15 @@ export interface Waited {
   rusage: NodeJS.ResourceUsage;
 }
 
+export interface Forked {
+  pid: number;
+  errno: number;
+  syscall?: string;
+  reason?: string;
+}
+
 export interface Native {
-  /** `move`: the child takes the parent's place, whose threads stay stopped until it ends. */
-  fork(
-    timeout: number,
-    move: boolean,
-  ): { pid: number; errno: number; syscall?: string; reason?: string };
+  fork(timeout: number): Forked;
   forkObstacles(): string[];
   quiesce(patience: number): boolean;
   idsAdopted(): boolean;

@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import { addressToSelf } from '../activation.js';
 import { ignore } from '../dispositions.js';
-import { forkMoving } from '../fork.js';
+import { forkBy } from '../fork.js';
 import { native } from '../native.js';
 import { getChildSubreaper, setChildSubreaper } from '../parentage.js';
 import { _exit } from '../process.js';
@@ -16,6 +16,14 @@ import { inStep, undoSteps } from './run-steps.js';
 import { announceDaemon, announceFailure } from './supervision.js';
 
 const { SIGHUP } = constants.signals;
+
+/** How long the other threads may take to stop, in milliseconds; as fork() has it. */
+const FORK_TIMEOUT = 2000;
+
+/** By live fork, as a move: the child alone has what there was. */
+export function startByFork(): number {
+  return forkBy(() => native.fork(FORK_TIMEOUT), false, true);
+}
 
 /**
  * Makes this process a launcher, and a grandchild of it what becomes the daemon.
@@ -92,7 +100,7 @@ function becomeGrandchild(lines: Lines): void {
   // Some systems hang a session up when its leader ends, as this one is about to.
   const hangup = ignore([SIGHUP]);
   inStep('setsid', setsid);
-  const daemon = inStep('fork', () => forkMoving());
+  const daemon = inStep('fork', startByFork);
   if (process.pid === middle) {
     tell(lines.channel, `p${daemon}`);
     _exit(0);
