@@ -1,11 +1,10 @@
 // The addon's one module: every native function by its name. Marshalling only.
 #include <napi.h>
 
-#include "after.h"
 #include "atfork.h"
-#include "fork/fork.h"
 #include "marshal.h"
 #include "marshal_entropy.h"
+#include "marshal_fork.h"
 #include "marshal_loop.h"
 #include "marshal_process.h"
 #include "sys/capabilities.h"
@@ -41,45 +40,6 @@ void ExportSession(Napi::Object exports) {
   marshal::Export<sys::Getpgid>(exports, "getpgid");
 }
 
-Napi::Value Fork(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  uv_loop_s* loop = nullptr;
-  napi_get_uv_event_loop(env, &loop);
-  const int64_t milliseconds = info[0].As<Napi::Number>().Int64Value();
-  atfork::Prepare();
-  livefork::ForkResult fork = livefork::Fork({loop, uint64_t(milliseconds) * 1000000});
-  fork.pid == 0 ? atfork::Child() : atfork::Parent();
-  auto text = [env](const char* s) {
-    return s == nullptr ? env.Undefined() : Napi::Value(Napi::String::New(env, s));
-  };
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("pid", fork.pid);
-  result.Set("errno", -fork.failure.error);
-  result.Set("syscall", text(fork.failure.syscall));
-  result.Set("reason", text(fork.failure.reason));
-  return result;
-}
-
-Napi::Value ForkObstacles(const Napi::CallbackInfo& info) {
-  const char* reasons[8];
-  const size_t n = livefork::Obstacles(reasons, 8);
-  Napi::Array result = Napi::Array::New(info.Env(), n);
-  for (uint32_t i = 0; i < n; ++i) result.Set(i, reasons[i]);
-  return result;
-}
-
-bool Quiesce(int milliseconds) {
-  return livefork::AwaitQuiescence(static_cast<uint64_t>(milliseconds) * 1000000);
-}
-
-void ExportFork(Napi::Object exports) {
-  Napi::Env env = exports.Env();
-  exports.Set("fork", Napi::Function::New<Fork>(env, "fork"));
-  exports.Set("forkObstacles", Napi::Function::New<ForkObstacles>(env, "forkObstacles"));
-  marshal::Export<Quiesce>(exports, "quiesce");
-  marshal::Export<livefork::IdsAdopted>(exports, "idsAdopted");
-}
-
 // What the child of a fork has to make its own in the runtime.
 void ExportRefresh(Napi::Object exports) {
   auto with_env = [exports](const char* name, auto function) mutable {
@@ -91,7 +51,6 @@ void ExportRefresh(Napi::Object exports) {
   with_env("fillRandom", marshal::FillRandom);
   with_env("processHandles", marshal::ProcessHandles);
   with_env("disownProcesses", marshal::DisownProcesses);
-  with_env("after", after::After);
   with_env("forkInterface", atfork::Interface);
 }
 
@@ -184,7 +143,6 @@ void ExportCredentials(Napi::Object exports) {
   marshal::Export<sys::Getresuid>(exports, "getresuid");
   marshal::Export<sys::Getresgid>(exports, "getresgid");
   marshal::Export<sys::HasCapabilities>(exports, "hasCapabilities");
-  marshal::Export<sys::SetNoNewPrivileges>(exports, "setNoNewPrivileges");
 }
 
 void ExportListen(Napi::Object exports) {
@@ -202,7 +160,7 @@ void ExportNotify(Napi::Object exports) {
 }
 
 Napi::Object Init(Napi::Env, Napi::Object exports) {
-  ExportFork(exports);
+  marshal::ExportFork(exports);
   ExportRefresh(exports);
   ExportSession(exports);
   ExportFd(exports);

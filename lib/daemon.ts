@@ -5,7 +5,7 @@ import { expectNoDaemon } from './daemon/current.js';
 import { Daemon } from './daemon/daemon.js';
 import { dryRun, type PlannedStep } from './daemon/dry-run.js';
 import { vacateStandard } from './daemon/files.js';
-import { detach, startByFork } from './daemon/launch.js';
+import { detach, type Start, startByFork } from './daemon/launch.js';
 import { giveUp } from './daemon/lines.js';
 import { type DaemonOptions, type DryRunOptions, planOf } from './daemon/options.js';
 import { resume, startAgain } from './daemon/reexec.js';
@@ -109,6 +109,8 @@ export function becomeDaemon(options?: DaemonOptions | DryRunOptions): Daemon | 
   return finish(birth);
 }
 
+const startAnew: Start = (birth, ends) => ({ middle: startAgain(birth, ends.daemon) });
+
 /** In the launcher, where errors are the script's. */
 function begin(birth: Birth): void {
   const { plan } = birth;
@@ -117,7 +119,7 @@ function begin(birth: Birth): void {
     const strategy = inStep('fork', () => strategyOf(plan));
     birth.strategy = strategy;
     runChecks(birth);
-    if (plan.detach) detach(birth, strategy === 'fork' ? startByFork : startAgain);
+    if (plan.detach) detach(birth, strategy === 'fork' ? startByFork : startAnew);
   } catch (error) {
     undoSteps(birth);
     vacateStandard(birth);

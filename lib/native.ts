@@ -28,6 +28,19 @@ export interface Forked {
 
 export interface Native {
   fork(timeout: number): Forked;
+  /** A fork that moves the process: the parent waits natively for a daemon, and exits when it is ready. */
+  launch(
+    timeout: number,
+    close: number[],
+    channel: number,
+    relay: number,
+    log: number,
+    birthTimeout: number,
+    notify: number,
+    farewell: [fd: number, before: string, after: string],
+  ): Forked & { outcome?: [how: number, code: number, signal: number, text: string] };
+  /** As launch(), for the process between: the parent announces its child on `channel` and exits. */
+  step(timeout: number, channel: number): Forked;
   forkObstacles(): string[];
   quiesce(patience: number): boolean;
   idsAdopted(): boolean;
@@ -50,8 +63,10 @@ export interface Native {
    * another copy of the addon gave, if any.
    */
   forkInterface(others: object | undefined): object;
-  /** Calls back once, unseen by Node, if the process still runs then; one at a time. */
-  after(milliseconds: number, callback: () => void): void;
+  adoptIds(patience: number): boolean;
+  missesKept(): boolean;
+  /** 0, or -errno. */
+  followCaller(timeout: number): number;
   setsid(): number;
   getsid(pid: number): number;
   setpgid(pid: number, pgid: number): number;
@@ -171,7 +186,7 @@ export interface Native {
   getresgid(): [real: number, effective: number, saved: number];
   /** 1, 0, or -errno. */
   hasCapabilities(): number;
-  setNoNewPrivileges(): number;
+  setNoNewPrivileges(timeout: number): number;
 
   /** One negative element is -errno. */
   socketpair(records: boolean): number[];
