@@ -12,23 +12,6 @@
 #include "fork/threads.h"
 
 namespace livefork {
-namespace {
-
-const char* AnyRingObstacle(const ProcFiles& files) {
-  const char* obstacle = nullptr;
-  EachNumber(files.descriptors.get(), [&](int fd) {
-    char target[32] = {};
-    Sys(SYS_readlinkat, files.descriptors.get(), Decimal(static_cast<unsigned>(fd)).text, target,
-        sizeof target - 1);
-    const char* text = target;
-    if (Skip(text, "anon_inode:[io_uring]")) obstacle = RingObstacle(files.fdinfo.get(), fd);
-    return obstacle == nullptr;
-  });
-  return obstacle;
-}
-
-}  // namespace
-
 const char* ProcObstacle(long opened) {
   if (opened < 0) return "/proc is not readable";
   char link[32] = {};
