@@ -98,7 +98,7 @@ test('root of a user namespace, with a chroot', needsRoot, async (t) => {
   await nest.end(pid);
   rmSync(nest.pidFile, { force: true });
   const denied = await nest.fails('serve', { user: 'nobody' }, { under: ['unshare', '-Ur'] });
-  assert.match(denied.stderr, /EPERM: operation not permitted, setgroups\n/);
+  assert.match(denied.stderr, /EPERM: this user namespace forbids it .*, setgroups\n/);
 });
 
 bothWays(
