@@ -5,7 +5,7 @@ import { expectNoDaemon } from './daemon/current.js';
 import { Daemon } from './daemon/daemon.js';
 import { dryRun, type PlannedStep } from './daemon/dry-run.js';
 import { vacateStandard } from './daemon/files.js';
-import { detach, type Start, startByFork } from './daemon/launch.js';
+import { detach } from './daemon/launch.js';
 import { giveUp } from './daemon/lines.js';
 import { type DaemonOptions, type DryRunOptions, planOf } from './daemon/options.js';
 import { resume, startAgain } from './daemon/reexec.js';
@@ -13,6 +13,7 @@ import { inStep, runChecks, runSteps, thrown, undoSteps } from './daemon/run-ste
 import { strategyOf } from './daemon/strategy.js';
 import { announceFailure } from './daemon/supervision.js';
 import { workerUnsupported } from './errors.js';
+import { forkMoving } from './fork.js';
 
 export { currentDaemon } from './daemon/current.js';
 export type { Daemon } from './daemon/daemon.js';
@@ -109,8 +110,6 @@ export function becomeDaemon(options?: DaemonOptions | DryRunOptions): Daemon | 
   return finish(birth);
 }
 
-const startAnew: Start = (birth, ends) => ({ middle: startAgain(birth, ends.daemon) });
-
 /** In the launcher, where errors are the script's. */
 function begin(birth: Birth): void {
   const { plan } = birth;
@@ -119,7 +118,7 @@ function begin(birth: Birth): void {
     const strategy = inStep('fork', () => strategyOf(plan));
     birth.strategy = strategy;
     runChecks(birth);
-    if (plan.detach) detach(birth, strategy === 'fork' ? startByFork : startAnew);
+    if (plan.detach) detach(birth, strategy === 'fork' ? () => forkMoving() : startAgain);
   } catch (error) {
     undoSteps(birth);
     vacateStandard(birth);

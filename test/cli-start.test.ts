@@ -7,14 +7,14 @@ import { test } from 'node:test';
 import { daemonkit, starts, writeApp } from './tools/cli.js';
 import { container, needsContainer } from './tools/container.js';
 import { Nest } from './tools/daemons.js';
-import { needsRoot } from './tools/needs.js';
+import { needs } from './tools/needs.js';
 import { status } from './tools/proc.js';
 
 const AS_NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
 
 test(
   'without a name it gets that of its file, so that a command can stop it',
-  needsRoot,
+  needs('root', 'setpriv'),
   async (t) => {
     const nest = new Nest(t);
     const name = `daemonkit-${randomUUID()}`;
@@ -40,28 +40,32 @@ test(
   },
 );
 
-test('the same for an ordinary user, who needs a place for it', needsRoot, async (t) => {
-  const nest = new Nest(t);
-  chmodSync(nest.directory, 0o755);
-  writeApp(nest, 'app.cjs', '');
-  mkdirSync(join(nest.directory, 'run'));
-  chownSync(join(nest.directory, 'run'), 65534, 65534);
-  const under = AS_NOBODY;
-  const env = { XDG_RUNTIME_DIR: join(nest.directory, 'run') };
-  const pid = await starts(nest, ['start', 'app.cjs'], { under, env });
-  assert.equal(readFileSync(join(nest.directory, 'run/app.pid'), 'utf8'), `${pid}\n`);
-  const stopped = await daemonkit(nest, ['stop', '--name', 'app'], { under, env });
-  assert.deepEqual([stopped.code, nest.processes()], [0, []]);
-  const nowhere = await daemonkit(nest, ['start', 'app.cjs'], {
-    under,
-    env: { XDG_RUNTIME_DIR: '' },
-  });
-  assert.deepEqual([nowhere.code, nowhere.stdout, nest.processes()], [100, '', []]);
-  assert.match(
-    nowhere.stderr,
-    /no place for a pidfile, as XDG_RUNTIME_DIR is not set: give --pid-file/,
-  );
-});
+test(
+  'the same for an ordinary user, who needs a place for it',
+  needs('root', 'setpriv'),
+  async (t) => {
+    const nest = new Nest(t);
+    chmodSync(nest.directory, 0o755);
+    writeApp(nest, 'app.cjs', '');
+    mkdirSync(join(nest.directory, 'run'));
+    chownSync(join(nest.directory, 'run'), 65534, 65534);
+    const under = AS_NOBODY;
+    const env = { XDG_RUNTIME_DIR: join(nest.directory, 'run') };
+    const pid = await starts(nest, ['start', 'app.cjs'], { under, env });
+    assert.equal(readFileSync(join(nest.directory, 'run/app.pid'), 'utf8'), `${pid}\n`);
+    const stopped = await daemonkit(nest, ['stop', '--name', 'app'], { under, env });
+    assert.deepEqual([stopped.code, nest.processes()], [0, []]);
+    const nowhere = await daemonkit(nest, ['start', 'app.cjs'], {
+      under,
+      env: { XDG_RUNTIME_DIR: '' },
+    });
+    assert.deepEqual([nowhere.code, nowhere.stdout, nest.processes()], [100, '', []]);
+    assert.match(
+      nowhere.stderr,
+      /no place for a pidfile, as XDG_RUNTIME_DIR is not set: give --pid-file/,
+    );
+  },
+);
 
 test('--json: one line, however much the application says', async (t) => {
   const nest = new Nest(t);

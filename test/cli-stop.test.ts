@@ -16,7 +16,7 @@ import { type TestContext, test } from 'node:test';
 import { Pidfile } from 'daemonkit';
 import { daemonkit, starts, writeApp } from './tools/cli.js';
 import { Nest, until } from './tools/daemons.js';
-import { needsRoot } from './tools/needs.js';
+import { needs, needsRoot } from './tools/needs.js';
 import { stat } from './tools/proc.js';
 
 const FILE = ['--pid-file', 'd.pid'];
@@ -149,7 +149,7 @@ test('restart: all that can be wrong is found while the old one runs', async (t)
   assert.equal(JSON.parse((await daemonkit(nest, json)).stdout).running, pid);
 });
 
-test('restart: an application that the user may not read', needsRoot, async (t) => {
+test('restart: an application that the user may not read', needs('root', 'setpriv'), async (t) => {
   const nest = new Nest(t);
   chmodSync(nest.directory, 0o755);
   const pid = await started(nest, '');
@@ -250,25 +250,29 @@ test('a pidfile that a user has forged is refused to root', needsRoot, async (t)
   await lives(other);
 });
 
-test('an ordinary user stops its own daemon, and sees that of root', needsRoot, async (t) => {
-  const nest = new Nest(t);
-  chmodSync(nest.directory, 0o755);
-  const pid = await started(nest, '');
-  const under = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
-  const seen = await daemonkit(nest, ['status', ...FILE], { under });
-  assert.equal(seen.code, 0, seen.stdout);
-  const refused = await daemonkit(nest, ['stop', ...FILE], { under });
-  assert.equal(refused.code, 111);
-  assert.match(refused.stderr, /EPERM/);
-  assert.deepEqual(nest.processes(), [pid]);
-  await nest.end(pid);
+test(
+  'an ordinary user stops its own daemon, and sees that of root',
+  needs('root', 'setpriv'),
+  async (t) => {
+    const nest = new Nest(t);
+    chmodSync(nest.directory, 0o755);
+    const pid = await started(nest, '');
+    const under = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+    const seen = await daemonkit(nest, ['status', ...FILE], { under });
+    assert.equal(seen.code, 0, seen.stdout);
+    const refused = await daemonkit(nest, ['stop', ...FILE], { under });
+    assert.equal(refused.code, 111);
+    assert.match(refused.stderr, /EPERM/);
+    assert.deepEqual(nest.processes(), [pid]);
+    await nest.end(pid);
 
-  chownSync(nest.directory, 65534, 65534);
-  const env = { XDG_RUNTIME_DIR: nest.directory };
-  const mine = await starts(nest, ['start', '--name', 'd', 'app.cjs'], { under, env });
-  const stopped = await daemonkit(nest, ['stop', '--name', 'd'], { under, env });
-  assert.deepEqual(stopped.stdout, `process ${mine} ended by SIGTERM\n`);
-});
+    chownSync(nest.directory, 65534, 65534);
+    const env = { XDG_RUNTIME_DIR: nest.directory };
+    const mine = await starts(nest, ['start', '--name', 'd', 'app.cjs'], { under, env });
+    const stopped = await daemonkit(nest, ['stop', '--name', 'd'], { under, env });
+    assert.deepEqual(stopped.stdout, `process ${mine} ended by SIGTERM\n`);
+  },
+);
 
 test('while it starts, stop waits for it', async (t) => {
   const nest = new Nest(t);

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { needsRoot } from './tools/needs.js';
+import { needs, needsRoot } from './tools/needs.js';
 import { status, threadIds } from './tools/proc.js';
 import { entry, runScript } from './tools/script.js';
 import { guard, subject } from './tools/subject.js';
@@ -146,7 +146,7 @@ test('dropPrivileges: a saved id of root goes as well', needsRoot, async () => {
 
 test(
   'dropPrivileges: capabilities that stay are told, and rings that go on as root',
-  needsRoot,
+  needs('root', 'setpriv'),
   () => {
     const drop = `${helpers} console.log(kept(() => daemonkit.dropPrivileges({ user: 'nobody' })));`;
     const kept = 'ERR_PRIVILEGES_KEPT: privileges are not dropped: ';

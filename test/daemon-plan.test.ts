@@ -6,7 +6,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSyn
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { becomeDaemon, type DaemonOptions, type PlannedStep } from 'daemonkit';
-import { needsRoot } from './tools/needs.js';
+import { needs, needsRoot } from './tools/needs.js';
 import { descriptors } from './tools/proc.js';
 import { scratch } from './tools/scratch.js';
 import { linesOf } from './tools/script.js';
@@ -115,7 +115,7 @@ test('every precondition that is not met is told, as the error that it would be'
   assert.throws(() => planOf({ umask: -1 }), { code: 'ERR_OUT_OF_RANGE' });
 });
 
-test('a daemon that runs is told, with its pid, and not disturbed', async (t) => {
+test('a daemon that runs is told, with its pid, and not disturbed', needs('flock'), async (t) => {
   const pidFile = join(scratch(t), 'd.pid');
   const script = 'exec 9>"$0"; flock -n 9; echo $$ >&9; echo locked; exec sleep 60';
   const rival = spawn('sh', ['-c', script, pidFile], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -131,7 +131,7 @@ test('a daemon that runs is told, with its pid, and not disturbed', async (t) =>
   }
 });
 
-test('an ordinary user lacks what root has', needsRoot, (t) => {
+test('an ordinary user lacks what root has', needs('root', 'setpriv'), (t) => {
   const directory = scratch(t);
   chmodSync(directory, 0o755);
   mkdirSync(join(directory, 'closed'), { mode: 0o700 });
@@ -149,7 +149,7 @@ test('an ordinary user lacks what root has', needsRoot, (t) => {
   assert.deepEqual(unmetUnder(user, { user: 65534, group: 65534 }), [], 'it is that user');
 });
 
-test('in a user namespace there are only the users that it maps', needsRoot, () => {
+test('in a user namespace there are only the users that it maps', needs('root', 'unshare'), () => {
   const ids = ['setgroups EPERM', 'setgid EINVAL', 'setuid EINVAL'];
   assert.deepEqual(unmetUnder(['unshare', '-Ur'], { chroot: '/usr', user: 'nobody' }), ids);
   assert.deepEqual(unmetUnder(['unshare', '-Ur'], { chroot: '/usr' }), []);

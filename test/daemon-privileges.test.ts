@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { chownSync, existsSync, mkdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { ask, bothWays, Nest } from './tools/daemons.js';
-import { needsRoot } from './tools/needs.js';
+import { needs, needsRoot } from './tools/needs.js';
 import { status, threadIds } from './tools/proc.js';
 
 const NOBODY = 65534;
@@ -37,10 +37,10 @@ bothWays(
     assert.equal((await ask(port, '/log')).pid, pid);
     assert.match(nest.logged(), /^to stdout$/m, 'the log was opened before');
   },
-  needsRoot,
+  needs('root', 'setpriv'),
 );
 
-test('user and group by number, and a group alone', needsRoot, async (t) => {
+test('user and group by number, and a group alone', needs('root', 'setpriv'), async (t) => {
   const nest = new Nest(t);
   const first = await nest.start('serve', { user: 54321, group: 12345 });
   assert.deepEqual(ids(first.pid, 'Uid'), Array(4).fill(54321));
@@ -109,48 +109,60 @@ test('chroot, user and a directory inside; a pidfile outside is emptied', needsR
   assert.match(stderr, /step: 'chroot'/);
 });
 
-test('what is not permitted is told before anything is done', needsRoot, async (t) => {
-  const nest = new Nest(t);
-  const told = async (options: object, under: string[]) => {
-    const { stdout, stderr } = await nest.fails('serve', options, { under });
-    assert.match(stdout, /^exit 1 of/m, 'it was an error of the script');
-    const [, message, step] = /Error: (.*)(?:.*\n)* +step: '(.*)'/.exec(stderr) ?? [];
-    assert.ok(message?.startsWith(`becomeDaemon: step ${step}: `), message);
-    return message?.slice('becomeDaemon: step '.length);
-  };
-  const needs = '(needs root, or CAP_SETUID and CAP_SETGID)';
-  const user = { user: 'nobody' };
-  const chroot = await told({ chroot: nest.directory }, without('sys_chroot'));
-  const root = `chroot '${nest.directory}' (needs root, or CAP_SYS_CHROOT)`;
-  assert.equal(chroot, `chroot: EPERM: operation not permitted, ${root}`);
-  const groups = await told(user, without('setgid'));
-  assert.equal(groups, `setgroups: EPERM: operation not permitted, setgroups ${needs}`);
-  assert.equal(
-    await told(user, without('setuid')),
-    `setuid: EPERM: operation not permitted, setresuid ${needs}`,
-  );
-});
+test(
+  'what is not permitted is told before anything is done',
+  needs('root', 'setpriv'),
+  async (t) => {
+    const nest = new Nest(t);
+    const told = async (options: object, under: string[]) => {
+      const { stdout, stderr } = await nest.fails('serve', options, { under });
+      assert.match(stdout, /^exit 1 of/m, 'it was an error of the script');
+      const [, message, step] = /Error: (.*)(?:.*\n)* +step: '(.*)'/.exec(stderr) ?? [];
+      assert.ok(message?.startsWith(`becomeDaemon: step ${step}: `), message);
+      return message?.slice('becomeDaemon: step '.length);
+    };
+    const needs = '(needs root, or CAP_SETUID and CAP_SETGID)';
+    const user = { user: 'nobody' };
+    const chroot = await told({ chroot: nest.directory }, without('sys_chroot'));
+    const root = `chroot '${nest.directory}' (needs root, or CAP_SYS_CHROOT)`;
+    assert.equal(chroot, `chroot: EPERM: operation not permitted, ${root}`);
+    const groups = await told(user, without('setgid'));
+    assert.equal(groups, `setgroups: EPERM: operation not permitted, setgroups ${needs}`);
+    assert.equal(
+      await told(user, without('setuid')),
+      `setuid: EPERM: operation not permitted, setresuid ${needs}`,
+    );
+  },
+);
 
-test('a saved id is enough to become a group, and all three are changed', needsRoot, async (t) => {
-  const nest = new Nest(t);
-  const under = ['setpriv', '--groups=65534', '--egid=65534', '--bounding-set=-setgid'];
-  const { pid } = await nest.start('serve', { group: 'nogroup' }, { under });
-  assert.deepEqual(ids(pid, 'Gid'), Array(4).fill(NOBODY));
-});
+test(
+  'a saved id is enough to become a group, and all three are changed',
+  needs('root', 'setpriv'),
+  async (t) => {
+    const nest = new Nest(t);
+    const under = ['setpriv', '--groups=65534', '--egid=65534', '--bounding-set=-setgid'];
+    const { pid } = await nest.start('serve', { group: 'nogroup' }, { under });
+    assert.deepEqual(ids(pid, 'Gid'), Array(4).fill(NOBODY));
+  },
+);
 
-test('a process that could become root again does not become a daemon', needsRoot, async (t) => {
-  const nest = new Nest(t);
-  // Capabilities that survive setuid(2): see capabilities(7).
-  const under = ['setpriv', '--securebits=+no_setuid_fixup'];
-  const { code, stderr } = await nest.fails('serve', { user: 'nobody' }, { under });
-  assert.equal(code, 1);
-  assert.match(
-    stderr,
-    /step drop: ERR_PRIVILEGES_KEPT: privileges are not dropped: capabilities are left/,
-  );
-});
+test(
+  'a process that could become root again does not become a daemon',
+  needs('root', 'setpriv'),
+  async (t) => {
+    const nest = new Nest(t);
+    // Capabilities that survive setuid(2): see capabilities(7).
+    const under = ['setpriv', '--securebits=+no_setuid_fixup'];
+    const { code, stderr } = await nest.fails('serve', { user: 'nobody' }, { under });
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /step drop: ERR_PRIVILEGES_KEPT: privileges are not dropped: capabilities are left/,
+    );
+  },
+);
 
-test('becoming who one is already needs no privileges', needsRoot, async (t) => {
+test('becoming who one is already needs no privileges', needs('root', 'setpriv'), async (t) => {
   const nest = new Nest(t);
   const under = ['setpriv', '--groups=0', '--bounding-set=-setuid,-setgid'];
   const { pid } = await nest.start('serve', { user: 'root' }, { under });

@@ -13,40 +13,44 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Burrow } from './tools/burrow.js';
 import { type LaunchOptions, until } from './tools/daemons.js';
-import { needsRoot, needsStrace } from './tools/needs.js';
+import { needs, needsRoot, needsStrace } from './tools/needs.js';
 import { descriptors } from './tools/proc.js';
 import { entry } from './tools/script.js';
 
 const SAID = 'daemonkit: the daemon did not start: ';
 const NOT_CALLED = 'the script was started again, and had not called becomeDaemon() yet';
 
-test('command line, environment and directory: an ES module with preloads', async (t) => {
-  const nest = new Burrow(t);
-  nest.write('preload.mjs', 'globalThis.marks ??= []; marks.push("import");');
-  nest.write('preload.cjs', 'globalThis.marks ??= []; marks.push("require");');
-  nest.write('app.mjs', nest.module("process.chdir('/usr');"));
-  const env = { EMPTY: '', LINES: 'a\nb=c', NODE_OPTIONS_: '', DAEMONKIT: 'kept' };
-  // Not UTF-8; and Nest.env() takes NODE_OPTIONS away.
-  const script = `RAW=$(printf 'a\\377') NODE_OPTIONS=--stack-trace-limit=7 exec "$@"`;
-  const under = ['bash', '-c', script, 'sh'];
-  const args = ['two words', '', '--flag', '-x', 'é'];
-  const flags = ['--import', './preload.mjs', '-r', './preload.cjs', '--no-warnings'];
-  const command = [...flags, './app.mjs', ...args];
-  const run = await nest.twice(command, { cwd: nest.directory, env, under });
-  assert.deepEqual(run.argv, [
-    realpathSync(process.execPath),
-    `${nest.directory}/app.mjs`,
-    ...args,
-  ]);
-  assert.deepEqual(run.execArgv, flags);
-  assert.deepEqual([...(run.marks as string[])].sort(), ['import', 'require']);
-  assert.equal(run.cwd, nest.directory);
-  const { EMPTY, LINES, NODE_OPTIONS } = run.environment as NodeJS.ProcessEnv;
-  assert.deepEqual([EMPTY, LINES, NODE_OPTIONS], ['', 'a\nb=c', '--stack-trace-limit=7']);
-  const environ = readFileSync(`/proc/${run.pid}/environ`, 'latin1').split('\0');
-  assert.ok(environ.includes('RAW=a\xff'), 'byte by byte');
-  assert.ok(environ.includes('AGAIN=again'), 'changes of process.env are passed on');
-});
+test(
+  'command line, environment and directory: an ES module with preloads',
+  needs('bash'),
+  async (t) => {
+    const nest = new Burrow(t);
+    nest.write('preload.mjs', 'globalThis.marks ??= []; marks.push("import");');
+    nest.write('preload.cjs', 'globalThis.marks ??= []; marks.push("require");');
+    nest.write('app.mjs', nest.module("process.chdir('/usr');"));
+    const env = { EMPTY: '', LINES: 'a\nb=c', NODE_OPTIONS_: '', DAEMONKIT: 'kept' };
+    // Not UTF-8; and Nest.env() takes NODE_OPTIONS away.
+    const script = `RAW=$(printf 'a\\377') NODE_OPTIONS=--stack-trace-limit=7 exec "$@"`;
+    const under = ['bash', '-c', script, 'sh'];
+    const args = ['two words', '', '--flag', '-x', 'é'];
+    const flags = ['--import', './preload.mjs', '-r', './preload.cjs', '--no-warnings'];
+    const command = [...flags, './app.mjs', ...args];
+    const run = await nest.twice(command, { cwd: nest.directory, env, under });
+    assert.deepEqual(run.argv, [
+      realpathSync(process.execPath),
+      `${nest.directory}/app.mjs`,
+      ...args,
+    ]);
+    assert.deepEqual(run.execArgv, flags);
+    assert.deepEqual([...(run.marks as string[])].sort(), ['import', 'require']);
+    assert.equal(run.cwd, nest.directory);
+    const { EMPTY, LINES, NODE_OPTIONS } = run.environment as NodeJS.ProcessEnv;
+    assert.deepEqual([EMPTY, LINES, NODE_OPTIONS], ['', 'a\nb=c', '--stack-trace-limit=7']);
+    const environ = readFileSync(`/proc/${run.pid}/environ`, 'latin1').split('\0');
+    assert.ok(environ.includes('RAW=a\xff'), 'byte by byte');
+    assert.ok(environ.includes('AGAIN=again'), 'changes of process.env are passed on');
+  },
+);
 
 test('a CommonJS script through a symbolic link, by a relative path', async (t) => {
   const nest = new Burrow(t);
@@ -79,25 +83,29 @@ test('auto: by live fork where there is one, else started again', async (t) => {
   assert.equal(nest.runs().length, 1);
 });
 
-test('standard input and the REPL cannot be started again: ENOTSUP, and nothing happens', async (t) => {
-  const nest = new Burrow(t);
-  const script = nest.write('app.mjs', nest.module());
-  const typed = nest.write('typed', `await import('${script}')\n`);
-  const shell = 'exec "$@" < "$0"';
-  for (const [words, ...command] of [
-    ['a script that comes from standard input cannot be read again', '--input-type=module'],
-    ['a script that comes from standard input cannot be read again', '--input-type=module', '-'],
-    ['the REPL cannot be started again', '-i'],
-  ] as const) {
-    const under = ['bash', '-c', shell, command[0] === '-i' ? typed : script];
-    const { stdout, stderr } = await nest.run([process.execPath, ...command], { under });
-    const said = stdout + stderr;
-    assert.ok(said.includes(`ENOTSUP: ${words}, execve`), said);
-    assert.match(said, /step: 'fork'/);
-    assert.deepEqual([existsSync(nest.pidFile), existsSync(nest.log)], [false, false]);
-    assert.deepEqual(nest.processes(), []);
-  }
-});
+test(
+  'standard input and the REPL cannot be started again: ENOTSUP, and nothing happens',
+  needs('bash'),
+  async (t) => {
+    const nest = new Burrow(t);
+    const script = nest.write('app.mjs', nest.module());
+    const typed = nest.write('typed', `await import('${script}')\n`);
+    const shell = 'exec "$@" < "$0"';
+    for (const [words, ...command] of [
+      ['a script that comes from standard input cannot be read again', '--input-type=module'],
+      ['a script that comes from standard input cannot be read again', '--input-type=module', '-'],
+      ['the REPL cannot be started again', '-i'],
+    ] as const) {
+      const under = ['bash', '-c', shell, command[0] === '-i' ? typed : script];
+      const { stdout, stderr } = await nest.run([process.execPath, ...command], { under });
+      const said = stdout + stderr;
+      assert.ok(said.includes(`ENOTSUP: ${words}, execve`), said);
+      assert.match(said, /step: 'fork'/);
+      assert.deepEqual([existsSync(nest.pidFile), existsSync(nest.log)], [false, false]);
+      assert.deepEqual(nest.processes(), []);
+    }
+  },
+);
 
 test('a script that does not call becomeDaemon() again', async (t) => {
   const nest = new Burrow(t);
@@ -174,7 +182,7 @@ test('without a process more: thrown by the launcher; told by the middle', needs
   assert.match(readFileSync(`${nest.directory}/thrown`, 'utf8'), /^(EAGAIN fork fork\n){2,}$/);
 });
 
-test('nothing but its own and what is kept is open in the daemon', async (t) => {
+test('nothing but its own and what is kept is open in the daemon', needs('bash'), async (t) => {
   const nest = new Burrow(t);
   const file = nest.write('file', '');
   // Above 15 Node leaves it without close-on-exec in the launcher; addons may open such too.
@@ -197,18 +205,22 @@ test('nothing but its own and what is kept is open in the daemon', async (t) => 
   await nest.end(pid);
 });
 
-test('closeInherited: false: what was inherited stays, what the launcher has opened does not', async (t) => {
-  const nest = new Burrow(t);
-  const file = nest.write('file', '');
-  const under = ['bash', '-c', `exec 40>${file} 41>${file}; exec "$@"`, 'sh'];
-  // dup(2) makes a descriptor without close-on-exec.
-  const before = `if (!again) dup(fs.openSync('${file}', 'r'));`;
-  const options = "{ strategy: 'reexec', closeInherited: false }";
-  const script = nest.write('app.mjs', nest.module(before, options));
-  const { pid } = await nest.twice([script], { under });
-  const open = Object.entries(descriptors(pid)).flatMap(([fd, to]) => (to === file ? fd : []));
-  assert.deepEqual(open, ['40', '41']);
-});
+test(
+  'closeInherited: false: what was inherited stays, what the launcher has opened does not',
+  needs('bash'),
+  async (t) => {
+    const nest = new Burrow(t);
+    const file = nest.write('file', '');
+    const under = ['bash', '-c', `exec 40>${file} 41>${file}; exec "$@"`, 'sh'];
+    // dup(2) makes a descriptor without close-on-exec.
+    const before = `if (!again) dup(fs.openSync('${file}', 'r'));`;
+    const options = "{ strategy: 'reexec', closeInherited: false }";
+    const script = nest.write('app.mjs', nest.module(before, options));
+    const { pid } = await nest.twice([script], { under });
+    const open = Object.entries(descriptors(pid)).flatMap(([fd, to]) => (to === file ? fd : []));
+    assert.deepEqual(open, ['40', '41']);
+  },
+);
 
 test('a plan made before the call is that of the call, in both runs', async (t) => {
   const nest = new Burrow(t);
@@ -223,22 +235,26 @@ test('a plan made before the call is that of the call, in both runs', async (t) 
   await nest.end(pid);
 });
 
-test('the inheritance is one process’s: others take no notice, and do not see it', async (t) => {
-  const nest = new Burrow(t);
-  const spawns = `const { execFileSync } = await import('node:child_process');
+test(
+  'the inheritance is one process’s: others take no notice, and do not see it',
+  needs('bash'),
+  async (t) => {
+    const nest = new Burrow(t);
+    const spawns = `const { execFileSync } = await import('node:child_process');
     fs.appendFileSync('${nest.directory}/seen', execFileSync('env'));`;
-  const script = nest.write('app.mjs', nest.module(spawns));
-  const forged = { channel: 0, relay: 0, socket: '1', pidfile: null, passed: [] };
-  for (const value of ['{} 1', '{1} $$', `${JSON.stringify(forged)} $$`]) {
-    const shell = `DAEMONKIT_REEXEC='${value.replace('$$', "'$$'")}' exec "$@"`;
-    writeFileSync(`${nest.directory}/runs`, '');
-    const { pid } = await nest.twice([script], {
-      under: ['bash', '-c', shell, 'sh'],
-    });
-    await nest.end(pid);
-  }
-  assert.doesNotMatch(readFileSync(`${nest.directory}/seen`, 'utf8'), /DAEMONKIT_REEXEC/);
-});
+    const script = nest.write('app.mjs', nest.module(spawns));
+    const forged = { channel: 0, relay: 0, socket: '1', pidfile: null, passed: [] };
+    for (const value of ['{} 1', '{1} $$', `${JSON.stringify(forged)} $$`]) {
+      const shell = `DAEMONKIT_REEXEC='${value.replace('$$', "'$$'")}' exec "$@"`;
+      writeFileSync(`${nest.directory}/runs`, '');
+      const { pid } = await nest.twice([script], {
+        under: ['bash', '-c', shell, 'sh'],
+      });
+      await nest.end(pid);
+    }
+    assert.doesNotMatch(readFileSync(`${nest.directory}/seen`, 'utf8'), /DAEMONKIT_REEXEC/);
+  },
+);
 
 test('a fork that the script makes before the call holds neither pidfile nor launcher', async (t) => {
   const nest = new Burrow(t);

@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ask, bothWays, Nest, until } from './tools/daemons.js';
+import { needs } from './tools/needs.js';
 import { descriptors, stat } from './tools/proc.js';
 
 const TERMINAL = fileURLToPath(new URL('../../test/tools/terminal.py', import.meta.url));
@@ -50,36 +51,40 @@ bothWays('it starts with the standard descriptors closed', async (nest) => {
   assert.deepEqual([table[0], table[1], table[2]], ['/dev/null', nest.log, nest.log]);
 });
 
-test('pipes that were its standard streams are given up, even one that it was reading', async (t) => {
-  const nest = new Nest(t);
-  // The shell's pipes: those of child_process are socket pairs.
-  const under = ['bash', '-c', '"$@" < <(exec sleep 60 2>&-) | cat', 'bash'];
-  const { port } = await nest.launch(
-    'reads',
-    {},
-    {
-      under,
-      stdio: ['ignore', 'pipe', 'inherit'],
-      meanwhile: async () => {
-        await until('the pidfile is written', () => existsSync(nest.pidFile) && nest.pid() > 0);
-        const pid = nest.pid();
-        await until('it has left the pipes', () => {
-          const targets = Object.values(descriptors(pid)).filter((name) =>
-            name.startsWith('pipe:'),
-          );
-          return targets.every((name) => targets.filter((other) => other === name).length === 2);
-        });
+test(
+  'pipes that were its standard streams are given up, even one that it was reading',
+  needs('bash'),
+  async (t) => {
+    const nest = new Nest(t);
+    // The shell's pipes: those of child_process are socket pairs.
+    const under = ['bash', '-c', '"$@" < <(exec sleep 60 2>&-) | cat', 'bash'];
+    const { port } = await nest.launch(
+      'reads',
+      {},
+      {
+        under,
+        stdio: ['ignore', 'pipe', 'inherit'],
+        meanwhile: async () => {
+          await until('the pidfile is written', () => existsSync(nest.pidFile) && nest.pid() > 0);
+          const pid = nest.pid();
+          await until('it has left the pipes', () => {
+            const targets = Object.values(descriptors(pid)).filter((name) =>
+              name.startsWith('pipe:'),
+            );
+            return targets.every((name) => targets.filter((other) => other === name).length === 2);
+          });
+        },
       },
-    },
-  );
-  const pid = nest.pid();
-  assert.equal((await ask(port)).stdinEnded, true);
-  assert.ok((await cpuTicks(pid, 500)) <= 5, 'it spins');
-});
+    );
+    const pid = nest.pid();
+    assert.equal((await ask(port)).stdinEnded, true);
+    assert.ok((await cpuTicks(pid, 500)) <= 5, 'it spins');
+  },
+);
 
 bothWays('$(...) around the launcher ends with it', async (nest) => {
   const script = 'said=$("$@" 2>&1); echo "$? $said"';
-  const { code, stdout } = await nest.launch('serve', {}, { under: ['bash', '-c', script, 'sh'] });
+  const { code, stdout } = await nest.launch('serve', {}, { under: ['sh', '-c', script, 'sh'] });
   assert.equal(code, 0);
   assert.match(stdout, /^0 port \d+\n$/);
   assert.equal(nest.processes().length, 1);

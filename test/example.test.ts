@@ -5,10 +5,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Nest, until } from './tools/daemons.js';
+import { needs } from './tools/needs.js';
 import { freePort } from './tools/port.js';
-import { childrenOf } from './tools/proc.js';
+import { adopter, childrenOf } from './tools/proc.js';
 
-test('example:http-daemon does what it says', async (t) => {
+test('example:http-daemon does what it says', needs('curl'), async (t) => {
   const nest = new Nest(t);
   const port = await freePort();
   const env = nest.env({ PORT: String(port), XDG_RUNTIME_DIR: nest.directory });
@@ -33,7 +34,7 @@ test('example:http-daemon does what it says', async (t) => {
   const [pid] = nest.processes();
 
   const answer = await run('sh', ['-c', `${curl}hello`]);
-  assert.match(answer.output, new RegExp(`Process ${pid}, child of 1, serves /hello\n`));
+  assert.match(answer.output, new RegExp(`Process ${pid}, child of ${adopter()}, serves /hello\n`));
   const again = await run(process.execPath, [program]);
   assert.equal(again.code, 1);
   assert.match(again.output, /EADDRINUSE/);
@@ -47,7 +48,7 @@ test('example:http-daemon does what it says', async (t) => {
   );
 });
 
-test('example:prefork-http does what it says', async (t) => {
+test('example:prefork-http does what it says', needs('curl'), async (t) => {
   const nest = new Nest(t);
   const env = nest.env({ PORT: '0', WORKERS: '2' });
   const program = fileURLToPath(new URL('../examples/prefork-http.js', import.meta.url));

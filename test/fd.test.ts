@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { needsRootAndStrace, needsStrace } from './tools/needs.js';
+import { needs, needsStrace } from './tools/needs.js';
 import { linesOf, runScript } from './tools/script.js';
 
 const empty = mkdtempSync(join(tmpdir(), 'daemonkit-fd-'));
@@ -60,7 +60,7 @@ test('dup: the lowest free number, the same open file, no close-on-exec', () => 
   assert.equal(missing, 'EBADF -9 dup');
 });
 
-test('dup: EMFILE when the table is full', () => {
+test('dup: EMFILE when the table is full', needs('prlimit'), () => {
   const lines = said(
     `const have = [];
     const fill = () => { for (;;) have.push(dup(0)); };
@@ -86,7 +86,7 @@ test('dup2: closes what was there, equal numbers change nothing, errors leave al
   assert.deepEqual(lines, [true, [true, false], true, bad, bad, bad, bad, true]);
 });
 
-test('getdtablesize is the soft limit', () => {
+test('getdtablesize is the soft limit', needs('prlimit'), () => {
   const script = `say(getdtablesize());
     say(Number(/Max open files +(\\d+)/.exec(fs.readFileSync('/proc/self/limits', 'utf8'))[1]));`;
   assert.deepEqual(said(script, { via: ['prlimit', '--nofile=123:123'] }), [123, 123]);
@@ -196,7 +196,7 @@ test(
 
 test(
   'each way that is missing leads on to the next, and reports its error when forced',
-  needsRootAndStrace,
+  needs('root', 'strace', 'prlimit'),
   () => {
     // A low limit, as the loop is slow under strace.
     const noCall = [

@@ -1,6 +1,7 @@
 // A child ends as a process does: by exit, by itself, by an error, by a signal.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { needs } from './tools/needs.js';
 import { type RunOptions, run, succeeds } from './tools/run.js';
 
 type Ending = { exitCode: number | null; signal: string | null };
@@ -42,7 +43,7 @@ for (const [scenario, words] of Object.entries({
 }
 
 for (const [scenario, signal] of Object.entries({ abort: 'SIGABRT', killed: 'SIGKILL' })) {
-  test(`${scenario}: ended by ${signal}`, async () => {
+  test(`${scenario}: ended by ${signal}`, needs('prlimit'), async () => {
     const { stdout, code } = await run('ends.js', [scenario], { under: ['prlimit', '--core=0'] });
     assert.equal(code, 0);
     assert.deepEqual(JSON.parse(stdout), { exitCode: null, signal });

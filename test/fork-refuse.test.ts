@@ -4,7 +4,7 @@ import { type ChildProcess, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { fork, forkSupport } from 'daemonkit';
-import { needsRoot } from './tools/needs.js';
+import { needs } from './tools/needs.js';
 import { threadIds } from './tools/proc.js';
 import { reports, succeeds } from './tools/run.js';
 
@@ -54,18 +54,26 @@ test('with { workers: true } a Worker goes on in parent and child', async () => 
 });
 
 for (const when of ['from the start', 'later']) {
-  test(`without /proc (${when}): ENOTSUP, in the words of forkSupport()`, needsRoot, async () => {
-    const unmount = when === 'later' ? '' : 'umount -l /proc &&';
-    const script = `mount --make-rprivate / && ${unmount} exec "$@"`;
-    const { code, message, live, reasons } = await reports<Refusal>('refuse.js', ['noProc', when], {
-      under: ['unshare', '--mount', 'sh', '-c', script, 'sh'],
-      // A debugger, whose sockets are looked up in /proc, must not stand before the reason.
-      execArgv: ['--inspect=127.0.0.1:0', '--inspect-publish-uid=http'],
-    });
-    assert.deepEqual({ code, live }, { code: 'ENOTSUP', live: false });
-    assert.match(reasons.join(), /\/proc/);
-    for (const reason of reasons) assert.ok(message.includes(reason), `${message}: ${reason}`);
-  });
+  test(
+    `without /proc (${when}): ENOTSUP, in the words of forkSupport()`,
+    needs('root', 'unshare', 'mount', 'umount'),
+    async () => {
+      const unmount = when === 'later' ? '' : 'umount -l /proc &&';
+      const script = `mount --make-rprivate / && ${unmount} exec "$@"`;
+      const { code, message, live, reasons } = await reports<Refusal>(
+        'refuse.js',
+        ['noProc', when],
+        {
+          under: ['unshare', '--mount', 'sh', '-c', script, 'sh'],
+          // A debugger, whose sockets are looked up in /proc, must not stand before the reason.
+          execArgv: ['--inspect=127.0.0.1:0', '--inspect-publish-uid=http'],
+        },
+      );
+      assert.deepEqual({ code, live }, { code: 'ENOTSUP', live: false });
+      assert.match(reasons.join(), /\/proc/);
+      for (const reason of reasons) assert.ok(message.includes(reason), `${message}: ${reason}`);
+    },
+  );
 }
 
 /** Answers each `ready` of a fixture after changing something. */
@@ -89,7 +97,7 @@ function limitTasks(pid: number, tasks: number) {
 for (const room of [0, 1, 3]) {
   test(
     `RLIMIT_NPROC with room for ${room} threads, as an ordinary user: EAGAIN`,
-    needsRoot,
+    needs('root', 'setpriv', 'prlimit'),
     async () => {
       const output = await succeeds('refuse.js', ['processLimit'], {
         meanwhile: (child) => {
@@ -104,16 +112,20 @@ for (const room of [0, 1, 3]) {
   );
 }
 
-test('a full descriptor table: EMFILE at each descriptor fork() opens, parent intact', async () => {
-  const outcomes = await reports<string[]>('refuse.js', ['tableFull'], {
-    under: ['prlimit', '--nofile=96:4096'],
-  });
-  const firstGood = outcomes.indexOf('worked');
-  assert.ok(firstGood >= 0, outcomes.join(' '));
-  for (const [free, outcome] of outcomes.entries()) {
-    assert.equal(outcome, free < firstGood ? 'EMFILE' : 'worked', outcomes.join(' '));
-  }
-});
+test(
+  'a full descriptor table: EMFILE at each descriptor fork() opens, parent intact',
+  needs('prlimit'),
+  async () => {
+    const outcomes = await reports<string[]>('refuse.js', ['tableFull'], {
+      under: ['prlimit', '--nofile=96:4096'],
+    });
+    const firstGood = outcomes.indexOf('worked');
+    assert.ok(firstGood >= 0, outcomes.join(' '));
+    for (const [free, outcome] of outcomes.entries()) {
+      assert.equal(outcome, free < firstGood ? 'EMFILE' : 'worked', outcomes.join(' '));
+    }
+  },
+);
 
 const permission =
   Number.parseInt(process.versions.node, 10) < 22 ? '--experimental-permission' : '--permission';

@@ -1,7 +1,7 @@
 // File watchers: each watches in the child the same file as in the parent, or its 'error' says so.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { needsRoot } from './tools/needs.js';
+import { needs } from './tools/needs.js';
 import { type RunOptions, succeeds } from './tools/run.js';
 import { scratch } from './tools/scratch.js';
 
@@ -15,6 +15,7 @@ async function told<T>(scenario: string, options: RunOptions = {}): Promise<T[]>
 
 const isRoot = process.getuid?.() === 0;
 /** As anybody but root, who may not open a file by its handle (and for the rest is the same). */
+const notRoot = isRoot ? needs('setpriv') : {};
 const withoutHandles = isRoot ? ['setpriv', '--bounding-set=-dac_read_search'] : [];
 
 /** In a mount namespace with a file system that has handles, as overlayfs, Docker's, has none. */
@@ -39,40 +40,52 @@ const always: Events = {
   end: ['change end'],
 };
 
-test('paths that lead elsewhere: root has the files by their handles', needsRoot, async (t) => {
-  const [child] = await told<Elsewhere>('elsewhere', onTmpfs(scratch(t)));
-  const events: Events = { ...always, relative: ['change plain'], deep: ['change file'] };
-  for (const name of ['moved', 'replaced', 'left', 'right']) events[name] = [`change ${name}`];
-  // Two watchers of one file, by a relative path and by a link.
-  events.link = ['change plain'];
-  assert.deepEqual(child, { kept: 9, of: 9, events, resources: [] });
-});
+test(
+  'paths that lead elsewhere: root has the files by their handles',
+  needs('root', 'unshare', 'mount'),
+  async (t) => {
+    const [child] = await told<Elsewhere>('elsewhere', onTmpfs(scratch(t)));
+    const events: Events = { ...always, relative: ['change plain'], deep: ['change file'] };
+    for (const name of ['moved', 'replaced', 'left', 'right']) events[name] = [`change ${name}`];
+    // Two watchers of one file, by a relative path and by a link.
+    events.link = ['change plain'];
+    assert.deepEqual(child, { kept: 9, of: 9, events, resources: [] });
+  },
+);
 
-test('paths that lead elsewhere: an error for who is not root, once and not in fork()', async () => {
-  const [child] = await told<Elsewhere>('elsewhere', { under: withoutHandles });
-  const events = { ...always };
-  for (const name of ['relative', 'deep', 'moved', 'replaced', 'left', 'right', 'link']) {
-    events[name] = ['error ENOENT'];
-  }
-  assert.deepEqual(child, { kept: 3, of: 9, events, resources: [] });
-});
+test(
+  'paths that lead elsewhere: an error for who is not root, once and not in fork()',
+  notRoot,
+  async () => {
+    const [child] = await told<Elsewhere>('elsewhere', { under: withoutHandles });
+    const events = { ...always };
+    for (const name of ['relative', 'deep', 'moved', 'replaced', 'left', 'right', 'link']) {
+      events[name] = ['error ENOENT'];
+    }
+    assert.deepEqual(child, { kept: 3, of: 9, events, resources: [] });
+  },
+);
 
-test('a relative path from the directory that the program was started in', async (t) => {
+test('a relative path from the directory that the program was started in', notRoot, async (t) => {
   const under = ['env', '-C', scratch(t), ...withoutHandles];
   assert.deepEqual(await told('leftDirectory', { under }), [{ conf: ['change conf'] }]);
 });
 
-test('in a chroot: by handle, or by what is open', needsRoot, async (t) => {
-  const root = 'mkdir "$TMPDIR/proc" && mount -t proc none "$TMPDIR/proc"';
-  const { under = [], env } = onTmpfs(scratch(t), root);
-  const change = ['change file'];
-  const found = [{ outside: change, inside: change }];
-  assert.deepEqual(await told('inChroot', { under, env }), found);
-  const one = [{ outside: ['error ENOENT'], inside: change }];
-  assert.deepEqual(await told('inChroot', { under: [...under, ...withoutHandles], env }), one);
-});
+test(
+  'in a chroot: by handle, or by what is open',
+  needs('root', 'unshare', 'mount', 'setpriv'),
+  async (t) => {
+    const root = 'mkdir "$TMPDIR/proc" && mount -t proc none "$TMPDIR/proc"';
+    const { under = [], env } = onTmpfs(scratch(t), root);
+    const change = ['change file'];
+    const found = [{ outside: change, inside: change }];
+    assert.deepEqual(await told('inChroot', { under, env }), found);
+    const one = [{ outside: ['error ENOENT'], inside: change }];
+    assert.deepEqual(await told('inChroot', { under: [...under, ...withoutHandles], env }), one);
+  },
+);
 
-test('a child of the child hears of the error as well', async () => {
+test('a child of the child hears of the error as well', notRoot, async () => {
   assert.deepEqual(await told('grandchild', { under: withoutHandles }), [
     ['child', 1, {}],
     ['grandchild', 1, {}],
@@ -112,7 +125,7 @@ test('a thousand have their numbers and their files', async () => {
   assert.deepEqual(await told('many'), [1000]);
 });
 
-test("at the user's limit of watches fork() throws ENOSPC", async () => {
+test("at the user's limit of watches fork() throws ENOSPC", needs('unshare'), async () => {
   const limit = 'echo 1 > /proc/sys/user/max_inotify_watches && exec "$@"';
   const under = ['unshare', '-Ur', 'sh', '-c', limit, 'sh'];
   assert.deepEqual(await told('limited', { under }), ['refused']);

@@ -4,10 +4,11 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { cleanEnvironment } from './tools/environment.js';
+import { often } from './tools/full.js';
 import { fixture } from './tools/run.js';
 import { scratch } from './tools/scratch.js';
 
-const runs = Number(process.env.FUZZ_RUNS ?? 100);
+const runs = Number(process.env.FUZZ_RUNS ?? often(1000, 100));
 const seed = Number(process.env.FUZZ_SEED ?? 20261123);
 
 test(`${runs} calls of each function with arbitrary arguments, seed ${seed}`, (t) => {

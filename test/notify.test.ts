@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { type NotifyState, notify, notifyBarrier, startWatchdog, watchdogEnabled } from 'daemonkit';
 import { until } from './tools/daemons.js';
 import { Manager } from './tools/manager.js';
-import { needsRoot, needsSystemd } from './tools/needs.js';
+import { needs, needsRoot, needsSystemd } from './tools/needs.js';
 import { scratch } from './tools/scratch.js';
 import { scriptCommand } from './tools/script.js';
 
@@ -85,7 +85,7 @@ test('descriptors are stored under a name, and the main process has a pidfd', as
   assert.match(main?.fds.join() ?? '', /pidfd/);
 });
 
-test('for another process, if the kernel allows it', needsRoot, async (t) => {
+test('for another process, if the kernel allows it', needs('root', 'setpriv'), async (t) => {
   const source = 'notify({ ready: true }, { pid: process.ppid })';
   const root = await Manager.start(t, service(`${source}; console.log(process.ppid)`));
   await root.exits();

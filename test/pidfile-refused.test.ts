@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { Pidfile } from 'daemonkit';
 import { Nest } from './tools/daemons.js';
-import { needsRoot } from './tools/needs.js';
+import { needs, needsRoot } from './tools/needs.js';
 import { scratch } from './tools/scratch.js';
 import { linesOf, runScript } from './tools/script.js';
 
@@ -126,26 +126,30 @@ test('the launcher tells the refusal', needsRoot, async (t) => {
   assert.match(stderr, /EPERM: refused to root: everybody may write to the directory/);
 });
 
-test('on a full disk: ENOSPC, no pid is half written, and no daemon is left', needsRoot, (t) => {
-  const nest = new Nest(t);
-  const disk = join(nest.directory, 'disk');
-  mkdirSync(disk);
-  const full = (command: string[]) => {
-    const script = `mount -t tmpfs -o size=16k none ${disk} &&
+test(
+  'on a full disk: ENOSPC, no pid is half written, and no daemon is left',
+  needs('root', 'unshare', 'mount'),
+  (t) => {
+    const nest = new Nest(t);
+    const disk = join(nest.directory, 'disk');
+    mkdirSync(disk);
+    const full = (command: string[]) => {
+      const script = `mount -t tmpfs -o size=16k none ${disk} &&
       { head -c 100000 /dev/zero > ${disk}/filler 2> /dev/null; "$@"; code=$?; ls ${disk}; exit $code; }`;
-    return ['unshare', '-m', 'sh', '-c', script, 'sh', ...command];
-  };
-  const source = `const pidfile = daemonkit.Pidfile.open('${disk}/d.pid');
+      return ['unshare', '-m', 'sh', '-c', script, 'sh', ...command];
+    };
+    const source = `const pidfile = daemonkit.Pidfile.open('${disk}/d.pid');
     try { pidfile.write(); } catch ({ code, syscall, path }) {
       console.log(code, syscall, path, fs.readFileSync(path).length, pidfile.remove());
     }`;
-  const { stdout, stderr } = runScript(source, { via: full([]) });
-  assert.deepEqual([stderr, stdout], ['', `ENOSPC write ${disk}/d.pid 0 true\nfiller\n`]);
+    const { stdout, stderr } = runScript(source, { via: full([]) });
+    assert.deepEqual([stderr, stdout], ['', `ENOSPC write ${disk}/d.pid 0 true\nfiller\n`]);
 
-  const [file = '', ...args] = full(nest.command('serve', { pidFile: `${disk}/d.pid` }));
-  const launch = spawnSync(file, args, { env: nest.env(), encoding: 'utf8' });
-  assert.equal(launch.status, 1);
-  assert.match(launch.stderr, /step pidfile: ENOSPC: no space left on device, write '.*\/d.pid'/);
-  assert.match(launch.stdout, /\nfiller\n$/, 'no pidfile is left');
-  assert.deepEqual(nest.processes(), []);
-});
+    const [file = '', ...args] = full(nest.command('serve', { pidFile: `${disk}/d.pid` }));
+    const launch = spawnSync(file, args, { env: nest.env(), encoding: 'utf8' });
+    assert.equal(launch.status, 1);
+    assert.match(launch.stderr, /step pidfile: ENOSPC: no space left on device, write '.*\/d.pid'/);
+    assert.match(launch.stdout, /\nfiller\n$/, 'no pidfile is left');
+    assert.deepEqual(nest.processes(), []);
+  },
+);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { needsRoot } from './tools/needs.js';
+import { needs } from './tools/needs.js';
 import { runScript } from './tools/script.js';
 import { guard, subject } from './tools/subject.js';
 
@@ -70,7 +70,7 @@ test('setrlimit: soft, hard, both, none; exact beyond 2^53', async () => {
   assert.equal(at('RTTIME'), '9007199254740992 9007199254740992');
 });
 
-test('setrlimit: it works, and what the kernel refuses', needsRoot, () => {
+test('setrlimit: it works, and what the kernel refuses', needs('root', 'setpriv'), () => {
   const ran = runScript(
     `const { getrlimit, setrlimit } = daemonkit;
     const failure = (f) => { try { return f(); } catch (e) { return [e.code, e.errno, e.syscall].join(' '); } };

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { SignalFlag } from 'daemonkit';
+import { needs } from './tools/needs.js';
 import { runScript } from './tools/script.js';
 import { disposition } from './tools/subject.js';
 
@@ -25,10 +26,13 @@ test('a thousand flags leave no descriptor and no handler', async () => {
   assert.equal(disposition(ALRM), 'default');
 });
 
-test('without descriptors the constructor throws and leaves nothing behind', () => {
-  // A flag's pipe is two, and the first flag needs two for the holder's.
-  const { status, stdout, stderr } = runScript(
-    `
+test(
+  'without descriptors the constructor throws and leaves nothing behind',
+  needs('prlimit'),
+  () => {
+    // A flag's pipe is two, and the first flag needs two for the holder's.
+    const { status, stdout, stderr } = runScript(
+      `
     const open = [];
     try { for (;;) open.push(fs.openSync('/dev/null')); } catch {}
     const results = [];
@@ -41,11 +45,12 @@ test('without descriptors the constructor throws and leaves nothing behind', () 
     const flag = new daemonkit.SignalFlag('SIGALRM');
     process.kill(process.pid, 'SIGALRM');
     console.log(...results, flag.raised);`,
-    { via: ['prlimit', '--nofile=64'] },
-  );
-  assert.deepEqual([status, stderr], [0, '']);
-  assert.equal(stdout, `${'EMFILE-24pipe2 '.repeat(4)}true\n`);
-});
+      { via: ['prlimit', '--nofile=64'] },
+    );
+    assert.deepEqual([status, stderr], [0, '']);
+    assert.equal(stdout, `${'EMFILE-24pipe2 '.repeat(4)}true\n`);
+  },
+);
 
 test('signals that must not be caught and wrong arguments are refused', () => {
   const code = (signals: unknown) => {

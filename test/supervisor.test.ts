@@ -5,7 +5,7 @@ import { openSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { container, needsContainer } from './tools/container.js';
-import { needsRoot } from './tools/needs.js';
+import { needs } from './tools/needs.js';
 import { scratch } from './tools/scratch.js';
 import { scriptCommand } from './tools/script.js';
 
@@ -92,20 +92,24 @@ test('those that set nothing, by the name of the parent process', (t) => {
   }
 });
 
-test('a container: process 1, its child, but no orphan of another session', needsRoot, () => {
-  const inside = ['unshare', '--pid', '--fork', '--mount-proc'];
-  const byFirst = 'init: process 1 has started this process';
-  assert.equal(told({ via: inside }), 'init: this is process 1');
-  assert.equal(told({ via: [...inside, 'sh', '-c', '"$@"; exit $?', 'sh'] }), byFirst);
-  const own = [...inside, 'sh', '-c', 'setsid "$@"; exit $?', 'sh'];
-  assert.equal(told({ via: own }), byFirst);
-  // Its parent, the subshell, ends before it asks; cat ends when it has.
-  const orphan = `setsid sh -c '("$@" &)' sh "$@" | cat`;
-  const slow = ['sh', '-c', 'while [ $(ps -o ppid= -p $$) != 1 ]; do sleep 0.1; done; exec "$@"'];
-  assert.equal(told({ via: [...inside, 'sh', '-c', orphan, 'sh', ...slow, 'sh'] }), 'nobody');
-  const invoked = { env: { INVOCATION_ID: '1f' }, via: own };
-  assert.equal(told(invoked), 'systemd: INVOCATION_ID is set, and the parent is process 1');
-});
+test(
+  'a container: process 1, its child, but no orphan of another session',
+  needs('root', 'unshare', 'ps'),
+  () => {
+    const inside = ['unshare', '--pid', '--fork', '--mount-proc'];
+    const byFirst = 'init: process 1 has started this process';
+    assert.equal(told({ via: inside }), 'init: this is process 1');
+    assert.equal(told({ via: [...inside, 'sh', '-c', '"$@"; exit $?', 'sh'] }), byFirst);
+    const own = [...inside, 'sh', '-c', 'setsid "$@"; exit $?', 'sh'];
+    assert.equal(told({ via: own }), byFirst);
+    // Its parent, the subshell, ends before it asks; cat ends when it has.
+    const orphan = `setsid sh -c '("$@" &)' sh "$@" | cat`;
+    const slow = ['sh', '-c', 'while [ $(ps -o ppid= -p $$) != 1 ]; do sleep 0.1; done; exec "$@"'];
+    assert.equal(told({ via: [...inside, 'sh', '-c', orphan, 'sh', ...slow, 'sh'] }), 'nobody');
+    const invoked = { env: { INVOCATION_ID: '1f' }, via: own };
+    assert.equal(told(invoked), 'systemd: INVOCATION_ID is set, and the parent is process 1');
+  },
+);
 
 test('what enters a container from outside is watched by nobody', needsContainer, async (t) => {
   const entered = await container(t);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gate, killed, noChild, withFamily } from './tools/adopted.js';
-import { needsStrace } from './tools/needs.js';
+import { needs, needsStrace } from './tools/needs.js';
 import { entry } from './tools/script.js';
 
 test('waitpidAsync: exit codes and signals of many at once, with the event loop alive', () => {
@@ -146,7 +146,7 @@ test('waitpidAsync: keeps the process alive, by a close-on-exec descriptor', () 
 
 test(
   'waitpidAsync: without a descriptor a plain error and no harm; without the system call it looks',
-  needsStrace,
+  needs('strace', 'prlimit'),
   () => {
     const source = `gated(0);
     say(await waitpidAsync(children[0]).catch(failure));

@@ -5,7 +5,6 @@
 
 #include <cstring>
 
-#include "fork/park.h"
 #include "libc.h"
 
 namespace livefork {

@@ -7,9 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace livefork {
+#include "fork/park.h"
 
-struct Thread;
+namespace livefork {
 
 // The bits of a thread's record that say "policy and priority are known"; mask 0: not found.
 struct SchedulingKnown {

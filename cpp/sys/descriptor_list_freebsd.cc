@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cerrno>
 #include <cinttypes>
 #include <cstdio>
 
@@ -84,10 +83,6 @@ std::vector<OpenFile> FileDescriptors(int pid) {
   });
   if (error < 0) return {{error, {}, {}, 0}};
   return files;
-}
-
-int SameOpenFile(int, int, int) {
-  return -ENOSYS;
 }
 
 }  // namespace sys

@@ -13,6 +13,7 @@ import {
   expectFork,
   expectGid,
   expectGroups,
+  expectLog,
   expectNoDirectory,
   expectPidfile,
   expectSurvival,
@@ -20,7 +21,7 @@ import {
 } from './checks.js';
 import { expectNoDaemon } from './current.js';
 import { cleanEnvironment, loginOf } from './environment.js';
-import { closeFiles, describeStdio, openFiles, probeFiles, redirectToFiles } from './files.js';
+import { closeFiles, describeStdio, openFiles, redirectToFiles } from './files.js';
 import type { Plan } from './options.js';
 import {
   closeReadiness,
@@ -239,7 +240,9 @@ export const STEPS: readonly Step[] = [
     daemon7: [9],
     describe: describeStdio,
     check: openFiles,
-    probe: probeFiles,
+    probe: ({ plan }) => {
+      for (const path of new Set([plan.stdout, plan.stderr])) path !== undefined && expectLog(path);
+    },
     undo: closeFiles,
     run: redirectToFiles,
   },

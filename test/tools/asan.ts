@@ -23,12 +23,8 @@ const UNFIT: Record<string, { tests?: string; reason: string }> = {
     reason: 'ASan complains on standard error that it does not know its program',
   },
   'fork-starved.test.js': { reason: 'limits the address space, and ASan needs 20 TB of it' },
-  'freebsd.test.js': {
-    tests: 'built for FreeBSD',
-    reason: 'compiles another binary, and runs nothing of it',
-  },
   'package.test.js': { reason: 'runs the addon of a package that it makes' },
-  'prebuild.test.js': { reason: 'compiles other binaries, and runs nothing of them' },
+  'sweep.test.js': { reason: 'runs test files that do not end, and gives them seconds' },
 };
 
 interface Row {

@@ -1,16 +1,12 @@
 // What a container is as far as processes go: a PID namespace with a first process, to be entered.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { TestContext } from 'node:test';
 import { until } from './daemons.js';
-import { needsRoot } from './needs.js';
+import { needs } from './needs.js';
 import { childrenOf } from './proc.js';
 
-const missing = ['unshare', 'nsenter'].find((tool) => spawnSync(tool, ['-V']).error !== undefined);
-
-export const needsContainer = needsRoot.skip
-  ? needsRoot
-  : { skip: missing !== undefined && `needs ${missing} (Debian package util-linux)` };
+export const needsContainer = needs('root', 'unshare', 'nsenter');
 
 /** Makes one; gives the command that runs another command in it, as docker exec does. */
 export async function container(t: TestContext): Promise<string[]> {

@@ -13,6 +13,7 @@ import { marked } from './marked.js';
 import { collect } from './output.js';
 import { hasEnded } from './proc.js';
 import { scratch } from './scratch.js';
+import './sweep.js';
 
 /** How a launcher ended. */
 export interface Launch {

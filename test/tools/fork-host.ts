@@ -1,5 +1,5 @@
 // Builds test/native/fork, cpp/fork without Node, for this machine and others.
-import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -49,10 +49,6 @@ export const machines = {
 
 /** A processor's emulator, which runs one program on this machine's kernel. */
 export const arm64Emulator = 'qemu-aarch64-static';
-
-export function installed(program: string): boolean {
-  return spawnSync(program, ['--version'], { stdio: 'ignore' }).error === undefined;
-}
 
 function sources(): string[] {
   const of = (folder: string, wanted: (name: string) => boolean) =>

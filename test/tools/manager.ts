@@ -8,6 +8,7 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { until } from './daemons.js';
 import { scratch } from './scratch.js';
+import './sweep.js';
 
 const PROGRAM = fileURLToPath(new URL('../../../test/tools/manager.py', import.meta.url));
 

@@ -1,5 +1,5 @@
 // Processes that a test has marked by a variable of their environment, whatever they have become.
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
 /** All with this `NAME=value` but zombies. */
 export function marked(mark: string): number[] {
@@ -10,6 +10,8 @@ export function marked(mark: string): number[] {
       return false;
     }
   };
+  // FreeBSD has none; there nobody can look at another's environment without ps(1).
+  if (!existsSync('/proc/self/environ')) return [];
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && ours(name))
     .map(Number);

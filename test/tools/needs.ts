@@ -1,31 +1,67 @@
 // What a test cannot do without, as options of node:test: it skips, and says for want of what.
-import { spawnSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
 
 const why = (missing: boolean, text: string) => ({ skip: missing && text });
 
 /** Users, chroot, namespaces and other processes' limits are root's. */
 export const needsRoot = why(process.getuid?.() !== 0, 'needs root');
 
-export const needsStrace = why(
-  spawnSync('strace', ['-V']).error !== undefined,
-  'needs strace (Debian package strace)',
-);
+/** The Debian packages of what a machine may be without. Node, g++, make and python3 bring the rest. */
+export const PACKAGES: Record<string, string> = {
+  bash: 'bash',
+  chrt: 'util-linux',
+  curl: 'curl',
+  flock: 'util-linux',
+  gdb: 'gdb',
+  groff: 'groff-base',
+  logrotate: 'logrotate',
+  mount: 'mount',
+  nm: 'binutils',
+  nsenter: 'util-linux',
+  prlimit: 'util-linux',
+  ps: 'procps',
+  readelf: 'binutils',
+  setpriv: 'util-linux',
+  strace: 'strace',
+  'systemd-analyze': 'systemd',
+  'systemd-notify': 'systemd',
+  'systemd-socket-activate': 'systemd',
+  umount: 'mount',
+  unshare: 'util-linux',
+  'musl-gcc': 'musl-tools',
+  'aarch64-linux-gnu-g++': 'g++-aarch64-linux-gnu',
+  'qemu-aarch64-static': 'qemu-user-static',
+};
 
-export const needsSystemd = why(
-  spawnSync('systemd-notify', ['--version']).error !== undefined,
-  "needs systemd's tools (Debian package systemd)",
-);
+function installed(program: string): boolean {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
 
-const needsTool = why(
-  spawnSync('logrotate', ['--version']).error !== undefined,
-  'needs logrotate (Debian package logrotate)',
-);
+/** `root`, or programs of {@link PACKAGES}: the first that is missing is told. */
+export function needs(...what: string[]): { skip: string | false } {
+  for (const one of what) {
+    if (one === 'root') {
+      if (needsRoot.skip) return needsRoot;
+    } else if (PACKAGES[one] === undefined) throw new Error(`not in PACKAGES: ${one}`);
+    else if (!installed(one)) return why(true, `needs ${one} (Debian package ${PACKAGES[one]})`);
+  }
+  return why(false, '');
+}
 
-/** The files that it rotates are other users'. */
-export const needsLogrotate = needsRoot.skip ? needsRoot : needsTool;
+export const needsStrace = needs('strace');
+
+export const needsSystemd = needs('systemd-notify', 'systemd-analyze', 'systemd-socket-activate');
 
 /** Both at once: the first that is missing is told. */
-export const needsRootAndStrace = needsRoot.skip ? needsRoot : needsStrace;
+export const needsRootAndStrace = needs('root', 'strace');
 
 export const needsZig = why(
   process.platform !== 'linux' || process.arch !== 'x64',

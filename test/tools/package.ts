@@ -1,15 +1,18 @@
 // Makes what `npm publish` would send and what a user's `npm install` makes of it.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  realpathSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { delimiter, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('../../..', import.meta.url));
-
-/** zig comes from npm, where it is taken for one system only. */
-export const needsZig = {
-  skip: (process.platform !== 'linux' || process.arch !== 'x64') && 'needs zig, for Linux on x64',
-};
 
 /** This machine's C library, as node-gyp-build sees it. */
 export const libc = existsSync('/etc/alpine-release') ? 'musl' : 'glibc';
@@ -34,6 +37,22 @@ function npm(...args: string[]): string[] {
   if (found === undefined) throw new Error('npm is not in PATH');
   const quiet = ['--no-audit', '--no-fund', '--no-update-notifier', '--loglevel=error'];
   return [realpathSync(found), ...args, ...quiet];
+}
+
+/**
+ * Copies the project as it is, but for what was installed or built into it; the binary is node-gyp's. A
+ * folder of its own, because another test may build into prebuilds/.
+ */
+export function staged(folder: string): string {
+  const left = /^(node_modules|build|\.git|dist\/api)$|(^|\/)(node_modules|build)$|\.node$/;
+  cpSync(root, folder, {
+    recursive: true,
+    filter: (path) => !left.test(relative(root, path)),
+  });
+  const binary = join(folder, 'prebuilds', platform, `daemonkit.${libc}.node`);
+  mkdirSync(join(folder, 'prebuilds', platform), { recursive: true });
+  copyFileSync(join(root, 'build', 'Release', 'daemonkit.node'), binary);
+  return folder;
 }
 
 /** Packs a folder without running its scripts. */

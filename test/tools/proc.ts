@@ -1,4 +1,5 @@
 // What the kernel tells of a process in /proc: the tests' second opinion.
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 /** The text of a file of /proc/PID, or undefined if the process or thread is gone meanwhile. */
@@ -92,6 +93,14 @@ export function processGroup(pgid: number): number[] {
 /** Those of a process group that run: a zombie is for its parent to reap, an orphan for process 1. */
 export function runningIn(pgid: number): number[] {
   return processGroup(pgid).filter((pid) => stat(pid)[0] !== 'Z');
+}
+
+/** Who becomes the parent of an orphan here: process 1, or a subreaper that has started the tests. */
+export function adopter(): number {
+  const parent = 'cut -d " " -f 4 /proc/$$/stat';
+  const orphan = `while test $(${parent}) = $0; do sleep 0.01; done; ${parent}`;
+  const script = 'sh -c "$1" $$ &';
+  return Number(spawnSync('sh', ['-c', script, 'sh', orphan], { encoding: 'utf8' }).stdout);
 }
 
 /** The children of a process, zombies too. */

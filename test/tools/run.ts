@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { cleanEnvironment } from './environment.js';
 import { collect } from './output.js';
 import { processGroup, runningIn } from './proc.js';
+import './sweep.js';
 
 export interface RunOptions {
   /** Milliseconds until the whole group is killed and the run has failed. */

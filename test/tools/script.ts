@@ -1,6 +1,7 @@
 // Runs a piece of JavaScript in a Node process of its own, for calls that would end or maim ours.
 import assert from 'node:assert/strict';
 import { type SpawnSyncOptions, spawnSync } from 'node:child_process';
+import './sweep.js';
 
 /** The package's entry and the bare addon, for an `import` in {@link runScript}'s source. */
 export const entry = new URL('../../lib/index.js', import.meta.url).href;

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { status } from './proc.js';
 import { entry } from './script.js';
+import './sweep.js';
 
 const prelude = `import { SignalFlag } from ${JSON.stringify(entry)};
 import * as daemonkit from ${JSON.stringify(entry)};

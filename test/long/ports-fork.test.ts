@@ -8,18 +8,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { arm64Emulator, buildHost, installed, type Machine, machines } from './tools/fork-host.js';
-import { processGroup } from './tools/proc.js';
+import { arm64Emulator, buildHost, type Machine, machines } from '../tools/fork-host.js';
+import { needs } from '../tools/needs.js';
+import { processGroup } from '../tools/proc.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'daemonkit-host-'));
 after(() => rmSync(folder, { recursive: true }));
 
 const forks = 40;
-
-function needs(...programs: [program: string, debianPackage: string][]) {
-  const missing = programs.find(([program]) => !installed(program));
-  return { skip: missing !== undefined && `needs ${missing[0]} (Debian package ${missing[1]})` };
-}
 
 async function built(name: string, machine: Machine): Promise<string> {
   const program = join(folder, name);
@@ -74,17 +70,13 @@ test(`glibc, ${process.arch}: the parts, and ${forks} forks`, async () => {
   await forksAgainAndAgain(host);
 });
 
-const needsMusl = needs(['musl-gcc', 'musl-tools']);
-test(`musl, ${process.arch}: the parts, and ${forks} forks`, needsMusl, async () => {
+test(`musl, ${process.arch}: the parts, and ${forks} forks`, needs('musl-gcc'), async () => {
   const host = await built('musl', machines.musl);
   await passesUnits(host);
   await forksAgainAndAgain(host);
 });
 
-const needsArm64 = needs(
-  ['aarch64-linux-gnu-g++', 'g++-aarch64-linux-gnu'],
-  [arm64Emulator, 'qemu-user-static'],
-);
+const needsArm64 = needs('aarch64-linux-gnu-g++', arm64Emulator);
 test('arm64, emulated: the parts; fork() says that it cannot', needsArm64, async () => {
   const host = await built('arm64', machines.arm64);
   await passesUnits(arm64Emulator, host);

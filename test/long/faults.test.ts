@@ -1,0 +1,27 @@
+// Every system call that a fork, a becoming daemon or a preforking server makes fails once, or kills who
+// makes it: the campaigns of `npm run faults`, with the first, that is, one place of each call.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { daemonFaults } from '../tools/faults-daemon.js';
+import { type Fault, forkFaults } from '../tools/faults-fork.js';
+import { preforkFaults } from '../tools/faults-prefork.js';
+import { needsRootAndStrace } from '../tools/needs.js';
+
+const campaigns: Record<string, () => Promise<Fault[]>> = {
+  'a fork': () => forkFaults(1),
+  'a daemon': () => daemonFaults(1, false),
+  'a daemon, killed': () => daemonFaults(1, true),
+  'a preforking server': () => preforkFaults(1),
+};
+
+for (const [what, campaign] of Object.entries(campaigns)) {
+  test(`${what}: no call that fails does harm`, needsRootAndStrace, async (t) => {
+    const faults = await campaign();
+    t.diagnostic(`${faults.length} faults`);
+    assert.ok(faults.length > 15, `${faults.length} faults only`);
+    assert.deepEqual(
+      faults.filter(({ result }) => result === 'harm'),
+      [],
+    );
+  });
+}

@@ -1,0 +1,8 @@
+// A test that plays more of the same in `npm run test:all` than in `npm test`. Whoever imports this
+// runs in both.
+const full = process.env.DAEMONKIT_FULL === '1';
+
+/** How many: of rounds, forks, seconds. */
+export const often = (all: number, some: number): number => (full ? all : some);
+
+export const isFull = full;

@@ -1,0 +1,62 @@
+// npm test, npm run test:all [-- FILES and options of node --test]: runs the tests with no terminal and no
+// certificates of the user's, and sees to it that nothing is left of them, however they end. `--all` plays
+// what npm test leaves out: test/long, and the long form of the tests that have one (full.ts).
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { cleanEnvironment } from './environment.js';
+import { childrenOf } from './proc.js';
+import { sweep } from './sweep.js';
+
+const tests = fileURLToPath(new URL('..', import.meta.url));
+
+/** Minutes after which a test, and at last its file, is given up. */
+const PATIENCE = { quick: 5, all: 30 };
+
+function filesIn(folder: string): string[] {
+  return readdirSync(join(tests, folder))
+    .filter((name) => name.endsWith('.test.js'))
+    .map((name) => join(tests, folder, name));
+}
+
+const hasLongForm = (file: string) => readFileSync(file, 'utf8').includes('/full.js');
+
+const [first, ...rest] = process.argv.slice(2);
+const all = first === '--all';
+const given = all ? rest : process.argv.slice(2);
+const options = given.filter((argument) => argument.startsWith('-'));
+const quick = [...filesIn('.'), ...filesIn('peers')];
+const chosen = given.filter((argument) => !argument.startsWith('-'));
+const files =
+  chosen.length > 0 ? chosen : all ? [...filesIn('long'), ...quick.filter(hasLongForm)] : quick;
+
+const name = 'DAEMONKIT_TEST_RUN';
+const id = randomUUID();
+const patience = 60_000 * (all ? PATIENCE.all : PATIENCE.quick);
+const runner = spawn(
+  process.execPath,
+  ['--test', '--test-concurrency=2', `--test-timeout=${patience}`, ...options, ...files],
+  {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: cleanEnvironment({ [name]: id, ...(all ? { DAEMONKIT_FULL: '1' } : {}) }),
+  },
+);
+// ^C reaches the runner by itself.
+process.on('SIGINT', () => {});
+for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => runner.kill(signal));
+// A file that was given up is killed, but what it has left holds its pipes, and the runner waits for them.
+let idle = 0;
+const watch = setInterval(() => {
+  idle = childrenOf(runner.pid as number).length === 0 ? idle + 1 : 0;
+  if (idle >= 8) void end(0);
+}, 250);
+const left: string[] = [];
+const end = async (patience: number) => left.push(...(await sweep(`${name}=${id}`, patience)));
+const [code, signal] = await once(runner, 'exit');
+clearInterval(watch);
+await end(1000);
+if (left.length > 0) console.error(`left behind, and killed:\n${left.join('\n')}`);
+process.exitCode = left.length > 0 || signal !== null ? 1 : code;
