@@ -11,7 +11,8 @@ export const UNFIT = 70;
 
 function pidObstacle(): string | undefined {
   const property = getOwnPropertyDescriptor(process, 'pid');
-  if (property === undefined || property.configurable || hasOwn(property, 'get')) return undefined;
+  if (property === undefined || hasOwn(property, 'get')) return undefined;
+  if (property.configurable || property.writable) return undefined;
   return 'process.pid cannot be changed (process is frozen or sealed)';
 }
 
