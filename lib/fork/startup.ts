@@ -3,7 +3,15 @@ import { native } from '../native.js';
 
 /** Options of Node that make it read certificates on a thread of its own while it starts. */
 const READS_CERTIFICATES = /^--use-(system|openssl)-ca$/;
-let starting = true;
+
+// Looked at here, as it takes as long as the child's whole refresh.
+let starting = readsCertificates();
+
+function readsCertificates(): boolean {
+  if (process.env.NODE_EXTRA_CA_CERTS) return true;
+  const options = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)];
+  return options.some((option) => READS_CERTIFICATES.test(option));
+}
 
 /**
  * Node 22 and later read NODE_EXTRA_CA_CERTS on a thread of their own while the program starts. A
@@ -13,8 +21,5 @@ let starting = true;
 export function awaitStartup(): void {
   if (!starting) return;
   starting = false;
-  const options = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)];
-  const reads =
-    process.env.NODE_EXTRA_CA_CERTS || options.some((option) => READS_CERTIFICATES.test(option));
-  if (reads && process.uptime() < 10) native.quiesce(2000);
+  if (process.uptime() < 10) native.quiesce(2000);
 }

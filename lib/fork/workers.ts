@@ -1,6 +1,6 @@
 // Which Worker threads run.
 import { readdirSync, readlinkSync } from 'node:fs';
-import { Worker } from 'node:worker_threads';
+import { isMainThread, Worker } from 'node:worker_threads';
 import { Announced } from './announced.js';
 import { instancesOf } from './early.js';
 
@@ -25,7 +25,8 @@ function mayHaveWorkers(): boolean {
   }
 }
 
-const early = mayHaveWorkers() ? instancesOf(Worker.prototype) : [];
+// A Worker cannot fork, so its own Workers stand in nobody's way.
+const early = isMainThread && mayHaveWorkers() ? instancesOf(Worker.prototype) : [];
 const workers = new Announced<Worker>('worker_threads', 'worker', early);
 
 /**
