@@ -1,11 +1,10 @@
 // The addon's one module: every native function by its name. Marshalling only.
 #include <napi.h>
 
-#include "after.h"
 #include "atfork.h"
-#include "fork/fork.h"
 #include "marshal.h"
 #include "marshal_entropy.h"
+#include "marshal_fork.h"
 #include "marshal_loop.h"
 #include "marshal_process.h"
 #include "sys/capabilities.h"
@@ -24,9 +23,12 @@
 #include "sys/reexec.h"
 #include "sys/rlimit.h"
 #include "sys/session.h"
+#include "sys/signal_action.h"
 #include "sys/signal_flag.h"
 #include "sys/socketpair.h"
 #include "sys/stdio.h"
+#include "sys/trusted_open.h"
+#include "sys/try_as.h"
 #include "watch.h"
 
 namespace {
@@ -36,45 +38,6 @@ void ExportSession(Napi::Object exports) {
   marshal::Export<sys::Getsid>(exports, "getsid");
   marshal::Export<sys::Setpgid>(exports, "setpgid");
   marshal::Export<sys::Getpgid>(exports, "getpgid");
-}
-
-Napi::Value Fork(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  uv_loop_s* loop = nullptr;
-  napi_get_uv_event_loop(env, &loop);
-  const int64_t milliseconds = info[0].As<Napi::Number>().Int64Value();
-  atfork::Prepare();
-  livefork::ForkResult fork = livefork::Fork({loop, uint64_t(milliseconds) * 1000000});
-  fork.pid == 0 ? atfork::Child() : atfork::Parent();
-  auto text = [env](const char* s) {
-    return s == nullptr ? env.Undefined() : Napi::Value(Napi::String::New(env, s));
-  };
-  Napi::Object result = Napi::Object::New(env);
-  result.Set("pid", fork.pid);
-  result.Set("errno", -fork.failure.error);
-  result.Set("syscall", text(fork.failure.syscall));
-  result.Set("reason", text(fork.failure.reason));
-  return result;
-}
-
-Napi::Value ForkObstacles(const Napi::CallbackInfo& info) {
-  const char* reasons[8];
-  const size_t n = livefork::Obstacles(reasons, 8);
-  Napi::Array result = Napi::Array::New(info.Env(), n);
-  for (uint32_t i = 0; i < n; ++i) result.Set(i, reasons[i]);
-  return result;
-}
-
-bool Quiesce(int milliseconds) {
-  return livefork::AwaitQuiescence(static_cast<uint64_t>(milliseconds) * 1000000);
-}
-
-void ExportFork(Napi::Object exports) {
-  Napi::Env env = exports.Env();
-  exports.Set("fork", Napi::Function::New<Fork>(env, "fork"));
-  exports.Set("forkObstacles", Napi::Function::New<ForkObstacles>(env, "forkObstacles"));
-  marshal::Export<Quiesce>(exports, "quiesce");
-  marshal::Export<livefork::IdsAdopted>(exports, "idsAdopted");
 }
 
 // What the child of a fork has to make its own in the runtime.
@@ -88,7 +51,6 @@ void ExportRefresh(Napi::Object exports) {
   with_env("fillRandom", marshal::FillRandom);
   with_env("processHandles", marshal::ProcessHandles);
   with_env("disownProcesses", marshal::DisownProcesses);
-  with_env("after", after::After);
   with_env("forkInterface", atfork::Interface);
 }
 
@@ -99,6 +61,9 @@ void ExportFd(Napi::Object exports) {
   marshal::Export<sys::CloseRange>(exports, "closeRange");
   marshal::Export<sys::CloseOnExec>(exports, "closeOnExec");
   marshal::Export<sys::FileDescriptors>(exports, "fileDescriptors");
+  marshal::Export<sys::SameOpenFile>(exports, "sameOpenFile");
+  marshal::Export<sys::OpenTrusted>(exports, "openTrusted");
+  marshal::Export<sys::TryOpenAs>(exports, "tryOpenAs");
   marshal::Export<sys::WriteWithin>(exports, "writeWithin");
   auto with_loop = [exports](const char* name, auto function) mutable {
     exports.Set(name, Napi::Function::New(exports.Env(), function, name));
@@ -138,6 +103,8 @@ void ExportSignalFlag(Napi::Object exports) {
   marshal::Export<sys::SignalFlagFd>(exports, "signalFlagFd");
   marshal::Export<sys::SignalFlagRead>(exports, "signalFlagRead");
   marshal::Export<sys::SignalFlagLatest>(exports, "signalFlagLatest");
+  marshal::Export<sys::SignalFlagSeen>(exports, "signalFlagSeen");
+  marshal::Export<sys::SignalTaken>(exports, "signalTaken");
   marshal::Export<sys::SignalFlagSettle>(exports, "signalFlagSettle");
   marshal::Export<sys::SignalFlagClose>(exports, "signalFlagClose");
   marshal::Export<sys::SignalRtMin>(exports, "signalRtMin");
@@ -176,12 +143,13 @@ void ExportCredentials(Napi::Object exports) {
   marshal::Export<sys::Getresuid>(exports, "getresuid");
   marshal::Export<sys::Getresgid>(exports, "getresgid");
   marshal::Export<sys::HasCapabilities>(exports, "hasCapabilities");
-  marshal::Export<sys::SetNoNewPrivileges>(exports, "setNoNewPrivileges");
 }
 
 void ExportListen(Napi::Object exports) {
   marshal::Export<sys::ListenTcp>(exports, "listenTcp");
   marshal::Export<sys::ListenUnix>(exports, "listenUnix");
+  marshal::Export<sys::ConnectUnix>(exports, "connectUnix");
+  marshal::Export<sys::PeerAddress>(exports, "peerAddress");
   marshal::Export<sys::LocalPort>(exports, "localPort");
 }
 
@@ -192,7 +160,7 @@ void ExportNotify(Napi::Object exports) {
 }
 
 Napi::Object Init(Napi::Env, Napi::Object exports) {
-  ExportFork(exports);
+  marshal::ExportFork(exports);
   ExportRefresh(exports);
   ExportSession(exports);
   ExportFd(exports);

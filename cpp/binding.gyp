@@ -8,9 +8,9 @@
       "type": "loadable_module",
       "sources": [
         "addon.cc",
-        "after.cc",
         "atfork.cc",
         "marshal_entropy.cc",
+        "marshal_fork.cc",
         "marshal_loop.cc",
         "marshal_process.cc",
         "sys/chroot.cc",
@@ -31,6 +31,8 @@
         "sys/signal_flag.cc",
         "sys/socketpair.cc",
         "sys/stdio.cc",
+        "sys/trusted_open.cc",
+        "sys/try_as.cc",
         "sys/v8_heap.cc",
         "watch.cc"
       ],
@@ -38,23 +40,29 @@
         ["OS=='linux' and target_arch in ['x64', 'arm64']", {
           "sources": [
             "fork/claims.cc",
+            "fork/confined.cc",
             "fork/conversations.cc",
             "fork/descriptors.cc",
+            "fork/everywhere.cc",
             "fork/file_watches.cc",
             "fork/fork.cc",
             "fork/history.cc",
+            "fork/idle.cc",
+            "fork/ids.cc",
             "fork/inotify.cc",
             "fork/main_loop.cc",
             "fork/mappings.cc",
             "fork/marks.cc",
             "fork/objects.cc",
+            "fork/obstacles.cc",
             "fork/only_hole.cc",
             "fork/pairs.cc",
             "fork/park.cc",
+            "fork/parked.cc",
             "fork/pipes.cc",
             "fork/procfs.cc",
             "fork/registrations.cc",
-            "fork/rendezvous.cc",
+            "fork/resume.cc",
             "fork/ring.cc",
             "fork/ring_setup.cc",
             "fork/ring_shape.cc",
@@ -104,8 +112,10 @@
             "sys/pidfd_freebsd.cc",
             "sys/rlimit_freebsd.cc",
             "sys/sender_freebsd.cc",
+            "sys/socket_mode_freebsd.cc",
             "sys/signal_sender_freebsd.cc",
-            "sys/stdio_freebsd.cc"
+            "sys/stdio_freebsd.cc",
+            "sys/try_as_freebsd.cc"
           ]
         }],
         ["OS=='linux'", {
@@ -119,8 +129,10 @@
             "sys/pidfd_linux.cc",
             "sys/rlimit_linux.cc",
             "sys/sender_linux.cc",
+            "sys/socket_mode_linux.cc",
             "sys/signal_sender_linux.cc",
-            "sys/stdio_linux.cc"
+            "sys/stdio_linux.cc",
+            "sys/try_as_linux.cc"
           ]
         }]
       ],

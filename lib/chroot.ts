@@ -1,7 +1,6 @@
 // chroot(2).
 import { isMainThread } from 'node:worker_threads';
 import { check, type SystemError, systemError, workerUnsupported } from './errors.js';
-import { adoptThreadIdsNow } from './fork/threadids.js';
 import { native } from './native.js';
 import { boolean, filePath, options } from './validate.js';
 
@@ -39,9 +38,6 @@ export function chroot(path: string | URL, opts?: ChrootOptions): void {
   const { chdir = true } = options<ChrootOptions>(opts, ['chdir']);
   boolean(chdir, 'options.chdir');
   if (!isMainThread) throw workerUnsupported('chroot()');
-  // Afterwards there may be no /proc, in which a fresh child's threads are looked up, and setuid(2)
-  // would not reach those that still have their parent's ids.
-  adoptThreadIdsNow();
   check(native.chroot(root), 'chroot', { path: root, needs: 'CAP_SYS_CHROOT' });
   if (chdir) enterRoot();
 }

@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
 import { check, invalidArgType, systemError, workerUnsupported } from './errors.js';
-import { adoptThreadIdsNow } from './fork/threadids.js';
+import { withAllThreads } from './fork/threadids.js';
 import { native } from './native.js';
 import { elements, integer, path, UINT_MAX } from './validate.js';
 
@@ -105,10 +105,10 @@ export function nameOrId(value: unknown, name: string): string | number {
   return path(value, name);
 }
 
-/** Before libc's call for all threads: it must know them, and they belong to the main thread. */
-function reachThreads(name: string): void {
+/** By libc's call for all threads, which belong to the main thread. */
+function inAllThreads(name: string, needs: string, change: () => number): void {
   if (!isMainThread) throw workerUnsupported(`${name}()`);
-  adoptThreadIdsNow();
+  withAllThreads(() => check(change(), name, { needs }));
 }
 
 /**
@@ -117,7 +117,7 @@ function reachThreads(name: string): void {
  * @param groups - group ids, from 0 to 2^32-2; none at all is allowed.
  * @throws `EPERM` (syscall `setgroups`) without CAP_SETGID, or in a user namespace that forbids it;
  *   `EINVAL` for more than NGROUPS_MAX (65,536 on Linux). `EAGAIN` (syscall `fork`) in a child of
- *   {@link fork} whose copied threads have been busy for ten seconds. `TypeError`, `RangeError` for
+ *   {@link fork} of which a copied thread does not stop for ten seconds. `TypeError`, `RangeError` for
  *   what is no array of ids, and in a Worker (`ERR_WORKER_UNSUPPORTED_OPERATION`).
  *
  * The effective group stays what it is, also on FreeBSD before 15, whose own call would replace it by
@@ -127,8 +127,7 @@ function reachThreads(name: string): void {
  */
 export function setgroups(groups: readonly number[]): void {
   const ids = elements(groups, 'groups', id);
-  reachThreads('setgroups');
-  check(native.setgroups(ids), 'setgroups', { needs: 'CAP_SETGID' });
+  inAllThreads('setgroups', 'CAP_SETGID', () => native.setgroups(ids));
 }
 
 /**
@@ -158,8 +157,7 @@ function setIds(
 ): void {
   const names = ['real', 'effective', 'saved'];
   const [real, effective, saved] = ids.map((value, i) => id(value, names[i] as string, -1));
-  reachThreads(syscall);
-  check(set(real as number, effective as number, saved as number), syscall, { needs });
+  inAllThreads(syscall, needs, () => set(real as number, effective as number, saved as number));
 }
 
 /**

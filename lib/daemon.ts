@@ -5,7 +5,7 @@ import { expectNoDaemon } from './daemon/current.js';
 import { Daemon } from './daemon/daemon.js';
 import { dryRun, type PlannedStep } from './daemon/dry-run.js';
 import { vacateStandard } from './daemon/files.js';
-import { detach } from './daemon/launch.js';
+import { detach, type Start, startByFork } from './daemon/launch.js';
 import { giveUp } from './daemon/lines.js';
 import { type DaemonOptions, type DryRunOptions, planOf } from './daemon/options.js';
 import { resume, startAgain } from './daemon/reexec.js';
@@ -13,7 +13,6 @@ import { inStep, runChecks, runSteps, thrown, undoSteps } from './daemon/run-ste
 import { strategyOf } from './daemon/strategy.js';
 import { announceFailure } from './daemon/supervision.js';
 import { workerUnsupported } from './errors.js';
-import { forkMoving } from './fork.js';
 
 export { currentDaemon } from './daemon/current.js';
 export type { Daemon } from './daemon/daemon.js';
@@ -110,6 +109,8 @@ export function becomeDaemon(options?: DaemonOptions | DryRunOptions): Daemon | 
   return finish(birth);
 }
 
+const startAnew: Start = (birth, ends) => ({ middle: startAgain(birth, ends.daemon) });
+
 /** In the launcher, where errors are the script's. */
 function begin(birth: Birth): void {
   const { plan } = birth;
@@ -118,7 +119,7 @@ function begin(birth: Birth): void {
     const strategy = inStep('fork', () => strategyOf(plan));
     birth.strategy = strategy;
     runChecks(birth);
-    if (plan.detach) detach(birth, strategy === 'fork' ? () => forkMoving() : startAgain);
+    if (plan.detach) detach(birth, strategy === 'fork' ? startByFork : startAnew);
   } catch (error) {
     undoSteps(birth);
     vacateStandard(birth);

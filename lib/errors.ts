@@ -110,6 +110,11 @@ export function abortError(signal: AbortSignal): Error & { code: string } {
   return Object.assign(error, { code: 'ABORT_ERR' });
 }
 
+/** For what fails by daemonkit's own judgement, not by a call's. */
+export function codedError(message: string, code: string) {
+  return coded(new Error(message), code);
+}
+
 /** For a call on an object that was disposed. */
 export function invalidState(message: string) {
   return coded(new Error(`Invalid state: ${message}`), 'ERR_INVALID_STATE');

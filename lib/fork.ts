@@ -10,7 +10,7 @@ import { forkLimits } from './fork/limits.js';
 import { expectHeadroom, refreshChild, refreshObstacles } from './fork/refresh.js';
 import { awaitStartup } from './fork/startup.js';
 import { liveWorkers } from './fork/workers.js';
-import { native } from './native.js';
+import { type Forked, native } from './native.js';
 import { boolean, integer, options as optionsObject } from './validate.js';
 
 // The originals: a program may have fake ones for its tests.
@@ -48,10 +48,10 @@ export function permissionObstacles(): string[] {
 }
 
 /** Obstacles that only JavaScript can see. */
-function scriptObstacles(workers: boolean): string[] {
+function scriptObstacles(workers: boolean, option = 'workers'): string[] {
   const reasons = [...permissionObstacles(), ...refreshObstacles()];
   if (!workers && liveWorkers() > 0) {
-    reasons.push('Worker threads are running (end them first, or pass { workers: true })');
+    reasons.push(`Worker threads are running (end them first, or pass { ${option}: true })`);
   }
   return reasons;
 }
@@ -107,38 +107,31 @@ export function fork(options?: ForkOptions): number {
   const workers = boolean(given.workers ?? false, 'options.workers');
   const timeout = integer(given.timeout ?? 2000, 'options.timeout', 1);
   if (!isMainThread) throw workerUnsupported('fork()');
-  return forkNow(workers, () => {
-    const pid = makeChild(timeout, false);
-    if (pid === 0) refreshChild();
-    return pid;
-  });
+  return forkBy(() => native.fork(timeout), workers);
 }
 
 /**
- * As {@link fork}, for a child that takes the parent's place: the parent uses nothing again and soon
- * ends by _exit(). Nothing is severed in the child, its parent's helpers go on with it.
+ * What every kind of fork has around it: obstacles, hooks, the child's refresh.
+ *
+ * @param moved - the child takes the process over, with its child processes: the parent uses nothing
+ *   again, and soon ends by _exit().
  */
-export function forkMoving({ workers = false, timeout = 2000 }: ForkOptions = {}): number {
-  return forkNow(workers, () => {
-    const moving = holdChildren();
-    let pid = -1;
-    try {
-      pid = makeChild(timeout, true);
-    } finally {
-      if (pid === -1) dropChildren(moving);
-    }
-    if (pid === 0) refreshChild(moving);
-    return pid;
-  });
-}
-
-/** What every fork does; `make` makes the child, and in it the child's state its own. */
-function forkNow(workers: boolean, make: () => number): number {
+export function forkBy(make: () => Forked, workers: boolean, moved = false): number {
   refuse(scriptObstacles(workers));
   expectHeadroom();
   const parent = native.getpid();
-  const pid = withForkHooks(make, (made) => publishFork(parent, made));
+  const moving = moved ? holdChildren() : undefined;
+  let pid = -1;
+  try {
+    pid = withForkHooks(
+      () => makeChild(make),
+      (made) => publishFork(parent, made),
+    );
+  } finally {
+    if (pid === -1 && moving !== undefined) dropChildren(moving);
+  }
   if (pid === 0) {
+    refreshChild(moving);
     publishFork(parent, pid);
     runChildHooks();
   }
@@ -149,14 +142,18 @@ function refuse(reasons: readonly string[]): void {
   if (reasons.length > 0) throw systemError(-ENOTSUP, 'fork', { detail: reasons.join('; ') });
 }
 
-/** Throws ENOTSUP, in the words of {@link forkSupport}, where it says no. */
-export function expectForkSupport(): void {
-  refuse(forkSupport().reasons);
+/**
+ * Throws ENOTSUP, in the words of {@link forkSupport}, where it says no.
+ *
+ * @param option - what the caller's option is called that allows Worker threads.
+ */
+export function expectForkSupport({ workers = false }: ForkOptions = {}, option?: string): void {
+  refuse([...scriptObstacles(workers, option), ...native.forkObstacles()]);
 }
 
-function makeChild(timeout: number, move: boolean): number {
+function makeChild(make: () => Forked): number {
   awaitStartup();
-  const { pid, errno, syscall, reason } = native.fork(timeout, move);
+  const { pid, errno, syscall, reason } = make();
   if (errno < 0) {
     throw systemError(errno, syscall ?? 'fork', reason === undefined ? {} : { detail: reason });
   }

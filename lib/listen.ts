@@ -1,8 +1,11 @@
 // A listening socket that nobody accepts from yet: socket(2), bind(2), listen(2).
 import { isIP } from 'node:net';
 import { check, invalidArgType, invalidArgValue } from './errors.js';
+import { type Listener, openUnixListener } from './listen/unix.js';
 import { native } from './native.js';
 import { boolean, INT_MAX, integer, options, path, string } from './validate.js';
+
+export type { Listener } from './listen/unix.js';
 
 /** Where {@link listeningSocket} listens: a `port`, or a `path`. */
 export interface ListenOptions {
@@ -15,8 +18,20 @@ export interface ListenOptions {
   host?: string;
   /** With an IPv6 address: take no IPv4 connections. Default: false. */
   ipv6Only?: boolean;
-  /** The file name of a Unix domain socket, instead of `port`. */
+  /**
+   * The file name of a Unix domain socket, instead of `port`. A file that a server has left behind which
+   * accepts nothing any more, as it was killed, is replaced.
+   */
   path?: string;
+  /**
+   * The permissions of that file, 0 to 0o777, whatever the umask is: who may write to it may connect.
+   * Default: 0o777 less the umask.
+   */
+  mode?: number;
+  /** Besides, everybody may read the file. Default: false. */
+  readableAll?: boolean;
+  /** Besides, everybody may write to it, and so connect. Default: false. */
+  writableAll?: boolean;
   /**
    * How many connections may wait to be accepted, from 1; the system has a limit of its own
    * (net.core.somaxconn). Default: 511.
@@ -24,7 +39,9 @@ export interface ListenOptions {
   backlog?: number;
 }
 
-const KNOWN = ['port', 'host', 'ipv6Only', 'path', 'backlog'] as const;
+const OF_PORTS = ['port', 'host', 'ipv6Only'] as const;
+const OF_PATHS = ['mode', 'readableAll', 'writableAll'] as const;
+const KNOWN = [...OF_PORTS, 'path', ...OF_PATHS, 'backlog'] as const;
 
 /** What Node's own servers ask for. */
 export const BACKLOG = 511;
@@ -35,34 +52,51 @@ function address(value: unknown, name: string): string {
   return host;
 }
 
+/** Permissions that are given to user, group and others. */
+const READABLE = 0o444;
+const WRITABLE = 0o222;
+
+function pathPlan(given: Partial<ListenOptions>, name: string, backlog: number) {
+  const { mode, readableAll = false, writableAll = false } = given;
+  return {
+    path: path(given.path, `${name}.path`),
+    mode: mode === undefined ? -1 : integer(mode, `${name}.mode`, 0, 0o777),
+    also:
+      (boolean(readableAll, `${name}.readableAll`) ? READABLE : 0) |
+      (boolean(writableAll, `${name}.writableAll`) ? WRITABLE : 0),
+    backlog,
+  };
+}
+
+function portPlan(given: Partial<ListenOptions>, name: string, backlog: number) {
+  if (given.port === undefined) throw invalidArgType(`${name}.port`, 'of type number', undefined);
+  const port = integer(given.port, `${name}.port`, 0, 65535);
+  const host = given.host === undefined ? '' : address(given.host, `${name}.host`);
+  return { port, host, ipv6Only: boolean(given.ipv6Only ?? false, `${name}.ipv6Only`), backlog };
+}
+
 /** Checks the options and makes them complete; no system call. */
 export function listenPlan(value: unknown, name = 'options') {
   const given = options<ListenOptions>(value ?? null, KNOWN, name);
   const backlog = integer(given.backlog ?? BACKLOG, `${name}.backlog`, 1, INT_MAX);
-  if (given.path === undefined) {
-    if (given.port === undefined) throw invalidArgType(`${name}.port`, 'of type number', undefined);
-    const port = integer(given.port, `${name}.port`, 0, 65535);
-    const host = given.host === undefined ? '' : address(given.host, `${name}.host`);
-    return { port, host, ipv6Only: boolean(given.ipv6Only ?? false, `${name}.ipv6Only`), backlog };
-  }
-  for (const key of ['port', 'host', 'ipv6Only'] as const) {
+  const byPath = given.path !== undefined;
+  for (const key of byPath ? OF_PORTS : OF_PATHS) {
     if (given[key] === undefined) continue;
-    throw invalidArgValue(`${name}.${key}`, given[key], 'does not go with a path');
+    const why = byPath ? 'does not go with a path' : 'goes with a path only';
+    throw invalidArgValue(`${name}.${key}`, given[key], why);
   }
-  return { path: path(given.path, `${name}.path`), backlog };
+  return byPath ? pathPlan(given, name, backlog) : portPlan(given, name, backlog);
 }
 
 export type ListenPlan = ReturnType<typeof listenPlan>;
 
 /** Opens what was planned. */
-export function openListener(plan: ListenPlan): number {
-  const { backlog } = plan;
-  if ('path' in plan) {
-    return check(native.listenUnix(plan.path, backlog), 'listen', { path: plan.path });
-  }
-  const { host, port, ipv6Only } = plan;
+export function openListener(plan: ListenPlan): Listener {
+  if ('path' in plan) return openUnixListener(plan);
+  const { host, port, ipv6Only, backlog } = plan;
   const where = { path: `${host.includes(':') ? `[${host}]` : host || '*'}:${port}` };
-  return check(native.listenTcp(host, port, ipv6Only, backlog), 'listen', where);
+  const fd = check(native.listenTcp(host, port, ipv6Only, backlog), 'listen', where);
+  return { fd, unlink() {} };
 }
 
 /**
@@ -71,6 +105,10 @@ export function openListener(plan: ListenPlan): number {
  * `server.listen()` the event loop of the process that called it accepts at once.
  *
  * A privileged port can so be bound by root, before `becomeDaemon({ user })` and `prefork()`.
+ *
+ * The file of a Unix domain socket that nobody listens to any more (`ECONNREFUSED`) is replaced, under a
+ * lock of its directory, so that of several programs that start at once one gets it. What somebody
+ * listens to, is no socket, or is a symbolic link stays as it is.
  *
  * @param options - see {@link ListenOptions}.
  * @returns the descriptor, close-on-exec and non-blocking; the caller's to close. The file of a Unix
@@ -82,5 +120,5 @@ export function openListener(plan: ListenPlan): number {
  * Source: socket(2), bind(2), listen(2), POSIX.1. The same on Linux and FreeBSD.
  */
 export function listeningSocket(options: ListenOptions): number {
-  return openListener(listenPlan(options));
+  return openListener(listenPlan(options)).fd;
 }

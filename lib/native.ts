@@ -19,12 +19,28 @@ export interface Waited {
   rusage: NodeJS.ResourceUsage;
 }
 
+export interface Forked {
+  pid: number;
+  errno: number;
+  syscall?: string;
+  reason?: string;
+}
+
 export interface Native {
-  /** `move`: the child takes the parent's place, whose threads stay stopped until it ends. */
-  fork(
+  fork(timeout: number): Forked;
+  /** A fork that moves the process: the parent waits natively for a daemon, and exits when it is ready. */
+  launch(
     timeout: number,
-    move: boolean,
-  ): { pid: number; errno: number; syscall?: string; reason?: string };
+    close: number[],
+    channel: number,
+    relay: number,
+    log: number,
+    birthTimeout: number,
+    notify: number,
+    farewell: [fd: number, before: string, after: string],
+  ): Forked & { outcome?: [how: number, code: number, signal: number, text: string] };
+  /** As launch(), for the process between: the parent announces its child on `channel` and exits. */
+  step(timeout: number, channel: number): Forked;
   forkObstacles(): string[];
   quiesce(patience: number): boolean;
   idsAdopted(): boolean;
@@ -47,8 +63,10 @@ export interface Native {
    * another copy of the addon gave, if any.
    */
   forkInterface(others: object | undefined): object;
-  /** Calls back once, unseen by Node, if the process still runs then; one at a time. */
-  after(milliseconds: number, callback: () => void): void;
+  adoptIds(patience: number): boolean;
+  missesKept(): boolean;
+  /** 0, or -errno. */
+  followCaller(timeout: number): number;
   setsid(): number;
   getsid(pid: number): number;
   setpgid(pid: number, pgid: number): number;
@@ -62,6 +80,26 @@ export interface Native {
   closeOnExec(fd: number): number;
   /** cpp/sys/descriptor_list.h, on FreeBSD; on Linux, which has it in /proc, one entry of -ENOSYS. */
   fileDescriptors(pid: number): [fd: number, kind: string, name: string, access: number][];
+  /** cpp/sys/descriptor_list.h: 1, 0, or -errno. */
+  sameOpenFile(fd: number, pid: number, theirs: number): number;
+  /** cpp/sys/trusted_open.h: a descriptor or -errno, Found, whose link it is, where; Way::guarded. */
+  openTrusted(
+    path: string,
+    flags: number,
+    mode: number,
+    strict: boolean,
+    uid: number,
+    gid: number,
+  ): [fd: number, found: number, owner: number, at: string, guarded: boolean];
+  /** cpp/sys/try_as.h: 0, or -errno. A uid or gid of -1 stays; an empty `root` too. */
+  tryOpenAs(
+    path: string,
+    flags: number,
+    root: string,
+    uid: number,
+    gid: number,
+    groups: number[],
+  ): number;
   /** How many bytes the file took within the time; errors end it early. */
   writeWithin(fd: number, bytes: Uint8Array, milliseconds: number): number;
   /** The descriptors of this thread's event loop itself. */
@@ -108,6 +146,10 @@ export interface Native {
   signalFlagRead(id: number, into: Int32Array): number;
   /** The latest record of a signal, of whichever flag. */
   signalFlagLatest(number: number, into: Int32Array): void;
+  /** How many deliveries of a signal a flag has seen. */
+  signalFlagSeen(number: number): number;
+  /** Whether the signal's handler is a SignalFlag's, over whatever was there. */
+  signalTaken(number: number): boolean;
   /** Waits until no handler is between counting and writing, on another thread. */
   signalFlagSettle(id: number): void;
   signalFlagClose(id: number): void;
@@ -144,7 +186,7 @@ export interface Native {
   getresgid(): [real: number, effective: number, saved: number];
   /** 1, 0, or -errno. */
   hasCapabilities(): number;
-  setNoNewPrivileges(): number;
+  setNoNewPrivileges(timeout: number): number;
 
   /** One negative element is -errno. */
   socketpair(records: boolean): number[];
@@ -179,7 +221,12 @@ export interface Native {
   signalHandler(signal: number): number;
   /** `address` is numeric, or empty for all addresses. */
   listenTcp(address: string, port: number, ipv6Only: boolean, backlog: number): number;
-  listenUnix(path: string, backlog: number): number;
+  /** The file has the permissions `mode`, or with -1 what the umask leaves, and those of `also`. */
+  listenUnix(path: string, backlog: number, mode: number, also: number): number;
+  /** Whether a Unix domain socket accepts connections: 0, or -errno. */
+  connectUnix(path: string): number;
+  /** Whom a connected stream socket leads to, as text; empty for everything else. */
+  peerAddress(fd: number): string;
   /** 0 for a socket without ports. */
   localPort(fd: number): number;
 

@@ -1,14 +1,6 @@
 // A daemon's pidfile by the rules of FreeBSD's pidfile(3): the lock tells whether the daemon runs,
 // the number in the file only which process it is.
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  ftruncateSync,
-  openSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, unlinkSync, writeSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { absolutePath } from './absolute.js';
 import { pathInRoot } from './chroot.js';
@@ -17,7 +9,7 @@ import { native } from './native.js';
 import { pause } from './pause.js';
 import { sameFile } from './pidfile/same-file.js';
 import { readPid } from './pidfile/text.js';
-import { clearer, expectSafeFile, expectSafeWay } from './pidfile/trust.js';
+import { expectSafeFile, openTrusted } from './pidfile/trust.js';
 import { integer, path as pathString } from './validate.js';
 
 export {
@@ -96,15 +88,8 @@ function removeLocked(fd: number, path: string): boolean {
 }
 
 function openLocked(path: string, mode: number): number | undefined {
-  // No O_TRUNC: the rival's number must survive our try. O_NONBLOCK: a FIFO must not stop us.
-  // O_NOFOLLOW: a link could have root empty any file.
-  const { O_RDWR, O_CREAT, O_NONBLOCK, O_NOFOLLOW } = constants;
-  let fd: number;
-  try {
-    fd = openSync(path, O_RDWR | O_CREAT | O_NONBLOCK | O_NOFOLLOW, mode);
-  } catch (error) {
-    throw clearer(error, path);
-  }
+  // No O_TRUNC: the rival's number must survive our try.
+  const { fd } = openTrusted(path, constants.O_RDWR, mode);
   try {
     expectSafeFile(fstatSync(fd, { bigint: true }), path);
     if (lock(fd, path)) return fd;
@@ -151,19 +136,18 @@ export class Pidfile {
    * Creates or takes over the file, and locks it; it is empty afterwards.
    *
    * @param path - where; a relative path starts at the working directory of now.
-   * @param mode - for a new file, 0 to 0o777, less the umask.
+   * @param mode - for a new file, 0 to 0o777, whatever the umask.
    * @throws `EEXIST` (syscall `flock`, with `path` and the rival's `pid`) if a process holds it,
    *   `EAGAIN` if that process has not written its pid within 15 ms; `ELOOP` (syscall `open`) if it
    *   is a symbolic link, `EINVAL` if it is no regular file, and what open(2) throws. To root
    *   `EPERM` (syscall `open`) if others could have put the file there: it belongs to another user,
    *   has a second name, or it or one of the directories on its way can be written to by everybody
-   *   (a directory with the sticky bit is none of these). `TypeError`, `RangeError` for wrong
-   *   arguments.
+   *   (a directory with the sticky bit is none of these), or a symbolic link on the way is not root's
+   *   or can be exchanged by others. `TypeError`, `RangeError` for wrong arguments.
    */
   static open(path: string, mode = 0o644): Pidfile {
     const absolute = absolutePath(pathString(path));
     integer(mode, 'mode', 0, 0o777);
-    expectSafeWay(absolute);
     for (;;) {
       const fd = openLocked(absolute, mode);
       if (fd !== undefined) return new Pidfile(absolute, fd);

@@ -41,6 +41,6 @@ export type { PreforkWorker } from './prefork/worker.js';
 export function prefork(options: PreforkOptions): PreforkMaster {
   const plan = preforkPlan(options);
   if (!isMainThread) throw workerUnsupported('prefork()');
-  expectForkSupport();
+  expectForkSupport(plan.fork, 'threads');
   return new PreforkMaster(plan);
 }

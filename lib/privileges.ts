@@ -132,7 +132,7 @@ export function proveDropped({ uid, gid, groups }: Credentials): void {
  * and processes that it makes.
  */
 export function forbidNewPrivileges(): void {
-  check(native.setNoNewPrivileges(), 'prctl');
+  check(native.setNoNewPrivileges(10_000), 'prctl');
 }
 
 /**

@@ -4,19 +4,17 @@ import { constants as os } from 'node:os';
 import { isatty } from 'node:tty';
 import { isMainThread } from 'node:worker_threads';
 import { absolutePath } from './absolute.js';
+import { lookUp, nameOrId } from './credentials.js';
 import { ownedByRuntime, survey, terminalDevices } from './descriptors.js';
 import { check, invalidArgValue, systemError, workerUnsupported } from './errors.js';
 import { getdtablesize } from './fd.js';
+import { LOG_MODE, openLog } from './logfile.js';
 import { native } from './native.js';
 import { listenForReopen, reopenSignal } from './reopen.js';
 import { redirectStreams } from './stdio.js';
 import { fileDescriptor, fileDescriptors, filePath, integer, options } from './validate.js';
 
 const STANDARD = [0, 1, 2];
-
-/** How a log file is opened: never as the process's controlling terminal. */
-export const LOG = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOCTTY;
-export const LOG_MODE = 0o640;
 
 /** Finds what would fail in the middle, or harm the runtime, while nothing has happened. */
 function expectUsable(fds: readonly number[], name: string): void {
@@ -28,16 +26,16 @@ function expectUsable(fds: readonly number[], name: string): void {
   }
 }
 
-/** Opens a file at a number that is none of `fds`, whichever of them are free. */
-function openBeside(fds: readonly number[], path: string, flags: number, mode?: number): number {
-  let file = openSync(path, flags, mode);
+/** The same file at a number that is none of `fds`, whichever of them are free. */
+function beside(fds: readonly number[], opened: number): number {
+  let file = opened;
   // What stays open this way is about to become what it shall be.
   while (fds.includes(file)) file = check(native.dup(file), 'dup');
   return file;
 }
 
 function openNull(fds: readonly number[]): number {
-  return openBeside(fds, '/dev/null', constants.O_RDWR | constants.O_NOCTTY);
+  return beside(fds, openSync('/dev/null', constants.O_RDWR | constants.O_NOCTTY));
 }
 
 /**
@@ -95,8 +93,13 @@ export function redirectToNull(...fds: number[]): void {
 
 /** What {@link redirect} may be told. */
 export interface RedirectOptions {
-  /** The mode of the file if it must be made, 0 to 0o777, less the umask. Default: 0o640. */
+  /** The mode of the file if it must be made, 0 to 0o777, whatever the umask. Default: 0o640. */
   mode?: number;
+  /**
+   * Who will write the file, name or uid, for root that becomes this user later: a new file belongs
+   * to it and its login group, and one that belongs to it is accepted. Default: the caller.
+   */
+  user?: string | number;
   /** A signal at which the file is opened anew, as `SIGHUP`. Default: none. */
   reopenOn?: NodeJS.Signals;
 }
@@ -105,14 +108,14 @@ export interface RedirectOptions {
 export class Redirection implements Disposable {
   readonly #fds: readonly number[];
   readonly #path: string;
-  readonly #mode: number;
+  readonly #open: () => number;
   readonly #listener: Disposable | undefined;
 
   /** @internal */
-  constructor(fds: readonly number[], path: string, mode: number, signal?: NodeJS.Signals) {
+  constructor(fds: readonly number[], path: string, open: () => number, signal?: NodeJS.Signals) {
     this.#fds = fds;
     this.#path = path;
-    this.#mode = mode;
+    this.#open = open;
     this.#withFile((file) => pointTo(fds, file));
     if (signal !== undefined) this.#listener = listenForReopen(signal, () => this.reopen());
   }
@@ -132,7 +135,7 @@ export class Redirection implements Disposable {
    * have it reopened. Each descriptor changes from one file to the other in one step, so every line
    * is in one of the two.
    *
-   * @throws what open(2) says; the descriptors lead to the old file then.
+   * @throws as {@link redirect}; the descriptors lead to the old file then.
    */
   reopen(): void {
     this.#withFile((file) => {
@@ -146,7 +149,7 @@ export class Redirection implements Disposable {
   }
 
   #withFile(use: (file: number) => void): void {
-    const file = openBeside(this.#fds, this.#path, LOG, this.#mode);
+    const file = beside(this.#fds, this.#open());
     try {
       use(file);
     } finally {
@@ -157,15 +160,20 @@ export class Redirection implements Disposable {
 
 /**
  * Makes descriptors write to a log file, which is appended to and made if there is none. For the
- * standard streams all holds that {@link redirectToNull} says.
+ * standard streams all holds that {@link redirectToNull} says, and what `process.stdout`,
+ * `process.stderr` and `console` write never fails: what a full disk, or a FIFO without room or
+ * reader, does not take is dropped and counted, and the log says how much that was as soon as it can.
  *
  * @param fds - the descriptor or descriptors, 1 or more each: 0 is for reading.
- * @param path - the file. Whenever it is opened anew, a chroot made meanwhile is its root.
+ * @param path - the file, or /dev/stdout, /dev/stderr, /dev/fd/N for what that descriptor leads to.
+ *   Whenever it is opened anew, a chroot made meanwhile is its root.
  * @param opts - see {@link RedirectOptions}. With `reopenOn` the signal has a listener until the
  *   result is disposed; a failure to open the file is told on standard error then.
  * @returns an object with `reopen()`.
- * @throws as {@link redirectToNull}, and what open(2) says, with `path`: the descriptors are as
- *   before then.
+ * @throws as {@link redirectToNull}, and what open(2) says, with `path`: `ELOOP` if the file is a
+ *   symbolic link, `ENXIO` for a FIFO that nobody reads, `EINVAL` for what is no file, FIFO or
+ *   terminal, to root `EPERM` if others could have put it there, as with {@link Pidfile.open}; `ENOENT`
+ *   (syscall `getpwnam`, `getpwuid`) for an unknown user. The descriptors are as before then.
  *
  * Source: freopen(3), POSIX.1; daemon(8) of FreeBSD, `-o` and `-H`. Linux.
  */
@@ -177,11 +185,14 @@ export function redirect(
   const chosen = fileDescriptors(typeof fds === 'number' ? [fds] : fds, 'fds');
   chosen.forEach((fd, at) => void integer(fd, `fds[${at}]`, 1));
   const file = absolutePath(filePath(path));
-  const given = options<RedirectOptions>(opts, ['mode', 'reopenOn']);
+  const given = options<RedirectOptions>(opts, ['mode', 'user', 'reopenOn']);
   const mode = integer(given.mode ?? LOG_MODE, 'options.mode', 0, 0o777);
   const signal =
     given.reopenOn === undefined ? undefined : reopenSignal(given.reopenOn, 'options.reopenOn');
+  const user = given.user === undefined ? undefined : nameOrId(given.user, 'options.user');
   if (!isMainThread) throw workerUnsupported('redirect()');
   expectUsable(chosen, 'fds');
-  return new Redirection(chosen, file, mode, signal);
+  const { uid, gid } = lookUp(user) as { uid?: number; gid: number };
+  const owner = uid === undefined ? undefined : { uid, gid };
+  return new Redirection(chosen, file, () => openLog(file, owner, mode), signal);
 }

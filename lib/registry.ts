@@ -3,12 +3,27 @@
 // and what a fork takes along is everybody's.
 import type { ForkHooks } from './atfork.js';
 
+/** A master of prefork workers in this process. */
+export interface RegisteredMaster {
+  /** The signals that are its to act on. */
+  readonly signals: readonly string[];
+  /**
+   * In a worker, of this master or another one: nothing of the master goes on here.
+   *
+   * @param kept - a descriptor that stays open: the socket that the worker serves.
+   */
+  leave(kept: number | undefined): void;
+}
+
 /** Its shape is for ever: another one would need another symbol, and those who know only this one. */
 interface Registry {
   /** In the order of registration, whichever copy's {@link fork} runs them. */
   readonly hooks: Set<ForkHooks>;
   /** Children by {@link fork}, of which it is not known that somebody has waited for them. */
   readonly children: Set<number>;
+  readonly masters: Set<RegisteredMaster>;
+  /** A master forks: its child leaves all of them when it has signal handlers of its own. */
+  makingWorker: boolean;
 }
 
 const KEY = Symbol.for('daemonkit.registry.1');
@@ -16,7 +31,12 @@ const KEY = Symbol.for('daemonkit.registry.1');
 function shared(): Registry {
   const known = (globalThis as { [KEY]?: Registry })[KEY];
   if (known !== undefined) return known;
-  const value: Registry = { hooks: new Set(), children: new Set() };
+  const value: Registry = {
+    hooks: new Set(),
+    children: new Set(),
+    masters: new Set(),
+    makingWorker: false,
+  };
   Object.defineProperty(globalThis, KEY, { value });
   return value;
 }

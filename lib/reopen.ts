@@ -1,7 +1,7 @@
 // Log files that are opened anew at a signal: logrotate(8), newsyslog(8).
 import { invalidArgValue } from './errors.js';
-import { native } from './native.js';
 import { catchableSignal, signalName } from './signals.js';
+import { complain } from './stdio/log-writer.js';
 
 const LAST_STANDARD = 31;
 
@@ -18,7 +18,8 @@ export function listenForReopen(signal: NodeJS.Signals, reopen: () => void): Dis
     try {
       reopen();
     } catch (error) {
-      native.writeAll(2, `daemonkit: ${error instanceof Error ? error.message : error}\n`);
+      const why = error instanceof Error ? error.message : error;
+      complain(`daemonkit: the log is not opened anew, and the old file goes on: ${why}\n`);
     }
   };
   process.on(signal, listener);

@@ -1,9 +1,9 @@
 // The standard streams of a process whose descriptors 0-2 become other files.
 
-import { writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { check } from './errors.js';
 import { native } from './native.js';
+import { LogWriter } from './stdio/log-writer.js';
 
 /** What Node's standard streams have when they are terminals, pipes or sockets. */
 interface Handle {
@@ -35,10 +35,6 @@ function release(stream: HandleStream): boolean {
   return true;
 }
 
-function writeAll(fd: number, bytes: Buffer): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
-}
-
 const bytesOf = (chunk: Buffer | string, encoding: string) =>
   typeof chunk === 'string' ? Buffer.from(chunk, encoding as BufferEncoding) : chunk;
 
@@ -68,24 +64,23 @@ function flush(stream: HandleStream): Queue {
   return { rest: all.subarray(done), chunks: chunks.length };
 }
 
-/** Gives a stream that was a terminal or pipe what Node's streams for files have. */
+/**
+ * Gives a stream what Node's streams for files have, but that a write does not fail: an error would
+ * end the process, or this stream for good.
+ */
 function writeTo(stream: HandleStream, fd: number, queue: Queue): void {
-  if (!stream._handle) return;
+  const log = new LogWriter(fd);
   let { chunks } = queue;
   stream._writev = null;
   stream._write = (chunk: Buffer | string, encoding: string, done: Callback) => {
-    try {
-      if (chunks > 0) chunks--;
-      else writeAll(fd, bytesOf(chunk, encoding));
-    } catch (error) {
-      done(error as Error);
-      return;
-    }
+    if (chunks > 0) chunks--;
+    else log.write(bytesOf(chunk, encoding));
     done();
   };
+  if (!stream._handle) return;
   // Node's listener for SIGWINCH asks the handle.
   stream._refreshSize = () => {};
-  writeAll(fd, queue.rest);
+  log.write(queue.rest);
   // Closing the handle would fail them. Now, as a stream that waits for them keeps what is written
   // next to itself, and process.exit() would lose that.
   native.completeWrites(stream._handle.fd);

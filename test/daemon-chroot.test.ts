@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import {
   chmodSync,
+  chownSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -127,7 +128,7 @@ test(
 test('its own files, its log and pidfile inside, and reopened there', needsRoot, async (t) => {
   const { nest, jail } = nestWithJail(t);
   mkdirSync(`${jail}/log`);
-  chmodSync(`${jail}/log`, 0o777);
+  chownSync(`${jail}/log`, NOBODY, NOBODY);
   writeFileSync(`${jail}/index.html`, '<p>inside\n');
   const log = `${jail}/log/d.log`;
   const options = { chroot: jail, user: 'nobody', log, reopenOn: 'SIGHUP' as const };

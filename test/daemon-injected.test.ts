@@ -4,9 +4,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { until } from './tools/daemons.js';
 import { cleanEnvironment } from './tools/environment.js';
 import { daemonFault, type Role } from './tools/faults-daemon.js';
 import { marked } from './tools/marked.js';
@@ -15,9 +14,9 @@ import { fixture } from './tools/run.js';
 import { scratch } from './tools/scratch.js';
 
 const fails: [role: Role, call: string, when: number, words: RegExp][] = [
-  ['launcher', 'ftruncate', 1, /^Error: EIO: .*ftruncate/],
-  ['launcher', 'socketpair', 2, /^Error: EMFILE: .*socketpair/],
-  ['launcher', 'clone', 1, /^Error: EAGAIN: .*clone/],
+  ['launcher', 'ftruncate', 1, /^Error: .*EIO: .*ftruncate/],
+  ['launcher', 'socketpair', 2, /^Error: .*EMFILE: .*socketpair/],
+  ['launcher', 'clone', 1, /^Error: .*EAGAIN: .*clone/],
   ['middle', 'setsid', 1, /step setsid: EPERM/],
   ['middle', 'clone', 1, /step fork: EAGAIN: .*clone/],
   ['middle', 'sendto', 1, /the process between launcher and daemon exited/],
@@ -53,10 +52,10 @@ for (const [role, call, words] of kills) {
   });
 }
 
-/** Starts test/fixtures/full.ts on a file system of 8 KiB, of which `taken` are taken. */
-function onFullDisk(directory: string, taken: number, mark: string) {
+/** Starts test/fixtures/full.ts on a file system without room. */
+function onFullDisk(directory: string, mark: string) {
   mkdirSync(directory);
-  const script = `mount -t tmpfs -o size=8k none "$1" && head -c ${taken} /dev/zero > "$1/taken" &&
+  const script = `mount -t tmpfs -o size=8k none "$1" && head -c 8192 /dev/zero > "$1/taken" &&
     { "$2" "$3" "$1"; code=$?; ls "$1"; exit $code; }`;
   const args = ['--mount', 'sh', '-c', script, 'sh', directory, process.execPath];
   return spawnSync('unshare', [...args, fixture('full.js')], {
@@ -67,22 +66,14 @@ function onFullDisk(directory: string, taken: number, mark: string) {
   });
 }
 
-test(
-  'a full disk: no pidfile, no daemon; a full log stops nobody',
-  needs('root', 'unshare', 'mount'),
-  async (t) => {
-    const mark = randomUUID();
-    const directory = scratch(t);
-    const gone = () => marked(`DAEMONKIT_TEST=${mark}`).length === 0;
-    const full = onFullDisk(`${directory}/full`, 8192, mark);
-    assert.equal(full.status, 1);
-    assert.match(full.stderr, /step pidfile: ENOSPC: no space left on device, write/);
-    // The log was there before; the pidfile is not there any more.
-    assert.equal(full.stdout, 'd.log\ntaken\n');
-    assert.ok(gone());
-    const room = onFullDisk(`${directory}/room`, 4096, mark);
-    assert.deepEqual([room.status, room.stderr], [0, 'early words\n']);
-    await until('the daemon has ended', gone);
-    assert.match(readFileSync(`${directory}/room.said`, 'utf8'), /alive\n$/);
-  },
-);
+test('a full disk: no pidfile, no daemon', needs('root', 'unshare', 'mount'), (t) => {
+  const mark = randomUUID();
+  const directory = scratch(t);
+  const gone = () => marked(`DAEMONKIT_TEST=${mark}`).length === 0;
+  const full = onFullDisk(`${directory}/full`, mark);
+  assert.equal(full.status, 1);
+  assert.match(full.stderr, /step pidfile: ENOSPC: no space left on device, write/);
+  // The log was there before; the pidfile is not there any more.
+  assert.equal(full.stdout, 'd.log\ntaken\n');
+  assert.ok(gone());
+});

@@ -21,12 +21,12 @@ const NATIVE = {
     getParentDeathSignal getdtablesize getpgid getpid getppid getresgid getresuid getrlimit getsid
     groupByName handleDescriptors hasCapabilities idsAdopted ignoreSignal listenTcp listenUnix
     localPort loginGroup loopDescriptors notifyBarrier notifyOpen notifySend processHandles queuedWrites quiesce
-    randomIntCache redirect reexec refreshEntropy resetSignal
+    openTrusted randomIntCache redirect reexec refreshEntropy resetSignal
     resetTerminal rlimitResources sendRecord setChildSubreaper setParentDeathSignal setgroups
     setNoNewPrivileges setpgid setresgid setresuid setrlimit setsid signalFlagClose signalFlagFd signalFlagLatest
-    signalFlagOpen signalFlagRead signalFlagSettle signalHandler signalMask signalRtMax signalRtMin
-    socketpair supplementaryGroups unignoreSignal userByName userEntry waitpid watch writeAll writeWithin`),
-  linux: words('pidfdOpen pidfdSendSignal'),
+    signalFlagOpen signalFlagRead signalFlagSeen signalFlagSettle signalHandler signalMask signalRtMax signalRtMin
+    signalTaken socketpair supplementaryGroups tryOpenAs unignoreSignal userByName userEntry waitpid watch writeAll writeWithin`),
+  linux: words('pidfdOpen pidfdSendSignal sameOpenFile'),
   freebsd: words('fileDescriptors'),
 };
 

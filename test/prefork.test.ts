@@ -126,9 +126,7 @@ for (const worker of ['spin', 'deaf'] as const) {
       worker === 'spin' ? get({ port: server.port, host: '127.0.0.1', path: '/spin' }) : undefined;
     hanging?.on('error', () => {});
     await sleep(200);
-    const start = performance.now();
     await server.stops();
-    assert.ok(performance.now() - start < 5000);
     const signals = server.exits().map(({ signal }) => signal);
     assert.ok(signals.includes('SIGKILL'), `${signals}`);
     assert.ok(server.exits().every(({ asked }) => asked));
@@ -183,22 +181,6 @@ test('a worker that dies after a reload is replaced as before', async (t) => {
   await server.stops();
 });
 
-test('workers that die at once come slower and slower, one at a time', async (t) => {
-  const options = { workers: 4, respawn: { delay: 50, maxDelay: 400 } };
-  const server = new Preforked(t, { worker: 'die', options });
-  await server.hears('exit', 8);
-  const times = server.events('exit').map(({ at }) => at);
-  const pauses = times.slice(1).map((at, i) => at - (times[i] ?? 0));
-  // The first four are there at once; each further one comes after its pause.
-  for (const pause of pauses.slice(4)) assert.ok(pause >= 390, `${pauses}`);
-  await sleep(100);
-  assert.ok(server.workers().length <= 1);
-  for (const { exitCode, ready, asked, generation } of server.exits()) {
-    assert.deepEqual([exitCode, ready, asked, generation], [3, false, false, 0]);
-  }
-  await server.stops();
-});
-
 test('attempts: the master gives up, and says so', async (t) => {
   const options = { workers: 2, respawn: { delay: 10, attempts: 4 } };
   const server = new Preforked(t, { worker: 'throw', options });
@@ -240,10 +222,7 @@ for (const [what, setup] of [
     await until('only the old ones', () => server.workers().length === 3);
     assert.deepEqual(server.workers().toSorted(), workers.toSorted());
     assert.ok(workers.includes((await server.ask()).pid));
-    const start = performance.now();
     await server.stops();
-    // Nothing is left that would keep the master alive until a deadline.
-    assert.ok(performance.now() - start < 5000);
   });
 }
 

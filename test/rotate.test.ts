@@ -64,6 +64,7 @@ test('a log that cannot be reopened: the old one goes on, and says why', async (
   rmSync(join(directory, 'logs'), { recursive: true });
   child.kill('SIGHUP');
   assert.deepEqual(await ended, [0, null]);
-  const why = `daemonkit: ENOENT: no such file or directory, open '${log}'`;
+  const goesOn = 'the log is not opened anew, and the old file goes on';
+  const why = `daemonkit: ${goesOn}: ENOENT: no such file or directory, open '${log}'`;
   assert.equal(readFileSync(old, 'utf8'), `ready\n${why}\ngoes on\n`);
 });

@@ -1,13 +1,14 @@
 #include "fork/park.h"
 
 #include <signal.h>
-#include <sys/prctl.h>
 #include <time.h>
 
 #include <cstring>
 
+#include "fork/ids.h"
+#include "fork/parked.h"
 #include "fork/procfs.h"
-#include "fork/rendezvous.h"
+#include "fork/state.h"
 
 namespace livefork {
 namespace {
@@ -32,6 +33,28 @@ bool IsKernelWorker(int task, int tid) {
   for (int field = 3; field < 9 && *at != '\0'; ++at) field += *at == ' ';
   constexpr uint64_t kIoWorker = 0x10, kUserWorker = 0x4000;
   return (Number(at, 10) & (kIoWorker | kUserWorker)) != 0;
+}
+
+// What a thread is in right now; number -1 where it runs, or /proc does not say. After a change of
+// user the file belongs to root (PR_SET_DUMPABLE); then only the code itself tells the number of a
+// call.
+void See(int task, int tid, Seen& seen) {
+  seen = {{-1, {}}, 0, 0};
+  char path[32];
+  Name name = Decimal(static_cast<unsigned>(tid));
+  const size_t n = strlen(name.text);
+  memcpy(path, name.text, n);
+  memcpy(path + n, "/syscall", 9);
+  Fd fd(Sys(SYS_openat, task, path, O_RDONLY | O_CLOEXEC, 0));
+  char text[256];
+  const long size = fd.get() < 0 ? -1 : Sys(SYS_read, fd.get(), text, sizeof text - 1);
+  if (size <= 0 || text[0] < '0' || text[0] > '9') return;  // "running", or "-1" between calls
+  text[size] = '\0';
+  const char* at = text;
+  seen.call.number = static_cast<long>(Number(at, 10));
+  for (long& argument : seen.call.arguments) argument = static_cast<long>(Number(at, 16));
+  seen.stack = Number(at, 16);
+  seen.place = Number(at, 16);
 }
 
 // The park in progress.
@@ -83,11 +106,18 @@ class Parking {
 
   Failure SignalNewThreads() {
     Failure failure;
-    long r = EachNumber(task_, [&](int tid) {
+    auto signal = [&](int tid) {
       if (tid == self_ || Known(tid) || IsIgnored(tid)) return true;
       failure = SignalOne(tid);
       return !failure;
-    });
+    };
+    long r = 0;
+    if (task_ >= 0) {
+      r = EachNumber(task_, signal);
+    } else {
+      for (size_t i = 0; i < state.kept.count && !failure; ++i)
+        signal(state.kept.entries[i].thread);
+    }
     return failure ? failure : Check(r, "getdents64");
   }
 
@@ -95,9 +125,13 @@ class Parking {
     if (park_.count == Park::kMaxThreads) {
       return {EAGAIN, "fork", "the process has more threads than fork() can carry"};
     }
-    park_.threads[park_.count].Begin(generation_, tid);
+    Thread& thread = park_.threads[park_.count];
+    Seen seen;
+    See(task_, tid, seen);
+    thread.first = seen.call.arguments[0];
+    thread.Begin(generation_, tid);
     for (;;) {
-      long r = SendThere(tid, park_.count);
+      long r = Send(tid, Purpose::kPark, park_.count, seen);
       if (r == -ESRCH) return {};  // it ended since it was listed
       if (r == 0) {
         ++park_.count;
@@ -159,29 +193,13 @@ uint64_t MonotonicNs() {
   return static_cast<uint64_t>(now.tv_sec) * 1000000000 + static_cast<uint64_t>(now.tv_nsec);
 }
 
-bool Park::AllWaiting() const {
-  bool all = true;
-  Each([&](const Thread& thread) { all = all && thread.waiting; });
-  return all;
-}
-
 SignalsBlocked::SignalsBlocked() : old_(0) {
   uint64_t all = ~uint64_t{0};
   Sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old_, sizeof all);
 }
 
 SignalsBlocked::~SignalsBlocked() {
-  Sys(SYS_rt_sigprocmask, SIG_SETMASK, &old_, nullptr, sizeof old_);
-}
-
-void DescribeSelf(Thread& thread) {
-  thread.pointer = ThreadPointer();
-  ReadCpuSettings(thread.cpu);
-  Sys(SYS_prctl, PR_GET_TID_ADDRESS, &thread.clear_tid, 0, 0, 0);
-  Sys(SYS_get_robust_list, 0, &thread.robust_list, &thread.robust_size);
-  Sys(SYS_prctl, PR_GET_NAME, thread.name, 0, 0, 0);
-  thread.affinity_size = Sys(SYS_sched_getaffinity, 0, sizeof thread.affinity, thread.affinity);
-  Sys(SYS_sched_getattr, 0, thread.sched, 48, 0);
+  if (!kept_) Sys(SYS_rt_sigprocmask, SIG_SETMASK, &old_, nullptr, sizeof old_);
 }
 
 Failure ParkThreads(int task, Arena& arena, uint64_t deadline, Park& park) {
@@ -197,6 +215,16 @@ Failure ParkThreads(int task, Arena& arena, uint64_t deadline, Park& park) {
     ReleaseThreads();
   }
   return failure;
+}
+
+long AskToTakeId(int task, int tid) {
+  if (Failure failure = InstallHandler()) return -failure.error;
+  Seen seen;
+  See(task, tid, seen);
+  // Seen at work, it need not be disturbed.
+  if (seen.call.number >= 0 && !IsIdle(Stop::kBefore, seen.call)) return -EAGAIN;
+  LeaveHandler();
+  return Send(tid, Purpose::kTakeId, 0, seen);
 }
 
 void WaitForArrivals(size_t n) {

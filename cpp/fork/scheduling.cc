@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "fork/park.h"
 #include "libc.h"
 
 namespace livefork {

@@ -7,9 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "fork/park.h"
-
 namespace livefork {
+
+struct Thread;
 
 // The bits of a thread's record that say "policy and priority are known"; mask 0: not found.
 struct SchedulingKnown {

@@ -8,26 +8,15 @@
 
 #include <cstring>
 
-#include "fork/fork.h"
+#include "fork/ids.h"
 #include "fork/scheduling.h"
+#include "fork/state.h"
 #include "libc.h"
 
 namespace livefork {
 namespace {
 
 constexpr size_t kStackSize = 8192;
-
-struct Libc {
-  const char* obstacle = nullptr;
-  ptrdiff_t tid_offset = 0;  // of the id in libc's record of a thread, from the thread pointer
-  SchedulingKnown scheduling;
-  ptrdiff_t rseq_offset = 0;
-  unsigned rseq_size = 0;  // 0: this libc registers none
-};
-
-int& TidField(const Libc& libc, uintptr_t thread_pointer) {
-  return *reinterpret_cast<int*>(thread_pointer + static_cast<uintptr_t>(libc.tid_offset));
-}
 
 // struct pthread lies at the thread pointer or below it, by CPU, at the same distance in every
 // thread, and differs between libc versions. The usual place is tried first; CheckRecords() proves
@@ -44,8 +33,8 @@ ptrdiff_t FindTidOffset() {
   return static_cast<ptrdiff_t>(record + offset - ThreadPointer());
 }
 
-Libc Examine() {
-  Libc libc;
+LibcRecord Examine() {
+  LibcRecord libc;
   libc.scheduling = FindSchedulingKnown();
   libc.tid_offset = FindTidOffset();
   if (libc.tid_offset == 0) libc.obstacle = "the thread id is not found in this libc's records";
@@ -70,14 +59,17 @@ const char* PrctlObstacle() {
                       : "prctl(2) is not permitted";
 }
 
-const Libc& TheLibc() {
-  static const Libc libc = Examine();
-  return libc;
+const LibcRecord& Libc() {
+  if (!state.libc.examined) {
+    state.libc = Examine();
+    state.libc.examined = true;
+  }
+  return state.libc;
 }
 
 // The original registration was of 32 bytes even where the size in use is smaller (glibc 2.36
 // says 32, 2.40 may say 20).
-void RegisterRseq(const Libc& libc, uintptr_t thread_pointer) {
+void RegisterRseq(const LibcRecord& libc, uintptr_t thread_pointer) {
   if (libc.rseq_size == 0) return;
   auto* area = reinterpret_cast<uint32_t*>(thread_pointer + libc.rseq_offset);
   const unsigned size = libc.rseq_size > 32 ? libc.rseq_size : 32;
@@ -91,7 +83,7 @@ void RegisterRseq(const Libc& libc, uintptr_t thread_pointer) {
 // knows of.
 [[gnu::no_sanitize_address]] void Enter(void* arg) {
   const auto* thread = static_cast<const Thread*>(arg);
-  RegisterRseq(TheLibc(), thread->pointer);
+  RegisterRseq(state.libc, thread->pointer);
   WriteCpuSettings(thread->cpu);
   if (thread->robust_list != nullptr) {
     Sys(SYS_set_robust_list, thread->robust_list, thread->robust_size);
@@ -101,6 +93,12 @@ void RegisterRseq(const Libc& libc, uintptr_t thread_pointer) {
     Sys(SYS_sched_setaffinity, 0, thread->affinity_size, thread->affinity);
   }
   if (thread->sched[0] != 0) Sys(SYS_sched_setattr, 0, thread->sched, 0);
+  // A signal that comes before the frame is left, which brings it back, needs it already.
+  if ((thread->signal_stack.ss_flags & SS_DISABLE) == 0) {
+    stack_t signal_stack = thread->signal_stack;
+    signal_stack.ss_flags &= ~SS_ONSTACK;
+    Sys(SYS_sigaltstack, &signal_stack, nullptr);
+  }
   livefork_jump_context(&thread->context);
 }
 
@@ -118,34 +116,34 @@ void DropInherited(Thread& thread, const Thread& self) {
 }
 
 void RebuildSelf(const Thread& self) {
-  TidField(TheLibc(), self.pointer) = static_cast<int>(Sys(SYS_gettid));
+  const int tid = static_cast<int>(Sys(SYS_gettid));
   Sys(SYS_set_tid_address, self.clear_tid);
   // fork(2) clears the registration; rseq it keeps.
   if (self.robust_list != nullptr) {
     Sys(SYS_set_robust_list, self.robust_list, self.robust_size);
   }
+  if (kCallerKeepsId) {
+    state.kept.Add(self.pointer, tid);
+  } else {
+    WriteId(self.pointer, self.robust_list, tid);
+  }
 }
-
-bool renamed = true;  // libc's records hold the ids of this process
 
 }  // namespace
 
-bool IdsAdopted() {
-  return renamed;
-}
-
 const char* ThreadObstacle() {
-  const char* obstacle = TheLibc().obstacle;
+  const char* obstacle = Libc().obstacle;
   return obstacle == nullptr ? PrctlObstacle() : obstacle;
 }
 
 Failure CheckRecords(const Park& park) {
-  if (!renamed) return {};  // then they hold an ancestor's, which had been checked
   Failure failure;
-  park.Each([&](const Thread& t) {
-    const int id = TidField(TheLibc(), t.pointer);
+  park.Each([&](Thread& t) {
+    const int id = IdInRecord(t.pointer);
+    const bool keeps = state.kept.Find(t.pointer, t.tid) != nullptr;
+    t.keeps_id = !IsIdle(t.stop, t.call);
     // Without the address nobody would learn of the thread's end: who joins it waits for ever.
-    if ((id == t.tid && t.clear_tid != nullptr) || failure.error == ENOTSUP) return;
+    if (((id == t.tid || keeps) && t.clear_tid != nullptr) || failure.error == ENOTSUP) return;
     // musl's pthread_exit() takes the id out before the thread has ended.
     failure = id == 0 ? Failure{EAGAIN, "fork", "a thread is about to end", true}
                       : Failure{ENOTSUP, "fork",
@@ -159,8 +157,8 @@ bool ReserveStacks(const Park& park, Arena& arena, char*& stacks) {
   return stacks != nullptr;
 }
 
-Failure RebuildThreads(Park& park, const Thread& self, char* stacks, bool rename) {
-  const Libc& libc = TheLibc();
+Failure RebuildThreads(Park& park, const Thread& self, char* stacks) {
+  state.kept.Clear();
   RebuildSelf(self);
   ExpectArrivals();
   Failure failure;
@@ -172,15 +170,13 @@ Failure RebuildThreads(Park& park, const Thread& self, char* stacks, bool rename
                                    thread.pointer, Enter, &thread);
     if (r < 0) {
       failure = Check(r, "clone");
-      return;
-    }
-    if (rename) {
-      TidField(libc, thread.pointer) = thread.new_tid;
+    } else if (thread.keeps_id) {
+      state.kept.Add(thread.pointer, thread.new_tid);
+      RememberScheduling(state.libc.scheduling, thread);
     } else {
-      RememberScheduling(libc.scheduling, thread);
+      WriteId(thread.pointer, thread.robust_list, thread.new_tid);
     }
   });
-  renamed = rename;
   return failure;
 }
 
@@ -188,12 +184,6 @@ void AwaitThreads(const Park& park) {
   size_t n = 0;
   park.Each([&](const Thread&) { ++n; });
   WaitForArrivals(n);
-}
-
-void AdoptIds(const Park& park) {
-  if (renamed) return;
-  park.Each([](const Thread& t) { TidField(TheLibc(), t.pointer) = t.tid; });
-  renamed = true;
 }
 
 }  // namespace livefork

@@ -19,14 +19,12 @@ Failure CheckRecords(const Park& park);
 bool ReserveStacks(const Park& park, Arena& arena, char*& stacks);
 
 // In the child: makes the threads anew; each goes to its parking place and waits for the release.
-// self is the forking thread. If rename is false, libc's records keep the parent's ids for now.
-Failure RebuildThreads(Park& park, const Thread& self, char* stacks, bool rename);
+// self is the forking thread. Those that CheckRecords() did not find idle keep the parent's ids in
+// libc's records for now (ids.h).
+Failure RebuildThreads(Park& park, const Thread& self, char* stacks);
 
 // Waits until all are there. Before that their records and temporary stacks are in use: nobody may
 // be released, and no other fork begin.
 void AwaitThreads(const Park& park);
-
-// All threads parked and waiting: writes the ids that the kernel knows into libc's records.
-void AdoptIds(const Park& park);
 
 }  // namespace livefork

@@ -41,4 +41,25 @@ bool IdsAdopted() {
   return true;
 }
 
+// Nor is anything held.
+bool AdoptIds(uint64_t) {
+  return true;
+}
+
+bool MissesKept() {
+  return true;
+}
+
+void AdoptCallerId() {}
+
+int FollowCaller(uint64_t) {
+  return 0;
+}
+
+int ForbidNewPrivileges(uint64_t) {
+  return -ENOSYS;
+}
+
+void ReleaseHeld() {}
+
 }  // namespace livefork

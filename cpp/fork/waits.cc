@@ -84,7 +84,7 @@ class Lister {
   Lister(const ProcFiles& files, Arena& arena, List<Wait>& waits)
       : files_(files), arena_(arena), waits_(waits) {}
 
-  Failure Look(const Thread::Call& call) {
+  Failure Look(const Call& call) {
     if (TakesByItself(call.number)) {
       return {ENOTSUP, "fork",
               "a thread waits for a System V message or semaphore, which its copy would take"};
@@ -176,7 +176,7 @@ Failure ListWaits(const Park& park, const ProcFiles& files, Arena& arena, List<W
 
 bool AnyRunning(const Park& park) {
   bool any = false;
-  park.Each([&](const Thread& thread) { any = any || !thread.waiting; });
+  park.Each([&](const Thread& thread) { any = any || thread.stop == Stop::kRunning; });
   return any;
 }
 

@@ -13,4 +13,8 @@ namespace sys {
 using OpenFile = std::tuple<int, std::string, std::string, int>;
 std::vector<OpenFile> FileDescriptors(int pid);
 
+// Whether a descriptor of this process and one of another lead to the same open file, as after
+// fork: 1, 0, or -errno. FreeBSD: -ENOSYS.
+int SameOpenFile(int fd, int pid, int theirs);
+
 }  // namespace sys

@@ -9,10 +9,13 @@
 #include <uv.h>
 
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <initializer_list>
 #include <optional>
 
+#include "sys/notify.h"
 #include "sys/result.h"
 
 namespace sys {
@@ -35,9 +38,14 @@ void OnSignal(int number) {
   errno = saved;
 }
 
+constexpr int kSignals[] = {SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+
 int CatchSignals() {
   if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) != 0) return -errno;
-  for (int number : {SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM}) {
+  sigset_t caught;
+  sigemptyset(&caught);
+  for (int number : kSignals) {
+    sigaddset(&caught, number);
     struct sigaction action;
     sigaction(number, nullptr, &action);
     // nohup(1) and shells' background jobs ignore some of these; that holds for the launcher too.
@@ -47,61 +55,82 @@ int CatchSignals() {
     action.sa_flags = SA_RESTART;
     sigaction(number, &action, nullptr);
   }
-  sigset_t none;
-  sigemptyset(&none);
-  pthread_sigmask(SIG_SETMASK, &none, nullptr);
+  // Not the others: their handlers are the script's, and may wait for a thread that is held.
+  pthread_sigmask(SIG_UNBLOCK, &caught, nullptr);
   return 0;
 }
 
-Outcome Ended(Birth how, int code = 0, int signal = 0, std::string text = {}) {
-  return {static_cast<int>(how), code, signal, std::move(text)};
+// An Outcome that takes no memory; the text is in one of the buffers below.
+struct End {
+  Birth how;
+  int code = 0;
+  int signal = 0;
+  const char* text = "";
+};
+
+char record[1 << 16];
+char stage[1 << 16] = "";
+
+Outcome ToOutcome(const End& end) {
+  return {static_cast<int>(end.how), end.code, end.signal, end.text};
+}
+
+// A write that never waits: descriptor 2 is the starter's, and its flags are not ours to change.
+// poll(2) says that a pipe is writable when a page of it is free.
+constexpr size_t kChunk = 4096;
+bool TakesMore(int fd) {
+  pollfd ready{fd, POLLOUT, 0};
+  return poll(&ready, 1, 0) != 0;
 }
 
 class Wait {
  public:
-  Wait(int channel, int relay, int log, pid_t middle)
-      : channel_(channel), relay_(relay), log_(log), middle_(middle) {}
+  explicit Wait(const Launch& launch)
+      : channel_(launch.channel), relay_(launch.relay), log_(launch.log), middle_(launch.middle) {}
 
-  Outcome Run(Millis timeout) {
-    Outcome outcome = Watch(Clock::now() + timeout);
-    auto how = static_cast<Birth>(std::get<0>(outcome));
+  End Run(Millis timeout) {
+    End end = Watch(Clock::now() + timeout);
     // One that has told why it failed is ending by itself, with its own exit handlers.
-    if (how != Birth::kReady) Stop(how == Birth::kFailed ? 0 : SIGTERM);
-    Relay();
-    return outcome;
+    if (end.how != Birth::kReady) Stop(end.how == Birth::kFailed ? 0 : SIGTERM);
+    RelayTheRest();
+    return end;
   }
 
  private:
-  Outcome Watch(Clock::time_point deadline) {
+  End Watch(Clock::time_point deadline) {
     while (true) {
       Relay();
-      if (auto outcome = Records()) return *outcome;
+      if (auto end = Records()) return *end;
       if (ready_ && MiddleGone(deadline)) {
         // The daemon's pid, which the middle process has told before its end.
         Records();
-        return Ended(Birth::kReady, daemon_);
+        return {Birth::kReady, daemon_};
       }
       if (ready_) continue;
       if (int number = Interruption()) {
-        return Ended(Birth::kInterrupted, 0, number, stage_);
+        return {Birth::kInterrupted, 0, number, stage};
       }
-      if (auto outcome = Deaths()) return *outcome;
+      if (auto end = Deaths()) return *end;
       auto now = Clock::now();
-      if (channel_ < 0 && now >= closed_ + kGrace) return Ended(Birth::kClosed, 0, 0, stage_);
-      if (now >= deadline) return Ended(Birth::kTimeout, 0, 0, stage_);
+      if (channel_ < 0 && now >= closed_ + kGrace) return {Birth::kClosed, 0, 0, stage};
+      if (now >= deadline) return {Birth::kTimeout, 0, 0, stage};
       Sleep(channel_ < 0 ? std::min(deadline, closed_ + kGrace) : deadline);
     }
   }
 
   void Sleep(Clock::time_point until) {
     // poll(2) skips negative descriptors: those that have ended.
-    pollfd fds[] = {{channel_, POLLIN, 0}, {relay_, POLLIN, 0}, {signal_pipe[0], POLLIN, 0}};
+    // What there is to relay waits for who shall take it.
+    const bool takes = TakesMore(STDERR_FILENO);
+    pollfd fds[] = {{channel_, POLLIN, 0},
+                    {signal_pipe[0], POLLIN, 0},
+                    {takes ? relay_ : -1, POLLIN, 0},
+                    {takes ? -1 : STDERR_FILENO, POLLOUT, 0}};
     auto left = std::chrono::ceil<Millis>(until - Clock::now()).count();
-    if (left > 0) poll(fds, 3, static_cast<int>(left));
+    if (left > 0) poll(fds, 4, static_cast<int>(left));
   }
 
-  std::optional<Outcome> Records() {
-    static char record[1 << 16];
+  std::optional<End> Records() {
     while (channel_ >= 0) {
       ssize_t size = recv(channel_, record, sizeof record - 1, MSG_DONTWAIT);
       if (size < 0 && (errno == EAGAIN || errno == EINTR)) break;
@@ -113,18 +142,18 @@ class Wait {
       }
       record[size] = '\0';
       if (record[0] == 'r') ready_ = true;
-      if (record[0] == 'f') return Ended(Birth::kFailed, 0, 0, record + 1);
+      if (record[0] == 'f') return End{Birth::kFailed, 0, 0, record + 1};
       if (record[0] == 'e') return CallFailed(record + 1);
-      if (record[0] == 's') stage_ = record + 1;
+      if (record[0] == 's') memcpy(stage, record + 1, static_cast<size_t>(size));
       if (record[0] == 't') handled_ = std::atoi(record + 1);
       if (record[0] == 'p') daemon_ = std::atoi(record + 1);
     }
     return std::nullopt;
   }
 
-  static Outcome CallFailed(const char* told) {
+  static End CallFailed(const char* told) {
     const char* call = std::strchr(told, ' ');
-    return Ended(Birth::kCallFailed, -std::atoi(told), 0, call == nullptr ? "" : call + 1);
+    return {Birth::kCallFailed, -std::atoi(told), 0, call == nullptr ? "" : call + 1};
   }
 
   int Interruption() {
@@ -153,38 +182,47 @@ class Wait {
     return true;
   }
 
-  std::optional<Outcome> Deaths() {
+  std::optional<End> Deaths() {
     siginfo_t info{};
     bool middle = Dead(middle_, &info);
     // What it said before it died counts first.
-    if (auto outcome = Records(); outcome || ready_) return outcome;
+    if (auto end = Records(); end || ready_) return end;
     Birth who = Birth::kMiddleDied;
     if (daemon_ != 0) {
       if (!Dead(daemon_, &info)) return std::nullopt;
-      if (auto outcome = Records(); outcome || ready_) return outcome;
+      if (auto end = Records(); end || ready_) return end;
       who = Birth::kDied;
     } else if (!middle) {
       return std::nullopt;
     }
     bool exited = info.si_code == CLD_EXITED;
     // Its handler has turned the signal into an exit, so that its exit handlers could run.
-    if (exited && handled_ != 0) return Ended(who, 0, handled_, stage_);
-    if (exited) return Ended(who, info.si_status, 0, stage_);
-    return Ended(who, info.si_code == CLD_DUMPED, info.si_status, stage_);
+    if (exited && handled_ != 0) return End{who, 0, handled_, stage};
+    if (exited) return End{who, info.si_status, 0, stage};
+    return End{who, info.si_code == CLD_DUMPED, info.si_status, stage};
   }
 
-  void Relay() {
-    char bytes[1 << 14];
-    while (relay_ >= 0) {
+  // As much as is taken without waiting; true if there may be more to relay.
+  bool Relay() {
+    char bytes[kChunk];
+    while (relay_ >= 0 && TakesMore(STDERR_FILENO)) {
       ssize_t size = recv(relay_, bytes, sizeof bytes, MSG_DONTWAIT);
-      if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+      if (size < 0 && (errno == EAGAIN || errno == EINTR)) return false;
       if (size <= 0) {
         relay_ = -1;
-        return;
+        return false;
       }
-      std::string text(bytes, static_cast<size_t>(size));
-      WriteAll(STDERR_FILENO, text);
-      if (log_ >= 0) WriteAll(log_, text);
+      (void)!write(STDERR_FILENO, bytes, static_cast<size_t>(size));
+      if (log_ >= 0) (void)!write(log_, bytes, static_cast<size_t>(size));
+    }
+    return relay_ >= 0;
+  }
+
+  void RelayTheRest() {
+    const auto deadline = Clock::now() + kGrace;
+    while (Relay() && Clock::now() < deadline) {
+      pollfd ready{STDERR_FILENO, POLLOUT, 0};
+      poll(&ready, 1, 50);
     }
   }
 
@@ -224,19 +262,59 @@ class Wait {
   pid_t daemon_ = 0;
   bool ready_ = false;
   int handled_ = 0;
-  std::string stage_;
   Clock::time_point closed_{};
 };
 
 }  // namespace
 
-Outcome AwaitBirth(int channel, int relay, int log, int middle, int timeout_ms) {
-  Wait wait(channel, relay, log, middle);
+namespace {
+
+End Await(const Launch& launch) {
+  Wait wait(launch);
   int error = CatchSignals();
-  if (error == 0) return wait.Run(Millis(timeout_ms));
+  if (error == 0) return wait.Run(Millis(launch.timeout));
   // Without the wait nobody would end the daemon.
   wait.Run(Millis(0));
-  return Ended(Birth::kError, error);
+  return {Birth::kError, error};
+}
+
+void SayReady(const Launch& launch, int pid) {
+  char digits[16];
+  snprintf(digits, sizeof digits, "%d", pid);
+  for (const char* text : {launch.before, static_cast<const char*>(digits), launch.after}) {
+    for (size_t left = strlen(text); left > 0;) {
+      pollfd ready{launch.say, POLLOUT, 0};
+      if (poll(&ready, 1, static_cast<int>(kGrace.count())) <= 0) return;
+      const ssize_t size = write(launch.say, text, left < kChunk ? left : kChunk);
+      if (size < 0) return;
+      text += size;
+      left -= static_cast<size_t>(size);
+    }
+  }
+}
+
+}  // namespace
+
+Outcome AwaitBirth(int channel, int relay, int log, int middle, int timeout) {
+  return ToOutcome(Await({channel, relay, log, middle, timeout, -1, -1, nullptr, nullptr}));
+}
+
+Outcome AwaitBirthHeld(const Launch& launch, void (*release)()) {
+  const End end = Await(launch);
+  if (end.how == Birth::kReady) {
+    // Until now the launcher was the main process, whose words count.
+    if (launch.notify >= 0) NotifyReady(launch.notify, end.code);
+    if (launch.say >= 0) SayReady(launch, end.code);
+    _exit(0);
+  }
+  release();
+  return ToOutcome(end);
+}
+
+void AnnounceChild(int channel, int pid) {
+  char text[16];
+  const int size = snprintf(text, sizeof text, "p%d", pid);
+  (void)!send(channel, text, static_cast<size_t>(size), MSG_NOSIGNAL);
 }
 
 int WriteAll(int fd, const std::string& text) {

@@ -7,9 +7,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
+#include <string>
 
 #include "sys/result.h"
+#include "sys/socket_mode.h"
 
 namespace sys {
 
@@ -29,12 +32,8 @@ int Abandon(int fd) {
 }
 
 int Listen(int fd, const Address& address, socklen_t size, int backlog) {
-  if (bind(fd, &address.any, size) != 0) return Abandon(fd);
-  if (listen(fd, backlog) == 0) return fd;
-  const int error = Abandon(fd);
-  // bind(2) has made it.
-  if (address.any.sa_family == AF_UNIX) unlink(address.local.sun_path);
-  return error;
+  if (bind(fd, &address.any, size) != 0 || listen(fd, backlog) != 0) return Abandon(fd);
+  return fd;
 }
 
 int OpenSocket(int family) {
@@ -72,6 +71,22 @@ int ListenIpv6(const in6_addr& host, int port, bool ipv6_only, int backlog) {
   return ListenIp(address, sizeof address.v6, ipv6_only, backlog);
 }
 
+bool LocalAddress(const std::string& path, Address* address) {
+  address->local.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address->local.sun_path) return false;
+  memcpy(address->local.sun_path, path.c_str(), path.size() + 1);
+  return true;
+}
+
+// An abstract name begins with a null byte, which is shown as @ by convention.
+std::string Path(const sockaddr_un& local, socklen_t size) {
+  constexpr size_t kStart = offsetof(sockaddr_un, sun_path);
+  if (size <= kStart) return {};
+  std::string name(local.sun_path, size - kStart);
+  if (name[0] == '\0') return "@" + name.substr(1);
+  return name.c_str();
+}
+
 }  // namespace
 
 int ListenTcp(const std::string& address, int port, bool ipv6_only, int backlog) {
@@ -90,13 +105,30 @@ int ListenTcp(const std::string& address, int port, bool ipv6_only, int backlog)
   return none && !ipv6_only ? ListenIpv4(v4, port, backlog) : fd;
 }
 
-int ListenUnix(const std::string& path, int backlog) {
+int ListenUnix(const std::string& path, int backlog, int mode, int also) {
   Address address{};
-  address.local.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.local.sun_path) return -ENAMETOOLONG;
-  memcpy(address.local.sun_path, path.c_str(), path.size() + 1);
+  if (!LocalAddress(path, &address)) return -ENAMETOOLONG;
   const int fd = OpenSocket(AF_UNIX);
-  return fd < 0 ? fd : Listen(fd, address, sizeof address.local, backlog);
+  if (fd < 0) return fd;
+  if (mode >= 0) NarrowNextFile(fd, mode);
+  if (bind(fd, &address.any, sizeof address.local) != 0) return Abandon(fd);
+  // Before anybody can connect.
+  int error = mode < 0 && also == 0 ? 0 : SetSocketMode(path.c_str(), mode, also);
+  if (error == 0 && listen(fd, backlog) == 0) return fd;
+  const int listening = Abandon(fd);
+  // bind(2) has made it.
+  unlink(address.local.sun_path);
+  return error == 0 ? listening : error;
+}
+
+int ConnectUnix(const std::string& path) {
+  Address address{};
+  if (!LocalAddress(path, &address)) return -ENAMETOOLONG;
+  const int fd = OpenSocket(AF_UNIX);
+  if (fd < 0) return fd;
+  const int error = connect(fd, &address.any, sizeof address.local) == 0 ? 0 : -errno;
+  close(fd);
+  return error;
 }
 
 int LocalPort(int fd) {
@@ -106,6 +138,28 @@ int LocalPort(int fd) {
   if (address.any.sa_family == AF_INET) return ntohs(address.v4.sin_port);
   if (address.any.sa_family == AF_INET6) return ntohs(address.v6.sin6_port);
   return 0;
+}
+
+std::string PeerAddress(int fd) {
+  int type = 0;
+  socklen_t size = sizeof type;
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_STREAM) return {};
+  Address address{};
+  size = sizeof address;
+  if (getpeername(fd, &address.any, &size) != 0) return {};
+  char text[INET6_ADDRSTRLEN];
+  switch (address.any.sa_family) {
+    case AF_INET:
+      inet_ntop(AF_INET, &address.v4.sin_addr, text, sizeof text);
+      return std::string(text) + ":" + std::to_string(ntohs(address.v4.sin_port));
+    case AF_INET6:
+      inet_ntop(AF_INET6, &address.v6.sin6_addr, text, sizeof text);
+      return "[" + std::string(text) + "]:" + std::to_string(ntohs(address.v6.sin6_port));
+    case AF_UNIX:
+      return Path(address.local, size);
+    default:
+      return {};
+  }
 }
 
 }  // namespace sys

@@ -10,10 +10,18 @@ namespace sys {
 // IPv6.
 int ListenTcp(const std::string& address, int port, bool ipv6_only, int backlog);
 
-// The same for a socket in the file system. -ENAMETOOLONG if the path does not fit sockaddr_un.
-int ListenUnix(const std::string& path, int backlog);
+// The same for a socket in the file system, whose file has the permissions `mode` (-1: as the umask
+// has it) and those of `also`. -ENAMETOOLONG if the path does not fit sockaddr_un.
+int ListenUnix(const std::string& path, int backlog, int mode = -1, int also = 0);
+
+// Whether somebody accepts connections there: 0, or -ECONNREFUSED and what else connect(2) says.
+int ConnectUnix(const std::string& path);
 
 // The port that a socket is bound to; 0 for a family without ports.
 int LocalPort(int fd);
+
+// Whom a connected stream socket leads to: an address and port, or a path. Empty for everything else,
+// and for one end of a socketpair(2).
+std::string PeerAddress(int fd);
 
 }  // namespace sys

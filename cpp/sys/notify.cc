@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include <cstddef>
+#include <cstdio>
 #include <cstring>
 
+#include "sys/process.h"
 #include "sys/result.h"
 #include "sys/sender.h"
 
@@ -34,12 +36,12 @@ struct Control {
   alignas(cmsghdr) char bytes[CMSG_SPACE(253 * sizeof(int)) + 64];
 };
 
-size_t PutDescriptors(cmsghdr* header, const std::vector<int>& fds) {
-  const size_t size = fds.size() * sizeof(int);
+size_t PutDescriptors(cmsghdr* header, const int* fds, size_t count) {
+  const size_t size = count * sizeof(int);
   header->cmsg_level = SOL_SOCKET;
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(size);
-  memcpy(CMSG_DATA(header), fds.data(), size);
+  memcpy(CMSG_DATA(header), fds, size);
   return CMSG_SPACE(size);
 }
 
@@ -49,6 +51,28 @@ int Send(int fd, msghdr* message) {
     sent = sendmsg(fd, message, MSG_NOSIGNAL);
   } while (sent < 0 && errno == EINTR);
   return sent < 0 ? -errno : 0;
+}
+
+// Takes no memory.
+int SendMessage(int fd, const char* message, size_t size, const int* fds, size_t count, int pid) {
+  iovec text{const_cast<char*>(message), size};
+  Control control{};
+  if (CMSG_SPACE(count * sizeof(int)) + SenderSpace() > sizeof control) return -E2BIG;
+  msghdr out{};
+  out.msg_iov = &text;
+  out.msg_iovlen = 1;
+  size_t used = 0;
+  if (count > 0) used = PutDescriptors(reinterpret_cast<cmsghdr*>(control.bytes), fds, count);
+  const bool sender = pid != 0 && SenderSpace() > 0;
+  if (sender) PutSender(reinterpret_cast<cmsghdr*>(control.bytes + used), pid);
+  if (used > 0 || sender) out.msg_control = control.bytes;
+  out.msg_controllen = used + (sender ? SenderSpace() : 0);
+  const int result = Send(fd, &out);
+  // To speak for another process takes CAP_SYS_ADMIN; what is said may well do without.
+  if (result != -EPERM || !sender) return result;
+  if (used == 0) out.msg_control = nullptr;
+  out.msg_controllen = used;
+  return Send(fd, &out);
 }
 
 }  // namespace
@@ -69,24 +93,18 @@ int NotifyOpen(const std::string& address) {
 }
 
 int NotifySend(int fd, const std::string& message, const std::vector<int>& fds, int pid) {
-  iovec text{const_cast<char*>(message.data()), message.size()};
-  Control control{};
-  if (CMSG_SPACE(fds.size() * sizeof(int)) + SenderSpace() > sizeof control) return -E2BIG;
-  msghdr out{};
-  out.msg_iov = &text;
-  out.msg_iovlen = 1;
-  size_t used = 0;
-  if (!fds.empty()) used = PutDescriptors(reinterpret_cast<cmsghdr*>(control.bytes), fds);
-  const bool sender = pid != 0 && SenderSpace() > 0;
-  if (sender) PutSender(reinterpret_cast<cmsghdr*>(control.bytes + used), pid);
-  if (used > 0 || sender) out.msg_control = control.bytes;
-  out.msg_controllen = used + (sender ? SenderSpace() : 0);
-  const int result = Send(fd, &out);
-  // To speak for another process takes CAP_SYS_ADMIN; what is said may well do without.
-  if (result != -EPERM || !sender) return result;
-  if (used == 0) out.msg_control = nullptr;
-  out.msg_controllen = used;
-  return Send(fd, &out);
+  return SendMessage(fd, message.data(), message.size(), fds.data(), fds.size(), pid);
+}
+
+int NotifyReady(int fd, int pid) {
+  char text[64];
+  const int daemon = PidfdOpen(pid);
+  const char* last = daemon < 0 ? "" : "\nMAINPIDFD=1";
+  const int size = snprintf(text, sizeof text, "READY=1\nMAINPID=%d%s", pid, last);
+  const int result =
+      SendMessage(fd, text, static_cast<size_t>(size), &daemon, daemon < 0 ? 0 : 1, 0);
+  if (daemon >= 0) close(daemon);
+  return result;
 }
 
 int NotifyBarrier(int fd) {

@@ -16,6 +16,10 @@ int NotifyOpen(const std::string& address);
 // kernel does not allow it. A manager that does not read makes it wait, and then -EAGAIN.
 int NotifySend(int fd, const std::string& message, const std::vector<int>& fds, int pid);
 
+// Says that the service is ready, and that process `pid` is its main one from now on; by its pidfd
+// too, where the kernel has that (systemd 257). Takes no memory and no lock.
+int NotifyReady(int fd, int pid);
+
 // Sends BARRIER=1 with one end of a pipe and returns the other, which hangs up when the manager has
 // worked through everything that it was sent before.
 int NotifyBarrier(int fd);

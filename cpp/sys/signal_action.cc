@@ -143,6 +143,10 @@ void GiveSignalBack(int number) {
   if (--slot->takers == 0) GiveLastBack(slot, number);
 }
 
+bool SignalTaken(int number) {
+  return slots[number].takers > 0;
+}
+
 void CallNext(int number, siginfo_t* info, void* context) {
   const Slot& slot = slots[number];
   if (SignalHandler foreign = slot.foreign) foreign(number, info, context);

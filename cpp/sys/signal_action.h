@@ -17,6 +17,9 @@ int TakeSignal(int number, SignalHandler handler);
 // Undoes one TakeSignal(); the last one restores what was there before the first.
 void GiveSignalBack(int number);
 
+// Whether there is a TakeSignal() that was not undone.
+bool SignalTaken(int number);
+
 // For the handler: runs the handlers that it covers. Async-signal-safe.
 void CallNext(int number, siginfo_t* info, void* context);
 

@@ -50,6 +50,8 @@ static_assert(std::atomic<Flag*>::is_always_lock_free && std::atomic<int>::is_al
 
 std::atomic<Flag*> flags{nullptr};
 Latest latest[kSignals];
+// How many deliveries at least one flag has seen.
+std::atomic<int> seen[kSignals];
 
 Record Describe(int number, const siginfo_t* info) {
   timespec now{};
@@ -80,13 +82,18 @@ void OnSignal(int number, siginfo_t* info, void* context) {
   const int saved = errno;
   const Record record = Describe(number, info);
   Remember(record);
+  bool raised = false;
   for (Flag* flag = flags; flag != nullptr; flag = flag->next) {
     if (flag->word[number] == 0) continue;
     // Asked again once Detach() must wait for us: it may have been between the two.
     flag->users++;
-    if (const int word = flag->word[number]) Raise(flag, word, record);
+    if (const int word = flag->word[number]) {
+      Raise(flag, word, record);
+      raised = true;
+    }
     flag->users--;
   }
+  if (raised) seen[number]++;
   CallNext(number, info, context);
   errno = saved;
 }
@@ -165,6 +172,10 @@ void SignalFlagLatest(int number, Int32Span into) {
   while (slot.locked.exchange(true)) sched_yield();
   std::memcpy(into.data, &slot.record, sizeof(Record));
   slot.locked = false;
+}
+
+int SignalFlagSeen(int number) {
+  return seen[number];
 }
 
 void SignalFlagSettle(int id) {

@@ -21,6 +21,9 @@ int SignalFlagRead(int id, Int32Span into);
 // Writes the latest record of a signal, whichever flag it was for, to `into`.
 void SignalFlagLatest(int number, Int32Span into);
 
+// How many deliveries of a signal were seen by a flag that was open then; wraps around.
+int SignalFlagSeen(int number);
+
 // Returns when each signal counted before the call has its record in the pipe, or dropped.
 void SignalFlagSettle(int id);
 

@@ -1,6 +1,6 @@
 // Sockets that the command binds before privileges are dropped, and hands over as systemd does:
 // LISTEN_FDS of them from descriptor 3 on, sd_listen_fds(3).
-import { accessSync, chmodSync, closeSync, constants, lstatSync, openSync, rmSync } from 'node:fs';
+import { accessSync, closeSync, constants, lstatSync, openSync, rmSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { basename, dirname } from 'node:path';
 import { absolutePath } from '../absolute.js';
@@ -22,11 +22,16 @@ export interface Address {
   name: string;
 }
 
+/** systemd.socket(5) makes sockets that everybody may connect to, SocketMode=0666. */
+const SOCKET_MODE = 0o666;
+
 const FORMS = 'PORT, HOST:PORT, [IPV6]:PORT, or the path of a Unix socket with a / in it';
 
 function optionsOf(text: string): ListenOptions {
   const [, unix] = /^unix:(.+)$/s.exec(text) ?? [];
-  if (unix !== undefined || text.includes('/')) return { path: absolutePath(unix ?? text) };
+  if (unix !== undefined || text.includes('/')) {
+    return { path: absolutePath(unix ?? text), mode: SOCKET_MODE };
+  }
   const [, v6, v4, port] = /^(?:(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):)?(\d{1,5})$/.exec(text) ?? [];
   if (port === undefined) throw new UsageError(`--listen: '${text}' is not ${FORMS}`);
   const host = v6 ?? (v4 === '*' ? undefined : v4);
@@ -74,25 +79,10 @@ export function expectAddress(address: Address, running?: number): void {
   if (running !== undefined && listensAt(running).has(key(address))) return;
   try {
     if ('path' in address.plan) expectPath(address.plan.path);
-    else closeSync(openListener(address.plan));
+    else closeSync(openListener(address.plan).fd);
   } catch (error) {
     throw Object.assign(error as SystemError, { step: 'listen' });
   }
-}
-
-/** systemd.socket(5) makes sockets that everybody may connect to, SocketMode=0666. */
-const SOCKET_MODE = 0o666;
-
-function openAddress(address: Address): number {
-  const { plan } = address;
-  if ('path' in plan) {
-    expectAddress(address);
-    // Left behind by one that has ended: a Unix socket's file outlives it.
-    rmSync(plan.path, { force: true });
-  }
-  const fd = openListener(plan);
-  if ('path' in plan) chmodSync(plan.path, SOCKET_MODE);
-  return fd;
 }
 
 /** `PID FIRST COUNT` of a process that has these numbers free for sockets. */
@@ -146,7 +136,7 @@ export function openAddresses(addresses: readonly Address[], first: number): voi
   const names = before.length === 0 ? [] : (process.env.LISTEN_FDNAMES ?? '').split(':');
   addresses.forEach((address, at) => {
     try {
-      const fd = openAddress(address);
+      const { fd } = openListener(address.plan);
       check(native.dup2(fd, first + at), 'dup2');
       closeSync(fd);
     } catch (error) {

@@ -8,7 +8,7 @@ import { openAddresses, removeSockets, reserveDescriptors } from './listen.js';
 import { type Application, type Command, EXIT, type Outcome } from './outcome.js';
 import { rehearse } from './rehearsal.js';
 import { OPTIONS, type Start, startOf } from './starting.js';
-import { tell } from './telling.js';
+import { lineOf } from './telling.js';
 
 /** Why an application is not ready, as the command line has it. */
 function inOurWords({ ready, app }: Start, message: string): string {
@@ -59,7 +59,7 @@ export function becomeApp(
   const { options, app, args, title, ready, addresses, json } = start;
   onFarewell((farewell) => {
     if (farewell.exitCode !== EXIT.done && first !== undefined) removeSockets(addresses);
-    tell(command, json, outcomeOf(start, farewell, before));
+    return lineOf(command, json, outcomeOf(start, farewell, before));
   });
   if (first !== undefined) openAddresses(addresses, first);
   let daemon: ReturnType<typeof becomeDaemon>;

@@ -1,5 +1,6 @@
 // How a command tells what it has come to: a line for people, or one of JSON for programs.
 import { constants } from 'node:os';
+import type { Line } from '../daemon/farewell.js';
 import { withoutCall } from '../daemon/run-steps.js';
 import { native } from '../native.js';
 import type { PidfileError } from '../pidfile.js';
@@ -8,15 +9,25 @@ import { UsageError } from './options.js';
 import { EXIT, type Outcome } from './outcome.js';
 import { BrokenApplication } from './rehearsal.js';
 
-/** Written at once, as the launcher is about to end. What nobody reads any more is nobody's loss. */
-export function tell(name: string, json: boolean, { exitCode, text, answer, data }: Outcome): void {
-  process.exitCode = exitCode;
+/** What a command says, and where. */
+export function lineOf(
+  name: string,
+  json: boolean,
+  { exitCode, text, answer, data }: Outcome,
+): Line | undefined {
+  const done = exitCode === EXIT.done;
   if (json) {
-    const line = { command: name, ok: exitCode === EXIT.done, exitCode, ...data };
-    native.writeAll(1, `${JSON.stringify(line)}\n`);
-  } else if (text === '') return;
-  else if (exitCode === EXIT.done || answer) native.writeAll(1, `${text}\n`);
-  else native.writeAll(2, `daemonkit: ${text}\n`);
+    const line = { command: name, ok: done, exitCode, ...data };
+    return { fd: 1, text: `${JSON.stringify(line)}\n` };
+  }
+  if (text === '') return undefined;
+  return done || answer ? { fd: 1, text: `${text}\n` } : { fd: 2, text: `daemonkit: ${text}\n` };
+}
+
+export function tell(name: string, json: boolean, outcome: Outcome): void {
+  process.exitCode = outcome.exitCode;
+  const line = lineOf(name, json, outcome);
+  if (line !== undefined) native.writeAll(line.fd, line.text);
 }
 
 const ARGUMENTS = ['ERR_INVALID_ARG_TYPE', 'ERR_INVALID_ARG_VALUE', 'ERR_OUT_OF_RANGE'];

@@ -1,25 +1,15 @@
 // What a step needs to be true, found out before anything is done.
-import {
-  accessSync,
-  closeSync,
-  constants,
-  fstatSync,
-  openSync,
-  realpathSync,
-  statSync,
-} from 'node:fs';
+import { accessSync, closeSync, constants, fstatSync, realpathSync, statSync } from 'node:fs';
 import { constants as os } from 'node:os';
-import { dirname } from 'node:path';
 import { pathInRoot } from '../chroot.js';
 import { getresgid, getresuid } from '../credentials.js';
-import { check, type SystemError, systemError } from '../errors.js';
+import { check, systemError } from '../errors.js';
 import { expectForkSupport } from '../fork.js';
 import { expectedInheritance } from '../inheritance.js';
 import { native } from '../native.js';
-import { clearer, expectSafeFile, expectSafeWay } from '../pidfile/trust.js';
+import { expectSafeFile, openOrExpectRoom } from '../pidfile/trust.js';
 import { heldByRival } from '../pidfile.js';
 import { procText } from '../procfs.js';
-import { LOG } from '../redirect.js';
 import type { Birth } from './birth.js';
 import type { Plan } from './options.js';
 import { descriptorsToPass, strategyOf } from './strategy.js';
@@ -45,44 +35,11 @@ export function expectFork(plan: Plan): void {
   expectForkSupport();
 }
 
-/** Opens a file that is there, to see whether that is possible; undefined if there is none. */
-function openExisting(path: string, flags: number): number | undefined {
-  try {
-    return openSync(path, (flags & ~constants.O_CREAT) | constants.O_NONBLOCK);
-  } catch (error) {
-    const { code } = error as SystemError;
-    // A FIFO that nobody reads; to open it would wait until somebody does.
-    if (code === 'ENXIO') return undefined;
-    if (code !== 'ENOENT') throw error;
-    expectRoomFor(path);
-    return undefined;
-  }
-}
-
-function expectRoomFor(path: string): void {
-  const directory = dirname(path);
-  if (!statSync(directory).isDirectory()) throw systemError(-ENOTDIR, 'open', { path });
-  accessSync(directory, constants.W_OK | constants.X_OK);
-}
-
-/** Whether a log file could be opened, without making it. */
-export function expectLog(path: string): void {
-  const fd = openExisting(path, LOG);
-  if (fd !== undefined) closeSync(fd);
-}
-
 /** Whether a pidfile could be made or taken over; what is in it stays. */
 export function expectPidfile(path: string): void {
-  expectSafeWay(path);
   // Before the call in a program that was started again: the launcher holds it for this process.
   if (expectedInheritance()?.pidfile?.path === path) return;
-  const { O_RDWR, O_NOFOLLOW } = constants;
-  let fd: number | undefined;
-  try {
-    fd = openExisting(path, O_RDWR | O_NOFOLLOW);
-  } catch (error) {
-    throw clearer(error, path);
-  }
+  const { fd } = openOrExpectRoom(path, constants.O_RDWR) ?? {};
   if (fd === undefined) return;
   try {
     expectSafeFile(fstatSync(fd, { bigint: true }), path);

@@ -170,8 +170,9 @@ export class Daemon implements Disposable, AsyncDisposable {
    * the file, then have it reopened; every line is in one of the two. With the option `reopenOn` a
    * signal does it, and an error goes to standard error.
    *
-   * @throws what open(2) says, with `path`: `ENOENT` for a file outside of the chroot, `EACCES` if
-   *   `user` may not make files there. All descriptors lead to the old files then.
+   * @throws with `step` `stdio` what open(2) says, with `path`: `ENOENT` for a file outside of the chroot,
+   *   `EACCES` if `user` may not write to it, or not make files there; `ELOOP`, `ENXIO`, `EINVAL`, `EPERM`
+   *   as {@link redirect}. All descriptors lead to the old files then.
    */
   reopenLogs(): void {
     reopenFiles(this.#birth);

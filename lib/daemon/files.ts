@@ -1,12 +1,12 @@
 // The files that the daemon's standard input, output and error become.
 import { closeSync, constants, openSync } from 'node:fs';
-import { constants as os } from 'node:os';
-import { pathInRoot } from '../chroot.js';
-import { check, systemError } from '../errors.js';
+import { check } from '../errors.js';
+import { expectLog, expectReopening, logInRoot, namedDescriptor, openLog } from '../logfile.js';
 import { native } from '../native.js';
-import { LOG, LOG_MODE } from '../redirect.js';
+import type { FileOwner } from '../pidfile/trust.js';
 import { redirectStreams } from '../stdio.js';
 import type { Birth } from './birth.js';
+import { inStep } from './in-step.js';
 import type { Plan } from './options.js';
 
 const NULL_FLAGS = constants.O_RDWR | constants.O_NOCTTY;
@@ -31,13 +31,37 @@ export function openFiles(birth: Birth): void {
   const files = { null: nothing, stdout: nothing, stderr: nothing };
   // At once, so that undoing closes what is open by now if a log file cannot be opened.
   birth.files = files;
-  if (plan.stdout !== undefined) files.stdout = openSync(plan.stdout, LOG, LOG_MODE);
+  const owner = writerOf(birth);
+  if (plan.stdout !== undefined) files.stdout = openLog(plan.stdout, owner);
   if (plan.stderr === plan.stdout) files.stderr = files.stdout;
-  else if (plan.stderr !== undefined) files.stderr = openSync(plan.stderr, LOG, LOG_MODE);
+  else if (plan.stderr !== undefined) files.stderr = openLog(plan.stderr, owner);
+  for (const path of logs(plan)) expectReopenable(path, birth, true);
+}
+
+/** Whether the log files could be opened, and opened anew, as the daemon; makes none. */
+export function probeFiles(birth: Birth): void {
+  for (const path of logs(birth.plan)) {
+    expectReopenable(path, birth, expectLog(path, writerOf(birth)));
+  }
+}
+
+const logs = ({ stdout, stderr }: Plan) =>
+  [...new Set([stdout, stderr])].filter((path) => path !== undefined);
+
+/** Who writes the logs when the daemon has become who it shall be. */
+function writerOf({ credentials: { uid, gid } }: Birth): FileOwner | undefined {
+  if (gid === undefined) return undefined;
+  return { uid: uid ?? process.geteuid?.() ?? 0, gid };
+}
+
+function expectReopenable(path: string, { plan, credentials }: Birth, there: boolean): void {
+  if (plan.reopenOn === undefined) return;
+  expectReopening(path, plan.chroot, credentials, there, plan.reopenOn);
 }
 
 /** What becomes of 0, 1 and 2, in words. */
-export function describeStdio({ detach, stdout, stderr }: Plan): string | undefined {
+export function describeStdio(plan: Plan, { credentials: { uid } }: Birth): string | undefined {
+  const { detach, stdout, stderr, reopenOn } = plan;
   const nothing = detach ? '/dev/null' : undefined;
   const [output, error] = [stdout ?? nothing, stderr ?? nothing];
   const moves = [
@@ -45,7 +69,11 @@ export function describeStdio({ detach, stdout, stderr }: Plan): string | undefi
     output && `standard output to ${output}`,
     error && `standard error to ${error}`,
   ].filter((move) => move !== undefined);
-  return moves.length === 0 ? undefined : `point ${moves.join(', ')}`;
+  if (moves.length === 0) return undefined;
+  const who = uid === undefined ? '' : ` by user ${uid}`;
+  const anew =
+    reopenOn === undefined || logs(plan).length === 0 ? '' : ` (opened anew${who} at ${reopenOn})`;
+  return `point ${moves.join(', ')}${anew}`;
 }
 
 export function closeFiles(birth: Birth): void {
@@ -91,26 +119,24 @@ export function leaveLauncher(birth: Birth, last: (channel: number) => void = ()
 }
 
 /** Opens the log files anew; if one cannot be opened, all stay as they are. */
-export function reopenFiles({ plan, files, lines }: Birth): void {
+export function reopenFiles(birth: Birth): void {
+  inStep('stdio', () => reopenAll(birth));
+}
+
+function reopenAll({ plan, files, lines }: Birth): void {
   // Until the launcher is told that all is well 2 leads to it, and the log waits elsewhere.
   const stderr = lines === undefined ? 2 : files?.stderr;
   const moves: { fd: number; file: number }[] = [];
+  const add = (fd: number | undefined, path: string | undefined) => {
+    // What a descriptor's name leads to is open already.
+    if (fd === undefined || path === undefined || namedDescriptor(path) !== undefined) return;
+    moves.push({ fd, file: openLog(logInRoot(path, plan.chroot)) });
+  };
   try {
-    if (plan.stdout !== undefined) moves.push({ fd: 1, file: openAnew(plan.stdout, plan.chroot) });
-    if (plan.stderr !== undefined && stderr !== undefined) {
-      moves.push({ fd: stderr, file: openAnew(plan.stderr, plan.chroot) });
-    }
+    add(1, plan.stdout);
+    add(stderr, plan.stderr);
     for (const { fd, file } of moves) check(native.redirect(fd, file, []), 'dup2');
   } finally {
     for (const { file } of moves) closeSync(file);
   }
-}
-
-function openAnew(path: string, root: string | undefined): number {
-  const here = root === undefined ? path : pathInRoot(path, root);
-  if (here === undefined) {
-    const detail = 'the file is outside of the chroot';
-    throw systemError(-os.errno.ENOENT, 'open', { path, detail });
-  }
-  return openSync(here, LOG, LOG_MODE);
 }

@@ -2,42 +2,75 @@
 import { constants } from 'node:os';
 import { addressToSelf } from '../activation.js';
 import { ignore } from '../dispositions.js';
-import { forkMoving } from '../fork.js';
+import { forkBy } from '../fork.js';
 import { native } from '../native.js';
 import { getChildSubreaper, setChildSubreaper } from '../parentage.js';
 import { _exit } from '../process.js';
 import { setsid } from '../session.js';
 import type { Birth, Lines } from './birth.js';
-import { sayFarewell } from './farewell.js';
-import { closeLines, type Ends, giveUp, openLines, tell } from './lines.js';
+import { farewellBeforehand, sayFarewell } from './farewell.js';
+import { closeLines, type Ends, giveUp, openLines } from './lines.js';
 import { descendants, endOrphans } from './orphans.js';
 import { verdictOf } from './report.js';
 import { inStep, undoSteps } from './run-steps.js';
-import { announceDaemon, announceFailure } from './supervision.js';
+import { announceDaemon, announceFailure, channelOfManager } from './supervision.js';
 
 const { SIGHUP } = constants.signals;
+
+/** How long the other threads may take to stop, in milliseconds; as fork() has it. */
+const FORK_TIMEOUT = 2000;
+
+type Outcome = [how: number, code: number, signal: number, text: string];
+
+/** How the daemon is made; `wait` is what a launcher that waits natively needs to know. */
+export interface Start {
+  /** Makes the first child: 0 in a copy of this process, the child's pid in the launcher. */
+  (birth: Birth, ends: Ends): { middle: number; outcome?: Outcome };
+}
+
+/**
+ * By live fork, as a move: the daemon alone has what there was. The launcher's other threads stay
+ * where they are, so that it runs nothing of JavaScript until it exits, or the daemon has failed.
+ */
+export function startByFork(birth: Birth, { launcher, daemon }: Ends): ReturnType<Start> {
+  let outcome: Outcome | undefined;
+  const { channel, relay } = launcher;
+  const { timeout } = birth.plan;
+  const make = () => {
+    const made = native.launch(
+      FORK_TIMEOUT,
+      [daemon.channel, daemon.relay],
+      channel,
+      relay,
+      logOf(birth),
+      timeout,
+      channelOfManager() ?? -1,
+      farewellBeforehand(),
+    );
+    outcome = made.outcome;
+    return made;
+  };
+  const middle = forkBy(make, false, true);
+  return outcome === undefined ? { middle } : { middle, outcome };
+}
 
 /**
  * Makes this process a launcher, and a grandchild of it what becomes the daemon.
  *
- * @param start - makes the first child, which is to have these lines: 0 in a copy of this process,
- *   the child's pid in the launcher.
  * @returns in the grandchild only, if it is a copy. The launcher exits when the daemon is ready, or
  *   cannot be.
  * @throws in the launcher, if it could not fork: `step` is `fork`.
  */
-export function detach(birth: Birth, start: (birth: Birth, lines: Lines) => number): void {
+export function detach(birth: Birth, start: Start): void {
   const launcher = process.pid;
   const ends = inStep('fork', openLines);
   // Orphans of the launcher shall come to it, so that it learns how its grandchild ended.
   const before = getChildSubreaper();
   const known = descendants();
-  let middle: number;
+  let started: ReturnType<Start>;
   try {
     setChildSubreaper(true);
-    // What the thread pool is at would be done twice by a copy, and cut off by the launcher's end.
-    native.quiesce(1000);
-    middle = inStep('fork', () => start(birth, ends.daemon));
+    started = inStep('fork', () => start(birth, ends));
   } catch (error) {
     // An atFork hook may also throw in the copy, where nobody shall go on with the script.
     if (process.pid !== launcher) giveUp(ends.daemon, error);
@@ -46,7 +79,7 @@ export function detach(birth: Birth, start: (birth: Birth, lines: Lines) => numb
     closeLines(ends.daemon);
     throw error;
   }
-  if (middle !== 0) wait(birth, ends, middle, known);
+  if (started.middle !== 0) wait(birth, ends, started, known);
   try {
     closeLines(ends.launcher);
     becomeGrandchild(ends.daemon);
@@ -57,21 +90,27 @@ export function detach(birth: Birth, start: (birth: Birth, lines: Lines) => numb
   birth.lines = ends.daemon;
 }
 
+const logOf = ({ plan, files }: Birth) => (plan.stderr === undefined ? -1 : (files?.stderr ?? -1));
+
+/** The outcome of the wait, which may be over already. */
+function outcomeOf(birth: Birth, ends: Ends, { middle, outcome }: ReturnType<Start>): Outcome {
+  if (outcome !== undefined) return outcome;
+  closeLines(ends.daemon);
+  // Here, so that ^C becomes a signal while we wait, if the script has made the terminal raw.
+  native.resetTerminal();
+  const { channel, relay } = ends.launcher;
+  return native.awaitBirth(channel, relay, logOf(birth), middle, birth.plan.timeout);
+}
+
 function wait(
   birth: Birth,
   ends: Ends,
-  middle: number,
+  started: ReturnType<Start>,
   known: ReadonlySet<number> | undefined,
 ): never {
   let exitCode = 1;
   try {
-    closeLines(ends.daemon);
-    // Here, so that ^C becomes a signal while we wait, if the script has made the terminal raw.
-    native.resetTerminal();
-    const { timeout, stderr } = birth.plan;
-    const log = stderr === undefined ? -1 : (birth.files?.stderr ?? -1);
-    const { channel, relay } = ends.launcher;
-    const outcome = native.awaitBirth(channel, relay, log, middle, timeout);
+    const outcome = outcomeOf(birth, ends, started);
     const verdict = verdictOf(outcome, birth.plan);
     exitCode = verdict.exitCode;
     if (exitCode === 0) {
@@ -88,14 +127,10 @@ function wait(
 }
 
 function becomeGrandchild(lines: Lines): void {
-  const middle = process.pid;
   // Some systems hang a session up when its leader ends, as this one is about to.
   const hangup = ignore([SIGHUP]);
   inStep('setsid', setsid);
-  const daemon = inStep('fork', () => forkMoving());
-  if (process.pid === middle) {
-    tell(lines.channel, `p${daemon}`);
-    _exit(0);
-  }
+  const make = () => native.step(FORK_TIMEOUT, lines.channel);
+  inStep('fork', () => forkBy(make, false, true));
   hangup[Symbol.dispose]();
 }

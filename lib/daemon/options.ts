@@ -24,7 +24,10 @@ export interface DaemonOptions {
    * per file. Default: none.
    */
   pidFile?: string;
-  /** A file to append standard output and standard error to. Default: /dev/null. */
+  /**
+   * A file to append standard output and standard error to; a new one belongs to `user`, with mode
+   * 0640. docs/daemon.md, "Logs", tells what root refuses. Default: /dev/null.
+   */
   log?: string;
   /** A file to append standard output to, instead of `log`. */
   stdout?: string;
@@ -32,7 +35,7 @@ export interface DaemonOptions {
   stderr?: string;
   /**
    * A signal at which the log files are opened anew, as `SIGHUP`, for log rotation; see
-   * `Daemon.reopenLogs()`. Default: none.
+   * `Daemon.reopenLogs()`. `user` must be able to do that, in the chroot. Default: none.
    */
   reopenOn?: NodeJS.Signals;
   /**

@@ -1,7 +1,10 @@
 // Takes the steps, or takes them back.
 import type { Birth } from './birth.js';
 import { occupyStandard } from './files.js';
+import { inStep } from './in-step.js';
 import { STEPS } from './steps.js';
+
+export { inStep };
 
 /** Runs one phase of all steps; an error gets the name of its step. */
 export function runSteps(phase: 'check' | 'run', birth: Birth): void {
@@ -41,15 +44,4 @@ export function thrown(error: unknown): unknown {
 /** The same message without the name of the call, for those who made it on behalf of somebody. */
 export function withoutCall(message: string): string {
   return message.startsWith(SAYS) ? message.slice(SAYS.length) : message;
-}
-
-/** Runs something such that its error tells the step. */
-export function inStep<T>(name: string, run: () => T): T {
-  try {
-    return run();
-  } catch (thrown) {
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-    if (!('step' in error)) Object.assign(error, { step: name });
-    throw error;
-  }
 }

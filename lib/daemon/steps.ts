@@ -13,7 +13,6 @@ import {
   expectFork,
   expectGid,
   expectGroups,
-  expectLog,
   expectNoDirectory,
   expectPidfile,
   expectSurvival,
@@ -21,7 +20,7 @@ import {
 } from './checks.js';
 import { expectNoDaemon } from './current.js';
 import { cleanEnvironment, loginOf } from './environment.js';
-import { closeFiles, describeStdio, openFiles, redirectToFiles } from './files.js';
+import { closeFiles, describeStdio, openFiles, probeFiles, redirectToFiles } from './files.js';
 import type { Plan } from './options.js';
 import {
   closeReadiness,
@@ -240,9 +239,7 @@ export const STEPS: readonly Step[] = [
     daemon7: [9],
     describe: describeStdio,
     check: openFiles,
-    probe: ({ plan }) => {
-      for (const path of new Set([plan.stdout, plan.stderr])) path !== undefined && expectLog(path);
-    },
+    probe: probeFiles,
     undo: closeFiles,
     run: redirectToFiles,
   },

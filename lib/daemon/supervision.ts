@@ -56,6 +56,15 @@ export function announceReady(birth: Birth, launched: boolean): void {
   if (notifyFd > 2) closeSync(notifyFd);
 }
 
+/** The service manager's socket, for a launcher that speaks natively. */
+export function channelOfManager(): number | undefined {
+  try {
+    return openChannel();
+  } catch {
+    return undefined; // said at the step `notify`, if the daemon needs it
+  }
+}
+
 /** In the launcher: the daemon is ready, and is the service's process from now on. */
 export function announceDaemon(pid: number): void {
   tryNotify({ mainPid: pid, ready: true });

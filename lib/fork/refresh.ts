@@ -4,7 +4,7 @@ import { channelObstacle, closeChannel } from './channel.js';
 import { moveChildren, releaseChildren } from './children.js';
 import { entropyObstacle, refreshEntropy } from './entropy.js';
 import { getOwnPropertyDescriptor, hasOwn, setValue } from './originals.js';
-import { adoptThreadIds } from './threadids.js';
+import { guardSetters } from './threadids.js';
 
 /** The exit status of a child that could not be made whole: EX_SOFTWARE of sysexits.h. */
 export const UNFIT = 70;
@@ -53,7 +53,7 @@ export function refreshChild(moving?: Parameters<typeof moveChildren>[0]): void 
     if (moving === undefined) releaseChildren();
     else moveChildren(moving);
     closeChannel();
-    adoptThreadIds();
+    guardSetters();
   } catch (error) {
     native.writeAll(2, `daemonkit: the child of fork() cannot go on: ${error}\n`);
     native.exit(UNFIT);

@@ -1,5 +1,5 @@
 // Who holds a pidfile, for those who do not want it for themselves.
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { absolutePath } from '../absolute.js';
 import { type SystemError, systemError } from '../errors.js';
@@ -9,7 +9,7 @@ import { startTime } from './evidence.js';
 import { lockHeld, Owner } from './owner.js';
 import { sameFile } from './same-file.js';
 import { readPid } from './text.js';
-import { clearer, expectSafeFile, expectSafeWay } from './trust.js';
+import { expectSafeFile, openThere } from './trust.js';
 
 /**
  * - `running`: the process that the file names holds its lock.
@@ -43,16 +43,6 @@ export interface Finding {
 
 const { EAGAIN, ESTALE } = os.errno;
 
-function openToRead(path: string): number | undefined {
-  const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants;
-  try {
-    return openSync(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
-  } catch (error) {
-    if ((error as SystemError).code === 'ENOENT') return undefined;
-    throw clearer(error, path);
-  }
-}
-
 /** Keeps the owner of a running one, and lets go of it otherwise. */
 function finding(path: string, state: PidfileState, pid?: number, owner?: Owner): Finding {
   const running = state === 'running';
@@ -81,9 +71,8 @@ const LOOKS = 3;
 /** Looks at a pidfile that others cannot have put there. */
 export function find(given: unknown): Finding {
   const path = absolutePath(pathString(given));
-  expectSafeWay(path);
   for (let looks = 1; ; looks++) {
-    const fd = openToRead(path);
+    const fd = openThere(path, constants.O_RDONLY);
     if (fd === undefined) return finding(path, 'absent');
     try {
       const found = look(path, fd);

@@ -1,54 +1,103 @@
-// What root does not lock, empty or believe: a file that somebody else could have put in its place.
-import { type BigIntStats, lstatSync, realpathSync, statSync } from 'node:fs';
+// What root does not lock, empty, believe or write to: a file that somebody else could have put in
+// its place.
+import type { BigIntStats } from 'node:fs';
 import { constants } from 'node:os';
-import { dirname } from 'node:path';
-import { type SystemError, systemError } from '../errors.js';
+import { systemError } from '../errors.js';
+import { native } from '../native.js';
+import { UINT_MAX } from '../validate.js';
 
-const { EINVAL, ELOOP, EPERM } = constants.errno;
+const { EINVAL, ELOOP, ENOENT, EPERM } = constants.errno;
 const GROUP_WRITES = 0o020;
 const OTHERS_WRITE = 0o002;
-const STICKY = 0o1000;
 
 export const isRoot = (): boolean => process.geteuid?.() === 0;
 
-function refuse(path: string, detail: string, errno = EPERM): never {
+export function refuse(path: string, detail: string, errno = EPERM): never {
   throw systemError(-errno, 'open', { path, detail });
 }
 
-/** The path itself and all that it is in, from the root on. */
-function prefixes(path: string): string[] {
-  const parts = path.split('/').filter(Boolean);
-  return ['/', ...parts.map((_, i) => `/${parts.slice(0, i + 1).join('/')}`)];
+/** cpp/sys/trusted_open.h's Found. */
+const ROOM = 2;
+const LINK = 3;
+const FOREIGN_LINK = 4;
+const OPEN_DIRECTORY = 5;
+
+const whose = (owner: number) =>
+  owner === UINT_MAX ? 'can be exchanged by others' : `belongs to user ${owner}`;
+
+function failure(path: string, errno: number, found: number, owner: number, at: string) {
+  const failed = (detail: string, code = -EPERM) => systemError(code, 'open', { path, detail });
+  if (found === LINK) return failed('refused: it is a symbolic link', -ELOOP);
+  if (found === FOREIGN_LINK) {
+    return failed(`refused to root: the symbolic link ${at} ${whose(owner)}`);
+  }
+  if (found === OPEN_DIRECTORY) {
+    return failed(`refused to root: everybody may write to the directory ${at}`);
+  }
+  return systemError(errno, 'open', { path });
+}
+
+/** A file that was opened by a way that others do not decide. */
+export interface TrustedFile {
+  fd: number;
+  guarded: boolean;
+}
+
+/** Who a new file shall belong to. */
+export interface FileOwner {
+  uid: number;
+  gid: number;
 }
 
 /**
- * Throws, for root, if others decide what the absolute path leads to: by a symbolic link of theirs
- * on the way, or as they may remove what is in one of its directories. In a directory with the
- * sticky bit, as /tmp, they may not, and it is the file that is looked at.
+ * Opens a file, or makes it, without waiting and never by a symbolic link of that name. For root
+ * nobody else decides what the absolute path leads to: symbolic links on the way must be root's, and
+ * in a directory that only root may change, as /var/run; a directory that everybody may write to is
+ * refused, unless it has the sticky bit. Each directory is opened by the descriptor of the one
+ * before, so that none is exchanged between the look and the use.
  *
- * @throws `EPERM` (syscall `open`, with `path`).
+ * @param mode - of a new file, whatever the umask.
+ * @param owner - who a new file belongs to, before anybody can open it. Default: as it comes.
+ * @returns a descriptor that is close-on-exec. The file itself is for the caller to look at; it is
+ *   `guarded` if nobody but root can have put it there, whoever it belongs to.
+ * @throws what open(2) says, with `path`; `ELOOP` for a link of that name, `EPERM` for the rest.
  */
-export function expectSafeWay(path: string): void {
-  if (!isRoot()) return;
-  const directory = dirname(path);
-  let real: string;
-  try {
-    real = realpathSync(directory);
-  } catch {
-    return; // open(2) tells it better
-  }
-  for (const prefix of prefixes(directory)) {
-    const found = lstatSync(prefix);
-    if (found.isSymbolicLink() && found.uid !== 0) {
-      refuse(path, `refused to root: the symbolic link ${prefix} belongs to user ${found.uid}`);
-    }
-  }
-  for (const prefix of prefixes(real)) {
-    const { mode } = statSync(prefix);
-    if ((mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0) {
-      refuse(path, `refused to root: everybody may write to the directory ${prefix}`);
-    }
-  }
+export function openTrusted(
+  path: string,
+  flags: number,
+  mode: number,
+  owner?: FileOwner,
+): TrustedFile {
+  const { uid = -1, gid = -1 } = owner ?? {};
+  const [fd, found, other, at, guarded] = native.openTrusted(path, flags, mode, isRoot(), uid, gid);
+  if (fd < 0) throw failure(path, fd, found, other, at);
+  return { fd, guarded };
+}
+
+const NONE = -1;
+const ONLY_ROOM = -2;
+
+/** The same for a file that is there; undefined if there is none, nor its directory. */
+export function openThere(path: string, flags: number): number | undefined {
+  const [fd, found, other, at] = native.openTrusted(path, flags, NONE, isRoot(), -1, -1);
+  if (fd === -ENOENT) return undefined;
+  if (fd < 0) throw failure(path, fd, found, other, at);
+  return fd;
+}
+
+/** The same for a file that could be made: undefined then. None is made. */
+export function openOrExpectRoom(path: string, flags: number): TrustedFile | undefined {
+  const [fd, found, other, at, guarded] = native.openTrusted(
+    path,
+    flags,
+    ONLY_ROOM,
+    isRoot(),
+    -1,
+    -1,
+  );
+  if (found === ROOM) return undefined;
+  if (fd < 0) throw failure(path, fd, found, other, at);
+  return { fd, guarded };
 }
 
 /**
@@ -61,17 +110,20 @@ export function expectSafeFile(found: BigIntStats, path: string): void {
   if (!found.isFile()) refuse(path, 'not a regular file', EINVAL);
   if (!isRoot()) return;
   const mode = Number(found.mode);
-  if (found.uid !== 0n) refuse(path, `refused to root: the file belongs to user ${found.uid}`);
+  expectOwner(found, path, [0]);
   if ((mode & OTHERS_WRITE) !== 0) refuse(path, 'refused to root: everybody may write to the file');
   if ((mode & GROUP_WRITES) !== 0 && found.gid !== 0n) {
     refuse(path, `refused to root: group ${found.gid} may write to the file`);
   }
+  expectOneName(found, path);
+}
+
+/** By a second name any file of its owner's could be meant. */
+export function expectOneName(found: BigIntStats, path: string): void {
   if (found.nlink > 1n) refuse(path, 'refused to root: the file has another name (hard link)');
 }
 
-/** The error of open(2) with O_NOFOLLOW, clearer where it met a link: ELOOP, on FreeBSD EMLINK. */
-export function clearer(error: unknown, path: string): SystemError {
-  const thrown = error as SystemError;
-  if (thrown.code !== 'ELOOP' && thrown.code !== 'EMLINK') return thrown;
-  return systemError(-ELOOP, 'open', { path, detail: 'refused: it is a symbolic link' });
+export function expectOwner(found: BigIntStats, path: string, owners: readonly number[]): void {
+  if (owners.includes(Number(found.uid))) return;
+  refuse(path, `refused to root: the file belongs to user ${found.uid}`);
 }

@@ -1,56 +1,66 @@
-// The line between the master and a worker: one record when the worker is ready, and its end.
-import { closeSync, readSync } from 'node:fs';
+// The line between the master and a worker: what the worker says of itself, and the line's end.
+import { readSync } from 'node:fs';
 import { constants } from 'node:os';
 import { systemError } from '../errors.js';
-import { fork } from '../fork.js';
 import { native, type Watch } from '../native.js';
-import { socketpair } from '../socketpair.js';
 import { watch } from '../watch.js';
 
-const READY = 'r';
+/** A record's text: the worker is ready; it ends by its own will. */
+export type Word = 'ready' | 'leaving';
 
-/** fork() with a line between the two: each gets its end of it, and in the child `pid` is 0. */
-export function forkWithLine(): { pid: number; line: number } {
-  const [masters, workers] = socketpair(true);
-  try {
-    const pid = fork();
-    closeSync(pid === 0 ? masters : workers);
-    return { pid, line: pid === 0 ? workers : masters };
-  } catch (error) {
-    closeSync(masters);
-    closeSync(workers);
-    throw error;
+const LONGEST = 64;
+
+/** An end of the line, on the event loop. Closing it closes the descriptor. */
+export class Line {
+  readonly #fd: number;
+  readonly #hear: (word: string) => void;
+  readonly #onEnd: () => void;
+  readonly #watch: Watch;
+  #open = true;
+
+  /** @param ref - whether it keeps the process alive. */
+  constructor(fd: number, hear: (word: string) => void, onEnd: () => void, ref: boolean) {
+    this.#fd = fd;
+    this.#hear = hear;
+    this.#onEnd = onEnd;
+    this.#watch = watch(fd, (status) => (status < 0 ? this.#end() : this.pull()), ref, true);
   }
-}
 
-/** Whether there is a record; otherwise the line has ended. */
-function hasRecord(line: number, status: number): boolean {
-  try {
-    return status === 0 && readSync(line, Buffer.alloc(16)) > 0;
-  } catch {
-    return false;
-  }
-}
-
-/** Has the event loop watch an end of the line; closing the watch closes the descriptor. */
-export function watchLine(
-  line: number,
-  told: { ready?: () => void; end: () => void },
-  ref: boolean,
-): Watch {
-  const onReadable = (status: number) => {
-    if (hasRecord(line, status)) told.ready?.();
-    else {
-      watched.close();
-      told.end();
+  /** Hears what is there by now; the event loop may look at other things first. */
+  pull(): void {
+    while (this.#open) {
+      const word = this.#read();
+      if (word === '') return;
+      if (word === undefined) this.#end();
+      else this.#hear(word);
     }
-  };
-  const watched = watch(line, onReadable, ref, true);
-  return watched;
-}
+  }
 
-/** The worker's word. A master that is gone (EPIPE) is told by the line's end, not here. */
-export function sayReady(line: number): void {
-  const sent = native.sendRecord(line, READY);
-  if (sent < 0 && sent !== -constants.errno.EPIPE) throw systemError(sent, 'send');
+  /** The worker's word. A master that is gone (EPIPE) is told by the line's end, not here. */
+  say(word: Word): void {
+    if (!this.#open) return;
+    const sent = native.sendRecord(this.#fd, word);
+    if (sent < 0 && sent !== -constants.errno.EPIPE) throw systemError(sent, 'send');
+  }
+
+  close(): void {
+    this.#open = false;
+    this.#watch.close();
+  }
+
+  /** A record; '' if there is none yet, undefined at the end. */
+  #read(): string | undefined {
+    const bytes = Buffer.alloc(LONGEST);
+    try {
+      const size = readSync(this.#fd, bytes);
+      return size === 0 ? undefined : bytes.toString('latin1', 0, size);
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === 'EAGAIN' ? '' : undefined;
+    }
+  }
+
+  #end(): void {
+    this.close();
+    this.#onEnd();
+  }
 }

@@ -1,92 +1,91 @@
-// The master: which workers there are, and which there should be.
+// The master: has done what next.ts says, and tells state.ts what came of it.
 import { atFork } from '../atfork.js';
-import { deferred } from '../deferred.js';
+import { type Deferred, deferred } from '../deferred.js';
 import { invalidState } from '../errors.js';
-import { quiesce } from '../fork.js';
-import { waitpid } from '../process.js';
-import { Backoff } from './backoff.js';
-import { forkWithLine } from './line.js';
+import { type WaitResult, waitpid } from '../process.js';
+import { type RegisteredMaster, registry } from '../registry.js';
+import { Alarm, clock } from './alarm.js';
+import { type Born, forkWithLine } from './birth.js';
+import { Callbacks } from './callbacks.js';
 import { Member } from './member.js';
-import type { PreforkPlan, WorkerExit } from './options.js';
+import { type Action, next } from './next.js';
+import type { PreforkPlan } from './options.js';
 import { Orders } from './orders.js';
+import { whenQuiet } from './quiet.js';
 import { SharedSocket } from './socket.js';
+import * as event from './state.js';
 import { beWorker } from './worker.js';
-
-/** How long a fork waits for the thread pool of the master. Then the workers matter more. */
-const QUIET_MS = 1000;
 
 const never = () => new Promise<never>(() => {});
 
-/**
- * running: seats are filled; stopping: they are not; ended: no worker is left; left: this process is
- * a copy of the master.
- */
-type Phase = 'running' | 'stopping' | 'ended' | 'left';
+type Fork = Action & { do: 'fork' };
 
 /** What {@link prefork} returns, in the master. In copies of it, its promises never settle. */
 export class PreforkMaster implements AsyncDisposable {
   readonly #started = deferred<void>();
   readonly #over = deferred<void>();
-  /** Resolves when all workers are ready for the first time; rejected if the master stops before. */
+  readonly #stopped = deferred<void>();
+  /**
+   * Resolves when all workers are ready for the first time. Rejected if that will not come: with
+   * `ERR_INVALID_STATE` if the master is stopped before, with `ERR_WORKERS_FAILED` if it gave up
+   * (`respawn.attempts`), or a worker that is not to be replaced has ended before it was ready.
+   */
   readonly ready: Promise<void> = this.#started.promise;
   /**
    * Resolves when the master has stopped and no worker is left; rejected if it gave up
-   * (`respawn.attempts`).
+   * (`respawn.attempts`: `ERR_WORKERS_FAILED`).
    */
   readonly finished: Promise<void> = this.#over.promise;
   /** The TCP port; 0 without one. */
   readonly port: number;
   readonly #plan: PreforkPlan;
+  readonly #callbacks: Callbacks;
   readonly #socket: SharedSocket;
-  readonly #backoff: Backoff;
   readonly #orders: Orders;
+  readonly #registered: RegisteredMaster;
   readonly #hook: Disposable;
-  readonly #members = new Set<Member>();
-  /** By seat; undefined is to be filled, null is not. */
-  #seats: (Member | undefined | null)[];
-  #phase: Phase = 'running';
-  #generation = 0;
-  /** A fork of our own is under way: its child leaves the master when it has its own signals. */
+  readonly #alarm = new Alarm(() => this.#turn());
+  readonly #members = new Map<number, Member>();
+  #state: event.State;
+  /** This process is a copy of the master. */
+  #left = false;
+  #turning = false;
   #forking = false;
-  #filling: Promise<void> | undefined;
-  /** A reload is forking: the seats wait. */
-  #held = false;
-  #reload: Promise<void> | undefined;
-  #nextReload: Promise<void> | undefined;
-  #stop: Promise<void> | undefined;
+  #closed = false;
+  #reload: Deferred<void> | undefined;
+  #nextReload: Deferred<void> | undefined;
 
   /** @internal */
   constructor(plan: PreforkPlan) {
     this.#plan = plan;
+    this.#state = event.initial(plan.rules);
+    this.#callbacks = new Callbacks(plan);
     this.#socket = new SharedSocket(plan.listen);
     this.port = this.#socket.port;
     try {
       this.#orders = new Orders(plan, {
         stop: () => void this.stop(),
-        reload: () => {
-          this.reload().catch((error) => this.#phase === 'running' && plan.onError(error));
-        },
+        reload: () => this.reload().catch((error) => this.#reloadHasFailed(error)),
         // A master that could not be stopped.
-        deaf: (error) => {
-          this.#stop ??= this.#end(error);
-        },
+        deaf: (error) => this.#apply((state) => event.stopAsked(state, error)),
       });
     } catch (error) {
-      this.#socket.close(plan.onError);
+      this.#socket.close(() => {});
       throw error;
     }
-    this.#hook = atFork({ child: () => this.#forking || this.#leave() });
-    this.#backoff = new Backoff(plan.respawn);
-    this.#seats = new Array(plan.workers).fill(undefined);
+    const signals = [...plan.stopSignals, ...plan.reloadSignals];
+    this.#registered = { signals, leave: (kept) => this.#leave(true, kept) };
+    registry.masters.add(this.#registered);
+    this.#hook = atFork({ child: () => registry.makingWorker || this.#leave(false) });
     // Who does not ask for it need not hear that it failed; `finished` tells.
     this.ready.catch(() => {});
     if (plan.title !== undefined) process.title = `${plan.title}: master`;
-    this.#fill();
+    this.#turn();
   }
 
   /** The pids of all workers there are, those on their way out as well. */
   get pids(): number[] {
-    return [...this.#members].map(({ pid }) => pid);
+    return [...this.#members.keys()];
   }
 
   /**
@@ -94,26 +93,21 @@ export class PreforkMaster implements AsyncDisposable {
    * all of them are ready asks the old ones to end, one after the other. Does what SIGHUP does. A call
    * during a reload starts another one after it.
    *
-   * @returns a promise that resolves when the old workers are gone. It is rejected if `onReload`
-   *   failed, a fork did, or a new worker was not ready in time or ended before; the old workers then
-   *   stay. With `ERR_INVALID_STATE` once the master stops.
+   * @returns a promise that resolves when the old workers are gone. Rejected, and the old workers stay,
+   *   with what `onReload` has thrown (with a `code`, `ERR_RELOAD_FAILED` if it had none), `ETIMEDOUT`
+   *   if that did not settle within `readyTimeout`, what fork() has thrown, `ERR_RELOAD_FAILED` if a new
+   *   worker was not ready in time or ended before. With `ERR_INVALID_STATE` once the master stops.
    */
   reload(): Promise<void> {
-    if (this.#phase === 'left') return never();
-    if (this.#phase !== 'running') return Promise.reject(invalidState('the master has stopped'));
-    if (this.#reload === undefined) {
-      this.#reload = this.#replaceAll().finally(() => {
-        this.#reload = undefined;
-      });
-      return this.#reload;
+    if (this.#left) return never();
+    if (this.#state.phase !== 'running') {
+      return Promise.reject(invalidState('the master has stopped'));
     }
-    this.#nextReload ??= this.#reload
-      .catch(() => {})
-      .then(() => {
-        this.#nextReload = undefined;
-        return this.reload();
-      });
-    return this.#nextReload;
+    if (this.#reload !== undefined) {
+      this.#nextReload ??= deferred<void>();
+      return this.#nextReload.promise;
+    }
+    return this.#beginReload(deferred<void>());
   }
 
   /**
@@ -124,9 +118,9 @@ export class PreforkMaster implements AsyncDisposable {
    * @returns a promise that resolves when no worker is left.
    */
   stop(): Promise<void> {
-    if (this.#phase === 'left') return never();
-    this.#stop ??= this.#end();
-    return this.#stop;
+    if (this.#left) return never();
+    this.#apply((state) => event.stopAsked(state));
+    return this.#stopped.promise;
   }
 
   /** As {@link stop}. */
@@ -134,157 +128,173 @@ export class PreforkMaster implements AsyncDisposable {
     await this.stop();
   }
 
-  /** Whether a seat is to be filled. */
-  #due(): boolean {
-    return this.#phase === 'running' && !this.#held && this.#seats.includes(undefined);
+  /** Something has happened. */
+  #apply(happened: (state: event.State, now: number) => event.State): void {
+    if (this.#left) return;
+    this.#state = happened(this.#state, clock());
+    this.#turn();
   }
 
-  #fill(): void {
-    // With nothing to do #fillSeats() ends before ??= keeps its promise, which would stay for good.
-    if (this.#due()) this.#filling ??= this.#fillSeats();
-  }
-
-  /** Forks what is missing: all at once, but while they fail one after the other, with pauses. */
-  async #fillSeats(): Promise<void> {
-    while (this.#due()) {
-      await this.#backoff.pause();
-      if (!this.#due()) break;
-      const seat = this.#seats.indexOf(undefined);
-      try {
-        const member = await this.#spawn(seat + 1, () => this.#due());
-        if (member === undefined) break;
-        this.#seats[seat] = member;
-        if (this.#backoff.failing) await Promise.race([member.ended, this.#backoff.proof()]);
-      } catch (error) {
-        this.#plan.onError(error as Error);
-        this.#failed();
-      }
-    }
-    // In the same step as the last look: a seat that is vacated later finds nobody filling.
-    this.#filling = undefined;
-  }
-
-  /** Forks one worker, from a clean turn of the event loop. In the worker it does not return. */
-  async #spawn(id: number, wanted: () => boolean): Promise<Member | undefined> {
-    await new Promise((resolve) => setImmediate(resolve));
-    await quiesce({ timeout: QUIET_MS }).catch(() => {});
-    if (!wanted()) return undefined;
-    const stops = this.#orders.stops;
-    this.#forking = true;
-    let child: ReturnType<typeof forkWithLine>;
+  /** Does what is to be done, until nothing is. */
+  #turn(): void {
+    // What is done may be an event: the loop goes round once more.
+    if (this.#turning || this.#left) return;
+    this.#turning = true;
     try {
-      child = forkWithLine();
+      while (this.#step().some((action) => action.do !== 'fork'));
     } finally {
-      this.#forking = false;
+      this.#turning = false;
     }
-    if (child.pid !== 0) return this.#enlist(id, child);
-    const [plan, socket, generation] = [this.#plan, this.#socket.fd, this.#generation];
-    const stopRequested = () => this.#orders.stops !== stops;
-    const leaveMaster = () => this.#leave();
-    void beWorker({ id, generation, plan, socket, line: child.line, leaveMaster, stopRequested });
-    return never();
   }
 
-  #enlist(id: number, { pid, line }: { pid: number; line: number }): Member {
-    let member: Member;
+  #step(): readonly Action[] {
+    const { state, actions, wakeAt } = next(this.#state, clock());
+    this.#state = state;
+    if (state.phase !== 'running') this.#closeSocket();
+    for (const action of actions) this.#do(action);
+    this.#alarm.set(wakeAt);
+    return actions;
+  }
+
+  #do(action: Action): void {
+    if (action.do === 'fork') this.#forkSoon();
+    else if (action.do === 'ask') this.#members.get(action.pid)?.kill('SIGTERM');
+    else if (action.do === 'kill') this.#members.get(action.pid)?.kill('SIGKILL');
+    else if (action.what === 'started') settle(this.#started, action.error);
+    else if (action.what === 'reloaded') this.#endReload(action.error);
+    else this.#end(action.error);
+  }
+
+  #closeSocket(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#socket.close((error) => this.#callbacks.error(error));
+  }
+
+  /** One fork, from a turn of the event loop with nothing else on the stack. */
+  #forkSoon(): void {
+    if (this.#forking) return;
+    this.#forking = true;
+    whenQuiet(() => {
+      this.#forking = false;
+      if (!this.#left) this.#fork();
+    });
+  }
+
+  #fork(): void {
+    // What was wanted then may not be wanted now.
+    const wanted = next(this.#state, clock()).actions.find((action) => action.do === 'fork');
+    if (wanted === undefined) {
+      this.#turn();
+      return;
+    }
+    const stops = this.#orders.stops;
+    let born: Born;
     try {
-      member = new Member(this.#plan, id, this.#generation, pid, line);
+      born = forkWithLine(this.#plan.fork);
     } catch (error) {
+      this.#forkHasFailed(wanted, error as Error);
+      return;
+    }
+    if (born.pid === 0) this.#becomeWorker(wanted, born.line, stops);
+    else this.#enlist(wanted, born);
+  }
+
+  #forkHasFailed({ fresh }: Fork, error: Error): void {
+    // That of a reload is told by the reload.
+    if (!fresh) this.#callbacks.error(error);
+    this.#apply((state, now) => event.forkFailed(state, now, fresh, error));
+  }
+
+  #enlist({ seat, fresh }: Fork, { pid, line, error }: Born): void {
+    if (error !== undefined) this.#callbacks.error(error);
+    try {
+      const told = {
+        ready: () => this.#apply((state, now) => event.becameReady(state, now, pid)),
+        leaving: () => this.#apply((state, now) => event.leaves(state, now, pid)),
+        ended: (result?: WaitResult) => this.#onEnd(pid, result),
+      };
+      this.#members.set(pid, new Member(pid, line, told));
+    } catch (failure) {
       process.kill(pid, 'SIGKILL');
       waitpid(pid);
-      throw error;
+      this.#forkHasFailed({ do: 'fork', seat, fresh }, failure as Error);
+      return;
     }
-    this.#members.add(member);
-    void member.ready.then((ready) => ready && this.#onReady(member));
-    void member.ended.then((exit) => this.#onEnd(member, exit));
-    return member;
+    this.#apply((state, now) => event.forked(state, now, { pid, seat, fresh }));
   }
 
-  #onReady(member: Member): void {
-    if (this.#seats.every((seat) => seat?.isReady)) this.#started.resolve();
-    this.#backoff.watch(() => this.#members.has(member));
+  #onEnd(pid: number, result: WaitResult | undefined): void {
+    const worker = this.#state.workers.find((one) => one.pid === pid);
+    this.#members.delete(pid);
+    if (worker === undefined) return;
+    this.#state = event.ended(this.#state, clock(), pid);
+    const { exitCode = null, signal = null, rusage } = result ?? {};
+    const { seat: id, generation, readyAt, leaving, born } = worker;
+    const [ready, asked, lived] = [readyAt !== undefined, leaving === 'asked', clock() - born];
+    this.#callbacks.exit({ id, pid, generation, exitCode, signal, rusage, lived, ready, asked });
+    this.#turn();
   }
 
-  #onEnd(member: Member, exit: WorkerExit): void {
-    this.#members.delete(member);
-    const seat = this.#seats.indexOf(member);
-    if (seat >= 0) this.#seats[seat] = this.#plan.respawn === undefined ? null : undefined;
-    if (seat >= 0 && !exit.asked && !member.proven) this.#failed();
-    this.#plan.onExit?.(exit);
-    if (this.#phase !== 'running') return;
-    if (this.#seats.every((other) => other === null)) void this.stop();
-    else this.#fill();
+  #beginReload(reload: Deferred<void>): Promise<void> {
+    this.#reload = reload;
+    this.#apply((state, now) => event.reloadAsked(state, now));
+    this.#callbacks.reload((error) => {
+      // Not of an earlier one, whose time was over.
+      if (this.#reload !== reload) return;
+      this.#apply((state, now) => event.hookSettled(state, now, error));
+    });
+    return reload.promise;
   }
 
-  #failed(): void {
-    if (this.#backoff.fail()) return;
-    const message = `${this.#backoff.failures} workers in a row have failed`;
-    const error = Object.assign(new Error(message), { code: 'ERR_WORKERS_FAILED' });
-    this.#stop ??= this.#end(error);
-  }
-
-  async #replaceAll(): Promise<void> {
-    // A pause ends: what made the workers fail may be what is about to be changed.
-    this.#held = true;
-    this.#backoff.wake();
-    await this.#filling;
-    let fresh: Member[];
-    try {
-      await this.#plan.onReload?.();
-      this.#generation++;
-      fresh = await this.#spawnAll();
-    } finally {
-      this.#held = false;
-      this.#fill();
+  #endReload(error?: Error): void {
+    const [ended, following] = [this.#reload, this.#nextReload];
+    this.#reload = undefined;
+    this.#nextReload = undefined;
+    const running = this.#state.phase === 'running';
+    if (!running) {
+      // Whoever stops the master need not hear that a reload did not come to its end.
+      ended?.promise.catch(() => {});
+      following?.promise.catch(() => {});
+      following?.reject(invalidState('the master stops'));
     }
-    const old = [...this.#members].filter((member) => !fresh.includes(member));
-    for (const member of old) await member.retire();
+    if (ended !== undefined) settle(ended, error);
+    if (running && following !== undefined) void this.#beginReload(following);
   }
 
-  /** Forks a worker for each seat, and seats them when all are ready; else none of them stays. */
-  async #spawnAll(): Promise<Member[]> {
-    const fresh: Member[] = [];
-    try {
-      while (fresh.length < this.#seats.length) {
-        const member = await this.#spawn(fresh.length + 1, () => this.#phase === 'running');
-        if (member === undefined) throw invalidState('the master stops');
-        fresh.push(member);
-      }
-      const ready = await Promise.all(fresh.map((member) => member.ready));
-      if (ready.includes(false)) throw new Error('a new worker has ended before it was ready');
-    } catch (error) {
-      await Promise.all(fresh.map((member) => member.retire()));
-      throw error;
-    }
-    this.#seats = fresh.map((member) => (this.#members.has(member) ? member : undefined));
-    this.#started.resolve();
-    return fresh;
+  #reloadHasFailed(error: Error): void {
+    if (!this.#left && this.#state.phase === 'running') this.#callbacks.error(error);
   }
 
-  async #end(error?: Error): Promise<void> {
-    this.#phase = 'stopping';
-    this.#backoff.wake();
-    this.#socket.close(this.#plan.onError);
-    this.#started.reject(error ?? invalidState('the master was stopped'));
-    // Whoever is forking has seen the phase before its fork, or has enlisted the worker by now.
-    await Promise.all([...this.#members].map((member) => member.retire()));
-    await this.#filling;
-    this.#phase = 'ended';
+  #end(error?: Error): void {
     this.#hook[Symbol.dispose]();
     this.#orders[Symbol.dispose]();
-    this.#backoff.clear();
-    if (error === undefined) this.#over.resolve();
-    else this.#over.reject(error);
+    registry.masters.delete(this.#registered);
+    settle(this.#over, error);
+    this.#stopped.resolve();
   }
 
-  /** In a copy of the master. */
-  #leave(): void {
-    if (this.#phase === 'left') return;
-    this.#phase = 'left';
+  #becomeWorker({ seat: id }: Fork, line: number, stops: number): void {
+    const [plan, socket, generation] = [this.#plan, this.#socket.fd, this.#state.generation];
+    const stopRequested = () => this.#orders.stops !== stops;
+    beWorker({ id, generation, plan, socket, line, stopRequested });
+  }
+
+  /** In a copy of the master, which may be a worker of this or another one, and keep a socket. */
+  #leave(worker: boolean, kept?: number): void {
+    if (this.#left) return;
+    this.#left = true;
     this.#hook[Symbol.dispose]();
     this.#orders[Symbol.dispose]();
-    this.#backoff.clear();
-    for (const member of this.#members) member.forget();
+    registry.masters.delete(this.#registered);
+    this.#alarm.clear();
+    for (const member of this.#members.values()) member.forget();
     this.#members.clear();
+    if (!this.#closed && this.#socket.fd !== kept) this.#socket.leave(worker);
   }
+}
+
+function settle(promise: Deferred<void>, error: Error | undefined): void {
+  if (error === undefined) promise.resolve();
+  else promise.reject(error);
 }

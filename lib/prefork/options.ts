@@ -4,7 +4,8 @@ import { availableParallelism } from 'node:os';
 import { invalidArgType, invalidArgValue } from '../errors.js';
 import { BACKLOG, type ListenOptions, type ListenPlan, listenPlan } from '../listen.js';
 import { catchableSignal, signalList, signalName } from '../signals.js';
-import { boolean, fileDescriptor, func, INT_MAX, integer, options, string } from '../validate.js';
+import { boolean, fileDescriptor, func, integer, options, string } from '../validate.js';
+import type { Rules } from './state.js';
 import type { PreforkWorker } from './worker.js';
 
 /** The end of a worker, as `onExit` is told. */
@@ -44,25 +45,34 @@ export interface RespawnOptions {
   attempts?: number;
 }
 
-/** What {@link prefork} may be told. */
+/** What {@link prefork} may be told. Times are from 1 to 2^53-1 milliseconds. */
 export interface PreforkOptions {
-  /** How many workers, 1 to 1024. Default: `os.availableParallelism()`. */
-  workers?: number;
+  /**
+   * How many workers, 1 to 1024. Default: `os.availableParallelism()`. `true` is the default number, and
+   * `threads: true`.
+   */
+  workers?: number | true;
   /** Where to listen, or a descriptor of {@link listeningSocket}, which stays the caller's. */
   listen?: ListenOptions | number;
   /** The server that each worker shall let listen there. It must not listen yet. */
   server?: Server;
-  /** Runs in each worker; it is ready when what this returns has resolved. */
+  /**
+   * Runs in each worker. When what this returns has resolved, `server` listens and the worker is ready. An
+   * error ends the worker with code 1.
+   */
   onWorker?: (worker: PreforkWorker) => unknown;
   /** Runs in a worker that ends, when its connections have ended; what it returns is awaited. */
   onStop?: (worker: PreforkWorker) => unknown;
-  /** Runs in the master when a worker has ended. */
+  /** Runs in the master when a worker has ended. What it throws, `onError` gets. */
   onExit?: (exit: WorkerExit) => void;
-  /** Runs in the master before the workers of a reload are forked; what it returns is awaited. */
+  /**
+   * Runs in the master before the workers of a reload are forked; what it returns is awaited for
+   * `readyTimeout`, while workers that end are replaced as ever. An error ends the reload.
+   */
   onReload?: () => unknown;
   /**
-   * Runs in the master when a fork or a reload has failed; the master goes on. Default:
-   * `process.emitWarning()`.
+   * Runs in the master when a fork, a reload or another callback has failed; the master goes on. Default:
+   * `process.emitWarning()`, which also gets what this callback throws.
    */
   onError?: (error: Error) => void;
   /** Whether and when to replace workers that have ended. Default: true. */
@@ -80,6 +90,11 @@ export interface PreforkOptions {
   stopSignals?: readonly (string | number)[];
   /** The signals that make it reload. Default: SIGHUP. */
   reloadSignals?: readonly (string | number)[];
+  /**
+   * Fork although `Worker` threads run in the master: `workers` of {@link fork}. They go on in each worker,
+   * in the middle of whatever they do. Default: false, prefork() then refuses.
+   */
+  threads?: boolean;
   /** What ps(1) shows: `TITLE: master` and `TITLE: worker 1`. Default: unchanged. */
   title?: string;
 }
@@ -99,13 +114,14 @@ const KNOWN = [
   'idleTimeout',
   'stopSignals',
   'reloadSignals',
+  'threads',
   'title',
 ] as const satisfies readonly (keyof PreforkOptions)[];
 
 const HOOKS = ['onWorker', 'onStop', 'onExit', 'onReload', 'onError'] as const;
 
 function milliseconds(value: number | undefined, name: string, otherwise: number): number {
-  return integer(value ?? otherwise, `options.${name}`, 1, INT_MAX);
+  return integer(value ?? otherwise, `options.${name}`, 1, Number.MAX_SAFE_INTEGER);
 }
 
 function signals(value: unknown, name: string): string[] {
@@ -113,21 +129,20 @@ function signals(value: unknown, name: string): string[] {
   return signalList(value, name, catchableSignal, 0).map(signalName);
 }
 
-function respawnPlan(value: unknown) {
-  if (value === false) return undefined;
+function respawnRules(value: unknown) {
+  if (value !== undefined && typeof value !== 'object') boolean(value, 'options.respawn');
   const known = ['minUptime', 'delay', 'maxDelay', 'attempts'] as const;
   const given =
-    value === true || value === undefined
-      ? {}
-      : options<RespawnOptions>(value, known, 'options.respawn');
-  const { attempts } = given;
+    typeof value === 'boolean' ? {} : options<RespawnOptions>(value, known, 'options.respawn');
+  const { attempts = Number.POSITIVE_INFINITY } = given;
   return {
+    replace: value !== false,
     minUptime: milliseconds(given.minUptime, 'respawn.minUptime', 1000),
     delay: milliseconds(given.delay, 'respawn.delay', 100),
     maxDelay: milliseconds(given.maxDelay, 'respawn.maxDelay', 30_000),
     attempts:
-      attempts === undefined || attempts === Number.POSITIVE_INFINITY
-        ? Number.POSITIVE_INFINITY
+      attempts === Number.POSITIVE_INFINITY
+        ? attempts
         : integer(attempts, 'options.respawn.attempts', 1),
   };
 }
@@ -135,26 +150,30 @@ function respawnPlan(value: unknown) {
 function serverFor(given: Partial<PreforkOptions>): Server | undefined {
   const { server, listen, onWorker } = given;
   if (server === undefined) {
-    if (onWorker !== undefined) return undefined;
-    throw invalidArgValue('options', given, 'must have server or onWorker: give one of them');
+    if (onWorker === undefined)
+      throw invalidArgType('options.onWorker', 'of type function', undefined);
+    return undefined;
   }
   if (!(server instanceof Server)) {
     throw invalidArgType('options.server', 'an instance of net.Server', server);
   }
   const taken = 'must not listen yet, or the master would accept connections';
   if (server.listening) throw invalidArgValue('options.server', server, taken);
-  if (listen === undefined)
-    throw invalidArgType('options.listen', 'of type object or number', undefined);
+  if (listen === undefined) throw invalidArgType('options.listen', 'of type object', undefined);
   return server;
 }
 
 function listenFor(value: unknown): ListenPlan | number | undefined {
   if (value === undefined) return undefined;
   if (typeof value === 'number') return fileDescriptor(value, 'options.listen');
-  if (typeof value !== 'object') {
-    throw invalidArgType('options.listen', 'of type object or number', value);
-  }
   return listenPlan(value, 'options.listen');
+}
+
+/** How many workers, and whether threads of the master are no obstacle. */
+function seatsFor({ workers, threads }: Partial<PreforkOptions>) {
+  const carried = boolean(threads ?? false, 'options.threads') || workers === true;
+  const count = workers === true || workers === undefined ? availableParallelism() : workers;
+  return { seats: integer(count, 'options.workers', 1, 1024), threads: carried };
 }
 
 /** Checks what prefork() was given, and makes it complete. */
@@ -165,8 +184,15 @@ export function preforkPlan(value: unknown) {
     boolean(given.respawn, 'options.respawn', ' or object');
   }
   const listen = listenFor(given.listen);
+  const { seats, threads } = seatsFor(given);
   return {
-    workers: integer(given.workers ?? availableParallelism(), 'options.workers', 1, 1024),
+    rules: {
+      ...respawnRules(given.respawn),
+      seats,
+      readyTimeout: milliseconds(given.readyTimeout, 'readyTimeout', 30_000),
+      stopTimeout: milliseconds(given.stopTimeout, 'stopTimeout', 10_000),
+    } satisfies Rules,
+    fork: { workers: threads },
     listen,
     backlog: typeof listen === 'object' ? listen.backlog : BACKLOG,
     server: serverFor(given),
@@ -174,10 +200,7 @@ export function preforkPlan(value: unknown) {
     onStop: given.onStop,
     onExit: given.onExit,
     onReload: given.onReload,
-    onError: given.onError ?? ((error: Error) => process.emitWarning(error)),
-    respawn: respawnPlan(given.respawn),
-    readyTimeout: milliseconds(given.readyTimeout, 'readyTimeout', 30_000),
-    stopTimeout: milliseconds(given.stopTimeout, 'stopTimeout', 10_000),
+    onError: given.onError,
     idleTimeout: milliseconds(given.idleTimeout, 'idleTimeout', 500),
     stopSignals: signals(given.stopSignals ?? ['SIGTERM', 'SIGINT'], 'options.stopSignals'),
     reloadSignals: signals(given.reloadSignals ?? ['SIGHUP'], 'options.reloadSignals'),

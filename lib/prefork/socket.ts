@@ -1,7 +1,7 @@
 // The listening socket that the workers share: opened by the master, or its caller's.
-import { closeSync, unlinkSync } from 'node:fs';
+import { closeSync, fstatSync } from 'node:fs';
 import { check } from '../errors.js';
-import { type ListenPlan, openListener } from '../listen.js';
+import { type Listener, type ListenPlan, openListener } from '../listen.js';
 import { native } from '../native.js';
 
 export class SharedSocket {
@@ -9,13 +9,16 @@ export class SharedSocket {
   /** The TCP port; 0 without one. */
   readonly port: number;
   /** What to close and to remove; undefined if it is the caller's. */
-  readonly #own: ListenPlan | undefined;
+  readonly #own: Listener | undefined;
+  /** Which socket it is: the caller may have closed his by now, and the number be another file's. */
+  readonly #inode: bigint | undefined;
 
   constructor(listen: ListenPlan | number | undefined) {
-    this.#own = typeof listen === 'object' ? listen : undefined;
-    this.fd = typeof listen === 'object' ? openListener(listen) : listen;
+    this.#own = typeof listen === 'object' ? openListener(listen) : undefined;
+    this.fd = typeof listen === 'object' ? this.#own?.fd : listen;
     try {
       this.port = this.fd === undefined ? 0 : check(native.localPort(this.fd), 'getsockname');
+      this.#inode = this.fd === undefined ? undefined : inodeOf(this.fd);
     } catch (error) {
       this.close(() => {});
       throw error;
@@ -26,12 +29,30 @@ export class SharedSocket {
   close(onError: (error: Error) => void): void {
     if (this.#own === undefined) return;
     try {
-      if ('path' in this.#own) unlinkSync(this.#own.path);
+      this.#own.unlink();
     } catch (error) {
       // A directory that has become read-only is no reason not to end.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') onError(error as Error);
     } finally {
-      closeSync(this.fd as number);
+      closeSync(this.#own.fd);
     }
+  }
+
+  /**
+   * In a copy of the master: it holds the socket no more.
+   *
+   * @param worker - of another master: the caller has no use for this one there, either.
+   */
+  leave(worker: boolean): void {
+    if (this.fd === undefined || !(worker || this.#own !== undefined)) return;
+    if (inodeOf(this.fd) === this.#inode) closeSync(this.fd);
+  }
+}
+
+function inodeOf(fd: number): bigint | undefined {
+  try {
+    return fstatSync(fd, { bigint: true }).ino;
+  } catch {
+    return undefined;
   }
 }

@@ -1,10 +1,16 @@
 // What a worker is from its fork to its end.
 import { once } from 'node:events';
 import type { Server } from 'node:net';
+import { setImmediate } from 'node:timers';
+import { registry } from '../registry.js';
 import { SignalFlag } from '../signal.js';
+import { Alarm, clock } from './alarm.js';
+import { die } from './birth.js';
 import { Drain } from './drain.js';
-import { sayReady, watchLine } from './line.js';
+import { Line } from './line.js';
 import type { PreforkPlan } from './options.js';
+
+const soon = setImmediate;
 
 /** What a worker gets from the master that it was a moment ago. */
 export interface Inheritance {
@@ -14,8 +20,6 @@ export interface Inheritance {
   /** The listening socket. */
   socket: number | undefined;
   line: number;
-  /** Leaves the master's state: its signal flags, timers, lines to the other workers. */
-  leaveMaster: () => void;
   /** Whether the master's signal flags were raised in this process. */
   stopRequested: () => boolean;
 }
@@ -29,16 +33,25 @@ export class PreforkWorker {
   /** The descriptor of the socket of `listen`; undefined without that option. */
   readonly socket: number | undefined;
   readonly #plan: PreforkPlan;
+  readonly #line: Line;
   readonly #drains: Drain[] = [];
   readonly #ending = new AbortController();
+  readonly #deadline = new Alarm(() => process.exit(0));
   #stopped = false;
 
   /** @internal */
-  constructor({ id, generation, socket, plan }: Inheritance) {
+  constructor({ id, generation, socket, plan, line }: Inheritance) {
     this.id = id;
     this.generation = generation;
     this.socket = socket;
     this.#plan = plan;
+    // It keeps the worker alive, and ends with the master, however that ends.
+    this.#line = new Line(
+      line,
+      () => {},
+      () => this.stop(),
+      true,
+    );
   }
 
   /** Aborts when the worker is to end: what has no requests that end by themselves can listen. */
@@ -61,13 +74,31 @@ export class PreforkWorker {
     await once(server, 'listening');
   }
 
-  /** Ends this worker as the master would do it. It is replaced. */
+  /**
+   * Ends this worker as the master would do it. It is replaced, and that is no failure, however short its
+   * life was.
+   */
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
     // Also for the program's own hooks and listeners, which may never come to an end.
-    setTimeout(() => process.exit(0), this.#plan.stopTimeout);
-    void this.#end();
+    this.#deadline.set(clock() + this.#plan.rules.stopTimeout);
+    try {
+      this.#line.say('leaving');
+    } catch {
+      // The master sees the end, and does not know better.
+    }
+    this.#end().catch(fail);
+  }
+
+  /** @internal */
+  async start(): Promise<void> {
+    const { title, onWorker, server } = this.#plan;
+    if (title !== undefined) process.title = `${title}: worker ${this.id}`;
+    await onWorker?.(this);
+    // Not before the program is set up: whoever accepts answers.
+    if (server !== undefined && !this.#stopped) await this.serve(server);
+    if (!this.#stopped) this.#line.say('ready');
   }
 
   async #end(): Promise<never> {
@@ -78,30 +109,39 @@ export class PreforkWorker {
   }
 }
 
-/** The master's signals are for the master to act on; the worker is told by SIGTERM alone. */
-function takeSignals({ plan, leaveMaster, stopRequested }: Inheritance, stop: () => void): void {
-  const masters = [...plan.stopSignals, ...plan.reloadSignals].filter((name) => name !== 'SIGTERM');
-  // The program's listeners for them are the master's as well. They go first, the master's flags
-  // last, such that no signal meets its default action in between.
-  for (const name of ['SIGTERM', ...masters]) process.removeAllListeners(name);
-  // Read by nobody: a Ctrl-C reaches the whole process group.
-  if (masters.length > 0) new SignalFlag(masters);
-  const flag = new SignalFlag('SIGTERM');
-  const early = stopRequested();
-  leaveMaster();
-  if (early) stop();
-  else void flag.wait().then(stop);
+/**
+ * Ends a worker whose program has failed: as an unhandled rejection, and whoever listens for these and
+ * does not end the process is not asked.
+ */
+function fail(error: unknown): void {
+  void Promise.reject(error);
+  soon(() => process.exit(1));
 }
 
-/** Runs in the child, right after the fork. Its failure is an unhandled rejection: the worker's end. */
-export async function beWorker(inheritance: Inheritance): Promise<void> {
-  const { id, line, plan } = inheritance;
-  const worker = new PreforkWorker(inheritance);
-  takeSignals(inheritance, () => worker.stop());
-  if (plan.title !== undefined) process.title = `${plan.title}: worker ${id}`;
-  // It keeps the worker alive, and ends with the master, however that ends.
-  watchLine(line, { end: () => worker.stop() }, true);
-  if (plan.server !== undefined) await worker.serve(plan.server);
-  await plan.onWorker?.(worker);
-  sayReady(line);
+/** The masters' signals are for them to act on; a worker is told by SIGTERM alone. */
+function takeSignals({ socket, stopRequested }: Inheritance, stop: () => void): void {
+  const masters = [...registry.masters];
+  const all = masters.flatMap(({ signals }) => signals);
+  const ignored = [...new Set(all)].filter((name) => name !== 'SIGTERM');
+  // The program's listeners for them are the master's as well. They go first, the masters' flags
+  // last, such that no signal meets its default action in between.
+  for (const name of ['SIGTERM', ...ignored]) process.removeAllListeners(name);
+  // Read by nobody: a Ctrl-C reaches the whole process group.
+  if (ignored.length > 0) new SignalFlag(ignored);
+  const flag = new SignalFlag('SIGTERM');
+  const early = stopRequested();
+  for (const master of masters) master.leave(socket);
+  if (early) stop();
+  else flag.wait().then(stop, die);
+}
+
+/** Runs in the child, right after the fork. It throws nothing: above it on the stack is the master. */
+export function beWorker(inheritance: Inheritance): void {
+  try {
+    const worker = new PreforkWorker(inheritance);
+    takeSignals(inheritance, () => worker.stop());
+    worker.start().catch(fail);
+  } catch (error) {
+    die(error);
+  }
 }

@@ -9,6 +9,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "fork/call.h"
+
 namespace livefork {
 
 inline long Raw(long n, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0) {
@@ -56,6 +58,8 @@ int livefork_save_context(Context* context) __attribute__((returns_twice));
 [[noreturn]] void livefork_jump_context(const Context* context);
 long livefork_clone_thread(unsigned long flags, void* stack_top, int* parent_tid, int* child_tid,
                            uintptr_t tls, void (*entry)(void*), void* arg);
+long livefork_call(long number, const long* arguments);
+extern const char livefork_call_made[];
 }
 
 inline long CloneProcess(unsigned long flags) {
@@ -63,13 +67,37 @@ inline long CloneProcess(unsigned long flags) {
 }
 
 // As on x86-64: the kernel (do_signal() of arch/arm64/kernel/signal.c) backs the program counter
-// up to the `svc`, or leaves -EINTR.
-inline bool InterruptedInSyscall(const void* ucontext) {
+// up to the `svc`, or leaves -EINTR, where the first argument was. The number stays in its
+// register.
+inline Stop StoppedAt(const void* ucontext, Call& call) {
   constexpr uint32_t kSvc = 0xd4000001;
   const auto& regs = static_cast<const ucontext_t*>(ucontext)->uc_mcontext;
   const auto* pc = reinterpret_cast<const uint32_t*>(regs.pc);
-  if (*pc == kSvc) return true;
-  return static_cast<long>(regs.regs[0]) == -EINTR && pc[-1] == kSvc;
+  call.number = static_cast<long>(regs.regs[8]);
+  for (int i = 0; i < 6; ++i) call.arguments[i] = static_cast<long>(regs.regs[i]);
+  if (*pc == kSvc) return Stop::kBefore;
+  if (call.arguments[0] == -EINTR && pc[-1] == kSvc) return Stop::kCut;
+  call.number = -1;
+  return Stop::kRunning;
+}
+
+constexpr bool kFirstArgumentLost = true;
+
+inline uintptr_t StackPointer(const void* ucontext) {
+  return static_cast<const ucontext_t*>(ucontext)->uc_mcontext.sp;
+}
+inline uintptr_t ProgramCounter(const void* ucontext) {
+  return static_cast<const ucontext_t*>(ucontext)->uc_mcontext.pc;
+}
+
+inline void SetResult(void* ucontext, long result) {
+  static_cast<ucontext_t*>(ucontext)->uc_mcontext.regs[0] = static_cast<unsigned long>(result);
+}
+
+inline void MakeAgain(void* ucontext, const Call& call) {
+  auto& regs = static_cast<ucontext_t*>(ucontext)->uc_mcontext;
+  regs.regs[0] = static_cast<unsigned long>(call.arguments[0]);
+  regs.pc -= 4;
 }
 
 // A guarded control stack (GCS, Linux 6.13).

@@ -62,6 +62,19 @@
         brk     #0
         .size   livefork_clone_thread, .-livefork_clone_thread
 
+        routine livefork_call
+        mov     x8, x0
+        mov     x9, x1
+        ldp     x0, x1, [x9, #0]
+        ldp     x2, x3, [x9, #16]
+        ldp     x4, x5, [x9, #32]
+        svc     #0
+        .globl  livefork_call_made
+        .hidden livefork_call_made
+livefork_call_made:
+        ret
+        .size   livefork_call, .-livefork_call
+
 // GNU_PROPERTY_AARCH64_FEATURE_1_AND: BTI and PAC. One object without it takes both from the addon.
         .section .note.gnu.property, "a"
         .p2align 3

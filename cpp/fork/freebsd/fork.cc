@@ -192,4 +192,25 @@ bool IdsAdopted() {
   return true;
 }
 
+// A launcher goes on with its threads, and daemon and launcher share what there is: as fork(2) has it.
+bool AdoptIds(uint64_t) {
+  return true;
+}
+
+bool MissesKept() {
+  return true;
+}
+
+void AdoptCallerId() {}
+
+int FollowCaller(uint64_t) {
+  return 0;
+}
+
+int ForbidNewPrivileges(uint64_t) {
+  return -ENOSYS;
+}
+
+void ReleaseHeld() {}
+
 }  // namespace livefork

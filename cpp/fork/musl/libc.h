@@ -16,4 +16,21 @@ constexpr int kParkingSignal = 34;
 constexpr size_t kUsualTid = kMuslTid;
 constexpr size_t kRecordSize = 128;
 
+// _m_lock is the owner.
+constexpr int kOwnerBehindLock = 0;
+
+// A lock's word has its highest bit set where somebody waits (pthread_mutex_timedlock.c, __lock.c);
+// a condition's barrier is 2.
+inline bool WaitsForLock(uint32_t value) {
+  return (value & 0x80000000) != 0;
+}
+
+// raise(3) and abort(3) send the signal to the id in the record by tkill(2), which would be the
+// parent's main thread.
+constexpr bool kCallerKeepsId = false;
+
+// __synccall() sends its signal by tkill(2), which does not ask whose thread an id is: one that an
+// ancestor has would get it.
+constexpr bool kMissesKept = false;
+
 }  // namespace livefork

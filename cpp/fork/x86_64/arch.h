@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "fork/call.h"
+
 namespace livefork {
 
 // Raw calls return -errno. libc's wrappers would store errno through the thread pointer, which
@@ -59,6 +61,9 @@ void livefork_restorer();
 // clone(2) with CLONE_VM: the new thread runs entry(arg) on the given stack.
 long livefork_clone_thread(unsigned long flags, void* stack_top, int* parent_tid, int* child_tid,
                            uintptr_t tls, void (*entry)(void*), void* arg);
+// A system call whose instruction can be told from all others: livefork_call_made lies behind it.
+long livefork_call(long number, const long* arguments);
+extern const char livefork_call_made[];
 }
 
 inline void (*const kRestorer)() = livefork_restorer;
@@ -68,15 +73,58 @@ inline long CloneProcess(unsigned long flags) {
   return Raw(SYS_clone, (long)flags);
 }
 
-// Was the thread interrupted while it waited in a system call? The kernel then either backed the
-// instruction pointer up to `syscall` so that the call is made again, or left -EINTR as its result.
-inline bool InterruptedInSyscall(const void* ucontext) {
-  static constexpr unsigned char kSyscall[2] = {0x0f, 0x05};
+// Where a signal met the thread, and what its registers tell of the system call that it was in. The
+// kernel either backed the instruction pointer up to `syscall`, so that the call is made again, or
+// left -EINTR as its result; the call's number is in a register before the call only.
+inline Stop StoppedAt(const void* ucontext, Call& call) {
   const auto* regs = static_cast<const ucontext_t*>(ucontext)->uc_mcontext.gregs;
   const auto* ip = reinterpret_cast<const unsigned char*>(regs[REG_RIP]);
-  if (memcmp(ip, kSyscall, 2) == 0) return true;
-  // Only after -EINTR are the two bytes before ip sure to be readable.
-  return regs[REG_RAX] == -EINTR && memcmp(ip - 2, kSyscall, 2) == 0;
+  // Byte by byte: an instruction of one byte may be the last of what is mapped.
+  auto is_syscall = [](const unsigned char* at) { return at[0] == 0x0f && at[1] == 0x05; };
+  call = {-1,
+          {regs[REG_RDI], regs[REG_RSI], regs[REG_RDX], regs[REG_R10], regs[REG_R8], regs[REG_R9]}};
+  if (is_syscall(ip)) {
+    call.number = regs[REG_RAX];
+    return Stop::kBefore;
+  }
+  // Only after -EINTR are the bytes before ip sure to be readable.
+  if (regs[REG_RAX] != -EINTR || !is_syscall(ip - 2)) return Stop::kRunning;
+  // `mov $number, %eax`, or `xor %eax, %eax` for read(2), as compilers put it right before the
+  // instruction. The page before may not be mapped.
+  constexpr uintptr_t kSmallestPage = 4096;
+  if (reinterpret_cast<uintptr_t>(ip) % kSmallestPage < 7) return Stop::kCut;
+  if (ip[-7] == 0xb8) {
+    uint32_t number;
+    memcpy(&number, ip - 6, sizeof number);
+    call.number = number;
+  } else if (ip[-4] == 0x31 && ip[-3] == 0xc0) {
+    call.number = 0;
+  }
+  return Stop::kCut;
+}
+
+// The first argument is still in its register, as are the others.
+constexpr bool kFirstArgumentLost = false;
+
+inline uintptr_t StackPointer(const void* ucontext) {
+  return static_cast<uintptr_t>(
+      static_cast<const ucontext_t*>(ucontext)->uc_mcontext.gregs[REG_RSP]);
+}
+inline uintptr_t ProgramCounter(const void* ucontext) {
+  return static_cast<uintptr_t>(
+      static_cast<const ucontext_t*>(ucontext)->uc_mcontext.gregs[REG_RIP]);
+}
+
+// Gives a call that was cut short this result instead.
+inline void SetResult(void* ucontext, long result) {
+  static_cast<ucontext_t*>(ucontext)->uc_mcontext.gregs[REG_RAX] = result;
+}
+
+// Has a call that was cut short made again.
+inline void MakeAgain(void* ucontext, const Call& call) {
+  auto* regs = static_cast<ucontext_t*>(ucontext)->uc_mcontext.gregs;
+  regs[REG_RAX] = call.number;
+  regs[REG_RIP] -= 2;
 }
 
 // A user shadow stack (CET, Linux 6.6) would hold return addresses that JumpContext cannot give

@@ -56,6 +56,25 @@ livefork_clone_thread:
         hlt
         .size   livefork_clone_thread, .-livefork_clone_thread
 
+        .globl  livefork_call
+        .hidden livefork_call
+        .type   livefork_call, @function
+livefork_call:
+        mov     %rdi, %rax
+        mov     %rsi, %rcx
+        mov     0(%rcx), %rdi
+        mov     8(%rcx), %rsi
+        mov     16(%rcx), %rdx
+        mov     24(%rcx), %r10
+        mov     32(%rcx), %r8
+        mov     40(%rcx), %r9
+        syscall
+        .globl  livefork_call_made
+        .hidden livefork_call_made
+livefork_call_made:
+        ret
+        .size   livefork_call, .-livefork_call
+
 # The byte before a restorer may be looked at by unwinders that take it for a return address.
         nop
         .globl  livefork_restorer

@@ -123,8 +123,8 @@ livefork::Arena arena;
 void CheckParked(const livefork::Park& park, const Spinner& spinner, const Waiter& waiter) {
   bool spinner_waits = true, waiter_waits = false;
   park.Each([&](const livefork::Thread& thread) {
-    if (thread.tid == spinner.tid) spinner_waits = thread.waiting;
-    if (thread.tid == waiter.tid) waiter_waits = thread.waiting;
+    if (thread.tid == spinner.tid) spinner_waits = thread.stop != livefork::Stop::kRunning;
+    if (thread.tid == waiter.tid) waiter_waits = thread.stop != livefork::Stop::kRunning;
   });
   Test(!spinner_waits, "the one that computed is known as such");
   Test(waiter_waits, "the one in read(2) is known as waiting");

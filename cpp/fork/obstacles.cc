@@ -1,0 +1,50 @@
+// What stands in the way of a fork, and can be told beforehand.
+#include "fork/obstacles.h"
+
+#include <signal.h>
+
+#include <initializer_list>
+
+#include "fork/confined.h"
+#include "fork/fork.h"
+#include "fork/ring.h"
+#include "fork/ring_setup.h"
+#include "fork/threads.h"
+
+namespace livefork {
+const char* ProcObstacle(long opened) {
+  if (opened < 0) return "/proc is not readable";
+  char link[32] = {};
+  const long r = Sys(SYS_readlinkat, AT_FDCWD, "/proc/self", link, sizeof link - 1);
+  // ENOENT: a process that is not in that namespace has no number there.
+  if (r < 0 && r != -ENOENT) return "readlinkat(2) is not permitted";
+  const char* at = link;
+  const bool ours = Number(at, 10) == static_cast<uint64_t>(Sys(SYS_getpid));
+  return ours ? nullptr : "/proc belongs to another PID namespace";
+}
+
+const char* SignalObstacle() {
+  siginfo_t info{};
+  info.si_code = SI_QUEUE;
+  long r = Sys(SYS_rt_tgsigqueueinfo, Sys(SYS_getpid), Sys(SYS_gettid), 0, &info);
+  return r == 0 ? nullptr : "rt_tgsigqueueinfo(2) is not permitted";
+}
+
+size_t Obstacles(const char** reasons, size_t room) {
+  ProbeRings();
+  ProcFiles files;
+  const char* syscall = nullptr;
+  const long opened = files.Open(syscall);
+  // A full descriptor table is no obstacle of this kind: fork() says it by its own name.
+  const bool full = opened == -EMFILE || opened == -ENFILE;
+  const char* proc = full ? nullptr : ProcObstacle(opened);
+  const char* ring = opened < 0 ? nullptr : AnyRingObstacle(files);
+  const char* confined = opened < 0 ? nullptr : ConfinementObstacle(files.task.get());
+  size_t n = 0;
+  for (const char* reason : {ThreadObstacle(), SignalObstacle(), proc, ring, confined}) {
+    if (reason != nullptr && n < room) reasons[n++] = reason;
+  }
+  return n;
+}
+
+}  // namespace livefork

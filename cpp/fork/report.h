@@ -1,0 +1,65 @@
+// What the child tells its parent before both go on: that it has come up, or why not.
+#pragma once
+
+#include <linux/futex.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include <atomic>
+
+#include "fork/failure.h"
+#include "fork/park.h"
+
+namespace livefork {
+
+// One page that both share until then.
+class Report {
+ public:
+  Report() = default;
+  Report(const Report&) = delete;
+  Report& operator=(const Report&) = delete;
+  ~Report() {
+    if (page_ != nullptr) Sys(SYS_munmap, page_, sizeof(Page));
+  }
+
+  Failure Map() {
+    long p = Sys(SYS_mmap, nullptr, sizeof(Page), PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (p < 0 && p > -4096) return Check(p, "mmap");
+    page_ = reinterpret_cast<Page*>(p);
+    return {};
+  }
+
+  // In the child; the strings are constants, at the same address in both processes.
+  void Send(Failure failure) {
+    page_->failure = failure;
+    page_->sent.store(1, std::memory_order_release);
+    Sys(SYS_futex, &page_->sent, FUTEX_WAKE, 1);
+  }
+
+  // In the parent. A child that dies without a word was killed by somebody else.
+  Failure Receive(int pid, uint64_t deadline) {
+    while (page_->sent.load(std::memory_order_acquire) == 0) {
+      timespec pause{0, 5000000};
+      if (Sys(SYS_futex, &page_->sent, FUTEX_WAIT, 0, &pause) != -ETIMEDOUT) continue;
+      siginfo_t info{};
+      long r = Sys(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT, nullptr);
+      if (page_->sent.load(std::memory_order_acquire) != 0) break;
+      if (r == -ECHILD || info.si_pid == pid) {
+        return {EAGAIN, "fork", "the child was killed before it had come up"};
+      }
+      if (MonotonicNs() > deadline) return {EAGAIN, "fork", "the child did not come up in time"};
+    }
+    return page_->failure;
+  }
+
+ private:
+  struct Page {
+    std::atomic<uint32_t> sent;
+    Failure failure;
+  };
+  Page* page_ = nullptr;
+};
+
+}  // namespace livefork

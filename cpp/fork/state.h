@@ -1,0 +1,44 @@
+// What outlives one fork: one object for the process, and one at a time who uses it.
+#pragma once
+
+#include <atomic>
+
+#include "fork/arena.h"
+#include "fork/ids.h"
+#include "fork/libc_record.h"
+#include "fork/parked.h"
+
+namespace livefork {
+
+struct State {
+  std::atomic<bool> entered{false};
+  Arena arena;
+  Rendezvous rendezvous;
+  KeptIds kept;
+  LibcRecord libc;
+};
+
+extern State state;
+
+// While it lives nobody else may fork or park: a second entry is refused, for instance one from a
+// thread of the program's that calls in while the main thread forks.
+class Exclusive {
+ public:
+  Exclusive() : mine_(!state.entered.exchange(true, std::memory_order_acquire)) {}
+  Exclusive(const Exclusive&) = delete;
+  Exclusive& operator=(const Exclusive&) = delete;
+  ~Exclusive() {
+    if (mine_) state.entered.store(false, std::memory_order_release);
+  }
+  bool refused() const { return !mine_; }
+  // Stays entered beyond the scope: whoever calls Leave() ends it.
+  void Stay() { mine_ = false; }
+  static void Leave() { state.entered.store(false, std::memory_order_release); }
+
+ private:
+  bool mine_;
+};
+
+constexpr Failure kEntered{EAGAIN, "fork", "another fork of this process is under way"};
+
+}  // namespace livefork

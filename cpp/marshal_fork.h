@@ -1,0 +1,10 @@
+// Live fork, and what follows it on the event loop.
+#pragma once
+
+#include <napi.h>
+
+namespace marshal {
+
+void ExportFork(Napi::Object exports);
+
+}  // namespace marshal

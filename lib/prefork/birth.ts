@@ -1,0 +1,58 @@
+// The fork of a worker: in the child nothing of the master's goes on, whatever fails.
+import { closeSync } from 'node:fs';
+import { inspect } from 'node:util';
+import { type ForkOptions, fork } from '../fork.js';
+import { native } from '../native.js';
+import { registry } from '../registry.js';
+import { socketpair } from '../socketpair.js';
+
+/** One side of a fork: `pid` is 0 in the child, `line` this side's end. */
+export interface Born {
+  pid: number;
+  line: number;
+  /** What an atFork() hook in the parent has thrown; there is a child nevertheless. */
+  error?: Error;
+}
+
+/**
+ * Ends a worker that cannot begin, at once: it is a copy of the master as yet, with 'exit' listeners that
+ * are the master's.
+ */
+export function die(error: unknown): never {
+  try {
+    native.writeAll(2, `daemonkit: a worker cannot start: ${inspect(error)}\n`);
+  } catch {
+    // An error that cannot be shown.
+  }
+  return native.exit(1);
+}
+
+/** fork() that throws in the parent only. */
+function forkOrDie(options: ForkOptions): Omit<Born, 'line'> {
+  const master = native.getpid();
+  registry.makingWorker = true;
+  try {
+    return { pid: fork(options) };
+  } catch (error) {
+    if (native.getpid() !== master) die(error);
+    const { pid } = error as { pid?: number };
+    if (pid === undefined) throw error;
+    return { pid, error: error as Error };
+  } finally {
+    registry.makingWorker = false;
+  }
+}
+
+/** fork() with a line between the two. */
+export function forkWithLine(options: ForkOptions): Born {
+  const [masters, workers] = socketpair(true);
+  try {
+    const born = forkOrDie(options);
+    closeSync(born.pid === 0 ? masters : workers);
+    return { ...born, line: born.pid === 0 ? workers : masters };
+  } catch (error) {
+    closeSync(masters);
+    closeSync(workers);
+    throw error;
+  }
+}

@@ -1,0 +1,57 @@
+// The program's callbacks in the master: whatever they throw, the master goes on.
+import { inspect } from 'node:util';
+import type { PreforkPlan, WorkerExit } from './options.js';
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(inspect(thrown));
+}
+
+/** Calls, and tells of what it throws, now or by its promise. Nobody waits for that. */
+function guarded(call: () => unknown, onFault: (error: Error) => void): void {
+  try {
+    Promise.resolve(call()).catch((thrown) => onFault(asError(thrown)));
+  } catch (thrown) {
+    onFault(asError(thrown));
+  }
+}
+
+const warn = (error: Error) => process.emitWarning(error);
+
+/** onExit, onError and onReload of a plan. */
+export class Callbacks {
+  readonly #plan: PreforkPlan;
+
+  constructor(plan: PreforkPlan) {
+    this.#plan = plan;
+  }
+
+  error(error: Error): void {
+    const { onError } = this.#plan;
+    guarded(() => (onError === undefined ? warn(error) : onError(error)), warn);
+  }
+
+  exit(exit: WorkerExit): void {
+    guarded(
+      () => this.#plan.onExit?.(exit),
+      (error) => this.error(error),
+    );
+  }
+
+  /** Calls back once onReload has settled, with its error if it failed. */
+  reload(settled: (error?: Error) => void): void {
+    const fail = (thrown: unknown) => settled(withCode(asError(thrown)));
+    try {
+      Promise.resolve(this.#plan.onReload?.()).then(() => settled(), fail);
+    } catch (thrown) {
+      fail(thrown);
+    }
+  }
+}
+
+/** The program's own error, with a code as every error of a rejected promise has one. */
+function withCode(error: Error): Error {
+  if ('code' in error) return error;
+  const code = 'ERR_RELOAD_FAILED';
+  if (Object.isExtensible(error)) return Object.assign(error, { code });
+  return Object.assign(new Error(error.message, { cause: error }), { code });
+}
