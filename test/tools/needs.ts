@@ -60,13 +60,8 @@ export const needsStrace = needs('strace');
 
 export const needsSystemd = needs('systemd-notify', 'systemd-analyze', 'systemd-socket-activate');
 
-const needsTool = why(
-  spawnSync('logrotate', ['--version']).error !== undefined,
-  'needs logrotate (Debian package logrotate)',
-);
-
 /** The files that it rotates are other users'. */
-export const needsLogrotate = needsRoot.skip ? needsRoot : needsTool;
+export const needsLogrotate = needs('root', 'logrotate');
 
 /** Both at once: the first that is missing is told. */
 export const needsRootAndStrace = needs('root', 'strace');
