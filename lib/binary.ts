@@ -1,4 +1,5 @@
 // Finds the addon's binary: built here by node-gyp, or made beforehand (prebuilds/).
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
@@ -60,12 +61,37 @@ function pathOfBinary(): string {
   }
 }
 
+/** This copy's version; undefined where a bundler has left package.json behind. */
+function version(): string | undefined {
+  try {
+    return JSON.parse(readFileSync(`${root}package.json`, 'utf8')).version;
+  } catch {
+    return undefined;
+  }
+}
+
 /**
- * Loads the addon. Throws an Error with the code `MODULE_NOT_FOUND` where no binary is for this
+ * Loads the addon, once for all copies of this version in the thread: what fork() must remember of a
+ * process (rings that it has moved, ids that threads have not taken over) is in the addon's memory.
+ * Throws as {@link loadOwn}.
+ */
+export function loadBinary(): unknown {
+  const own = version();
+  if (own === undefined) return loadOwn();
+  const key = Symbol.for(`daemonkit.native.${own}`);
+  const others = (globalThis as { [key: symbol]: unknown })[key];
+  if (others !== undefined) return others;
+  const value = loadOwn();
+  Object.defineProperty(globalThis, key, { value });
+  return value;
+}
+
+/**
+ * Loads this copy's addon. Throws an Error with the code `MODULE_NOT_FOUND` where no binary is for this
  * platform, and `ERR_DLOPEN_FAILED` where there is one that the system's loader refuses; both say
  * what was looked for and how to build it.
  */
-export function loadBinary(): unknown {
+function loadOwn(): unknown {
   const path = pathOfBinary();
   try {
     return require(path);

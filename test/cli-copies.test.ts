@@ -1,21 +1,24 @@
 // An application that has a copy of the package of its own, as npm's `install -g` of the command makes it.
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { daemonkit, starts, writeApp } from './tools/cli.js';
 import { secondCopy } from './tools/copy.js';
 import { Nest, until } from './tools/daemons.js';
 import { childrenOf, descriptors, status } from './tools/proc.js';
+import { entry } from './tools/script.js';
 
 const FILE = ['--pid-file', 'd.pid'];
 
 for (const strategy of ['fork', 'reexec']) {
   test(`${strategy}: the daemon that the command has made is its own`, async (t) => {
     const nest = new Nest(t);
-    writeApp(
-      nest,
-      'app.mjs',
-      `import { becomeDaemon, currentDaemon, prefork } from ${JSON.stringify(secondCopy(t))};
+    // It ends when the master has: nothing else keeps it.
+    writeFileSync(
+      join(nest.directory, 'app.mjs'),
+      `import * as daemonkit from ${JSON.stringify(entry)};
+      import { becomeDaemon, currentDaemon, prefork } from ${JSON.stringify(secondCopy(t, 'same version'))};
       const daemon = currentDaemon();
       let code;
       try { becomeDaemon(); } catch (error) { ({ code } = error); }
@@ -59,7 +62,7 @@ test('two copies: SIGTERM to a fork by one ends nothing of the other', async (t)
   writeApp(
     nest,
     'app.mjs',
-    `import { fork, waitpidAsync } from ${JSON.stringify(secondCopy(t))};
+    `import { fork, waitpidAsync } from ${JSON.stringify(secondCopy(t, 'same version'))};
     const child = fork();
     if (child === 0) setInterval(() => {}, 1000);
     else console.log(JSON.stringify([child, (await waitpidAsync(child)).signal]));`,
@@ -76,6 +79,5 @@ test('two copies: SIGTERM to a fork by one ends nothing of the other', async (t)
   process.kill(child, 'SIGTERM');
   await until('it is waited for', () => nest.logged().endsWith('\n'));
   assert.deepEqual([nest.logged(), nest.processes()], [`[${child},"SIGTERM"]\n`, [pid]]);
-  assert.equal(nest.pidFile, join(nest.directory, 'd.pid'));
   assert.equal((await daemonkit(nest, ['stop', ...FILE])).code, 0);
 });

@@ -65,3 +65,27 @@ test('waits and signal flags of one are the parent’s alone after a fork by the
     ['parent', 0, true],
   ]);
 });
+
+test('copies of one version have one memory of the process: the child of one forks by the other', (t) => {
+  const said = linesOf<number[]>(
+    `const other = await import(process.argv[1]);
+    const codes = [];
+    for (const [first, second] of [[daemonkit, other], [other, daemonkit]]) {
+      const pid = first.fork();
+      if (pid === 0) {
+        // Uses the event loop, and its io_uring if there is one.
+        await fs.promises.readFile('/etc/passwd');
+        const grandchild = second.fork();
+        if (grandchild === 0) {
+          await fs.promises.readFile('/etc/passwd');
+          first._exit(7);
+        }
+        second._exit(first.waitpid(grandchild).exitCode);
+      }
+      codes.push(first.waitpid(pid).exitCode);
+    }
+    console.log(JSON.stringify([...codes, other.fork === daemonkit.fork]));`,
+    { args: [secondCopy(t, 'same version')] },
+  );
+  assert.deepEqual(said, [[7, 7, false]]);
+});
