@@ -55,6 +55,8 @@ class LiveFork {
     if (pid > 0 && request_.move) return Hold(static_cast<int>(pid), blocked);
     RestoreMappings(mappings_);
     ReleaseThreads();
+    // At once: until then signals that were sent to the process go to its other threads.
+    blocked.Restore();
     if (pid == 0) TellWatchers(snapshot_.inotify);
     state.arena.Clear();
     if (failure) return {-1, failure};

@@ -198,8 +198,13 @@ SignalsBlocked::SignalsBlocked() : old_(0) {
   Sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old_, sizeof all);
 }
 
-SignalsBlocked::~SignalsBlocked() {
+void SignalsBlocked::Restore() {
   if (!kept_) Sys(SYS_rt_sigprocmask, SIG_SETMASK, &old_, nullptr, sizeof old_);
+  kept_ = true;
+}
+
+SignalsBlocked::~SignalsBlocked() {
+  Restore();
 }
 
 Failure ParkThreads(int task, Arena& arena, uint64_t deadline, Park& park) {

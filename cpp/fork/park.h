@@ -81,6 +81,8 @@ class SignalsBlocked {
   SignalsBlocked(const SignalsBlocked&) = delete;
   SignalsBlocked& operator=(const SignalsBlocked&) = delete;
   ~SignalsBlocked();
+  // Before the end of the scope.
+  void Restore();
   // They stay blocked beyond the scope; gives the mask that was before.
   uint64_t Keep() {
     kept_ = true;

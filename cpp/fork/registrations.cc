@@ -1,6 +1,7 @@
 #include "fork/registrations.h"
 
 #include <linux/kcmp.h>
+#include <poll.h>
 #include <sys/epoll.h>
 
 #include <algorithm>
@@ -196,6 +197,16 @@ Failure AddByDuplicate(const Registration& r) {
   return failure ? failure : back;
 }
 
+// One that has been severed. Epoll tells what is ready in the order in which it became so: ends
+// come last, behind the wake-ups that were under way. A loop that meets an end first may give the
+// connection up and then be told to write to it: Node's inspector faults there (TcpHolder, in
+// src/inspector_socket.cc).
+bool AtEnd(const Registration& r) {
+  pollfd end{r.via, POLLIN, 0};
+  timespec now{0, 0};
+  return Sys(SYS_ppoll, &end, 1, &now, nullptr, 0) == 1 && (end.revents & POLLHUP) != 0;
+}
+
 }  // namespace
 
 Failure ReadRegistrations(const ProcFiles& files, const Table& table, int epoll, Arena& arena,
@@ -204,9 +215,11 @@ Failure ReadRegistrations(const ProcFiles& files, const Table& table, int epoll,
 }
 
 Failure MakeRegistrations(const List<Registration>& registrations) {
-  for (const bool disarmed : {true, false}) {
+  enum Turn { kDisarmed, kOpen, kEnded };
+  for (const Turn turn : {kDisarmed, kOpen, kEnded}) {
     for (const Registration& r : registrations) {
-      if (Disarmed(r) != disarmed) continue;
+      const Turn own = Disarmed(r) ? kDisarmed : AtEnd(r) ? kEnded : kOpen;
+      if (own != turn) continue;
       if (Failure failure = r.via == r.fd ? Add(r) : AddByDuplicate(r)) return failure;
     }
   }

@@ -27,11 +27,17 @@ uint64_t* MaskOf(void* ucontext) {
   return reinterpret_cast<uint64_t*>(&static_cast<ucontext_t*>(ucontext)->uc_sigmask);
 }
 
-// A signal that the thread lets through and that has come while all were blocked.
+// A signal that the thread lets through, and has come while all were blocked. One that was sent to the
+// process goes to the main thread, as it does without a fork, once that has opened its mask again.
 bool OwnSignalWaits(void* ucontext) {
-  uint64_t pending = 0;
-  Sys(SYS_rt_sigpending, &pending, kMaskSize);
-  return (pending & ~*MaskOf(ucontext)) != 0;
+  for (long pause = 50000; pause < 50000000; pause *= 2) {
+    uint64_t pending = 0;
+    Sys(SYS_rt_sigpending, &pending, kMaskSize);
+    if ((pending & ~*MaskOf(ucontext)) == 0) return false;
+    timespec moment{0, pause};
+    Sys(SYS_nanosleep, &moment, nullptr);
+  }
+  return true;
 }
 
 // The kernel tells nobody when a call began, so its time limit counts from now on: it ends late by

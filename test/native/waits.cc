@@ -3,6 +3,7 @@
 #include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
@@ -158,6 +159,11 @@ int started = 0;
 
 void* Run(void* argument) {
   auto& kind = *static_cast<Kind*>(argument);
+  // As libraries' threads do: a SIGCHLD that this thread gets, because the main one blocks it at that
+  // moment, would cut a wait short by itself.
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, nullptr);
   // Of several lengths, so that a fork finds them at any point; whole milliseconds for poll().
   for (int64_t turn = &kind - kinds; running; ++turn) {
     const int64_t asked = (10 + turn * 7 % 41) * kMilli;

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -56,6 +57,10 @@ void Read() {
 }
 
 void* Run(void*) {
+  // As zeromq's I/O threads do.
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, nullptr);
   for (;;) {
     epoll_event events[4];
     const int n = epoll_wait(epoll_fd, events, 4, -1);

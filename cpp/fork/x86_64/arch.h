@@ -97,8 +97,8 @@ inline Stop StoppedAt(const void* ucontext, Call& call) {
     uint32_t number;
     memcpy(&number, ip - 6, sizeof number);
     call.number = number;
-  } else if (ip[-4] == 0x31 && ip[-3] == 0xc0) {
-    call.number = 0;
+  } else if (ip[-4] == 0x31 && ip[-3] == 0xc0 && (ip[-5] & 0xf0) != 0x40) {
+    call.number = 0;  // with a prefix (REX) it would be `xor %r8d, %r8d`
   }
   return Stop::kCut;
 }

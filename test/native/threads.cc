@@ -1,0 +1,194 @@
+// Threads of a native library in states that a fork must keep or refuse.
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <node_api.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+
+namespace {
+
+napi_value Integer(napi_env env, int64_t value) {
+  napi_value result;
+  napi_create_int64(env, value, &result);
+  return result;
+}
+
+int Argument(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value argument;
+  int32_t value = 0;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  if (count > 0) napi_get_value_int32(env, argument, &value);
+  return value;
+}
+
+void Start(void* (*run)(void*), void* argument) {
+  pthread_t thread;
+  pthread_create(&thread, nullptr, run, argument);
+  pthread_detach(thread);
+}
+
+// A thread on a small stack, as a coroutine's, with an alternate stack for signals.
+constexpr size_t kCanary = 65536, kSmall = 2048;
+unsigned char* area = nullptr;
+std::atomic<long> spins{0};
+ucontext_t back, coroutine;
+
+void Spin() {
+  for (;;) spins.fetch_add(1);
+}
+
+void* OnSmallStack(void*) {
+  stack_t alternate{};
+  alternate.ss_size = 65536;
+  alternate.ss_sp =
+      mmap(nullptr, alternate.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  sigaltstack(&alternate, nullptr);
+  getcontext(&coroutine);
+  coroutine.uc_stack.ss_sp = area + kCanary;
+  coroutine.uc_stack.ss_size = kSmall;
+  coroutine.uc_link = &back;
+  makecontext(&coroutine, Spin, 0);
+  swapcontext(&back, &coroutine);
+  return nullptr;
+}
+
+napi_value SmallStack(napi_env env, napi_callback_info) {
+  area = static_cast<unsigned char*>(
+      mmap(nullptr, 2 * kCanary, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  memset(area, 0xa5, kCanary);
+  Start(OnSmallStack, nullptr);
+  while (spins == 0) usleep(100);
+  return Integer(env, 0);
+}
+
+// How many bytes below the small stack were overwritten, or -1 while the thread does not run.
+napi_value Overwritten(napi_env env, napi_callback_info) {
+  const long before = spins;
+  for (int i = 0; spins == before && i < 10000; ++i) usleep(1000);
+  if (spins == before) return Integer(env, -1);
+  int64_t bad = 0;
+  for (size_t i = 0; i < kCanary; ++i) bad += area[i] != 0xa5;
+  return Integer(env, bad);
+}
+
+// A lock that stores its owner's id, held over a sleep.
+pthread_mutex_t mutex;
+std::atomic<int> held{0}, go{0}, unlocked{-1};
+
+void* HoldAsleep(void*) {
+  pthread_mutex_lock(&mutex);
+  held = 1;
+  while (go == 0) usleep(20000);
+  unlocked = pthread_mutex_unlock(&mutex);
+  return nullptr;
+}
+
+// hold(kind): 0 recursive, 1 error-checking, 2 robust, 3 with priority inheritance.
+napi_value Hold(napi_env env, napi_callback_info info) {
+  const int kind = Argument(env, info);
+  pthread_mutexattr_t attributes;
+  pthread_mutexattr_init(&attributes);
+  if (kind == 0) pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+  if (kind == 1) pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
+  if (kind == 2) pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+  if (kind == 3) pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
+  pthread_mutex_init(&mutex, &attributes);
+  Start(HoldAsleep, nullptr);
+  while (held == 0) usleep(100);
+  return Integer(env, 0);
+}
+
+// Lets the holder go: what its pthread_mutex_unlock() said, and then trylock() from here.
+napi_value Release(napi_env env, napi_callback_info) {
+  go = 1;
+  for (int i = 0; unlocked < 0 && i < 10000; ++i) usleep(1000);
+  if (unlocked != 0) return Integer(env, unlocked);
+  return Integer(env, pthread_mutex_trylock(&mutex));
+}
+
+// A thread with restrictions of its own.
+std::atomic<int> confined{0};
+
+void Filter() {
+  sock_filter allow[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  sock_fprog program{1, allow};
+  prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+void* Confined(void* kind) {
+  switch (reinterpret_cast<intptr_t>(kind)) {
+    case 0:
+      prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+      break;
+    case 1:
+      Filter();
+      break;
+    case 2:
+      syscall(SYS_setresuid, 65534, 65534, 65534);
+      break;
+    case 3:
+      unshare(CLONE_FS);
+      break;
+    default:
+      unshare(CLONE_FILES);
+  }
+  confined = 1;
+  for (;;) pause();
+}
+
+napi_value Confine(napi_env env, napi_callback_info info) {
+  Start(Confined, reinterpret_cast<void*>(static_cast<intptr_t>(Argument(env, info))));
+  while (confined == 0) usleep(100);
+  return Integer(env, 0);
+}
+
+#ifdef __x86_64__
+// A function of one byte, the last that is mapped: whoever looks further faults.
+void* CallForEver(void* function) {
+  for (;;) reinterpret_cast<void (*)()>(function)();
+}
+
+napi_value Edge(napi_env env, napi_callback_info) {
+  auto* page = static_cast<unsigned char*>(
+      mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  page[4095] = 0xc3;  // ret
+  mprotect(page, 4096, PROT_READ | PROT_EXEC);
+  munmap(page + 4096, 4096);
+  Start(CallForEver, page + 4095);
+  return Integer(env, 1);
+}
+#else
+napi_value Edge(napi_env env, napi_callback_info) {
+  return Integer(env, 0);
+}
+#endif
+
+napi_value Init(napi_env env, napi_value exports) {
+  const struct {
+    const char* name;
+    napi_callback call;
+  } functions[] = {{"smallStack", SmallStack}, {"overwritten", Overwritten}, {"hold", Hold},
+                   {"release", Release},       {"confine", Confine},         {"edge", Edge}};
+  for (const auto& f : functions) {
+    napi_value function;
+    napi_create_function(env, f.name, NAPI_AUTO_LENGTH, f.call, nullptr, &function);
+    napi_set_named_property(env, exports, f.name, function);
+  }
+  return exports;
+}
+
+}  // namespace
+
+NAPI_MODULE(test_threads, Init)
