@@ -4,9 +4,6 @@
 
 #include <algorithm>
 
-#include "fork/history.h"
-#include "fork/waits.h"
-
 namespace livefork {
 namespace {
 
@@ -55,7 +52,7 @@ bool IsForeign(const Entry& entry, uint64_t inode) {
   if (IsOutput(entry.fd)) return false;
   if (entry.Has(Entry::kMain)) return IsResolvers(entry);
   if (entry.Has(Entry::kReads) || (entry.Has(Entry::kWrites) && entry.fd != 0)) return true;
-  return Remembered(inode) == Known::kForeign || IsOfLookUp(entry);
+  return Remembered(inode) == Verdict::kForeign || IsOfLookUp(entry);
 }
 
 class Finder {
@@ -64,17 +61,11 @@ class Finder {
          Conversations& found)
       : table_(table), peers_(peers), arena_(arena), deadline_(deadline), found_(found) {}
 
-  Failure Run(const Park& park) {
-    const bool running = AnyRunning(park);
-    Failure failure = Sockets(running);
-    if (!failure) failure = Pipes(running);
-    if (!failure) failure = Others();
-    if (failure || unclear_.size() == 0) return failure;
-    if (WorthAnotherLook()) {
-      return {EAGAIN, "fork", "a thread may be about to wait on a socket", true};
-    }
-    for (const uint64_t inode : unclear_) Remember(inode, Known::kNobodys);
-    return {};
+  Failure Run(Doubts* doubts) {
+    doubts_ = doubts;
+    Failure failure = Sockets();
+    if (!failure) failure = Pipes();
+    return failure ? failure : Others();
   }
 
  private:
@@ -112,7 +103,7 @@ class Finder {
   }
 
   // Where the main loop has all sockets, as in most programs, none is asked for its inode.
-  Failure Sockets(bool running) {
+  Failure Sockets() {
     bool any = false;
     for (Entry& entry : table_) {
       if (entry.kind != Kind::kSocket) continue;
@@ -127,12 +118,12 @@ class Finder {
       at = group.past;
       if (deadline_.Over()) return kTooLate;
       if (group.Any(Entry::kPrivate)) continue;
-      if ((failure = Socket(group, running))) return failure;
+      if ((failure = Socket(group))) return failure;
     }
     return {};
   }
 
-  Failure Socket(const Group& group, bool running) {
+  Failure Socket(const Group& group) {
     const uint64_t inode = group.first->inode;
     bool foreign = false, mains = false;
     for (const Item& item : group) {
@@ -140,9 +131,9 @@ class Finder {
       mains = mains || (item.entry->Has(Entry::kMain) && !IsResolvers(*item.entry));
     }
     if (!foreign) {
-      return mains || !running ? Failure{} : MayBeSomebodys(group);
+      return mains ? Failure{} : MayBeSomebodys(group);
     }
-    if (group.Any(Entry::kReads | Entry::kWrites)) Remember(inode, Known::kForeign);
+    if (group.Any(Entry::kReads | Entry::kWrites)) Remember(inode, Verdict::kForeign);
     bool paired = false;
     Failure failure = Pair(group, paired);
     return failure || paired || mains ? failure : Sever(group);
@@ -157,7 +148,12 @@ class Finder {
     SocketPair pair{};
     bool carried = true;
     Failure failure = DescribePair(one, *other.first->entry, arena_, pair, carried);
-    if (failure || !carried) return failure;
+    if (failure) return failure;
+    if (!carried) {  // then both ends: what the child says at one must not come out in the parent
+      paired = true;
+      failure = Sever(group);
+      return failure ? failure : Sever(other);
+    }
     SocketPair* kept = found_.pairs.Add(arena_);
     if (kept == nullptr) return kArenaFull;
     *kept = pair;
@@ -195,16 +191,12 @@ class Finder {
   // Not the main loop's, and no thread is seen at it: perhaps a thread's that is running.
   Failure MayBeSomebodys(const Group& group) {
     const Item& item = *group.first;
-    if (item.entry->fd <= 2 || !ClosesOnExec(item.entry->fd)) return {};
-    if (Remembered(item.inode) == Known::kNobodys) return {};
-    uint64_t* inode = unclear_.Add(arena_);
-    if (inode == nullptr) return kArenaFull;
-    *inode = item.inode;
-    return {};
+    if (doubts_ == nullptr || item.entry->fd <= 2 || !ClosesOnExec(item.entry->fd)) return {};
+    return doubts_->Add(item.inode, arena_);
   }
 
   // Whose other end is elsewhere, or that are meant to be shared: the rest is private.
-  Failure Pipes(bool running) {
+  Failure Pipes() {
     auto wanted = [](const Entry& e) { return e.kind == Kind::kPipe && !e.Has(Entry::kPrivate); };
     if (Failure failure = Collect(wanted)) return failure;
     for (const Item* at = items_; at != items_ + size_;) {
@@ -214,16 +206,16 @@ class Finder {
       if (group.Any(Entry::kMain)) continue;
       const uint64_t id = group.first->inode;
       const bool writes = group.first->writes;
-      bool foreign = !writes && Remembered(id) == Known::kForeign;
+      bool foreign = !writes && Remembered(id) == Verdict::kForeign;
       for (const Item& item : group) {
         const unsigned mark = writes ? Entry::kWrites : Entry::kReads;
         foreign = foreign || (item.entry->Has(mark) && !IsOutput(item.entry->fd));
       }
-      if (foreign && !writes) Remember(id, Known::kForeign);
+      if (foreign && !writes) Remember(id, Verdict::kForeign);
       Failure failure;
       if (foreign) {
         failure = Sever(group);
-      } else if (running && !writes) {
+      } else if (!writes) {
         failure = MayBeSomebodys(group);
       }
       if (failure) return failure;
@@ -251,14 +243,14 @@ class Finder {
   Conversations& found_;
   Item* items_ = nullptr;
   size_t size_ = 0;
-  List<uint64_t> unclear_;
+  Doubts* doubts_ = nullptr;
 };
 
 }  // namespace
 
-Failure FindConversations(const Table& table, const Park& park, const Peers& peers, Arena& arena,
+Failure FindConversations(const Table& table, const Peers& peers, Doubts* doubts, Arena& arena,
                           Deadline& deadline, Conversations& found) {
-  return Finder(table, peers, arena, deadline, found).Run(park);
+  return Finder(table, peers, arena, deadline, found).Run(doubts);
 }
 
 }  // namespace livefork

@@ -3,8 +3,8 @@
 
 #include "fork/arena.h"
 #include "fork/failure.h"
+#include "fork/history.h"
 #include "fork/pairs.h"
-#include "fork/park.h"
 #include "fork/place.h"
 #include "fork/severed.h"
 #include "fork/table.h"
@@ -17,9 +17,9 @@ struct Conversations {
   List<Duplicate> duplicates;
 };
 
-// In the parent, all threads parked, the table marked (claims.h). Fails with passing while a
-// running thread may be about to wait on a socket that nobody is known to have.
-Failure FindConversations(const Table& table, const Park& park, const Peers& peers, Arena& arena,
+// In the parent, all threads parked, the table marked (claims.h). doubts: nullptr if it is known
+// of every thread what it waits for.
+Failure FindConversations(const Table& table, const Peers& peers, Doubts* doubts, Arena& arena,
                           Deadline& deadline, Conversations& found);
 
 }  // namespace livefork

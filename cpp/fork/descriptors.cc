@@ -16,6 +16,8 @@ constexpr unsigned Bit(Kind kind) {
   return 1U << static_cast<unsigned>(kind);
 }
 
+constexpr uint64_t kNotInode = uint64_t{1} << 63;  // eventfds count their own numbers
+
 constexpr uint64_t kEventFork = 1 << 1;  // UFFD_FEATURE_EVENT_FORK
 
 class Reader {
@@ -33,12 +35,14 @@ class Reader {
     MarkHandles(table_, loop);
     if ((failure = Epolls(BackendOf(loop)))) return failure;
     if (!move && (failure = Awaited(park))) return failure;
+    unclear_ = !move && AnyUnclear(park);
     for (auto step : {&Reader::Nameless, &Reader::Rings, &Reader::Pipes, &Reader::Userfaults}) {
       if ((failure = (this->*step)())) return failure;
     }
     if (move) return {};
-    return FindConversations(table_, park, snapshot_.peers, arena_, deadline_,
-                             snapshot_.conversations);
+    failure = FindConversations(table_, snapshot_.peers, unclear_ ? &doubts_ : nullptr, arena_,
+                                deadline_, snapshot_.conversations);
+    return failure ? failure : doubts_.Settle();
   }
 
  private:
@@ -84,12 +88,19 @@ class Reader {
     for (const Object* at = objects.begin(); at != objects.end();) {
       const Object* end = objects.EndOf(at);
       if (deadline_.Over()) return kTooLate;
-      bool used = false, closes = true;
+      const uint64_t id = at->facts.id == 0 ? 0 : at->facts.id | kNotInode;
+      bool used = Remembered(id) == Verdict::kForeign, closes = true;
       for (const Object* o = at; o != end; ++o) {
         used = used || o->entry->Has(Entry::kWatched | Entry::kAwaited);
         closes = closes && ClosesOnExec(o->entry->fd);
       }
-      if ((used || closes) && (failure = Keep(*at, end))) return failure;
+      if (used && !closes) Remember(id, Verdict::kForeign);
+      if (used || closes) {
+        failure = Keep(*at, end);
+      } else if (unclear_ && id != 0) {
+        failure = doubts_.Add(id, arena_);
+      }
+      if (failure) return failure;
       at = end;
     }
     return {};
@@ -207,7 +218,12 @@ class Reader {
       polled = polled || i->entry->Has(Entry::kMainPoll);
     }
     if (both || pipe.reader.fd < 0 || pipe.writer.fd < 0) return {};
-    if (!closes && !foreign && (!polled || stream)) return {};
+    const uint64_t inode = first->entry->inode;
+    foreign = foreign || Remembered(inode) == Verdict::kForeign;
+    if (!closes && !foreign && (!polled || stream)) {
+      return unclear_ && !stream ? doubts_.Add(inode, arena_) : Failure{};
+    }
+    if (foreign) Remember(inode, Verdict::kForeign);
     if (Failure failure = DescribePipe(files_, arena_, pipe)) return failure;
     Pipe* kept = snapshot_.pipes.Add(arena_);
     if (kept == nullptr) return kArenaFull;
@@ -239,6 +255,8 @@ class Reader {
   Deadline deadline_;
   Snapshot& snapshot_;
   Table table_;
+  bool unclear_ = false;
+  Doubts doubts_;
 };
 
 }  // namespace

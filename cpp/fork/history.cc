@@ -11,7 +11,7 @@ namespace {
 constexpr size_t kPlaces = 1024;
 struct Memory {
   uint64_t inode;
-  Known what;
+  Verdict what;
 };
 Memory memories[kPlaces];
 
@@ -19,22 +19,34 @@ uint64_t asked_since = 0;
 
 }  // namespace
 
-Known Remembered(uint64_t inode) {
+Verdict Remembered(uint64_t inode) {
   const Memory& memory = memories[inode % kPlaces];
-  return inode != 0 && memory.inode == inode ? memory.what : Known::kNothing;
+  return inode != 0 && memory.inode == inode ? memory.what : Verdict::kNothing;
 }
 
-void Remember(uint64_t inode, Known what) {
+void Remember(uint64_t inode, Verdict what) {
   if (inode != 0) memories[inode % kPlaces] = {inode, what};
 }
 
-bool WorthAnotherLook() {
+Failure Doubts::Add(uint64_t inode, Arena& arena) {
+  if (Remembered(inode) == Verdict::kNobodys) return {};
+  uint64_t* kept = inodes_.Add(arena);
+  if (kept == nullptr) return kArenaFull;
+  *kept = inode;
+  return {};
+}
+
+Failure Doubts::Settle() {
   constexpr uint64_t kPatience = 10000000, kForgotten = 1000000000;
+  if (inodes_.size() == 0) return {};
   const uint64_t now = MonotonicNs();
   if (asked_since == 0 || now - asked_since > kForgotten) asked_since = now;
-  if (now - asked_since < kPatience) return true;
+  if (now - asked_since < kPatience) {
+    return {EAGAIN, "fork", "a thread may be about to wait on a socket or pipe", true};
+  }
   asked_since = 0;
-  return false;
+  for (const uint64_t inode : inodes_) Remember(inode, Verdict::kNobodys);
+  return {};
 }
 
 }  // namespace livefork

@@ -4,16 +4,27 @@
 
 #include <cstdint>
 
+#include "fork/arena.h"
+#include "fork/failure.h"
+
 namespace livefork {
 
 // By inode, which the kernel counts upward and gives to no other socket for long.
-enum class Known : uint8_t { kNothing, kForeign, kNobodys };
+enum class Verdict : uint8_t { kNothing, kForeign, kNobodys };
 
-Known Remembered(uint64_t inode);
-void Remember(uint64_t inode, Known what);
+Verdict Remembered(uint64_t inode);
+void Remember(uint64_t inode, Verdict what);
 
-// Is it worth another look in a moment, as a thread may only just be running? True for the first
-// 10 ms of asking.
-bool WorthAnotherLook();
+// What nobody is known to have, while a thread runs that may be about to wait for it.
+class Doubts {
+ public:
+  Failure Add(uint64_t inode, Arena& arena);
+  // Worth another look in a moment: for the first 10 ms of asking it fails, with passing. Then they
+  // are remembered to be nobody's.
+  Failure Settle();
+
+ private:
+  List<uint64_t> inodes_;
+};
 
 }  // namespace livefork

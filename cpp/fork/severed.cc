@@ -3,11 +3,9 @@
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "fork/park.h"
 #include "fork/place.h"
 
 namespace livefork {
@@ -23,8 +21,9 @@ StandIn ForStream(const Severed& s) {
   return internet && !s.has_peer ? StandIn::kFresh : StandIn::kStreamEnd;
 }
 
-StandIn ForDatagram(const Severed& s) {
+StandIn ForDatagram(const Severed& s, bool libcs) {
   const bool internet = s.domain == AF_INET || s.domain == AF_INET6;
+  if (libcs && s.has_peer && AsksNameServer(s.peer)) return StandIn::kQuery;
   if (internet) return StandIn::kDatagram;
   if (s.domain != AF_UNIX) return StandIn::kMuteSocket;
   // Without a name the peer cannot be found again (a socketpair's other end).
@@ -32,7 +31,7 @@ StandIn ForDatagram(const Severed& s) {
   return nameless ? StandIn::kMuteSocket : StandIn::kDatagram;
 }
 
-void DescribeSocket(Severed& s) {
+void DescribeSocket(Severed& s, bool libcs) {
   s.domain = static_cast<int>(SocketOption(s.fd, SO_DOMAIN));
   s.type = static_cast<int>(SocketOption(s.fd, SO_TYPE));
   s.protocol = static_cast<int>(SocketOption(s.fd, SO_PROTOCOL));
@@ -43,7 +42,7 @@ void DescribeSocket(Severed& s) {
     s.has_peer = PeerOf(s.fd, s.peer);
     const bool stream = s.type == SOCK_STREAM || s.type == SOCK_SEQPACKET;
     s.stand_in = stream                 ? ForStream(s)
-                 : s.type == SOCK_DGRAM ? ForDatagram(s)
+                 : s.type == SOCK_DGRAM ? ForDatagram(s, libcs)
                                         : StandIn::kMuteSocket;
   }
   const int options[2] = {SO_RCVTIMEO, SO_SNDTIMEO};
@@ -53,15 +52,6 @@ void DescribeSocket(Severed& s) {
   }
 }
 
-// The other ends of connections that are at their end, until those have been seen: AwaitEnds().
-struct Peers {
-  static constexpr size_t kMost = 64;
-  size_t count = 0;
-  int fds[kMost];
-};
-Peers peers;
-constexpr uint64_t kPatience = 20000000;
-
 // The end of a socketpair whose other end has gone, or that is shut down.
 Failure MakeEnd(const Severed& s, int type, bool close_peer) {
   int ends[2] = {-1, -1};
@@ -69,12 +59,7 @@ Failure MakeEnd(const Severed& s, int type, bool close_peer) {
       Sys(SYS_socketpair, AF_UNIX, type | SOCK_CLOEXEC | (s.status & O_NONBLOCK), 0, ends);
   if (r < 0) return Check(r, "socketpair");
   if (!close_peer) Sys(SYS_shutdown, ends[0], SHUT_RDWR);
-  if (close_peer && peers.count < Peers::kMost) {
-    Sys(SYS_shutdown, ends[1], SHUT_WR);
-    peers.fds[peers.count++] = ends[1];
-  } else {
-    Sys(SYS_close, ends[1]);
-  }
+  Sys(SYS_close, ends[1]);
   return Place(ends[0], s.fd, s.closes_on_exec, "socketpair");
 }
 
@@ -119,6 +104,42 @@ long FreshDatagram(const Severed& s) {
   return fd;
 }
 
+// A closed port of the loopback interface: sending there has the kernel refuse it at once.
+socklen_t ClosedPort(int domain, sockaddr_storage& storage) {
+  constexpr uint16_t kTcpmux = 1;  // whoever listens there by UDP gets a datagram of no bytes
+  storage = {};
+  if (domain == AF_INET) {
+    auto& address = reinterpret_cast<sockaddr_in&>(storage);
+    address.sin_family = AF_INET;
+    address.sin_port = htons(kTcpmux);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return sizeof address;
+  }
+  auto& address = reinterpret_cast<sockaddr_in6&>(storage);
+  address.sin6_family = AF_INET6;
+  address.sin6_port = htons(kTcpmux);
+  address.sin6_addr.s6_addr[15] = 1;
+  return sizeof address;
+}
+
+// Who waits for the answer to a query that went by another socket would send it again only after
+// seconds. ECONNREFUSED, told once, has glibc and c-ares do so at once, by a new socket; musl,
+// which does not connect its socket, waits. The error outlives the disconnection. Where the
+// loopback interface is down there is none, and all wait.
+long FreshQuery(const Severed& s) {
+  const long fd = Fresh(s);
+  if (fd < 0) return fd;
+  sockaddr_storage closed;
+  const socklen_t length = ClosedPort(s.domain, closed);
+  if (Sys(SYS_connect, fd, &closed, length) == 0) {
+    Sys(SYS_sendto, fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL, nullptr, 0);
+    const sockaddr nobody{AF_UNSPEC, {}};
+    Sys(SYS_connect, fd, &nobody, sizeof nobody);
+  }
+  Sys(SYS_connect, fd, &s.peer.storage, s.peer.length);
+  return fd;
+}
+
 // A thread that waits for the kernel's answer, whose request went by another socket, must get an
 // error and no end: glibc takes EAGAIN of a socket that blocks for "cannot tell", and ends the
 // process at an end of file, another family or EBADF (__netlink_assert_response). A request that is
@@ -156,7 +177,9 @@ bool DescribeSevered(const Entry& entry, int descriptors, Severed& s) {
   if (status < 0) return false;
   s.status = static_cast<int>(status);
   if (entry.kind == Kind::kSocket) {
-    DescribeSocket(s);
+    // c-ares's is the main loop's (conversations.cc). It sends further queries by the same socket,
+    // for which an error would not be meant.
+    DescribeSocket(s, !entry.Has(Entry::kMain));
     return true;
   }
   const bool writes_only = (s.status & O_ACCMODE) == O_WRONLY;
@@ -189,6 +212,9 @@ Failure MakeStandIn(const Severed& s) {
     case StandIn::kDatagram:
       fresh = FreshDatagram(s);
       break;
+    case StandIn::kQuery:
+      fresh = FreshQuery(s);
+      break;
     case StandIn::kNetlink:
       fresh = FreshNetlink(s);
       break;
@@ -199,26 +225,6 @@ Failure MakeStandIn(const Severed& s) {
   if (denied && s.stand_in == StandIn::kFresh) return MakeEnd(s, SOCK_STREAM, true);
   if (denied) return MakeEnd(s, SOCK_DGRAM, false);
   return Place(fresh, s.fd, s.closes_on_exec, "socket");
-}
-
-// A peer hangs up when the other side has closed.
-void AwaitEnds() {
-  pollfd waiting[Peers::kMost];
-  for (size_t i = 0; i < peers.count; ++i) waiting[i] = {peers.fds[i], 0, 0};
-  const uint64_t deadline = MonotonicNs() + kPatience;
-  for (size_t open = peers.count; open > 0;) {
-    const uint64_t now = MonotonicNs();
-    timespec left{0, static_cast<long>(now < deadline ? deadline - now : 0)};
-    const long n = Sys(SYS_ppoll, waiting, peers.count, &left, nullptr, 0);
-    if (n == 0 || (n < 0 && n != -EINTR)) break;
-    for (size_t i = 0; i < peers.count; ++i) {
-      if (waiting[i].fd < 0 || (waiting[i].revents & POLLHUP) == 0) continue;
-      waiting[i].fd = -1;
-      --open;
-    }
-  }
-  for (size_t i = 0; i < peers.count; ++i) Sys(SYS_close, peers.fds[i]);
-  peers.count = 0;
 }
 
 }  // namespace livefork

@@ -16,6 +16,7 @@ enum class StandIn : uint8_t {
   kListener,    // listens where nobody connects
   kFresh,       // an unconnected socket of the same kind
   kDatagram,    // a socket of the same kind to the same peer
+  kQuery,       // the same, with an error that is told once
   kNetlink,     // the same, and one that waits for an answer is told that there is none
   kMuteSocket,  // a datagram socket that has been shut down
   kPipeEnd,     // nobody writes to it any more
@@ -36,11 +37,6 @@ struct Severed {
 // In the parent, all threads parked: chooses what stands in. False if it is nothing that could be
 // severed (a file, a device that gives everybody the same).
 bool DescribeSevered(const Entry& entry, int descriptors, Severed& severed);
-
-// In the child, once its threads run: gives them 20 ms to close the connections that are at their end,
-// before the program goes on. A loop that closes one while the program writes to it may fault, as
-// Node's inspector does (TcpHolder::WriteRaw, in src/inspector_socket.cc).
-void AwaitEnds();
 
 // In the child.
 Failure MakeStandIn(const Severed& severed);

@@ -174,9 +174,9 @@ Failure ListWaits(const Park& park, const ProcFiles& files, Arena& arena, List<W
   return failure;
 }
 
-bool AnyRunning(const Park& park) {
+bool AnyUnclear(const Park& park) {
   bool any = false;
-  park.Each([&](const Thread& thread) { any = any || thread.stop == Stop::kRunning; });
+  park.Each([&](const Thread& t) { any = any || t.stop == Stop::kRunning || t.call.number < 0; });
   return any;
 }
 

@@ -20,7 +20,8 @@ struct Wait {
 // ENOTSUP where a thread waits for something that has no descriptor and that its copy would take.
 Failure ListWaits(const Park& park, const ProcFiles& files, Arena& arena, List<Wait>& waits);
 
-// Is a thread, which was running when it was stopped, in no call at all?
-bool AnyRunning(const Park& park);
+// Is there a thread of which it is not known what it waits for, as it was running when it was
+// stopped?
+bool AnyUnclear(const Park& park);
 
 }  // namespace livefork

@@ -2,7 +2,7 @@
   "targets": [
     {
       "target_name": "test_faults",
-      "sources": ["faults.cc", "objects.cc", "refuse.cc", "escape.cc", "atfork.cc"],
+      "sources": ["faults.cc", "objects.cc", "more_objects.cc", "refuse.cc", "escape.cc", "atfork.cc"],
       "defines": ["NAPI_VERSION=8"],
       "cflags": ["-Wall", "-Wextra", "-Werror"],
       "cflags_cc!": ["-std=gnu++14", "-std=gnu++17", "-std=gnu++20"],
@@ -19,6 +19,22 @@
     {
       "target_name": "test_threads",
       "sources": ["threads.cc"],
+      "defines": ["NAPI_VERSION=8"],
+      "cflags": ["-Wall", "-Wextra", "-Werror"],
+      "cflags_cc!": ["-std=gnu++14", "-std=gnu++17", "-std=gnu++20"],
+      "cflags_cc": ["-std=c++17"]
+    },
+    {
+      "target_name": "silent_fs",
+      "type": "executable",
+      "sources": ["silent_fs.cc"],
+      "cflags": ["-Wall", "-Wextra", "-Werror"],
+      "cflags_cc!": ["-std=gnu++14", "-std=gnu++17", "-std=gnu++20"],
+      "cflags_cc": ["-std=c++17"]
+    },
+    {
+      "target_name": "test_talker",
+      "sources": ["talker.cc", "addresses.cc"],
       "defines": ["NAPI_VERSION=8"],
       "cflags": ["-Wall", "-Wextra", "-Werror"],
       "cflags_cc!": ["-std=gnu++14", "-std=gnu++17", "-std=gnu++20"],

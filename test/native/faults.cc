@@ -116,6 +116,18 @@ const struct {
     {"ringPush", Call<objects::RingPush>},
     {"ringEnter", Call<objects::RingEnter>},
     {"ringTake", Call<objects::RingTake>},
+    {"ringTimeout", Call<objects::RingTimeout>},
+    {"epollAddFor", Call<objects::EpollAddFor>},
+    {"socketpair", Call<objects::Socketpair>},
+    {"sendDescriptor", Call<objects::SendDescriptor>},
+    {"shutdown", Call<objects::Shutdown>},
+    {"pipeSize", Call<objects::PipeSize>},
+    {"flags", Call<objects::Flags>},
+    {"timerfdAt", Call<objects::TimerfdAt>},
+    {"pollNow", Call<objects::PollNow>},
+    {"userfault", Call<objects::Userfault>},
+    {"queueWait", Call<objects::QueueWait>},
+    {"queueEnd", Call<objects::QueueEnd>},
 };
 
 }  // namespace

@@ -140,6 +140,20 @@ int64_t RingEnter(const int64_t*) {
   return Result(syscall(SYS_io_uring_enter, ring.fd, n, n, IORING_ENTER_GETEVENTS, nullptr, 0));
 }
 
+// ringTimeout(seconds): submits a request that is in flight until then; returns how many.
+int64_t RingTimeout(const int64_t* a) {
+  static int64_t time[2];  // struct __kernel_timespec
+  time[0] = a[0];
+  auto& tail = ring.Word(ring.params.sq_off.tail);
+  io_uring_sqe& entry = ring.entries[tail.load() & (ring.params.sq_entries - 1)];
+  memset(&entry, 0, sizeof entry);
+  entry.opcode = IORING_OP_TIMEOUT;
+  entry.addr = reinterpret_cast<uint64_t>(time);
+  entry.len = 1;
+  tail.fetch_add(1);
+  return Result(syscall(SYS_io_uring_enter, ring.fd, 1, 0, 0, nullptr, 0));
+}
+
 // Takes one completion: what its request carried, or -EAGAIN.
 int64_t RingTake(const int64_t*) {
   auto& head = ring.Word(ring.params.cq_off.head);

@@ -19,5 +19,18 @@ int64_t RingOpen(const int64_t* arguments);
 int64_t RingPush(const int64_t* arguments);
 int64_t RingEnter(const int64_t* arguments);
 int64_t RingTake(const int64_t* arguments);
+int64_t RingTimeout(const int64_t* arguments);
+// more_objects.cc
+int64_t EpollAddFor(const int64_t* arguments);
+int64_t Socketpair(const int64_t* arguments);
+int64_t SendDescriptor(const int64_t* arguments);
+int64_t Shutdown(const int64_t* arguments);
+int64_t PipeSize(const int64_t* arguments);
+int64_t Flags(const int64_t* arguments);
+int64_t TimerfdAt(const int64_t* arguments);
+int64_t PollNow(const int64_t* arguments);
+int64_t Userfault(const int64_t* arguments);
+int64_t QueueWait(const int64_t* arguments);
+int64_t QueueEnd(const int64_t* arguments);
 
 }  // namespace objects

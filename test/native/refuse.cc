@@ -32,6 +32,7 @@ const std::map<std::string, int> kCalls = {
     {"setresgid", SYS_setresgid},
     {"setresuid", SYS_setresuid},
     {"setsid", SYS_setsid},
+    {"statx", SYS_statx},
 };
 
 int Install(unsigned call, unsigned error) {

@@ -1,0 +1,100 @@
+// Nothing that fork() does, or that a child of it is there, takes anything from the parent's other
+// threads; the child sees an end.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { needsRoot, needsRootAndStrace } from './tools/needs.js';
+import { succeeds } from './tools/run.js';
+import { scratch } from './tools/scratch.js';
+
+const cases: [string, string][] = [
+  ['talkers', 'threads with connections, in six ways of waiting, lose no message and no wake-up'],
+  ['listener', 'a thread in accept(2) loses no connection, the child opens no port'],
+  ['generations', 'so it is with the child of a child'],
+  ['worker', 'a Worker has all that a child process of its says'],
+  ['resolver', 'dns.resolve(): no answer is lost'],
+];
+for (const [name, title] of cases) {
+  test(title, { timeout: 90_000 }, async () => {
+    assert.equal(await succeeds('severed.js', [name], { timeout: 80_000 }), 'done\n');
+  });
+}
+
+const inNetwork = ['unshare', '--net', '--mount'];
+const needsNamespaces = needsRoot.skip
+  ? needsRoot
+  : {
+      skip:
+        spawnSync('unshare', ['--net', '--mount', 'true']).status !== 0 &&
+        'needs network and mount namespaces (unshare of util-linux)',
+    };
+
+test('look-ups with a thousand addresses: every one ends', needsNamespaces, async () => {
+  const options = { under: inNetwork, timeout: 80_000 };
+  assert.equal(await succeeds('severed.js', ['lookups', '60'], options), 'done\n');
+});
+
+test("libc's queries: no answer is lost", needsNamespaces, async (t) => {
+  const folder = scratch(t);
+  writeFileSync(
+    join(folder, 'resolv.conf'),
+    'nameserver 127.0.0.1\noptions timeout:30 attempts:1\n',
+  );
+  writeFileSync(join(folder, 'nsswitch.conf'), 'hosts: dns\n');
+  const bind = ['resolv.conf', 'nsswitch.conf']
+    .filter((name) => existsSync(`/etc/${name}`))
+    .map((name) => `mount --bind ${folder}/${name} /etc/${name} &&`);
+  const script = `mount --make-rprivate / && ${bind.join(' ')} exec "$@"`;
+  const options = { under: [...inNetwork, 'sh', '-c', script, 'sh'], timeout: 80_000 };
+  assert.equal(await succeeds('severed.js', ['names'], options), 'done\n');
+});
+
+test('with a debugger attached: its session goes on, every child ends', async () => {
+  const { run } = await import('./tools/run.js');
+  const { stdout, stderr, code, survivors } = await run('severed.js', ['inspected'], {
+    execArgv: ['--inspect=127.0.0.1:0', '--inspect-publish-uid=http'],
+    timeout: 80_000,
+  });
+  assert.deepEqual(
+    { stdout, code, survivors },
+    { stdout: 'done\n', code: 0, survivors: [] },
+    stderr,
+  );
+});
+
+const needsFuse = needsRootAndStrace.skip
+  ? needsRootAndStrace
+  : { skip: !existsSync('/dev/fuse') && 'needs /dev/fuse' };
+
+test(
+  'a file server that is silent holds nobody up; no fstat(2) under the park',
+  needsFuse,
+  async (t) => {
+    const folder = scratch(t);
+    const trace = join(folder, 'trace');
+    const calls = 'trace=fstat,newfstatat,stat,lstat,statx,clone,clone3,rt_tgsigqueueinfo';
+    const script = 'mount --make-rprivate / && exec "$@"';
+    const strace = ['strace', '-o', trace, '-e', calls];
+    const options = {
+      under: ['unshare', '--mount', 'sh', '-c', script, 'sh', ...strace],
+      timeout: 60_000,
+    };
+    assert.equal(await succeeds('silent.js', [folder], options), 'done\n');
+    const lines = readFileSync(trace, 'utf8').split('\n');
+    const forks = lines.flatMap((line, at) => (/^clone\(.*flags=SIGCHLD\)/.test(line) ? [at] : []));
+    assert.equal(forks.length, 3, lines.join('\n'));
+    for (const at of forks) {
+      const parked = lines
+        .slice(0, at)
+        .findLastIndex((line) => line.startsWith('rt_tgsigqueueinfo'));
+      const under = lines.slice(parked, at).filter((line) => /^(new)?[fl]?stat/.test(line));
+      assert.deepEqual(
+        under.filter((line) => !line.startsWith('statx')),
+        [],
+      );
+      for (const line of under) assert.match(line, /AT_STATX_DONT_SYNC/);
+    }
+  },
+);
