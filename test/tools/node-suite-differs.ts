@@ -1,0 +1,12 @@
+// Tests of Node's suite that must differ in a forked process, each with the reason.
+import type { SuiteKind } from './node-suite-run.js';
+
+export interface Expected {
+  /** Folder and name without what comes after the dot. */
+  test: RegExp;
+  /** Of these kinds; all if absent. */
+  kinds?: readonly SuiteKind[];
+  reason: string;
+}
+
+export const mustDiffer: readonly Expected[] = [];
