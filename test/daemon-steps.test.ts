@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import type { DaemonOptions } from 'daemonkit';
 import { Nest } from './tools/daemons.js';
 import { needsRoot } from './tools/needs.js';
+import { linesOf } from './tools/script.js';
 
 const SAID = 'daemonkit: the daemon did not start: ';
 const nobody = { user: 'nobody' };
@@ -142,4 +143,19 @@ test('a signal that ends the daemon is named, and a core file', async (t) => {
   const { stderr } = await nest.fails('signalled', { cwd: nest.directory }, { env });
   const how = 'it was killed by SIGSEGV (core dumped) before it was ready';
   assert.equal(stderr, `early words\n${SAID}${how}\n`);
+});
+
+test('the reason stays the reason when the pid is told after it', () => {
+  // As when the daemon fails at once, and the process between is slower to say which one it is.
+  const [outcome] = linesOf<unknown[]>(
+    `const ended = () => daemonkit.fork() || daemonkit._exit(0);
+    const middle = ended();
+    const daemon = ended();
+    const [ours, theirs] = native.socketpair(true);
+    const [relay] = native.socketpair(false);
+    native.sendRecord(theirs, 'fthe reason');
+    native.sendRecord(theirs, 'p' + daemon);
+    console.log(JSON.stringify(native.awaitBirth(ours, relay, -1, middle, 5000)));`,
+  );
+  assert.deepEqual(outcome, [1, 0, 0, 'the reason']);
 });

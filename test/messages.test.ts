@@ -1,8 +1,11 @@
 // What a message says to whoever did something wrong: what it was, and what to do instead.
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { Nest } from './tools/daemons.js';
 import { needsRoot } from './tools/needs.js';
-import { linesOf } from './tools/script.js';
+import { entry, linesOf } from './tools/script.js';
 
 /** The messages of the errors that these expressions throw, in a process of their own. */
 function messages(expressions: readonly string[], before = ''): string[] {
@@ -80,4 +83,32 @@ test('a plan that cannot be told says what is not known, and why', () => {
     const { description } = steps.find(({ step }) => step === 'setgroups');
     console.log(JSON.stringify(description));`);
   assert.equal(words, 'setgroups (group list unknown: no such user: nobody-at-all)');
+});
+
+test('a script that is started again: why, and which port it cannot have twice', async (t) => {
+  const nest = new Nest(t);
+  const file = join(nest.directory, 'app.mjs');
+  writeFileSync(
+    file,
+    `import { becomeDaemon } from ${JSON.stringify(entry)};
+    import { once } from 'node:events';
+    import { createServer } from 'node:net';
+    import { Worker } from 'node:worker_threads';
+    new Worker('setInterval(() => {}, 1000)', { eval: true });
+    const server = createServer().listen(process.env.PORT ?? 0, '127.0.0.1');
+    await once(server, 'listening');
+    process.env.PORT = server.address().port;
+    console.log('port ' + process.env.PORT);
+    console.log(becomeDaemon({ dryRun: true })[0].description);
+    becomeDaemon({});`,
+  );
+  const { code, stdout, stderr, port } = await nest.run([process.execPath, file]);
+  assert.equal(code, 1);
+  assert.match(stdout, /strategy reexec, as there is no live fork: Worker threads are running/);
+  assert.match(stderr, /EADDRINUSE/);
+  const why = 'no live fork: Worker threads are running.*';
+  const again = `the script was started again \\(${why}\\), and had not called becomeDaemon\\(\\) yet`;
+  const place = `the launcher listens on port ${port}, where a second run cannot: listen after`;
+  assert.match(stderr, new RegExp(`before it was ready; ${again}; ${place}`));
+  assert.deepEqual(nest.processes(), []);
 });

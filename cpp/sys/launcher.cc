@@ -70,6 +70,13 @@ struct End {
 
 char record[1 << 16];
 char stage[1 << 16] = "";
+// The first word of a failure, while further records are read to find who is to be ended.
+char failure[1 << 16] = "";
+
+const char* Keep(const char* text, ssize_t size) {
+  if (failure[0] == '\0') memcpy(failure, text, static_cast<size_t>(size));
+  return failure;
+}
 
 Outcome ToOutcome(const End& end) {
   return {static_cast<int>(end.how), end.code, end.signal, end.text};
@@ -142,8 +149,8 @@ class Wait {
       }
       record[size] = '\0';
       if (record[0] == 'r') ready_ = true;
-      if (record[0] == 'f') return End{Birth::kFailed, 0, 0, record + 1};
-      if (record[0] == 'e') return CallFailed(record + 1);
+      if (record[0] == 'f') return End{Birth::kFailed, 0, 0, Keep(record + 1, size)};
+      if (record[0] == 'e') return CallFailed(Keep(record + 1, size));
       if (record[0] == 's') memcpy(stage, record + 1, static_cast<size_t>(size));
       if (record[0] == 't') handled_ = std::atoi(record + 1);
       if (record[0] == 'p') daemon_ = std::atoi(record + 1);

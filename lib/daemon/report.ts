@@ -1,6 +1,7 @@
 // What a launcher is told, and tells: why there is no daemon.
 import { type SystemError, systemError } from '../errors.js';
 import { signalName } from '../signals.js';
+import { explained } from './again.js';
 import type { Plan } from './options.js';
 
 /** The kernel takes no record beyond its socket buffer, and the launcher reads 64 KiB. */
@@ -80,6 +81,6 @@ export function verdictOf(
   [how, code, signal, text]: [number, number, number, string],
   plan: Plan,
 ): Verdict {
-  const verdict = VERDICTS[how]?.(code, signal, text, plan);
+  const verdict = VERDICTS[how]?.(code, signal, explained(text, plan), plan);
   return verdict ?? { message: `unknown outcome ${how}`, exitCode: 1 };
 }

@@ -6,6 +6,7 @@ import { closeAll, survey, terminalDevices } from '../descriptors.js';
 import { resetSignals, signalMask } from '../dispositions.js';
 import { Pidfile } from '../pidfile.js';
 import { expectNoRootRing, forbidNewPrivileges, proveDropped } from '../privileges.js';
+import { whyAgain } from './again.js';
 import type { Birth } from './birth.js';
 import {
   expectChroot,
@@ -74,10 +75,12 @@ export const STEPS: readonly Step[] = [
     name: 'fork',
     daemon7: [5],
     process: 'launcher',
-    describe: ({ detach, timeout }, { strategy }) => {
-      if (!detach) return undefined;
+    describe: (plan, { strategy }) => {
+      if (!plan.detach) return undefined;
       const how = strategy === 'reexec' ? 'start the program again' : 'fork';
-      return `${how}, and wait at most ${timeout} ms until the daemon is ready (strategy ${strategy})`;
+      const why = strategy === 'reexec' ? whyAgain(plan) : '';
+      const chosen = `(strategy ${strategy}${why && `, as there is no live fork: ${why}`})`;
+      return `${how}, and wait at most ${plan.timeout} ms until the daemon is ready ${chosen}`;
     },
     check: ({ plan }) => expectSurvival(plan),
     probe: ({ plan }) => {

@@ -130,7 +130,9 @@ function signals(value: unknown, name: string): string[] {
 }
 
 function respawnRules(value: unknown) {
-  if (value !== undefined && typeof value !== 'object') boolean(value, 'options.respawn');
+  if (value !== undefined && typeof value !== 'object') {
+    boolean(value, 'options.respawn', ' or object');
+  }
   const known = ['minUptime', 'delay', 'maxDelay', 'attempts'] as const;
   const given =
     typeof value === 'boolean' ? {} : options<RespawnOptions>(value, known, 'options.respawn');
@@ -150,22 +152,26 @@ function respawnRules(value: unknown) {
 function serverFor(given: Partial<PreforkOptions>): Server | undefined {
   const { server, listen, onWorker } = given;
   if (server === undefined) {
-    if (onWorker === undefined)
-      throw invalidArgType('options.onWorker', 'of type function', undefined);
-    return undefined;
+    if (onWorker !== undefined) return undefined;
+    throw invalidArgValue('options', given, 'must have server or onWorker: give one of them');
   }
   if (!(server instanceof Server)) {
     throw invalidArgType('options.server', 'an instance of net.Server', server);
   }
   const taken = 'must not listen yet, or the master would accept connections';
   if (server.listening) throw invalidArgValue('options.server', server, taken);
-  if (listen === undefined) throw invalidArgType('options.listen', 'of type object', undefined);
+  if (listen === undefined) {
+    throw invalidArgType('options.listen', 'of type object or number', undefined);
+  }
   return server;
 }
 
 function listenFor(value: unknown): ListenPlan | number | undefined {
   if (value === undefined) return undefined;
   if (typeof value === 'number') return fileDescriptor(value, 'options.listen');
+  if (typeof value !== 'object') {
+    throw invalidArgType('options.listen', 'of type object or number', value);
+  }
   return listenPlan(value, 'options.listen');
 }
 
@@ -180,9 +186,6 @@ function seatsFor({ workers, threads }: Partial<PreforkOptions>) {
 export function preforkPlan(value: unknown) {
   const given = options<PreforkOptions>(value ?? null, KNOWN);
   for (const name of HOOKS) if (given[name] !== undefined) func(given[name], `options.${name}`);
-  if (typeof given.respawn !== 'object' && given.respawn !== undefined) {
-    boolean(given.respawn, 'options.respawn', ' or object');
-  }
   const listen = listenFor(given.listen);
   const { seats, threads } = seatsFor(given);
   return {
