@@ -59,6 +59,7 @@ void ExportFd(Napi::Object exports) {
   marshal::Export<sys::Dup2>(exports, "dup2");
   marshal::Export<sys::Getdtablesize>(exports, "getdtablesize");
   marshal::Export<sys::CloseRange>(exports, "closeRange");
+  marshal::Export<sys::AccessMode>(exports, "accessMode");
   marshal::Export<sys::CloseOnExec>(exports, "closeOnExec");
   marshal::Export<sys::FileDescriptors>(exports, "fileDescriptors");
   marshal::Export<sys::SameOpenFile>(exports, "sameOpenFile");
@@ -150,6 +151,7 @@ void ExportListen(Napi::Object exports) {
   marshal::Export<sys::ListenUnix>(exports, "listenUnix");
   marshal::Export<sys::ConnectUnix>(exports, "connectUnix");
   marshal::Export<sys::PeerAddress>(exports, "peerAddress");
+  marshal::Export<sys::IsListening>(exports, "isListening");
   marshal::Export<sys::LocalPort>(exports, "localPort");
 }
 

@@ -43,9 +43,12 @@ export interface Descriptor {
  *
  * **`inherited`** tells what was open when the program started. The kernel does not keep that, and
  * Node marks what it inherits close-on-exec, so it is: open when daemonkit was loaded, still the same
- * file at the same number, not `runtime`, and above 2 not in use by an event loop at that time. A
- * file that the script had opened before it loaded daemonkit counts: import daemonkit first. In a
- * child of {@link fork} it means what it means in the parent.
+ * file at the same number, not `runtime`; and above 2 not in use by an event loop at that time, and
+ * open in the parent process too, by kcmp(2) the very same open file; or a pipe whose other end is
+ * elsewhere. So a file that a module had opened before is not taken for inherited. Nor is, to be on the
+ * safe side, what the parent has closed since, what a shell has left that has become the program (`exec
+ * node ...`), or what has a parent that cannot be looked at, as it has ended or is another user's. In
+ * a child of {@link fork} it means what it means in the parent.
  *
  * @returns a new list of new objects: what was true at the time.
  * @throws on Linux `ENOENT` (syscall `scandir`, path `/proc/self/fd`) without /proc, as in most

@@ -1,4 +1,5 @@
 // Descriptors: dup(2), dup2(2), getdtablesize(3), closefrom(2), close_range(2).
+import { standardPlaced } from './descriptors/standard.js';
 import { check } from './errors.js';
 import { native } from './native.js';
 import { boolean, fileDescriptor, integer, options, UINT_MAX } from './validate.js';
@@ -43,7 +44,12 @@ export function dup(fd: number): number {
  * Source: dup2(2), POSIX.1; daemon(7) step 9. The same on Linux and FreeBSD.
  */
 export function dup2(oldFd: number, newFd: number): number {
-  return check(native.dup2(fileDescriptor(oldFd, 'oldFd'), fileDescriptor(newFd, 'newFd')), 'dup2');
+  const fd = check(
+    native.dup2(fileDescriptor(oldFd, 'oldFd'), fileDescriptor(newFd, 'newFd')),
+    'dup2',
+  );
+  standardPlaced(fd);
+  return fd;
 }
 
 /**

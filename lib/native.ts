@@ -76,6 +76,8 @@ export interface Native {
   getdtablesize(): number;
   /** `method` forces a way: 1 close_range(2), 2 the system's list, 3 a loop; 0 the first that works. */
   closeRange(first: number, last: number, cloexec: boolean, method: 0 | 1 | 2 | 3): number;
+  /** What it is open for: O_RDONLY, O_WRONLY or O_RDWR. */
+  accessMode(fd: number): number;
   /** The descriptor's flag: 0 or 1. */
   closeOnExec(fd: number): number;
   /** cpp/sys/descriptor_list.h, on FreeBSD; on Linux, which has it in /proc, one entry of -ENOSYS. */
@@ -227,6 +229,8 @@ export interface Native {
   connectUnix(path: string): number;
   /** Whom a connected stream socket leads to, as text; empty for everything else. */
   peerAddress(fd: number): string;
+  /** 1, 0, or -errno. */
+  isListening(fd: number): number;
   /** 0 for a socket without ports. */
   localPort(fd: number): number;
 

@@ -5,6 +5,7 @@ import { isatty } from 'node:tty';
 import { isMainThread } from 'node:worker_threads';
 import { absolutePath } from './absolute.js';
 import { lookUp, nameOrId } from './credentials.js';
+import { expectStandard, standardPlaced } from './descriptors/standard.js';
 import { ownedByRuntime, survey, terminalDevices } from './descriptors.js';
 import { check, invalidArgValue, systemError, workerUnsupported } from './errors.js';
 import { getdtablesize } from './fd.js';
@@ -24,6 +25,7 @@ function expectUsable(fds: readonly number[], name: string): void {
       throw invalidArgValue(name, fd, 'is in use by the event loop');
     }
   }
+  expectStandard(fds);
 }
 
 /** The same file at a number that is none of `fds`, whichever of them are free. */
@@ -73,7 +75,9 @@ function pointTo(fds: readonly number[], file: number): void {
  * @param fds - the descriptors, open or not. Default: 0, 1 and 2.
  * @throws `TypeError`, `RangeError` if one is not an integer from 0 to 2^31-1; `TypeError`
  *   (`ERR_INVALID_ARG_VALUE`) if one above 2 is in use by the event loop; `TypeError`
- *   (`ERR_WORKER_UNSUPPORTED_OPERATION`) in a Worker; `ENOENT` (`open`, `scandir`) without /dev/null
+ *   (`ERR_WORKER_UNSUPPORTED_OPERATION`) in a Worker; `ERR_INVALID_STATE` if 0, 1 or 2 is a socket that
+ *   listens, or what the script has opened at a number that was closed, and would be lost; `ENOENT`
+ *   (`open`, `scandir`) without /dev/null
  *   or /proc, as in a chroot; `EBADF` (`dup2`) for a number beyond {@link getdtablesize}.
  *
  * Source: dup2(2), POSIX.1; daemon(7) step 9; daemon(3), `noclose`. Linux.
@@ -139,7 +143,10 @@ export class Redirection implements Disposable {
    */
   reopen(): void {
     this.#withFile((file) => {
-      for (const fd of this.#fds) check(native.redirect(fd, file, []), 'dup2');
+      for (const fd of this.#fds) {
+        check(native.redirect(fd, file, []), 'dup2');
+        standardPlaced(fd);
+      }
     });
   }
 

@@ -1,6 +1,7 @@
 // The standard streams of a process whose descriptors 0-2 become other files.
 
 import { isatty } from 'node:tty';
+import { standardPlaced } from './descriptors/standard.js';
 import { check } from './errors.js';
 import { native } from './native.js';
 import { LogWriter } from './stdio/log-writer.js';
@@ -123,7 +124,10 @@ export function redirectStreams(
     const stream = outputs.get(fd);
     if (stream !== undefined && mayHaveHandle(fd, handles)) queues.set(fd, flush(stream()));
   }
-  for (const [fd, target] of moves) check(native.redirect(fd, target, epolls), 'dup2');
+  for (const [fd, target] of moves) {
+    check(native.redirect(fd, target, epolls), 'dup2');
+    standardPlaced(fd);
+  }
   // A stream that nobody has used yet is created here, and finds the new file.
   for (const [fd] of moves) {
     const stream = outputs.get(fd);

@@ -104,7 +104,7 @@ test(
   needsRoot,
   async (t) => {
     const { nest, jail } = nestWithJail(t);
-    const under = ['sh', '-c', 'exec 9</usr; exec "$@"', 'sh'];
+    const under = ['sh', '-c', 'exec 9</usr; "$@"; exit $?', 'sh'];
     const { pid } = await nest.start('serve', { chroot: jail, user: 'nobody' }, { under });
     const open = Object.values(descriptors(pid)).filter((target) => target.startsWith('/'));
     for (const target of open) assert.equal(statSync(target).isDirectory(), false, target);

@@ -186,7 +186,7 @@ test('nothing but its own and what is kept is open in the daemon', needs('bash')
   const nest = new Burrow(t);
   const file = nest.write('file', '');
   // Above 15 Node leaves it without close-on-exec in the launcher; addons may open such too.
-  const under = ['bash', '-c', `exec 40>${file} 41>${file}; exec "$@"`, 'sh'];
+  const under = ['bash', '-c', `exec 40>${file} 41>${file}; "$@"; exit $?`, 'sh'];
   const before = `fs.openSync('${file}', 'r'); fs.openSync('${file}', 'r+');`;
   const script = nest.write('app.mjs', nest.module(`if (!again) { ${before} }`));
   const { pid } = await nest.twice([script], { under });
@@ -211,7 +211,7 @@ test(
   async (t) => {
     const nest = new Burrow(t);
     const file = nest.write('file', '');
-    const under = ['bash', '-c', `exec 40>${file} 41>${file}; exec "$@"`, 'sh'];
+    const under = ['bash', '-c', `exec 40>${file} 41>${file}; "$@"; exit $?`, 'sh'];
     // dup(2) makes a descriptor without close-on-exec.
     const before = `if (!again) dup(fs.openSync('${file}', 'r'));`;
     const options = "{ strategy: 'reexec', closeInherited: false }";

@@ -101,7 +101,7 @@ bothWays('a second start says which process runs, and harms nothing', async (nes
 
 bothWays('what the starter left open is closed, but not what is to be kept', async (nest) => {
   const file = `${nest.directory}/leaked`;
-  const under = ['sh', '-c', `exec 7>${file} 8>${file}; exec "$@"`, 'sh'];
+  const under = ['sh', '-c', `exec 7>${file} 8>${file}; "$@"; exit $?`, 'sh'];
   const leaked = (pid: number) =>
     Object.entries(descriptors(pid)).flatMap(([fd, target]) => (target === file ? [fd] : []));
   const first = await nest.start('serve', {}, { under });

@@ -3,12 +3,14 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { Nest, until } from './tools/daemons.js';
+import { needsRoot } from './tools/needs.js';
 import { descriptors } from './tools/proc.js';
 import { scratch } from './tools/scratch.js';
-import { linesOf, scriptCommand } from './tools/script.js';
+import { entry, linesOf, scriptCommand } from './tools/script.js';
 
 const LEAK = fileURLToPath(new URL('../../test/tools/leak.py', import.meta.url));
 const leaking = (...what: string[]) => ['python3', LEAK, ...what, '--'];
@@ -267,4 +269,107 @@ test('wrong options are refused, and in a Worker closeInherited and redirections
     true,
   ]);
   assert.deepEqual(lines.slice(2), Array(3).fill('ERR_WORKER_UNSUPPORTED_OPERATION'));
+});
+
+/** A program that does something before it loads daemonkit, as another module does that is imported first. */
+function lateProgram(directory: string, before: string, after: string): string[] {
+  const program = `${directory}/late.mjs`;
+  const load = `const daemonkit = await import(${JSON.stringify(entry)});`;
+  const head = "import fs from 'node:fs'; import { createRequire } from 'node:module';";
+  writeFileSync(program, `${head}\n${before}\n${load}\n${tools}\n${after}`);
+  return [process.execPath, program];
+}
+
+const FAULTS = new URL('../../test/native/build/Release/test_faults.node', import.meta.url);
+
+for (const [kernel, before] of [
+  ['with kcmp(2)', ''],
+  [
+    'without kcmp(2)',
+    `createRequire('/')(${JSON.stringify(fileURLToPath(FAULTS))}).refuse('kcmp', 1);`,
+  ],
+] as const) {
+  test(`${kernel}: what a module has opened before is not inherited, though the parent has that file too`, (t) => {
+    const directory = scratch(t);
+    const file = JSON.stringify(`${directory}/db`);
+    // The parent leaves 80 and 82 open, and has a file of its own.
+    const starter = `import os, subprocess, sys
+os.closerange(3, 4096)
+for number in (80, 81, 82):
+    os.dup2(os.open(sys.argv[1], os.O_RDWR | os.O_CREAT), number, inheritable=number != 81)
+print(subprocess.run(sys.argv[2:], close_fds=False, stdout=subprocess.PIPE).stdout.decode(), end='')`;
+    const opens = `const db = [fs.openSync(${file}, 'r+'), fs.openSync(${file}, 'a+')];`;
+    const program = lateProgram(
+      directory,
+      `${before} ${opens}`,
+      `say(openDescriptors().filter(({ inherited, fd }) => inherited && fd > 2).map(({ fd }) => fd));
+      say(closeInherited().map(({ fd }) => fd));
+      fs.writeSync(db[0], 'row'); fs.writeSync(db[1], '.');
+      say(fs.readFileSync(${file}, 'utf8'));`,
+    );
+    const args = ['-c', starter, `${directory}/db`, ...program];
+    const { stdout, stderr } = spawnSync('python3', args, { encoding: 'utf8' });
+    assert.deepEqual([stderr, stdout], ['', '[80,82]\n[80,82]\n"row."\n']);
+  });
+}
+
+test('nor is it closed in a daemon', async (t) => {
+  const nest = new Nest(t);
+  const db = `${nest.directory}/db`;
+  const program = lateProgram(
+    nest.directory,
+    `const db = fs.openSync(${JSON.stringify(db)}, 'w+');`,
+    `daemonkit.becomeDaemon({ detach: true, log: ${JSON.stringify(nest.log)} });
+    fs.openSync(${JSON.stringify(`${db}.other`)}, 'w+');
+    fs.writeSync(db, 'row');`,
+  );
+  // 90 is the starter's, which is there until the launcher has ended.
+  const under = ['sh', '-c', 'exec 9</etc/passwd; "$@"; exit $?', 'sh'];
+  const { code, stderr } = await nest.run(program, { under });
+  assert.deepEqual([code, stderr], [0, '']);
+  await until('it has written', () => existsSync(`${db}.other`) && statSync(db).size > 0);
+  assert.equal(readFileSync(db, 'utf8'), 'row');
+  assert.equal(statSync(`${db}.other`).size, 0);
+});
+
+test("under another user's parent only a pipe is certain to be the starter's", needsRoot, () => {
+  const starter = `exec 80</etc/passwd 81>/dev/null
+    { "$@"; } 82>&1 | cat`;
+  const via = [
+    'bash',
+    '-c',
+    starter,
+    'bash',
+    'setpriv',
+    '--reuid=65534',
+    '--regid=65534',
+    '--clear-groups',
+  ];
+  const lines = said(
+    `say(closeInherited().map(({ fd }) => fd).filter((fd) => fd > 79 && fd < 83)); say([80, 81, 82].map((fd) => of(fd)?.type));`,
+    { via },
+  );
+  assert.deepEqual(lines, [[82], ['file', 'char', null]]);
+});
+
+test('what the parent has closed since, or a parent that is gone, is left open', async (t) => {
+  const nest = new Nest(t);
+  const said = `${nest.directory}/said`;
+  const program = lateProgram(
+    nest.directory,
+    'while (!fs.existsSync(process.argv[2])) await new Promise((resolve) => setTimeout(resolve, 10));',
+    `fs.writeFileSync(process.argv[3], JSON.stringify([closeInherited().some(({ fd }) => fd === 9), of(9).type]));`,
+  );
+  const [closed, gone] = [`${nest.directory}/closed`, `${nest.directory}/gone`];
+  const args = (how: string) => [...program, how, `${said}.${how.slice(-4)}`];
+  // The first is closed in a shell that waits, the second is an orphan's.
+  const first = 'exec 9</etc/passwd; "$@" & exec 9<&-; touch "$3"; wait';
+  await nest.run(args(closed), { under: ['sh', '-c', first, 'sh'] });
+  const second = 'exec 9</etc/passwd; "$@" >/dev/null 2>&1 </dev/null &';
+  await nest.run(args(gone), { under: ['sh', '-c', second, 'sh'] });
+  writeFileSync(gone, '');
+  const text = (name: string) => existsSync(name) && readFileSync(name, 'utf8');
+  const told = [`${said}.osed`, `${said}.gone`];
+  await until('both have told', () => told.every((name) => text(name)));
+  assert.deepEqual(told.map(text), Array(2).fill('[false,"file"]'));
 });

@@ -15,11 +15,11 @@ const words = (text: string) => text.trim().split(/\s+/);
 /** The addon's functions by the system on which they work; elsewhere they answer -ENOSYS. */
 const NATIVE = {
   everywhere: words(`
-    after awaitBirth awaitHangup chroot closeOnExec closeRange completeWrites disownProcesses
+    accessMode after awaitBirth awaitHangup chroot closeOnExec closeRange completeWrites disownProcesses
     disposition dup dup2 entropyFound exit exitDescriptor fillRandom flockExclusive flockHeld fork
     forkInterface forkObstacles getChildSubreaper
     getParentDeathSignal getdtablesize getpgid getpid getppid getresgid getresuid getrlimit getsid
-    groupByName handleDescriptors hasCapabilities idsAdopted ignoreSignal listenTcp listenUnix
+    groupByName handleDescriptors hasCapabilities idsAdopted ignoreSignal isListening listenTcp listenUnix
     localPort loginGroup loopDescriptors notifyBarrier notifyOpen notifySend processHandles queuedWrites quiesce
     openTrusted randomIntCache redirect reexec refreshEntropy resetSignal
     resetTerminal rlimitResources sendRecord setChildSubreaper setParentDeathSignal setgroups

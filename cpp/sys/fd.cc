@@ -24,6 +24,11 @@ int CloseOnExec(int fd) {
   return flags < 0 ? -errno : (flags & FD_CLOEXEC) != 0;
 }
 
+int AccessMode(int fd) {
+  const int flags = Result(fcntl(fd, F_GETFL));
+  return flags < 0 ? flags : flags & O_ACCMODE;
+}
+
 int Getdtablesize() {
   // Not getdtablesize(3), which turns an infinite limit into -1.
   rlimit limit{};

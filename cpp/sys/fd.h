@@ -7,6 +7,7 @@ int Dup(int fd);
 int Dup2(int oldfd, int newfd);
 int Getdtablesize();
 int CloseOnExec(int fd);  // fcntl(F_GETFD): 0 or 1
+int AccessMode(int fd);   // fcntl(F_GETFL): O_RDONLY, O_WRONLY or O_RDWR
 
 // How CloseRange() goes about it; tests force one, everybody else says kAny.
 enum CloseMethod { kAny, kCloseRange, kListed, kLoop };

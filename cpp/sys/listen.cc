@@ -131,6 +131,13 @@ int ConnectUnix(const std::string& path) {
   return error;
 }
 
+int IsListening(int fd) {
+  int listening = 0;
+  socklen_t size = sizeof listening;
+  const int error = Result(getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size));
+  return error < 0 ? error : listening;
+}
+
 int LocalPort(int fd) {
   Address address{};
   socklen_t size = sizeof address;

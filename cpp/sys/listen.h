@@ -17,11 +17,14 @@ int ListenUnix(const std::string& path, int backlog, int mode = -1, int also = 0
 // Whether somebody accepts connections there: 0, or -ECONNREFUSED and what else connect(2) says.
 int ConnectUnix(const std::string& path);
 
+// Whether it is a socket that listens: 1, 0, or -errno.
+int IsListening(int fd);
+
 // The port that a socket is bound to; 0 for a family without ports.
 int LocalPort(int fd);
 
-// Whom a connected stream socket leads to: an address and port, or a path. Empty for everything else,
-// and for one end of a socketpair(2).
+// Whom a connected stream socket leads to: an address and port, or a path. Empty for everything
+// else, and for one end of a socketpair(2).
 std::string PeerAddress(int fd);
 
 }  // namespace sys

@@ -1,5 +1,6 @@
 // The files that the daemon's standard input, output and error become.
 import { closeSync, constants, openSync } from 'node:fs';
+import { expectStandard, occupyStandard, standardPlaced } from '../descriptors/standard.js';
 import { check } from '../errors.js';
 import { expectLog, expectReopening, logInRoot, namedDescriptor, openLog } from '../logfile.js';
 import { native } from '../native.js';
@@ -7,21 +8,18 @@ import type { FileOwner } from '../pidfile/trust.js';
 import { redirectStreams } from '../stdio.js';
 import type { Birth } from './birth.js';
 import { inStep } from './in-step.js';
-import type { Plan } from './options.js';
+import { type Plan, replaced } from './options.js';
 
 const NULL_FLAGS = constants.O_RDWR | constants.O_NOCTTY;
 
 /**
- * Opens /dev/null at those of 0, 1 and 2 that are closed, as Node does when it starts (PlatformInit() in
- * its src/node.cc). A pidfile or a line to the launcher with such a number would be lost when that
- * becomes a log; libdaemon's daemon_fork() moves its pipe for the same reason.
+ * Makes sure that at 0, 1 and 2 there is nothing that would be lost when these become /dev/null and
+ * the logs: nothing of the script's, and none of the daemon's own files, which would get the numbers of
+ * those that are closed. libdaemon's daemon_fork() moves its pipe for the same reason.
  */
-export function occupyStandard(birth: Birth): void {
-  birth.placeholders = [];
-  for (const fd of [0, 1, 2]) {
-    // open(2) gives the lowest number that is free.
-    if (native.closeOnExec(fd) < 0) birth.placeholders.push(openSync('/dev/null', NULL_FLAGS));
-  }
+export function reserveStandard(birth: Birth): void {
+  expectStandard(replaced(birth.plan));
+  birth.placeholders = occupyStandard();
 }
 
 /** Opens /dev/null and the log files, while root and root directory are still the launcher's. */
@@ -40,6 +38,7 @@ export function openFiles(birth: Birth): void {
 
 /** Whether the log files could be opened, and opened anew, as the daemon; makes none. */
 export function probeFiles(birth: Birth): void {
+  expectStandard(replaced(birth.plan));
   for (const path of logs(birth.plan)) {
     expectReopenable(path, birth, expectLog(path, writerOf(birth)));
   }
@@ -135,7 +134,10 @@ function reopenAll({ plan, files, lines }: Birth): void {
   try {
     add(1, plan.stdout);
     add(stderr, plan.stderr);
-    for (const { fd, file } of moves) check(native.redirect(fd, file, []), 'dup2');
+    for (const { fd, file } of moves) {
+      check(native.redirect(fd, file, []), 'dup2');
+      standardPlaced(fd);
+    }
   } finally {
     for (const { file } of moves) closeSync(file);
   }

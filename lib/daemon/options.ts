@@ -66,10 +66,14 @@ export interface DaemonOptions {
   env?: 'keep' | EnvironmentOptions;
   /**
    * Descriptors that stay as they are, inherited or of the terminal; with the strategy `reexec` also
-   * those that the script has opened, such as a listening socket. Default: none.
+   * those that the script has opened, such as a listening socket. Not 0, 1 and 2, if they become
+   * /dev/null or a log. Default: none.
    */
   keep?: readonly number[];
-  /** Close the descriptors that whoever started the program has left open. Default: true. */
+  /**
+   * Close the descriptors that whoever started the program has left open, as far as that is certain:
+   * see {@link openDescriptors}. Default: true.
+   */
   closeInherited?: boolean;
   /**
    * The way from launcher to daemon. `fork`: by live fork, so that the daemon has what the script has
@@ -208,7 +212,7 @@ export function planOf(value: unknown): Plan {
   const notifyFd = given(from, 'notifyFd', fileDescriptor);
   const detach = given(from, 'detach', detachment) ?? 'auto';
   const keep = given(from, 'keep', fileDescriptors) ?? [];
-  return {
+  const plan: Plan = {
     pidFile: given(from, 'pidFile', absolute),
     stdout: given(from, 'stdout', absolute) ?? log,
     stderr: given(from, 'stderr', absolute) ?? log,
@@ -231,4 +235,21 @@ export function planOf(value: unknown): Plan {
     watchdog: given(from, 'watchdog', watchdog) ?? true,
     dryRun: given(from, 'dryRun', boolean) ?? false,
   };
+  expectKeepable(keep, plan);
+  return plan;
+}
+
+/** Which of 0, 1 and 2 become other files. */
+export function replaced({ detach, stdout, stderr }: Plan): number[] {
+  const files = [undefined, stdout, stderr];
+  return [0, 1, 2].filter((fd) => detach || files[fd] !== undefined);
+}
+
+function expectKeepable(keep: readonly number[], plan: Plan): void {
+  const lost = replaced(plan);
+  keep.forEach((fd, at) => {
+    if (!lost.includes(fd)) return;
+    const reason = 'becomes /dev/null or a log: dup() what it leads to, and keep that';
+    throw invalidArgValue(`options.keep[${at}]`, fd, reason);
+  });
 }

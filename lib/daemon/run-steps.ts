@@ -1,6 +1,6 @@
 // Takes the steps, or takes them back.
 import type { Birth } from './birth.js';
-import { occupyStandard } from './files.js';
+import { reserveStandard } from './files.js';
 import { inStep } from './in-step.js';
 import { STEPS } from './steps.js';
 
@@ -15,7 +15,7 @@ export function runSteps(phase: 'check' | 'run', birth: Birth): void {
 
 /** Runs the checks of all steps, which may open files. */
 export function runChecks(birth: Birth): void {
-  inStep('stdio', () => occupyStandard(birth));
+  inStep('stdio', () => reserveStandard(birth));
   runSteps('check', birth);
 }
 

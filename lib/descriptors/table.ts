@@ -5,6 +5,8 @@ import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worke
 import { ownDescriptors } from '../inheritance.js';
 import { native } from '../native.js';
 import { type DescriptorType, type Entry, type Identity, system } from '../system.js';
+import { fromStarter } from './parent.js';
+import './standard.js';
 
 export interface Table {
   entries: Entry[];
@@ -66,8 +68,9 @@ function isReserve({ fd, target, cloexec, writable }: Entry): boolean {
 }
 
 // Node sets close-on-exec on what it inherits as well, so that the flag tells nothing, and a file
-// that was inherited looks like one that the program has opened. The difference is time: what is
-// there when this module is loaded, and is neither the runtime's nor in use by it, was inherited.
+// that was inherited looks like one that the program has opened. The difference is that the parent
+// process has it too; that it is there when this module is loaded, and neither the runtime's nor in
+// use by it, is necessary only.
 function findStart(): void {
   const table = readTable();
   const { entries, polled } = table;
@@ -77,12 +80,15 @@ function findStart(): void {
   const pipes = entries.filter(({ fd, type }) => type === 'pipe' && fd > 2);
   const active = new Set(pipes.flatMap(({ fd, target }) => (polled.has(fd) ? target : [])));
   const still = new Set(pipes.flatMap(({ target }) => (active.has(target) ? [] : target)));
-  const parents = still.size > 1 ? system.targetsOfParent() : new Set<string>();
-  start.pipes = new Set([...still].filter((pipe) => parents.has(pipe)));
+  const parent = system.filesOfParent();
+  const parents = new Set(parent?.map(({ target }) => target));
+  start.pipes = new Set(still.size > 1 ? [...still].filter((pipe) => parents.has(pipe)) : []);
   const runtime = ofRuntime(table);
   const used = inUse(table);
   const others = new Set([...runtime, ...used, ...ownDescriptors()]);
-  const inherited = entries.filter(({ fd }) => fd <= 2 || !others.has(fd));
+  const inherited = entries.filter(
+    (entry) => entry.fd <= 2 || (!others.has(entry.fd) && fromStarter(entry, parent, entries)),
+  );
   start.inherited = new Map(inherited.map(({ fd, dev, ino }) => [fd, { dev, ino }]));
 }
 

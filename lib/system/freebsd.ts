@@ -41,13 +41,18 @@ export const systemFreebsd: System = {
   // A kqueue tells its registrations from FreeBSD 15 on only (kern.proc.kqueue).
   polled: () => new Set(),
 
-  targetsOfParent() {
+  filesOfParent() {
     try {
-      return new Set(list(native.getppid()).map(([, , target]) => target));
+      return list(native.getppid()).map(([fd, , target]) => ({ fd, target }));
     } catch {
-      return new Set(); // another user's, or security.bsd.see_other_uids=0
+      return undefined; // another user's, or security.bsd.see_other_uids=0
     }
   },
+
+  sameAsOfParent: () => undefined,
+
+  // Neither place nor flags of another process's descriptors are told.
+  passedByParent: () => false,
 
   // Whoever looks /dev/tty up is given the terminal itself (ctty_clone of sys/kern/tty_tty.c).
   terminals() {

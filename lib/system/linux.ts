@@ -51,6 +51,17 @@ function registrations(epoll: number): number[] {
   return [...info.matchAll(/^tfd:\s*(\d+)/gm)].map(([, fd]) => Number(fd));
 }
 
+const O_CLOEXEC = 0o2000000;
+
+/** Place in the file and flags; without close-on-exec, which Node sets on what it inherits. */
+function fdInfo(pid: number | 'self', fd: number): { pos: string; flags: number } | undefined {
+  const text = procText(`${pid}/fdinfo/${fd}`);
+  const [, pos = '', flags = ''] = /^pos:\s*(\d+)\nflags:\s*([0-7]+)$/m.exec(text ?? '') ?? [];
+  if (pos === '') return undefined;
+  const all = Number.parseInt(flags, 8);
+  return { pos, flags: pid === 'self' ? all & ~O_CLOEXEC : all };
+}
+
 export const systemLinux: System = {
   descriptors() {
     const fds = readdirSync('/proc/self/fd').map(Number);
@@ -62,8 +73,29 @@ export const systemLinux: System = {
     return new Set(epolls.flatMap(({ fd }) => registrations(fd)));
   },
 
-  targetsOfParent() {
-    return new Set(procLinks(Number(procStat('self')?.fields[1])).map(([, target]) => target));
+  filesOfParent() {
+    const parent = native.getppid();
+    try {
+      readdirSync(`/proc/${parent}/fd`);
+    } catch {
+      return undefined; // another user's, outside of the PID namespace (0), or at its end
+    }
+    const files = procLinks(parent).map(([fd, target]) => ({ fd, target }));
+    // Of process 1 or a subreaper, or half of the old one's, if that has ended meanwhile.
+    return native.getppid() === parent ? files : undefined;
+  },
+
+  sameAsOfParent(fd, theirs) {
+    const same = native.sameOpenFile(fd, native.getppid(), theirs);
+    return same < 0 ? undefined : same === 1;
+  },
+
+  passedByParent(fd) {
+    const ours = fdInfo('self', fd);
+    const theirs = fdInfo(native.getppid(), fd);
+    if (ours === undefined || theirs === undefined || (theirs.flags & O_CLOEXEC) !== 0)
+      return false;
+    return ours.pos === theirs.pos && ours.flags === theirs.flags;
   },
 
   // /dev/tty is character device 5, 0 on every Linux.

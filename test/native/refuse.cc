@@ -21,6 +21,7 @@ const std::map<std::string, int> kCalls = {
     {"clone", SYS_clone},
     {"ftruncate", SYS_ftruncate},
     {"getdents64", SYS_getdents64},
+    {"kcmp", SYS_kcmp},
     {"pidfd_open", SYS_pidfd_open},
     {"prctl", SYS_prctl},
     {"pwrite64", SYS_pwrite64},
