@@ -13,7 +13,6 @@ const cases: [call: string, error: string, syscall: string, where: string][] = [
   ['rt_sigaction', 'EPERM', 'rt_sigaction', 'parent'],
   ['mmap', 'ENOMEM', 'mmap', 'parent'],
   ['getdents64', 'ENOMEM', 'getdents64', 'parent'],
-  ['statx', 'ENOMEM', 'statx', 'parent'],
   ['ioctl', 'ENOTTY', 'ioctl', 'parent'],
   ['tee', 'ENOMEM', 'tee', 'parent'],
   ['pipe2', 'ENFILE', 'pipe2', 'parent'],

@@ -12,6 +12,7 @@
 #include "fork/procfs.h"
 #include "fork/report.h"
 #include "fork/ring_setup.h"
+#include "fork/severed.h"
 #include "fork/state.h"
 #include "fork/threads.h"
 
@@ -57,7 +58,10 @@ class LiveFork {
     ReleaseThreads();
     // At once: until then signals that were sent to the process go to its other threads.
     blocked.Restore();
-    if (pid == 0) TellWatchers(snapshot_.inotify);
+    if (pid == 0) {
+      AwaitEnds();
+      TellWatchers(snapshot_.inotify);
+    }
     state.arena.Clear();
     if (failure) return {-1, failure};
     return pid == 0 ? ForkResult{0, {}} : Attend(static_cast<int>(pid));

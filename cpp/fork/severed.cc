@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "fork/park.h"
 #include "fork/place.h"
 
 namespace livefork {
@@ -52,6 +54,15 @@ void DescribeSocket(Severed& s, bool libcs) {
   }
 }
 
+// The other ends of connections that are at their end, until those have been seen: AwaitEnds().
+struct Peers {
+  static constexpr size_t kMost = 64;
+  size_t count = 0;
+  int fds[kMost];
+};
+Peers peers;
+constexpr uint64_t kPatience = 20000000;
+
 // The end of a socketpair whose other end has gone, or that is shut down.
 Failure MakeEnd(const Severed& s, int type, bool close_peer) {
   int ends[2] = {-1, -1};
@@ -59,7 +70,12 @@ Failure MakeEnd(const Severed& s, int type, bool close_peer) {
       Sys(SYS_socketpair, AF_UNIX, type | SOCK_CLOEXEC | (s.status & O_NONBLOCK), 0, ends);
   if (r < 0) return Check(r, "socketpair");
   if (!close_peer) Sys(SYS_shutdown, ends[0], SHUT_RDWR);
-  Sys(SYS_close, ends[1]);
+  if (close_peer && peers.count < Peers::kMost) {
+    Sys(SYS_shutdown, ends[1], SHUT_WR);
+    peers.fds[peers.count++] = ends[1];
+  } else {
+    Sys(SYS_close, ends[1]);
+  }
   return Place(ends[0], s.fd, s.closes_on_exec, "socketpair");
 }
 
@@ -225,6 +241,26 @@ Failure MakeStandIn(const Severed& s) {
   if (denied && s.stand_in == StandIn::kFresh) return MakeEnd(s, SOCK_STREAM, true);
   if (denied) return MakeEnd(s, SOCK_DGRAM, false);
   return Place(fresh, s.fd, s.closes_on_exec, "socket");
+}
+
+// A peer hangs up when the other side has closed.
+void AwaitEnds() {
+  pollfd waiting[Peers::kMost];
+  for (size_t i = 0; i < peers.count; ++i) waiting[i] = {peers.fds[i], 0, 0};
+  const uint64_t deadline = MonotonicNs() + kPatience;
+  for (size_t open = peers.count; open > 0;) {
+    const uint64_t now = MonotonicNs();
+    timespec left{0, static_cast<long>(now < deadline ? deadline - now : 0)};
+    const long n = Sys(SYS_ppoll, waiting, peers.count, &left, nullptr, 0);
+    if (n == 0 || (n < 0 && n != -EINTR)) break;
+    for (size_t i = 0; i < peers.count; ++i) {
+      if (waiting[i].fd < 0 || (waiting[i].revents & POLLHUP) == 0) continue;
+      waiting[i].fd = -1;
+      --open;
+    }
+  }
+  for (size_t i = 0; i < peers.count; ++i) Sys(SYS_close, peers.fds[i]);
+  peers.count = 0;
 }
 
 }  // namespace livefork
