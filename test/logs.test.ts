@@ -22,7 +22,7 @@ import {
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ask, bothWays, Nest, until } from './tools/daemons.js';
-import { needsRoot } from './tools/needs.js';
+import { needs, needsRoot } from './tools/needs.js';
 import { fixture } from './tools/run.js';
 import { scratch } from './tools/scratch.js';
 import { linesOf } from './tools/script.js';
@@ -357,7 +357,7 @@ const LOST = /daemonkit: (\d+) bytes of log were lost: (\w+)\n/g;
 
 test(
   'on a full disk the server goes on, and the log tells later what is lost',
-  needsRoot,
+  needs('root', 'unshare', 'mount'),
   async (t) => {
     const nest = new Nest(t);
     const disk = join(nest.directory, 'disk');
@@ -386,7 +386,7 @@ test(
   },
 );
 
-test('so it does at the limit of a file', needsRoot, async (t) => {
+test('so it does at the limit of a file', needs('root', 'prlimit'), async (t) => {
   const nest = new Nest(t);
   const writer = new Writer(nest, nest.log);
   const limit = (bytes: number | string) =>

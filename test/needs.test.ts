@@ -11,6 +11,7 @@ const SOURCES = fileURLToPath(new URL('../../test', import.meta.url));
 
 /** Names in tools/needs.ts that stand for programs, and the programs that bring others along. */
 const ALIASES: Record<string, string[]> = {
+  logrotate: ['needsLogrotate'],
   strace: ['needsStrace', 'needsRootAndStrace'],
   unshare: ['needsContainer'],
   nsenter: ['needsContainer'],
