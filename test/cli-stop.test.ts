@@ -200,6 +200,8 @@ test('one that does not want to: TERM, then KILL; or it goes on', async (t) => {
   assert.deepEqual([vain.code, vain.stdout], [1, '']);
   assert.equal(vain.stderr, `daemonkit: process ${again} goes on after SIGTERM\n`);
   assert.deepEqual(nest.processes(), [again]);
+  const restart = await daemonkit(nest, ['restart', ...FILE, '--retry', 'TERM/0.2', 'app.cjs']);
+  assert.deepEqual(restart, vain, 'nothing is started beside it');
   const hard = await daemonkit(nest, ['stop', ...FILE, '--timeout', '0.2']);
   assert.deepEqual([hard.code, hard.stdout], [0, `process ${again} ended by SIGKILL\n`]);
   assert.equal(existsSync(nest.pidFile), false, 'what it left is removed');

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { needs, needsRoot } from './tools/needs.js';
 import { status, threadIds } from './tools/proc.js';
 import { entry, runScript } from './tools/script.js';
@@ -222,6 +223,24 @@ test(
     assert.equal(ofThreads(family.pid, 'Gid'), '0 0 0 0');
   },
 );
+
+test('dropPrivileges: a single thread that stays behind is told', needsRoot, () => {
+  const addon = fileURLToPath(
+    new URL('../../test/native/build/Release/test_faults.node', import.meta.url),
+  );
+  const left = (call: string) =>
+    runScript(`import { createRequire } from 'node:module';
+      ${helpers}
+      // The call says that all is well, and does nothing; the main thread is another user's.
+      const addon = createRequire(${JSON.stringify(addon)})(${JSON.stringify(addon)});
+      console.log(addon.refuse('${call}', 0, true));
+      console.log(kept(() => daemonkit.dropPrivileges({ user: 'nobody' })));
+      console.log(daemonkit.getresuid().real, daemonkit.getresgid().real);`).stdout;
+  const said = (kind: string) =>
+    `0\nERR_PRIVILEGES_KEPT: privileges are not dropped: the ${kind} id is 0, not ${NOBODY}\n${NOBODY} ${NOBODY}\n`;
+  assert.equal(left('setresuid'), said('user'));
+  assert.equal(left('setresgid'), said('group'));
+});
 
 test('a Worker may change none of it', () => {
   const ran = runScript(`

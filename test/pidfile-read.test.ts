@@ -8,7 +8,7 @@ import { type TestContext, test } from 'node:test';
 import { Pidfile, type PidfileReport, pidfileRead, pidfileSignal } from 'daemonkit';
 import { withFamily } from './tools/adopted.js';
 import { Nest, until } from './tools/daemons.js';
-import { needsRoot } from './tools/needs.js';
+import { needs, needsRoot } from './tools/needs.js';
 import { hasEnded, stat } from './tools/proc.js';
 import { scratch } from './tools/scratch.js';
 import { linesOf } from './tools/script.js';
@@ -120,6 +120,38 @@ test('a zombie does not run', (t) => {
     say([daemonkit.pidfileRead(path).state, daemonkit.pidfileSignal(path, 'SIGKILL') ?? null]);`,
   );
   assert.deepEqual(said, [['stale', null]]);
+});
+
+test('a number that changes hands while we look is no proof', needs('root', 'unshare'), (t) => {
+  const path = join(scratch(t), 'd.pid');
+  // A namespace of its own has no rivals for the next number, which root may choose.
+  const via = ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child'];
+  const said = linesOf(
+    `import { spawn } from 'node:child_process';
+    import { once } from 'node:events';
+    const { Owner } = await import(${JSON.stringify(new URL('../lib/pidfile/owner.js', import.meta.url).href)});
+    const path = process.argv[1];
+    const pidfile = daemonkit.Pidfile.open(path);
+    const sleeper = async (pid) => {
+      if (pid !== undefined) fs.writeFileSync('/proc/sys/kernel/ns_last_pid', String(pid - 1));
+      const child = spawn('sleep', ['60'], { stdio: ['ignore', 'ignore', 'ignore', pidfile.fd] });
+      await once(child, 'spawn');
+      return child;
+    };
+    const before = await sleeper();
+    const owner = Owner.of(before.pid);
+    const file = fs.fstatSync(pidfile.fd, { bigint: true });
+    const proofs = [owner.proves(file, () => true)];
+    before.kill('SIGKILL');
+    await once(before, 'exit');
+    const after = await sleeper(before.pid);
+    proofs.push(owner.proves(file, () => true), Owner.of(after.pid).proves(file, () => true));
+    fs.writeSync(1, JSON.stringify([after.pid === before.pid, proofs]));
+    after.kill('SIGKILL');
+    process.exit();`,
+    { args: [path], via },
+  );
+  assert.deepEqual(said, [[true, [true, false, true]]]);
 });
 
 test('to root, what others could have written tells nothing', needsRoot, async (t) => {

@@ -158,6 +158,16 @@ test('events that no loop has taken are kept, until clear()', async () => {
   assert.equal((await take(flag, 1))[0]?.count, 4);
 });
 
+test('clear() forgets what was only counted, too', async () => {
+  using flag = new SignalFlag('SIGALRM');
+  // More than a pipe holds: the rest is dropped, and told by its count alone.
+  const storm = 5000;
+  for (let i = 0; i < storm; i++) hit();
+  flag.clear();
+  setTimeout(hit, 10);
+  assert.equal((await take(flag, 1))[0]?.count, storm + 1);
+});
+
 test('an iteration ends with dispose, and clear() within it loses nothing', async () => {
   const flag = new SignalFlag('SIGALRM');
   const counts: number[] = [];

@@ -2,10 +2,13 @@
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
@@ -36,7 +39,7 @@ const std::map<std::string, int> kCalls = {
     {"statx", SYS_statx},
 };
 
-int Install(unsigned call, unsigned error) {
+int Install(unsigned call, unsigned error, unsigned flags) {
   sock_filter code[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
@@ -44,25 +47,54 @@ int Install(unsigned call, unsigned error) {
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
   const sock_fprog program{sizeof code / sizeof *code, code};
-  // All threads: libc has each of them change its user, and ends a process where they differ.
-  long r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
+  long r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
   return r == 0 ? 0 : errno;
+}
+
+// What a thread of its own shall be refused, and at last what came of it; -1 before.
+struct Elsewhere {
+  unsigned call;
+  unsigned error;
+  std::atomic<int> done{-1};
+};
+
+void* Sleeper(void* argument) {
+  auto* elsewhere = static_cast<Elsewhere*>(argument);
+  elsewhere->done = Install(elsewhere->call, elsewhere->error, 0);
+  for (;;) pause();
+}
+
+int InstallElsewhere(unsigned call, unsigned error) {
+  Elsewhere elsewhere{call, error};
+  pthread_t thread;
+  int failed = pthread_create(&thread, nullptr, Sleeper, &elsewhere);
+  if (failed != 0) return failed;
+  while (elsewhere.done == -1) sched_yield();
+  return elsewhere.done;
 }
 
 }  // namespace
 
-// refuse(call: string, errno: number): 0, or the errno of seccomp(2).
+// refuse(call: string, errno: number, elsewhere = false): 0, or the errno of seccomp(2).
 napi_value Refuse(napi_env env, napi_callback_info info) {
-  size_t count = 2;
-  napi_value arguments[2];
+  size_t count = 3;
+  napi_value arguments[3];
   napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
   char name[32] = {};
   napi_get_value_string_utf8(env, arguments[0], name, sizeof name, nullptr);
   uint32_t error = 0;
   napi_get_value_uint32(env, arguments[1], &error);
+  bool elsewhere = false;
+  if (count > 2) napi_get_value_bool(env, arguments[2], &elsewhere);
   auto call = kCalls.find(name);
+  int done = ENOSYS;
+  if (call != kCalls.end()) {
+    auto number = static_cast<unsigned>(call->second);
+    // All threads: libc has each of them change its user, and ends a process where they differ.
+    done = elsewhere ? InstallElsewhere(number, error)
+                     : Install(number, error, SECCOMP_FILTER_FLAG_TSYNC);
+  }
   napi_value result;
-  int done = call == kCalls.end() ? ENOSYS : Install(static_cast<unsigned>(call->second), error);
   napi_create_int32(env, done, &result);
   return result;
 }

@@ -43,11 +43,12 @@ if (process.argv[1]?.endsWith('.test.js')) {
   const id = randomUUID();
   // Children have it by inheritance, or by a copy of process.env that a test has made.
   process.env[name] = id;
-  after(async () => {
+  const look = async () => {
     const left = await sweep(`${name}=${id}`, Number(process.env.DAEMONKIT_TEST_PATIENCE ?? 5000));
-    if (left.length > 0)
-      throw new Error(
-        `left behind by ${basename(process.argv[1] ?? '')}, and killed:\n${left.join('\n')}`,
-      );
-  });
+    if (left.length === 0) return;
+    const file = basename(process.argv[1] ?? '');
+    throw new Error(`left behind by ${file}, and killed:\n${left.join('\n')}`);
+  };
+  // Hooks run in their order: this one after those of the file.
+  setImmediate(() => after(look));
 }
