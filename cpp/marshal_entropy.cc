@@ -9,7 +9,8 @@ namespace marshal {
 
 namespace {
 
-// Bytes, by lib/internal/crypto/random.js of every line: 1,024 integers of six; 128 UUIDs of sixteen.
+// Bytes, by lib/internal/crypto/random.js of every line: 1,024 integers of six; 128 UUIDs of
+// sixteen.
 constexpr size_t kIntegers = 6144;
 constexpr size_t kUuids = 2048;
 

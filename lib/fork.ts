@@ -24,7 +24,10 @@ export interface ForkOptions {
    * whatever they do. Default: false, fork() then refuses.
    */
   workers?: boolean;
-  /** How long the process's other threads may take to stop, in milliseconds. Default: 2000. */
+  /**
+   * How long the call may take until the child is up, in milliseconds. A thread that does not stop is
+   * given up after a fifth of it, but not before two seconds. Default: 10,000.
+   */
   timeout?: number;
 }
 
@@ -105,7 +108,7 @@ export function forkSupport(): ForkSupport {
 export function fork(options?: ForkOptions): number {
   const given = optionsObject<ForkOptions>(options, ['workers', 'timeout']);
   const workers = boolean(given.workers ?? false, 'options.workers');
-  const timeout = integer(given.timeout ?? 2000, 'options.timeout', 1);
+  const timeout = integer(given.timeout ?? 10_000, 'options.timeout', 1);
   if (!isMainThread) throw workerUnsupported('fork()');
   return forkBy(() => native.fork(timeout), workers);
 }

@@ -1,7 +1,7 @@
 // System calls of fork() that fail, in the parent or in the child before its threads are back: strace
 // attaches to the process and lets each thread's first such call fail. `npm run faults` tries more.
 import assert from 'node:assert/strict';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { forkPlaces } from './tools/faults-fork.js';
 import { Forker } from './tools/forked.js';
 import { needsStrace } from './tools/needs.js';
@@ -26,7 +26,6 @@ if (rings) cases.push(['io_uring_setup', 'ENOMEM', 'io_uring_setup', 'child']);
 
 // One process for all: after each fault it must be as good as before.
 const forker = needsStrace.skip ? undefined : new Forker();
-after(() => forker?.end());
 
 for (const [call, error, syscall, where] of cases) {
   test(
@@ -62,4 +61,8 @@ test('a child that is killed while it comes up: EAGAIN', needsStrace, async () =
     const told = await forker?.round(...inject(call, 'signal=KILL'));
     assert.deepEqual(told, { code: 'EAGAIN', syscall: 'fork' }, call);
   }
+});
+
+test('the process that all this was done to ends in good order', needsStrace, async () => {
+  await forker?.end();
 });

@@ -21,7 +21,7 @@ constexpr const char* kNamespace = "a thread is in a network namespace of its ow
 
 void HashGroups(Confinement& c) {
   constexpr int kMost = 64;  // of the signal handler's stack; more are told apart by their number
-  uint32_t groups[kMost];
+  uint32_t groups[kMost] = {};
   const long count = Sys(SYS_getgroups, kMost, groups);
   c.groups = static_cast<uint32_t>(count > 0 ? count : Sys(SYS_getgroups, 0, nullptr));
   for (long i = 0; i < count; ++i) c.groups = c.groups * 31 + groups[i];

@@ -39,7 +39,7 @@ class LiveFork {
   ForkResult Run() {
     if (Failure failure = Prepare()) return {-1, failure};
     SignalsBlocked blocked;
-    Failure failure = ParkThreads(files_.task.get(), state.arena, deadline_, park_);
+    Failure failure = ParkThreads(files_.task.get(), state.arena, ParkDeadline(), park_);
     if (failure) {
       state.arena.Clear();
       return {-1, failure};
@@ -68,6 +68,15 @@ class LiveFork {
   }
 
  private:
+  // All others stand still while one does not stop, so that is given up earlier than a child that is
+  // slow to come up.
+  uint64_t ParkDeadline() const {
+    constexpr uint64_t kLeast = 2000000000;
+    const uint64_t share = request_.timeout / 5;
+    const uint64_t end = MonotonicNs() + (share > kLeast ? share : kLeast);
+    return end < deadline_ ? end : deadline_;
+  }
+
   // What can fail for want of memory or descriptors, while failing is still free.
   Failure Prepare() {
     ProbeRings();

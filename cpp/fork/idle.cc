@@ -22,7 +22,7 @@ char StateOf(int task, int tid) {
   if (size <= 0) return 0;
   text[size] = '\0';
   const char* at = strrchr(text, ')');
-  return at == nullptr ? 0 : at[2];
+  return at == nullptr ? '\0' : at[2];
 }
 
 // R runs, D waits for a disk or for memory. Only the caller gives work to the pool, so threads that
@@ -31,7 +31,7 @@ bool AllSleep(int task) {
   const int self = static_cast<int>(Sys(SYS_gettid));
   bool all = true;
   EachNumber(task, [&](int tid) {
-    const char seen = tid == self ? 0 : StateOf(task, tid);
+    const char seen = tid == self ? '\0' : StateOf(task, tid);
     all = seen != 'R' && seen != 'D';
     return all;
   });

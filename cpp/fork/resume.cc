@@ -27,8 +27,9 @@ uint64_t* MaskOf(void* ucontext) {
   return reinterpret_cast<uint64_t*>(&static_cast<ucontext_t*>(ucontext)->uc_sigmask);
 }
 
-// A signal that the thread lets through, and has come while all were blocked. One that was sent to the
-// process goes to the main thread, as it does without a fork, once that has opened its mask again.
+// A signal that the thread lets through, and has come while all were blocked. One that was sent to
+// the process goes to the main thread, as it does without a fork, once that has opened its mask
+// again.
 bool OwnSignalWaits(void* ucontext) {
   for (long pause = 50000; pause < 50000000; pause *= 2) {
     uint64_t pending = 0;

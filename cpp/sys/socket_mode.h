@@ -7,8 +7,8 @@ namespace sys {
 // first moment on.
 void NarrowNextFile(int fd, int mode);
 
-// Sets the file's permissions to `mode`, or leaves them as they are if that is -1, and adds those of
-// `also`. A symbolic link in its place is not followed. 0 or -errno.
+// Sets the file's permissions to `mode`, or leaves them as they are if that is -1, and adds those
+// of `also`. A symbolic link in its place is not followed. 0 or -errno.
 int SetSocketMode(const char* path, int mode, int also);
 
 }  // namespace sys

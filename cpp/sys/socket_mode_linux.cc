@@ -16,12 +16,11 @@ constexpr int kPermissions = 0777;
 
 // By /proc, as fchmodat(2) knows no AT_SYMLINK_NOFOLLOW before Linux 6.6 and fchmod(2) no O_PATH.
 int SetMode(int file, int mode, int also) {
-  struct stat found{};
+  struct stat found {};
   if (fstat(file, &found) != 0) return -errno;
   if (!S_ISSOCK(found.st_mode)) return -EADDRINUSE;
   const mode_t now = found.st_mode & kPermissions;
-  const mode_t wanted =
-      (mode < 0 ? now : static_cast<mode_t>(mode)) | static_cast<mode_t>(also);
+  const mode_t wanted = (mode < 0 ? now : static_cast<mode_t>(mode)) | static_cast<mode_t>(also);
   if (wanted == now) return 0;
   char link[sizeof "/proc/self/fd/2147483647"];
   snprintf(link, sizeof link, "/proc/self/fd/%d", file);

@@ -17,9 +17,6 @@ import { announceDaemon, announceFailure, channelOfManager } from './supervision
 
 const { SIGHUP } = constants.signals;
 
-/** How long the other threads may take to stop, in milliseconds; as fork() has it. */
-const FORK_TIMEOUT = 2000;
-
 type Outcome = [how: number, code: number, signal: number, text: string];
 
 /** How the daemon is made; `wait` is what a launcher that waits natively needs to know. */
@@ -38,7 +35,7 @@ export function startByFork(birth: Birth, { launcher, daemon }: Ends): ReturnTyp
   const { timeout } = birth.plan;
   const make = () => {
     const made = native.launch(
-      FORK_TIMEOUT,
+      timeout,
       [daemon.channel, daemon.relay],
       channel,
       relay,
@@ -82,7 +79,7 @@ export function detach(birth: Birth, start: Start): void {
   if (started.middle !== 0) wait(birth, ends, started, known);
   try {
     closeLines(ends.launcher);
-    becomeGrandchild(ends.daemon);
+    becomeGrandchild(birth, ends.daemon);
     addressToSelf(launcher);
   } catch (error) {
     giveUp(ends.daemon, error);
@@ -126,11 +123,11 @@ function wait(
   }
 }
 
-function becomeGrandchild(lines: Lines): void {
+function becomeGrandchild({ plan }: Birth, lines: Lines): void {
   // Some systems hang a session up when its leader ends, as this one is about to.
   const hangup = ignore([SIGHUP]);
   inStep('setsid', setsid);
-  const make = () => native.step(FORK_TIMEOUT, lines.channel);
+  const make = () => native.step(plan.timeout, lines.channel);
   inStep('fork', () => forkBy(make, false, true));
   hangup[Symbol.dispose]();
 }

@@ -192,7 +192,8 @@ bool IdsAdopted() {
   return true;
 }
 
-// A launcher goes on with its threads, and daemon and launcher share what there is: as fork(2) has it.
+// A launcher goes on with its threads, and daemon and launcher share what there is: as fork(2) has
+// it.
 bool AdoptIds(uint64_t) {
   return true;
 }

@@ -31,8 +31,8 @@ inline bool WaitsForLock(uint32_t value) {
 // its id until the event loop turns. None of libc's own calls goes by it: raise(3) asks the kernel.
 constexpr bool kCallerKeepsId = true;
 
-// setuid(3) and its like send their signal by tgkill(2) with this process's id: a thread whose record
-// has an ancestor's id is passed by.
+// setuid(3) and its like send their signal by tgkill(2) with this process's id: a thread whose
+// record has an ancestor's id is passed by.
 constexpr bool kMissesKept = true;
 
 }  // namespace livefork

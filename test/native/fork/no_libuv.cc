@@ -1,5 +1,5 @@
-// cpp/fork/inotify.h and main_loop.h for a process without libuv: no instance is the main loop's, and
-// there is none.
+// cpp/fork/inotify.h and main_loop.h for a process without libuv: no instance is the main loop's,
+// and there is none.
 #include "fork/inotify.h"
 #include "fork/main_loop.h"
 #include "fork/watch_numbers.h"
