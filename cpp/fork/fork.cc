@@ -68,8 +68,8 @@ class LiveFork {
   }
 
  private:
-  // All others stand still while one does not stop, so that is given up earlier than a child that is
-  // slow to come up.
+  // All others stand still while one does not stop, so that is given up earlier than a child that
+  // is slow to come up.
   uint64_t ParkDeadline() const {
     constexpr uint64_t kLeast = 2000000000;
     const uint64_t share = request_.timeout / 5;
