@@ -7,7 +7,7 @@ import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Nest, until } from './tools/daemons.js';
-import { needsRoot } from './tools/needs.js';
+import { needs } from './tools/needs.js';
 import { descriptors } from './tools/proc.js';
 import { scratch } from './tools/scratch.js';
 import { entry, linesOf, scriptCommand } from './tools/script.js';
@@ -332,25 +332,29 @@ test('nor is it closed in a daemon', async (t) => {
   assert.equal(statSync(`${db}.other`).size, 0);
 });
 
-test("under another user's parent only a pipe is certain to be the starter's", needsRoot, () => {
-  const starter = `exec 80</etc/passwd 81>/dev/null
+test(
+  "under another user's parent only a pipe is certain to be the starter's",
+  needs('root', 'bash', 'setpriv'),
+  () => {
+    const starter = `exec 80</etc/passwd 81>/dev/null
     { "$@"; } 82>&1 | cat`;
-  const via = [
-    'bash',
-    '-c',
-    starter,
-    'bash',
-    'setpriv',
-    '--reuid=65534',
-    '--regid=65534',
-    '--clear-groups',
-  ];
-  const lines = said(
-    `say(closeInherited().map(({ fd }) => fd).filter((fd) => fd > 79 && fd < 83)); say([80, 81, 82].map((fd) => of(fd)?.type));`,
-    { via },
-  );
-  assert.deepEqual(lines, [[82], ['file', 'char', null]]);
-});
+    const via = [
+      'bash',
+      '-c',
+      starter,
+      'bash',
+      'setpriv',
+      '--reuid=65534',
+      '--regid=65534',
+      '--clear-groups',
+    ];
+    const lines = said(
+      `say(closeInherited().map(({ fd }) => fd).filter((fd) => fd > 79 && fd < 83)); say([80, 81, 82].map((fd) => of(fd)?.type));`,
+      { via },
+    );
+    assert.deepEqual(lines, [[82], ['file', 'char', null]]);
+  },
+);
 
 test('what the parent has closed since, or a parent that is gone, is left open', async (t) => {
   const nest = new Nest(t);

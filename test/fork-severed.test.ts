@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { needsRoot, needsRootAndStrace } from './tools/needs.js';
+import { needs } from './tools/needs.js';
 import { succeeds } from './tools/run.js';
 import { scratch } from './tools/scratch.js';
 
@@ -23,8 +23,9 @@ for (const [name, title] of cases) {
 }
 
 const inNetwork = ['unshare', '--net', '--mount'];
-const needsNamespaces = needsRoot.skip
-  ? needsRoot
+const tools = needs('root', 'unshare', 'mount');
+const needsNamespaces = tools.skip
+  ? tools
   : {
       skip:
         spawnSync('unshare', ['--net', '--mount', 'true']).status !== 0 &&
@@ -64,9 +65,8 @@ test('with a debugger attached: its session goes on, every child ends', async ()
   );
 });
 
-const needsFuse = needsRootAndStrace.skip
-  ? needsRootAndStrace
-  : { skip: !existsSync('/dev/fuse') && 'needs /dev/fuse' };
+const traced = needs('root', 'unshare', 'mount', 'strace');
+const needsFuse = traced.skip ? traced : { skip: !existsSync('/dev/fuse') && 'needs /dev/fuse' };
 
 test(
   'a file server that is silent holds nobody up; no fstat(2) under the park',

@@ -15,7 +15,7 @@ const words = (text: string) => text.trim().split(/\s+/);
 /** The addon's functions by the system on which they work; elsewhere they answer -ENOSYS. */
 const NATIVE = {
   everywhere: words(`
-    accessMode after awaitBirth awaitHangup chroot closeOnExec closeRange completeWrites disownProcesses
+    accessMode adoptIds awaitBirth awaitHangup chroot closeOnExec closeRange completeWrites disownProcesses
     disposition dup dup2 entropyFound exit exitDescriptor fillRandom flockExclusive flockHeld fork
     forkInterface forkObstacles getChildSubreaper
     getParentDeathSignal getdtablesize getpgid getpid getppid getresgid getresuid getrlimit getsid
@@ -25,7 +25,7 @@ const NATIVE = {
     resetTerminal rlimitResources sendRecord setChildSubreaper setParentDeathSignal setgroups
     setNoNewPrivileges setpgid setresgid setresuid setrlimit setsid signalFlagClose signalFlagFd signalFlagLatest
     signalFlagOpen signalFlagRead signalFlagSeen signalFlagSettle signalHandler signalMask signalRtMax signalRtMin
-    signalTaken socketpair supplementaryGroups tryOpenAs unignoreSignal userByName userEntry waitpid watch writeAll writeWithin`),
+    signalTaken socketpair supplementaryGroups tryOpenAs unignoreSignal userByName connectUnix exec followCaller launch missesKept peerAddress step userEntry waitpid watch writeAll writeWithin`),
   linux: words('pidfdOpen pidfdSendSignal sameOpenFile'),
   freebsd: words('fileDescriptors'),
 };
