@@ -155,7 +155,13 @@ test('restart: an application that the user may not read', needs('root', 'setpri
   const pid = await started(nest, '');
   chmodSync(writeApp(nest, 'secret.cjs', ''), 0o600);
   const args = ['restart', ...FILE, '--user', 'nobody', 'secret.cjs'];
-  await spares(nest, pid, args, 111, /EACCES: user nobody may not read the application, access/);
+  await spares(
+    nest,
+    pid,
+    args,
+    111,
+    /EACCES: the application cannot be loaded: user nobody may not read it, open/,
+  );
 });
 
 test('a pidfile that was removed, with its directory or without: found all the same', async (t) => {

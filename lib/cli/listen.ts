@@ -1,6 +1,6 @@
 // Sockets that the command binds before privileges are dropped, and hands over as systemd does:
 // LISTEN_FDS of them from descriptor 3 on, sd_listen_fds(3).
-import { accessSync, closeSync, constants, lstatSync, openSync, rmSync } from 'node:fs';
+import { accessSync, closeSync, constants, lstatSync, openSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { basename, dirname } from 'node:path';
 import { absolutePath } from '../absolute.js';
@@ -8,7 +8,13 @@ import { passedDescriptors } from '../activation.js';
 import { openDescriptors } from '../descriptors.js';
 import { check, type SystemError, systemError } from '../errors.js';
 import { expectedInheritance } from '../inheritance.js';
-import { type ListenOptions, type ListenPlan, listenPlan, openListener } from '../listen.js';
+import {
+  type Listener,
+  type ListenOptions,
+  type ListenPlan,
+  listenPlan,
+  openListener,
+} from '../listen.js';
 import { native } from '../native.js';
 import { listeners, listensAt } from '../sockets.js';
 import { listOf, UsageError, type Values } from './options.js';
@@ -121,26 +127,27 @@ export function reserveDescriptors(addresses: readonly Address[]): number | unde
   return native.exit(111);
 }
 
-/** Removes the sockets' files, where no daemon has come to listen there. */
-export function removeSockets(addresses: readonly Address[]): void {
-  for (const { plan } of addresses) if ('path' in plan) rmSync(plan.path, { force: true });
-}
-
 /**
  * Binds the sockets to the numbers that are reserved for them, and tells of them in the environment.
  *
+ * @returns what removes the sockets' files again, where no daemon comes to listen there.
  * @throws what listeningSocket() says, with the `step` listen.
  */
-export function openAddresses(addresses: readonly Address[], first: number): void {
+export function openAddresses(addresses: readonly Address[], first: number): () => void {
+  const opened: Listener[] = [];
+  const remove = () => {
+    for (const { unlink } of opened) unlink();
+  };
   const before = passedDescriptors();
   const names = before.length === 0 ? [] : (process.env.LISTEN_FDNAMES ?? '').split(':');
   addresses.forEach((address, at) => {
     try {
-      const { fd } = openListener(address.plan);
-      check(native.dup2(fd, first + at), 'dup2');
-      closeSync(fd);
+      const listener = openListener(address.plan);
+      opened.push(listener);
+      check(native.dup2(listener.fd, first + at), 'dup2');
+      closeSync(listener.fd);
     } catch (error) {
-      removeSockets(addresses.slice(0, at));
+      remove();
       throw Object.assign(error as SystemError, { step: 'listen' });
     }
   });
@@ -151,4 +158,5 @@ export function openAddresses(addresses: readonly Address[], first: number): voi
     LISTEN_FDS: `${before.length + addresses.length}`,
     LISTEN_FDNAMES: [...named, ...addresses.map(({ name }) => name)].join(':'),
   });
+  return remove;
 }

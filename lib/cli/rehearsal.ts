@@ -3,13 +3,10 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { extname } from 'node:path';
-import { chroot } from '../chroot.js';
+import { lookUp } from '../credentials.js';
 import { becomeDaemon, type PlannedStep } from '../daemon.js';
-import type { SystemError } from '../errors.js';
-import { systemError } from '../errors.js';
-import { fork, forkSupport } from '../fork.js';
-import { dropPrivileges } from '../privileges.js';
-import { _exit, waitpid } from '../process.js';
+import { type SystemError, systemError } from '../errors.js';
+import { native } from '../native.js';
 import { compileAsCommonJs, isCommonJs } from './app.js';
 import { expectAddress } from './listen.js';
 import type { Start } from './starting.js';
@@ -49,26 +46,15 @@ function expectSyntax(file: string): void {
   }
 }
 
-/** Whether somebody may read the application, by a process that becomes them and tries. */
-function expectReadable({ options: { user, group, chroot: root }, app, file }: Start): void {
+/** Whether the user that it will be may read the application, inside of the root directory. */
+function expectReadable({ options: { user, group, chroot }, app, file }: Start): void {
   accessSync(file, constants.R_OK);
-  if (user === undefined || !forkSupport().live) return;
-  const pid = fork();
-  if (pid === 0) {
-    try {
-      if (root !== undefined) chroot(root);
-      dropPrivileges(group === undefined ? { user } : { user, group });
-      accessSync(app, constants.R_OK);
-      _exit(0);
-    } catch (error) {
-      const { errno, syscall } = error as SystemError;
-      _exit(syscall === 'access' ? -errno : 0);
-    }
-  }
-  const { exitCode } = waitpid(pid) ?? {};
-  if (!exitCode) return;
-  const detail = `user ${user} may not read the application`;
-  throw systemError(-exitCode, 'access', { path: file, detail });
+  const { uid = -1, gid = -1, groups = [] } = lookUp(user, group);
+  const result = native.tryOpenAs(app, constants.O_RDONLY, chroot ?? '', uid, gid, groups);
+  if (result >= 0) return;
+  const who = user === undefined ? 'it cannot be opened' : `user ${user} may not read it`;
+  const detail = `the application cannot be loaded: ${who}`;
+  throw systemError(result, 'open', { path: file, detail });
 }
 
 const HELD = ['EEXIST', 'EAGAIN'];

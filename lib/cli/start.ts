@@ -4,7 +4,7 @@ import { type Farewell, inWords, onFarewell } from '../daemon/farewell.js';
 import { NEVER_CALLED } from '../daemon/report.js';
 import { becomeDaemon } from '../daemon.js';
 import { runApp } from './app.js';
-import { openAddresses, removeSockets, reserveDescriptors } from './listen.js';
+import { openAddresses, reserveDescriptors } from './listen.js';
 import { type Application, type Command, EXIT, type Outcome } from './outcome.js';
 import { rehearse } from './rehearsal.js';
 import { OPTIONS, type Start, startOf } from './starting.js';
@@ -57,16 +57,16 @@ export function becomeApp(
   before?: number,
 ): Application {
   const { options, app, args, title, ready, addresses, json } = start;
+  const removeSockets = first === undefined ? () => {} : openAddresses(addresses, first);
   onFarewell((farewell) => {
-    if (farewell.exitCode !== EXIT.done && first !== undefined) removeSockets(addresses);
+    if (farewell.exitCode !== EXIT.done) removeSockets();
     return lineOf(command, json, outcomeOf(start, farewell, before));
   });
-  if (first !== undefined) openAddresses(addresses, first);
   let daemon: ReturnType<typeof becomeDaemon>;
   try {
     daemon = becomeDaemon(options);
   } catch (error) {
-    if (first !== undefined) removeSockets(addresses);
+    removeSockets();
     throw error;
   }
   if (title !== undefined) process.title = title;
