@@ -179,7 +179,8 @@ test('every wrong argument: its error, and no system call', needsStrace, () => {
       expected.map(([call, error]) => `${call}: ${error}`),
     );
     const lines = readFileSync(trace, 'utf8').split('\n');
-    const marks = lines.flatMap((line, i) => (line.startsWith('getppid(') ? [i] : []));
+    // The package itself asks for its parent when it is loaded.
+    const marks = lines.flatMap((line, i) => (line.startsWith('getppid(') ? [i] : [])).slice(-2);
     assert.equal(marks.length, 2);
     assert.deepEqual(lines.slice((marks[0] as number) + 1, marks[1]), []);
   } finally {

@@ -46,7 +46,7 @@ void See(int task, int tid, Seen& seen) {
   memcpy(path, name.text, n);
   memcpy(path + n, "/syscall", 9);
   Fd fd(Sys(SYS_openat, task, path, O_RDONLY | O_CLOEXEC, 0));
-  char text[256];
+  char text[256] = {};
   const long size = fd.get() < 0 ? -1 : Sys(SYS_read, fd.get(), text, sizeof text - 1);
   if (size <= 0 || text[0] < '0' || text[0] > '9') return;  // "running", or "-1" between calls
   text[size] = '\0';
