@@ -115,7 +115,7 @@ test('wrong options are told before anything happens', () => {
   const listening = createServer().listen(0);
   const preforks: [unknown, object][] = [
     [undefined, type],
-    [{}, type],
+    [{}, value],
     [{ server }, type],
     [{ server: {}, listen }, type],
     [{ server: listening, listen }, value],
