@@ -1,7 +1,7 @@
 // The child is refreshed: what it must not keep of its parent it does not, nobody sees it being done,
 // and what cannot be done is refused before there is a child.
 import assert from 'node:assert/strict';
-import { accessSync, constants, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -46,29 +46,6 @@ test('integers that a pool thread draws at the moment of the fork differ too', a
 
 test('where V8’s heap is not as expected: caches drawn empty, Math.random replaced', () =>
   done('secondBest'));
-
-test('helpers: the child cannot signal them, hears nothing of them, has children of its own', () =>
-  done('helpers'));
-
-test('a program that cannot be started is an error in both', () => done('helperFails'));
-
-test('exec() with a time limit and an AbortSignal', () => done('commands'));
-
-function recyclable(): { skip: string | false } {
-  try {
-    accessSync('/proc/sys/kernel/ns_last_pid', constants.W_OK);
-    return { skip: false };
-  } catch {
-    return { skip: 'needs a writable /proc/sys/kernel/ns_last_pid' };
-  }
-}
-
-test('a helper’s pid that comes again is the new child’s', recyclable(), async () => {
-  assert.equal(await succeeds('refresh.js', ['recycledPid']), '0\n');
-});
-
-test('under child_process.fork and node:cluster: no process.send, no word, its own listening', () =>
-  done('channel'));
 
 for (const scenario of [
   'frozen',
@@ -122,7 +99,6 @@ test('an error of a child hook has the pid 0', async () => {
 });
 
 const late = `
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 `;
@@ -146,25 +122,6 @@ test('Workers from before the import are seen, ended ones are not', () => {
     if (pid === 0) _exit(0);
     say(waitpid(pid).exitCode);`;
   assert.deepEqual(linesOf(source, { bare: true }), [1, 'ENOTSUP', 0, 0]);
-});
-
-test('helpers from before the import: the child cannot signal them', () => {
-  const module = JSON.stringify(new URL('../lib/index.js', import.meta.url).href);
-  const source = `${late}
-    const cat = spawn('cat', { stdio: ['pipe', 'pipe', 'inherit'] });
-    const { fork, waitpid } = await import(${module});
-    const pid = fork();
-    if (pid === 0) {
-      cat.on('exit', () => process.exit(9));
-      process.exitCode = cat.kill() || cat.stdin.writable ? 1 : 0;
-      await once(spawn('true'), 'exit');
-    } else {
-      console.log(waitpid(pid).exitCode);
-      cat.stdin.end('1');
-      const [text] = await once(cat.stdout, 'data');
-      console.log(String(text));
-    }`;
-  assert.deepEqual(linesOf(source, { bare: true }), [0, 1]);
 });
 
 test('profiles and logs of one name are limits that forkSupport() tells; no reasons', () => {
