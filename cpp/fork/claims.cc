@@ -13,9 +13,8 @@ void Mark(const Table& table, int fd, unsigned marks) {
   if (Entry* entry = table.Find(fd)) entry->marks = static_cast<uint16_t>(entry->marks | marks);
 }
 
-bool IsMain(const Table& table, int epoll, int backend) {
-  const Entry* entry = table.Find(epoll);
-  return epoll == backend || (entry != nullptr && entry->Has(Entry::kMain));
+void Mark(Entry& entry, unsigned marks) {
+  entry.marks = static_cast<uint16_t>(entry.marks | marks);
 }
 
 }  // namespace
@@ -27,27 +26,31 @@ void MarkHandles(const Table& table, void* loop) {
   EachHandle(loop, visit, const_cast<Table*>(&table));
 }
 
-// The kernel lets epolls watch each other five deep (EP_MAX_NESTS), so that many rounds find all
-// that the main loop watches through others.
-void MarkWatched(const Table& table, int backend, const List<Registration>& registrations) {
-  for (int round = 0; round < 6; ++round) {
-    for (const Registration& r : registrations) {
-      Entry* target = table.Find(r.via);
-      const bool nested = target != nullptr && target->kind == Kind::kEpoll;
-      if (nested && IsMain(table, r.epoll, backend)) Mark(table, r.via, Entry::kMain);
-      if (round == 0) Mark(table, r.via, Entry::kWatched);
+void MarkWatched(const List<Epoll>& epolls) {
+  // Again for those that the main loop watches through others: five deep at most (EP_MAX_NESTS).
+  for (bool again = true; again;) {
+    again = false;
+    for (const Epoll& epoll : epolls) {
+      if (!epoll.entry->Has(Entry::kMain)) continue;
+      for (const Registration& r : epoll.registrations) {
+        if (r.target == nullptr || r.target->Has(Entry::kMain)) continue;
+        Mark(*r.target, Entry::kMain);
+        again = again || r.target->kind == Kind::kEpoll;
+      }
     }
   }
-  for (const Registration& r : registrations) {
-    if (IsMain(table, r.epoll, backend)) {
-      Mark(table, r.via, Entry::kMain);
-      continue;
+  for (const Epoll& epoll : epolls) {
+    for (const Registration& r : epoll.registrations) {
+      if (r.target == nullptr) continue;
+      Mark(*r.target, Entry::kWatched);
+      if (epoll.entry->Has(Entry::kMain)) continue;
+      // One that asks for nothing (it has fired under EPOLLONESHOT, or waits for an end alone) is
+      // somebody's all the same.
+      const bool writes = (r.events & (EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND)) != 0;
+      const bool reads = (r.events & kReadable) != 0 || !writes;
+      if (reads) Mark(*r.target, Entry::kReads);
+      if (writes) Mark(*r.target, Entry::kWrites);
     }
-    // One that asks for nothing (it has fired under EPOLLONESHOT, or waits for an end alone) is
-    // somebody's all the same.
-    const bool writes = (r.events & (EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND)) != 0;
-    const bool reads = (r.events & kReadable) != 0 || !writes;
-    Mark(table, r.via, (reads ? Entry::kReads : 0) | (writes ? Entry::kWrites : 0));
   }
 }
 

@@ -13,8 +13,8 @@ namespace livefork {
 void MarkHandles(const Table& table, void* loop);
 
 // Marks what the epolls watch: the main loop's (and those that it watches itself, an addon's by a
-// uv_poll_t), or others'. backend: the main loop's epoll, by its first number.
-void MarkWatched(const Table& table, int backend, const List<Registration>& registrations);
+// uv_poll_t), or others'. The main loop's epoll itself is marked so.
+void MarkWatched(const List<Epoll>& epolls);
 
 // Marks what parked threads wait for.
 void MarkAwaited(const Table& table, const List<Wait>& waits);

@@ -72,7 +72,7 @@ class Finder {
   template <typename F>
   Failure Collect(F wanted) {
     size_ = 0;
-    items_ = arena_.Take<Item>(table_.size());
+    items_ = arena_.Take<Item>(table_.Count(wanted));
     if (items_ == nullptr) return kArenaFull;
     for (Entry& entry : table_) {
       if (!wanted(entry)) continue;
@@ -158,8 +158,8 @@ class Finder {
     if (kept == nullptr) return kArenaFull;
     *kept = pair;
     paired = true;
-    failure = Repeat(group, group.first, true);
-    return failure ? failure : Repeat(other, other.first, true);
+    failure = Repeat(group, group.first, Entry::kPrivate, true);
+    return failure ? failure : Repeat(other, other.first, Entry::kPrivate, true);
   }
 
   Failure Sever(const Group& group) {
@@ -171,15 +171,15 @@ class Finder {
     Severed* kept = found_.severed.Add(arena_);
     if (kept == nullptr) return kArenaFull;
     *kept = description;
-    return Repeat(group, first, false);
+    return Repeat(group, first, Entry::kPrivate | Entry::kSevered, false);
   }
 
   // The other numbers of what stands at the first one's.
-  Failure Repeat(const Group& group, const Item* first, bool outputs) {
+  Failure Repeat(const Group& group, const Item* first, unsigned marks, bool outputs) {
     for (const Item& item : group) {
       Entry& entry = *item.entry;
       if (IsOutput(entry.fd) && !outputs) continue;
-      entry.marks = static_cast<uint16_t>(entry.marks | Entry::kPrivate);
+      entry.marks = static_cast<uint16_t>(entry.marks | marks);
       if (&item == first) continue;
       Duplicate* duplicate = found_.duplicates.Add(arena_);
       if (duplicate == nullptr) return kArenaFull;

@@ -59,21 +59,21 @@ class Reader {
     Failure failure =
         epolls.Read(table_, files_.fdinfo.get(), Bit(Kind::kEpoll), arena_, deadline_);
     if (failure) return failure;
-    int first_of_backend = backend;
     for (const Object* at = epolls.begin(); at != epolls.end();) {
       const Object* end = epolls.EndOf(at);
-      const int fd = at->entry->fd;
       for (const Object* o = at; o != end; ++o) {
-        if (o->entry->fd == backend) first_of_backend = fd;
-        if (o->entry->Has(Entry::kMain)) at->entry->marks |= Entry::kMain;
+        const bool mains = o->entry->fd == backend || o->entry->Has(Entry::kMain);
+        if (mains) at->entry->marks |= Entry::kMain;
       }
       if ((failure = Keep(*at, end))) return failure;
-      failure = ReadRegistrations(files_, table_, fd, arena_, deadline_, snapshot_.registrations);
+      Epoll* epoll = snapshot_.epolls.Add(arena_);
+      if (epoll == nullptr) return kArenaFull;
+      epoll->entry = at->entry;
+      failure = ReadRegistrations(files_, table_, arena_, deadline_, *epoll);
       if (failure) return failure;
       at = end;
     }
-    if (Entry* entry = table_.Find(backend)) entry->marks |= Entry::kMain;
-    MarkWatched(table_, first_of_backend, snapshot_.registrations);
+    MarkWatched(snapshot_.epolls);
     return {};
   }
 
@@ -180,11 +180,12 @@ class Reader {
   // thread waits for it, or an addon of the main loop by uv_poll_t. A stream of the main loop is
   // what a script makes of a pipe that it means to share.
   Failure Pipes() {
-    auto* items = arena_.Take<PipeItem>(table_.size());
+    auto is_pipe = [](const Entry& e) { return e.kind == Kind::kPipe; };
+    auto* items = arena_.Take<PipeItem>(table_.Count(is_pipe));
     if (items == nullptr) return kArenaFull;
     size_t n = 0;
     for (Entry& entry : table_) {
-      if (entry.kind != Kind::kPipe) continue;
+      if (!is_pipe(entry)) continue;
       const long status = Sys(SYS_fcntl, entry.fd, F_GETFL);
       if (status < 0) return Check(status, "fcntl");
       items[n++] = {&entry, static_cast<int>(status)};

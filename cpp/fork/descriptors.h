@@ -39,7 +39,7 @@ struct Snapshot {
   List<Ring> rings;
   List<Duplicate> duplicates;
   Conversations conversations;
-  List<Registration> registrations;
+  List<Epoll> epolls;
   FileWatchers inotify;
 };
 

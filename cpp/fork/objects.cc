@@ -66,10 +66,13 @@ bool Objects::Same(const Object& a, const Object& b) const {
 
 Failure Objects::Read(const Table& table, int fdinfo, unsigned wanted, Arena& arena,
                       Deadline& deadline) {
-  list_ = arena.Take<Object>(table.size());
+  auto is_wanted = [wanted](const Entry& entry) {
+    return (wanted >> static_cast<unsigned>(entry.kind) & 1) != 0;
+  };
+  list_ = arena.Take<Object>(table.Count(is_wanted));
   if (list_ == nullptr) return kArenaFull;
   for (Entry& entry : table) {
-    if ((wanted >> static_cast<unsigned>(entry.kind) & 1) == 0) continue;
+    if (!is_wanted(entry)) continue;
     if (deadline.Over()) return kTooLate;
     Object& object = list_[size_++];
     object = {&entry, {}};

@@ -11,18 +11,28 @@
 namespace livefork {
 
 struct Registration {
-  int epoll;
-  int fd;   // the number that it was made with, and that an event is told by where libuv reads it
-  int via;  // where the file is now: fd, or a duplicate that outlived it
-  uint32_t events;
+  int fd;        // the number that it was made with
+  uint32_t nth;  // among those of the same number: files that it stood for one after the other
+  union {
+    uint64_t inode;  // while it is being read
+    // Where the file is now: at that number, or at a duplicate's that outlived it. nullptr: this
+    // process has no descriptor of it any more, and the child does not watch it.
+    Entry* target;
+  };
   uint64_t data;
+  uint32_t events;
 };
 
-// In the parent, all threads parked: adds those of one epoll to the list.
-Failure ReadRegistrations(const ProcFiles& files, const Table& table, int epoll, Arena& arena,
-                          Deadline& deadline, List<Registration>& registrations);
+struct Epoll {
+  Entry* entry;
+  List<Registration> registrations;
+};
+
+// In the parent, all threads parked: what epoll.entry watches.
+Failure ReadRegistrations(const ProcFiles& files, const Table& table, Arena& arena,
+                          Deadline& deadline, Epoll& epoll);
 
 // In the child, when everything stands in its place.
-Failure MakeRegistrations(const List<Registration>& registrations);
+Failure MakeRegistrations(const List<Epoll>& epolls);
 
 }  // namespace livefork

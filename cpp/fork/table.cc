@@ -122,33 +122,34 @@ Failure Table::Classify(Entry& entry) const {
   return {};
 }
 
-// The kernel lists the numbers in ascending order (proc_readfd_common). All threads are parked, so
-// the second reading finds what the first has counted.
+// Once over the directory, as the kernel makes an entry of its cache for each number and throws it
+// away again.
 Failure Table::Read(const ProcFiles& files, int own, Arena& arena, Deadline& deadline) {
   descriptors_ = files.descriptors.get();
-  size_t count = 0;
-  long r = EachNumber(descriptors_, [&](int) { return ++count != 0; });
-  if (r < 0) return Check(r, "getdents64");
-  entries_ = arena.Take<Entry>(count);
-  if (entries_ == nullptr) return kArenaFull;
+  List<int> numbers;
   Failure failure;
-  bool ordered = true;
-  r = EachNumber(descriptors_, [&](int fd) {
+  const long r = EachNumber(descriptors_, [&](int fd) {
     if (fd == own || files.Owns(fd)) return true;
-    if (size_ == count || deadline.Over()) {
-      failure = kTooLate;
-      return false;
-    }
-    Entry& entry = entries_[size_];
-    entry = {fd, Kind::kOther, 0, 0};
-    failure = Classify(entry);
-    ordered = ordered && (size_ == 0 || entries_[size_ - 1].fd < fd);
-    ++size_;
+    int* number = numbers.Add(arena);
+    failure = number == nullptr ? kArenaFull : deadline.Over() ? kTooLate : Failure{};
+    if (!failure) *number = fd;
     return !failure;
   });
   if (failure) return failure;
+  if (r < 0) return Check(r, "getdents64");
+  entries_ = arena.Take<Entry>(numbers.size());
+  if (entries_ == nullptr) return kArenaFull;
+  bool ordered = true;  // as the kernel lists them (proc_readfd_common)
+  for (const int fd : numbers) {
+    if (deadline.Over()) return kTooLate;
+    Entry& entry = entries_[size_];
+    entry = {fd, Kind::kOther, 0, 0};
+    if ((failure = Classify(entry))) return failure;
+    ordered = ordered && (size_ == 0 || entries_[size_ - 1].fd < fd);
+    ++size_;
+  }
   if (!ordered) std::sort(begin(), end(), [](auto& a, auto& b) { return a.fd < b.fd; });
-  return Check(r, "getdents64");
+  return {};
 }
 
 Entry* Table::Find(int fd) const {

@@ -37,6 +37,8 @@ struct Entry {
     kControls = 1 << 7,    // a thread stands in ioctl(2) of it
     kQueue = 1 << 8,       // a thread stands in mq_timedreceive(2) of it
     kPrivate = 1 << 9,     // the child gets something of its own there
+    kSevered = 1 << 10,    // that is at its end
+    kMet = 1 << 11,        // by CountSameNumbers()
   };
 
   bool Has(unsigned wanted) const { return (marks & wanted) != 0; }
@@ -80,7 +82,12 @@ class Table {
 
   Entry* begin() const { return entries_; }
   Entry* end() const { return entries_ + size_; }
-  size_t size() const { return size_; }
+  template <typename F>
+  size_t Count(F f) const {
+    size_t n = 0;
+    for (const Entry& entry : *this) n += f(entry) ? 1 : 0;
+    return n;
+  }
   Entry* Find(int fd) const;
 
   // Asks for it at the first call; 0 where nobody tells.

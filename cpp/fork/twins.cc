@@ -64,7 +64,7 @@ Failure MakeAll(Snapshot& snapshot) {
   if (!failure) failure = Each(snapshot.rings, RebuildRing);
   if (!failure) failure = Each(snapshot.duplicates, MakeDuplicate);
   if (!failure) failure = Each(conversations.duplicates, MakeDuplicate);
-  return failure ? failure : MakeRegistrations(snapshot.registrations);
+  return failure ? failure : MakeRegistrations(snapshot.epolls);
 }
 
 }  // namespace
