@@ -2,9 +2,9 @@
 import { set } from './fork/originals.js';
 import { native } from './native.js';
 import { registry } from './registry.js';
-import { func, options } from './validate.js';
+import { expectSync, options, syncFunc } from './validate.js';
 
-/** What {@link atFork} registers; each is called without arguments and its result is ignored. */
+/** What {@link atFork} registers; each is called without arguments, and must not return a promise. */
 export interface ForkHooks {
   /** In the parent, just before the fork; the hooks registered last run first. */
   before?: () => void;
@@ -23,7 +23,8 @@ export interface ForkHooks {
  *   `child` in the child (both in order of registration).
  * @returns a Disposable; disposing it removes the hooks. A copy of the process keeps its own list.
  * @throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for hooks that are not
- *   functions. An error thrown by a `before` hook stops the fork and is thrown by fork(), after
+ *   functions, or async ones: a fork waits for nobody. A hook that returns a promise fails as by an
+ *   error. An error thrown by a `before` hook stops the fork and is thrown by fork(), after
  *   the `parent` hooks have run; one thrown by a `parent` or `child` hook is thrown by fork() when
  *   the remaining hooks have run. It then has a `pid`: in the parent the child's, in the child 0.
  *
@@ -35,9 +36,9 @@ export function atFork(hooks: ForkHooks): Disposable {
     ['before', 'parent', 'child'],
     'hooks',
   );
-  if (before !== undefined) func(before, 'hooks.before');
-  if (parent !== undefined) func(parent, 'hooks.parent');
-  if (child !== undefined) func(child, 'hooks.child');
+  if (before !== undefined) syncFunc(before, 'hooks.before');
+  if (parent !== undefined) syncFunc(parent, 'hooks.parent');
+  if (child !== undefined) syncFunc(child, 'hooks.child');
   // A copy, so that later changes to the caller's object change nothing here.
   const entry = { ...hooks };
   registry.hooks.add(entry);
@@ -116,7 +117,7 @@ export function runForkHooks(phase: keyof ForkHooks): void {
   const errors: unknown[] = [];
   for (const hook of hooks) {
     try {
-      hook[phase]?.();
+      expectSync(hook[phase]?.(), `hooks.${phase}`);
     } catch (error) {
       errors.push(error);
     }

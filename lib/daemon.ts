@@ -1,5 +1,6 @@
 // becomeDaemon(): from a program on a terminal to a daemon, in one call.
 import { isMainThread } from 'node:worker_threads';
+import { sayAgain } from './daemon/again.js';
 import type { Birth } from './daemon/birth.js';
 import { expectNoDaemon } from './daemon/current.js';
 import { Daemon } from './daemon/daemon.js';
@@ -8,6 +9,7 @@ import { vacateStandard } from './daemon/files.js';
 import { detach, type Start, startByFork } from './daemon/launch.js';
 import { giveUp } from './daemon/lines.js';
 import { type DaemonOptions, type DryRunOptions, planOf } from './daemon/options.js';
+import { evaluationFor, readyWhenSettled } from './daemon/readiness.js';
 import { resume, startAgain } from './daemon/reexec.js';
 import { inStep, runChecks, runSteps, thrown, undoSteps } from './daemon/run-steps.js';
 import { strategyOf } from './daemon/strategy.js';
@@ -51,7 +53,7 @@ export type { StepProcess } from './daemon/steps.js';
  * 5. `stdio`: 0, 1, 2 and every other descriptor of the terminal lead to /dev/null or the logs.
  *    `process.stdin` has ended; `process.stdout`, `process.stderr` and `console` write to the logs;
  * 6. `inherited`: closes what whoever started the program has left open; that is, what was open when
- *    daemonkit was loaded and is not in use by the event loop;
+ *    daemonkit was loaded, is open in the parent process too, and not in use by the event loop;
  * 7. `signals`: ignored signals get their default action, and the mask is emptied; listeners stay;
  * 8. `environment`: what belongs to terminal, login and shell is removed;
  * 9. `ready`.
@@ -61,13 +63,17 @@ export type { StepProcess } from './daemon/steps.js';
  * `user` may not write to. A process killed by SIGKILL leaves it behind, unlocked, which does not
  * stop the next start. Forks of the daemon neither hold nor remove it.
  *
+ * **Ready** it is, unless `ready` says otherwise, when the event loop has turned after the call: the
+ * launcher still tells of an error that the next line throws, and of a port in use.
+ *
  * **SIGTERM** ends the daemon with `process.exit()`, unless the script handles it, by a listener or a
- * {@link SignalFlag}: who does, decides. Before the daemon is ready its exit code is 143, and the
- * launcher tells of the signal. The handling is there if nobody had any when the call
- * returned.
+ * {@link SignalFlag}: then ending is up to the script. When its listeners are removed and its flags
+ * disposed, the next SIGTERM ends the daemon. Before the daemon is ready its exit code is 143, and the
+ * launcher tells of the signal. A native handler of an addon's is left alone.
  *
  * **Without live fork**, where {@link forkSupport} says so or with `{ strategy: 'reexec' }`, the
- * daemon is the same program started again, by the same command line, environment, and directory
+ * daemon is the same program started again, which the launcher says on standard error if it was not
+ * asked for; by the same command line, environment, and directory
  * that it was in when daemonkit was loaded. The script runs in it from its top, with /dev/null for
  * standard input, the log for standard output, and standard error on its way to the launcher; there
  * this call returns, after the `child` hooks of {@link atFork} that the script has registered by
@@ -105,8 +111,9 @@ export function becomeDaemon(options?: DaemonOptions | DryRunOptions): Daemon | 
   const birth: Birth = { plan, credentials: {}, terminal: new Set() };
   if (plan.dryRun) return dryRun(birth);
   expectNoDaemon();
+  const evaluated = evaluationFor(plan);
   if (!resume(birth)) begin(birth);
-  return finish(birth);
+  return finish(birth, evaluated);
 }
 
 const startAnew: Start = (birth, ends) => ({ middle: startAgain(birth, ends.daemon) });
@@ -119,6 +126,7 @@ function begin(birth: Birth): void {
     const strategy = inStep('fork', () => strategyOf(plan));
     birth.strategy = strategy;
     runChecks(birth);
+    if (plan.detach && strategy === 'reexec') sayAgain(plan);
     if (plan.detach) detach(birth, strategy === 'fork' ? startByFork : startAnew);
   } catch (error) {
     undoSteps(birth);
@@ -129,14 +137,19 @@ function begin(birth: Birth): void {
 }
 
 /** In the daemon, where an error shall not come back to the script: it would go on half-born. */
-function finish(birth: Birth): Daemon {
+function finish(birth: Birth, evaluated: Promise<unknown>): Daemon {
+  const { ready } = birth.plan;
+  let daemon: Daemon | undefined;
   try {
     runSteps('run', birth);
-    const daemon = new Daemon(birth);
-    if (birth.plan.ready === 'auto') inStep('ready', () => daemon.ready());
-    return daemon;
+    const born = new Daemon(birth);
+    daemon = born;
+    if (ready === 'detached') inStep('ready', () => born.ready());
+    else if (ready !== 'manual') readyWhenSettled(born, evaluated);
+    return born;
   } catch (error) {
     if (birth.lines !== undefined) giveUp(birth.lines, error);
+    daemon?.[Symbol.dispose]();
     undoSteps(birth);
     announceFailure(error);
     throw thrown(error);

@@ -150,8 +150,13 @@ function refuse(reasons: readonly string[]): void {
  *
  * @param option - what the caller's option is called that allows Worker threads.
  */
-export function expectForkSupport({ workers = false }: ForkOptions = {}, option?: string): void {
-  refuse([...scriptObstacles(workers, option), ...native.forkObstacles()]);
+export function expectForkSupport(options: ForkOptions = {}, option?: string): void {
+  refuse(forkObstacles(options, option));
+}
+
+/** What is in the way of a fork with these options, in words. */
+export function forkObstacles({ workers = false }: ForkOptions = {}, option?: string): string[] {
+  return [...scriptObstacles(workers, option), ...native.forkObstacles()];
 }
 
 function makeChild(make: () => Forked): number {

@@ -4,7 +4,8 @@ import { constants } from 'node:os';
 import { check, outOfRange, type SystemError, systemError } from './errors.js';
 import { native } from './native.js';
 import { compose, type NotifyState } from './notify/message.js';
-import { func, INT_MAX, integer, options } from './validate.js';
+import { complain } from './stdio/log-writer.js';
+import { INT_MAX, integer, isThenable, options, syncFunc } from './validate.js';
 import { readableWithin } from './watch.js';
 
 export type { FdStore, NotifyState } from './notify/message.js';
@@ -183,7 +184,10 @@ export function watchdogEnabled(): number {
 
 /** What {@link startWatchdog} may be told. */
 export interface WatchdogOptions {
-  /** Whether all is well; false, or an error, and the sign is not given. Default: always. */
+  /**
+   * Whether all is well: true. Anything else, a promise too, or an error, and the sign is not given.
+   * Default: always.
+   */
   healthy?: () => boolean;
 }
 
@@ -201,7 +205,7 @@ export interface WatchdogOptions {
  */
 export function startWatchdog(opts?: WatchdogOptions): Disposable | null {
   const { healthy = () => true } = options<WatchdogOptions>(opts, ['healthy']);
-  func(healthy, 'options.healthy');
+  syncFunc(healthy, 'options.healthy');
   const usec = watchdogEnabled();
   if (usec === 0) return null;
   const beginner = native.getpid();
@@ -216,8 +220,19 @@ export function startWatchdog(opts?: WatchdogOptions): Disposable | null {
 
 function isTrue(question: () => boolean): boolean {
   try {
-    return question();
+    const answer: unknown = question();
+    if (isThenable(answer)) sayUnanswered(answer);
+    return answer === true;
   } catch {
     return false;
   }
+}
+
+let said = false;
+
+/** A promise is no answer; without a word nobody would know why the manager ends the service. */
+function sayUnanswered(answer: PromiseLike<unknown>): void {
+  Promise.resolve(answer).catch(() => {});
+  if (!said) complain('daemonkit: healthy() returns a promise, which counts as not healthy\n');
+  said = true;
 }

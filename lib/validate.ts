@@ -1,5 +1,6 @@
 // Argument checks shared by every family; each throws before any system call is made.
 import { fileURLToPath } from 'node:url';
+import { types } from 'node:util';
 import { invalidArgType, invalidArgValue, outOfRange } from './errors.js';
 import { didYouMean } from './nearest.js';
 
@@ -62,6 +63,25 @@ export function filePath(value: unknown, name = 'path'): string {
 export function func(value: unknown, name: string): (...args: never[]) => unknown {
   if (typeof value !== 'function') throw invalidArgType(name, 'of type function', value);
   return value as (...args: never[]) => unknown;
+}
+
+/** A function whose work is done when it returns. */
+export function syncFunc(value: unknown, name: string): (...args: never[]) => unknown {
+  const call = func(value, name);
+  if (!types.isAsyncFunction(value)) return call;
+  throw invalidArgValue(name, value, 'must not be an async function: nobody waits for it');
+}
+
+/** Throws if a function has returned a promise, of whatever kind: some of its work is still to come. */
+export function expectSync(result: unknown, name: string): void {
+  if (!isThenable(result)) return;
+  // Its error would be an unhandled one, besides.
+  Promise.resolve(result).catch(() => {});
+  throw invalidArgValue(name, result, 'must not return a promise: nobody waits for it');
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
 }
 
 /** An AbortSignal, of this realm or another. */

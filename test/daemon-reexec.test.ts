@@ -71,12 +71,36 @@ test('a script of the command line, with arguments', async (t) => {
   assert.deepEqual(run.execArgv, flags);
 });
 
-test('auto: by live fork where there is one, else started again', async (t) => {
+test('auto: by live fork where there is one, else started again, and says why', async (t) => {
   const nest = new Burrow(t);
+  // As pino's transports are: it writes what it is sent to a file.
   const worker = `const { Worker } = await import('node:worker_threads');
-    new Worker('setInterval(() => {}, 1000)', { eval: true });`;
-  await nest.twice([nest.write('app.mjs', nest.module(worker, '{}'))]);
+    const worker = new Worker("const { parentPort, workerData } = require('node:worker_threads');" +
+      "parentPort.on('message', (text) => require('node:fs').appendFileSync(workerData, text))",
+      { eval: true, workerData: '${nest.directory}/sent' });
+    setInterval(() => worker.postMessage(process.pid + ' '), 20);`;
+  const why = 'Worker threads are running (end them first, or pass { workers: true })';
+  const said = `daemonkit: the program is started again, as there is no live fork: ${why}\n`;
+  await nest.twice([nest.write('app.mjs', nest.module(worker, '{}'))], {}, said);
   await nest.end(nest.pid());
+  const plan = nest.module(
+    `${worker} console.log(becomeDaemon({ dryRun: true })[0].description); process.exit();`,
+  );
+  assert.ok(
+    (await nest.run([process.execPath, nest.write('plan.mjs', plan)])).stdout.includes(why),
+  );
+
+  writeFileSync(`${nest.directory}/runs`, '');
+  const forked = await nest.run([
+    process.execPath,
+    nest.write('app.mjs', nest.module(worker, '{ workers: true }')),
+  ]);
+  assert.deepEqual([forked.code, forked.stderr], [0, '']);
+  assert.equal(nest.runs().length, 1);
+  const pid = nest.pid();
+  const sent = () => readFileSync(`${nest.directory}/sent`, 'utf8');
+  await until('the Worker goes on in the daemon', () => sent().includes(`${pid} `));
+  await nest.end(pid);
   writeFileSync(`${nest.directory}/runs`, '');
   const { code } = await nest.run([process.execPath, nest.write('app.mjs', nest.module('', '{}'))]);
   assert.equal(code, 0);

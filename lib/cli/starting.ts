@@ -95,7 +95,7 @@ function optionsOf(values: Values, pidFile: string | undefined, detach: boolean)
   const set = variables(listOf(values, 'env'));
   return Object.assign(
     // The application is loaded after the call, so that the daemon is ready only then.
-    { ready: values.ready === 'detached' ? 'auto' : 'manual', detach, env: { set } },
+    { ready: values.ready === 'detached' ? 'detached' : 'manual', detach, env: { set } },
     pidFile === undefined ? {} : { pidFile },
     values['no-new-privileges'] === true ? { noNewPrivileges: true } : {},
     ...all,

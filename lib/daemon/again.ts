@@ -1,11 +1,19 @@
 // What is to be said of a program that is started again: why, and what it cannot have twice.
-import { forkSupport } from '../fork.js';
+import { forkObstacles } from '../fork.js';
 import { listensAt } from '../sockets.js';
+import { complain } from '../stdio/log-writer.js';
 import type { Plan } from './options.js';
 
 /** Why it is no live fork, in words; empty if that was not asked for. */
-export function whyAgain({ strategy }: Plan): string {
-  return strategy === 'auto' ? forkSupport().reasons.join('; ') : '';
+export function whyAgain({ strategy, workers }: Plan): string {
+  return strategy === 'auto' ? forkObstacles({ workers }).join('; ') : '';
+}
+
+/** On standard error of the launcher: nothing that the script has made is in the daemon then. */
+export function sayAgain(plan: Plan): void {
+  const why = whyAgain(plan);
+  if (why !== '')
+    complain(`daemonkit: the program is started again, as there is no live fork: ${why}\n`);
 }
 
 /** What cpp/sys/reexec.cc says of a daemon that has not called becomeDaemon() yet. */

@@ -32,7 +32,7 @@ export function expectSurvival({ detach }: Plan): void {
 export function expectFork(plan: Plan): void {
   expectSurvival(plan);
   if (!plan.detach || strategyOf(plan) === 'reexec') return;
-  expectForkSupport();
+  expectForkSupport(plan);
 }
 
 /** Whether a pidfile could be made or taken over; what is in it stays. */

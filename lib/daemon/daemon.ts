@@ -4,8 +4,9 @@ import { atFork } from '../atfork.js';
 import { publishReady } from '../diagnostics.js';
 import { native } from '../native.js';
 import { line } from '../notify/message.js';
-import { startWatchdog, tryNotify } from '../notify.js';
+import { notify, startWatchdog, tryNotify } from '../notify.js';
 import { listenForReopen } from '../reopen.js';
+import { complain } from '../stdio/log-writer.js';
 import { func } from '../validate.js';
 import type { Birth } from './birth.js';
 import { currentDaemon, setCurrentDaemon } from './current.js';
@@ -13,7 +14,7 @@ import { leaveLauncher, reopenFiles } from './files.js';
 import { tell } from './lines.js';
 import { describe } from './report.js';
 import { whenSettled } from './settled.js';
-import { announceFailure, announceReady, closeReadiness } from './supervision.js';
+import { announceByDescriptor, announceFailure, closeReadiness } from './supervision.js';
 import { showStatus } from './title.js';
 
 const { SIGTERM } = constants.signals;
@@ -23,15 +24,13 @@ const DEFAULT_ACTION = 0;
 const NODES_ACTION =
   process.listenerCount('SIGTERM') === 0 ? native.signalHandler(SIGTERM) : DEFAULT_ACTION;
 
-/** Whether a SignalFlag has seen the signal. One made since it came has not, and would never end. */
-function flagRaised(signal: number): boolean {
-  const record = new Int32Array(6);
-  native.signalFlagLatest(signal, record);
-  return record[0] === signal;
-}
-
-function nobodyHandlesSigterm(): boolean {
-  return [DEFAULT_ACTION, NODES_ACTION].includes(native.signalHandler(SIGTERM));
+/**
+ * Whether a listener would put no handler over one that an addon has installed: there is none, or
+ * libuv's or a SignalFlag's is over it already.
+ */
+function mayListen(): boolean {
+  if ([DEFAULT_ACTION, NODES_ACTION].includes(native.signalHandler(SIGTERM))) return true;
+  return process.listenerCount('SIGTERM') > 0 || native.signalTaken(SIGTERM);
 }
 
 /** A launcher that is stopped, or writes to a terminal that is, must not stop the daemon. */
@@ -46,6 +45,8 @@ export class Daemon implements Disposable, AsyncDisposable {
   readonly #pid = process.pid;
   readonly #hooks: Disposable;
   readonly #reopener: Disposable | undefined;
+  /** Of the SIGTERMs that some SignalFlag has seen, those that our listener knows of. */
+  #flagged = native.signalFlagSeen(SIGTERM);
   #watchdog: Disposable | null = null;
   #ready = false;
   #stopping = false;
@@ -61,7 +62,7 @@ export class Daemon implements Disposable, AsyncDisposable {
     if (reopenOn !== undefined) {
       this.#reopener = listenForReopen(reopenOn, () => this.reloading(() => this.reopenLogs()));
     }
-    if (nobodyHandlesSigterm()) process.on('SIGTERM', this.#terminate);
+    if (mayListen()) process.on('SIGTERM', this.#terminate);
   }
 
   /** The pidfile's path as it was before any chroot; undefined without one. */
@@ -79,20 +80,26 @@ export class Daemon implements Disposable, AsyncDisposable {
    * with code 1 then, after its 'exit' listeners.
    *
    * @throws without a launcher, what {@link notify} throws, and `EPIPE` (syscall `write`) if nobody
-   *   reads `notifyFd`: whoever waits for the daemon cannot be told.
+   *   reads `notifyFd`: whoever waits for the daemon cannot be told. It is not ready then, and a
+   *   further call tries again.
    *
    * Source: daemon(7) steps 14 and 15; sd_notify(3).
    */
   ready(): void {
     if (this.#ready || process.pid !== this.#pid) return;
-    this.#ready = true;
     const { lines, plan } = this.#birth;
-    leaveLauncher(this.#birth, (channel) => {
-      if (!tell(channel, 'r')) process.exit(1);
-      // Until the launcher has exited it is our parent.
-      native.awaitHangup(channel, LAUNCHER_EXIT_MS);
-    });
-    announceReady(this.#birth, lines !== undefined);
+    // First, as it may fail: then nothing has happened, and it can be tried again.
+    announceByDescriptor(this.#birth);
+    // A launcher tells the manager: until then it is the main process, whose words count.
+    if (lines === undefined) notify({ ready: true });
+    else {
+      leaveLauncher(this.#birth, (channel) => {
+        if (!tell(channel, 'r')) process.exit(1);
+        // Until the launcher has exited it is our parent.
+        native.awaitHangup(channel, LAUNCHER_EXIT_MS);
+      });
+    }
+    this.#ready = true;
     publishReady(this.pidFile);
     const { watchdog } = plan;
     if (watchdog) this.#watchdog = startWatchdog(watchdog === true ? {} : { healthy: watchdog });
@@ -113,7 +120,7 @@ export class Daemon implements Disposable, AsyncDisposable {
     line(text, 'text');
     if (tryNotify({ status: text })) return;
     if (this.#birth.lines === undefined) showStatus(text);
-    else native.writeAll(2, `${text}\n`);
+    else complain(`${text}\n`);
   }
 
   /**
@@ -160,7 +167,7 @@ export class Daemon implements Disposable, AsyncDisposable {
   fail(error: unknown): never {
     announceFailure(error);
     const { lines } = this.#birth;
-    if (lines === undefined) native.writeAll(2, `daemonkit: ${describe(error)}\n`);
+    if (lines === undefined) complain(`daemonkit: ${describe(error)}\n`);
     else tell(lines.channel, `f${describe(error)}`);
     return process.exit(1);
   }
@@ -209,8 +216,11 @@ export class Daemon implements Disposable, AsyncDisposable {
   }
 
   readonly #terminate = (): void => {
+    // One call for each delivery: a flag that is made or disposed meanwhile changes nothing.
+    const flagged = this.#flagged !== native.signalFlagSeen(SIGTERM);
+    if (flagged) this.#flagged = (this.#flagged + 1) | 0;
     // Whoever was told too has something to do before the end, and ends the process itself.
-    if (process.listenerCount('SIGTERM') > 1 || flagRaised(SIGTERM)) return;
+    if (flagged || process.listenerCount('SIGTERM') > 1) return;
     const { lines } = this.#birth;
     if (lines === undefined) process.exit();
     // Whoever waits for the daemon is told by what it ended, as if there was no handler.

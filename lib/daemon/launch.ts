@@ -32,7 +32,7 @@ export interface Start {
 export function startByFork(birth: Birth, { launcher, daemon }: Ends): ReturnType<Start> {
   let outcome: Outcome | undefined;
   const { channel, relay } = launcher;
-  const { timeout } = birth.plan;
+  const { timeout, workers } = birth.plan;
   const make = () => {
     const made = native.launch(
       timeout,
@@ -47,7 +47,7 @@ export function startByFork(birth: Birth, { launcher, daemon }: Ends): ReturnTyp
     outcome = made.outcome;
     return made;
   };
-  const middle = forkBy(make, false, true);
+  const middle = forkBy(make, workers, true);
   return outcome === undefined ? { middle } : { middle, outcome };
 }
 
@@ -128,6 +128,6 @@ function becomeGrandchild({ plan }: Birth, lines: Lines): void {
   const hangup = ignore([SIGHUP]);
   inStep('setsid', setsid);
   const make = () => native.step(plan.timeout, lines.channel);
-  inStep('fork', () => forkBy(make, false, true));
+  inStep('fork', () => forkBy(make, plan.workers, true));
   hangup[Symbol.dispose]();
 }

@@ -9,11 +9,11 @@ import {
   boolean,
   fileDescriptor,
   fileDescriptors,
-  func,
   INT_MAX,
   integer,
   options,
   path,
+  syncFunc,
 } from '../validate.js';
 import { type EnvironmentOptions, type EnvironmentPlan, environmentPlan } from './environment.js';
 
@@ -51,7 +51,10 @@ export interface DaemonOptions {
   user?: string | number;
   /** The group to become: name or gid. Default: the login group of `user`, or unchanged. */
   group?: string | number;
-  /** Runs in the daemon with all privileges, before `chroot`, `user` and `group`. */
+  /**
+   * Runs in the daemon with all privileges, before `chroot`, `user` and `group`. Not an async function:
+   * what comes after its first `await` would run as `user`.
+   */
   privileged?: () => void;
   /**
    * No program that the daemon starts gets more privileges than it has, by a set-user-ID bit or file
@@ -79,14 +82,23 @@ export interface DaemonOptions {
    * The way from launcher to daemon. `fork`: by live fork, so that the daemon has what the script has
    * made. `reexec`: the daemon is the same program, started again from its top; the script runs a
    * second time, and its call of becomeDaemon() returns. `auto`: `fork`, or `reexec` where
-   * forkSupport() says that there is no live fork. Default: `auto`.
+   * forkSupport() says that there is no live fork; the launcher says so. Default: `auto`.
    */
   strategy?: 'auto' | 'fork' | 'reexec';
   /**
-   * When the launcher may report success: `auto`, when becomeDaemon() returns in the daemon;
-   * `manual`, when the daemon calls `ready()`. Default: `auto`.
+   * Fork although Worker threads run, which go on in the daemon: see {@link fork}. Without it `auto`
+   * starts the program again. Default: false.
    */
-  ready?: 'auto' | 'manual';
+  workers?: boolean;
+  /**
+   * When the launcher may report success. `auto`: when the script has gone on from becomeDaemon() to
+   * the event loop, and that has turned, without an uncaught error; look-ups of names begun until
+   * then, as listen() makes one for `localhost`, have ended, or had a second. `evaluated`: when
+   * the main module has been evaluated besides, with its top-level awaits. `detached`: as soon as
+   * becomeDaemon() returns. `manual`: when the daemon calls `ready()`. A script that exits with code 0
+   * before, with `auto` and `evaluated`, was ready. Default: `auto`.
+   */
+  ready?: 'auto' | 'evaluated' | 'detached' | 'manual';
   /** Milliseconds that the daemon has until it is ready, from 1 to 2^31-1. Default: 30000. */
   timeout?: number;
   /**
@@ -133,7 +145,8 @@ export interface Plan {
   keep: readonly number[];
   closeInherited: boolean;
   strategy: 'auto' | 'fork' | 'reexec';
-  ready: 'auto' | 'manual';
+  workers: boolean;
+  ready: 'auto' | 'evaluated' | 'detached' | 'manual';
   timeout: number;
   detach: boolean;
   notifyFd: number | undefined;
@@ -158,6 +171,7 @@ const KNOWN = [
   'keep',
   'closeInherited',
   'strategy',
+  'workers',
   'ready',
   'timeout',
   'detach',
@@ -193,7 +207,7 @@ function oneOf<T extends string>(...allowed: T[]): (value: unknown, name: string
 
 function watchdog(value: unknown, name: string): boolean | (() => boolean) {
   return typeof value === 'function'
-    ? (value as () => boolean)
+    ? (syncFunc(value, name) as () => boolean)
     : boolean(value, name, ' or function');
 }
 
@@ -222,13 +236,14 @@ export function planOf(value: unknown): Plan {
     chroot,
     user: given(from, 'user', nameOrId),
     group: given(from, 'group', nameOrId),
-    privileged: given(from, 'privileged', func) as (() => void) | undefined,
+    privileged: given(from, 'privileged', syncFunc) as (() => void) | undefined,
     noNewPrivileges: given(from, 'noNewPrivileges', boolean) ?? false,
     env: given(from, 'env', environmentPlan) ?? environmentPlan(undefined, 'options.env'),
     keep: notifyFd === undefined ? keep : [...keep, notifyFd],
     closeInherited: given(from, 'closeInherited', boolean) ?? true,
     strategy: given(from, 'strategy', oneOf('auto', 'fork', 'reexec')) ?? 'auto',
-    ready: given(from, 'ready', oneOf('auto', 'manual')) ?? 'auto',
+    workers: given(from, 'workers', boolean) ?? false,
+    ready: given(from, 'ready', oneOf('auto', 'evaluated', 'detached', 'manual')) ?? 'auto',
     timeout: given(from, 'timeout', milliseconds) ?? 30_000,
     detach: detach === 'auto' ? notifyFd === undefined && supervisor() === null : detach,
     notifyFd,

@@ -1,4 +1,5 @@
 // The end of something that may be a promise.
+import { isThenable } from '../validate.js';
 
 /** Runs something, and tells when it has ended, or the promise that it returned, and how it failed. */
 export function whenSettled<T>(work: () => T, settled: (error?: unknown) => void): T {
@@ -9,7 +10,7 @@ export function whenSettled<T>(work: () => T, settled: (error?: unknown) => void
     settled(error);
     throw error;
   }
-  if (!(result instanceof Promise)) {
+  if (!isThenable(result)) {
     settled();
     return result;
   }

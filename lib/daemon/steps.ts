@@ -6,6 +6,7 @@ import { closeAll, survey, terminalDevices } from '../descriptors.js';
 import { resetSignals, signalMask } from '../dispositions.js';
 import { Pidfile } from '../pidfile.js';
 import { expectNoRootRing, forbidNewPrivileges, proveDropped } from '../privileges.js';
+import { expectSync } from '../validate.js';
 import { whyAgain } from './again.js';
 import type { Birth } from './birth.js';
 import {
@@ -58,6 +59,13 @@ export interface Step {
 
 const octal = (mode: number) => `0${mode.toString(8).padStart(3, '0')}`;
 const list = (numbers: readonly number[]) => numbers.join(', ');
+
+const WHEN_READY: Readonly<Record<Plan['ready'], string>> = {
+  auto: 'when the event loop has turned: ',
+  evaluated: 'when the main module has been evaluated: ',
+  detached: '',
+  manual: 'when the script calls ready(): ',
+};
 
 /**
  * The steps. The order is daemon(7)'s but for the first four, which come late: descriptors, signals
@@ -142,7 +150,7 @@ export const STEPS: readonly Step[] = [
     daemon7: [],
     describe: ({ privileged }) =>
       privileged === undefined ? undefined : 'call the privileged hook',
-    run: ({ plan }) => plan.privileged?.(),
+    run: ({ plan }) => expectSync(plan.privileged?.(), 'options.privileged'),
   },
   {
     // Before the chroot, in which the socket has no path.
@@ -285,7 +293,7 @@ export const STEPS: readonly Step[] = [
     daemon7: [14, 15],
     describe: ({ ready, detach }) => {
       const what = detach ? 'let the launcher exit with 0' : 'report success';
-      return ready === 'manual' ? `when the script calls ready(): ${what}` : what;
+      return `${WHEN_READY[ready]}${what}`;
     },
   },
 ];

@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { passedDescriptors } from '../activation.js';
 import { openDescriptors } from '../descriptors.js';
 import { systemError } from '../errors.js';
-import { forkSupport, permissionObstacles } from '../fork.js';
+import { forkObstacles, permissionObstacles } from '../fork.js';
 import { native } from '../native.js';
 import type { Plan } from './options.js';
 
@@ -26,10 +26,10 @@ function obstacles(): string[] {
 }
 
 /** Which way becomeDaemon() goes; throws ENOTSUP if the program does not allow it. */
-export function strategyOf({ detach, strategy }: Plan): 'fork' | 'reexec' {
+export function strategyOf({ detach, strategy, workers }: Plan): 'fork' | 'reexec' {
   if (!detach || strategy === 'fork') return 'fork';
-  const { live, reasons } = forkSupport();
-  if (strategy === 'auto' && live) return 'fork';
+  const reasons = forkObstacles({ workers });
+  if (strategy === 'auto' && reasons.length === 0) return 'fork';
   const against = obstacles();
   if (against.length === 0) return 'reexec';
   const all = strategy === 'auto' ? new Set([...reasons, ...against]) : against;

@@ -1,8 +1,9 @@
 // What a supervisor is told while the daemon is born: over NOTIFY_SOCKET, or s6's descriptor.
 import { closeSync } from 'node:fs';
-import { check } from '../errors.js';
+import { constants } from 'node:os';
+import { check, systemError } from '../errors.js';
 import { native } from '../native.js';
-import { notify, openChannel, probeChannel, tryNotify } from '../notify.js';
+import { openChannel, probeChannel, tryNotify } from '../notify.js';
 import type { Birth } from './birth.js';
 import type { Plan } from './options.js';
 import { describe } from './report.js';
@@ -22,16 +23,29 @@ function duplicate(fd: number): number {
   return copy;
 }
 
+/** A pipe without a reader is in error, or hung up if it is a socket, though nobody has asked. */
+function expectReader(fd: number): void {
+  if (native.awaitHangup(fd, 0)) throw systemError(-constants.errno.EPIPE, 'write');
+}
+
 /** Opens what a chroot would hide and a redirection replace. */
 export function openSupervision(birth: Birth): void {
   openChannel();
   const { notifyFd } = birth.plan;
-  if (notifyFd !== undefined) birth.readiness ??= duplicate(notifyFd);
+  if (notifyFd === undefined) return;
+  birth.readiness ??= duplicate(notifyFd);
+  expectReader(birth.readiness);
 }
 
 export function probeSupervision({ plan: { notifyFd } }: Birth): void {
   probeChannel();
-  if (notifyFd !== undefined) closeSync(duplicate(notifyFd));
+  if (notifyFd === undefined) return;
+  const copy = duplicate(notifyFd);
+  try {
+    expectReader(copy);
+  } finally {
+    closeSync(copy);
+  }
 }
 
 export function closeReadiness(birth: Birth): void {
@@ -41,13 +55,11 @@ export function closeReadiness(birth: Birth): void {
 }
 
 /**
- * Tells whoever started the daemon without a launcher, or behind it, that it is ready.
+ * Tells the reader of `notifyFd` that the daemon is ready; once.
  *
- * Source: sd_notify(3); s6's "Service startup notifications".
+ * Source: s6's "Service startup notifications".
  */
-export function announceReady(birth: Birth, launched: boolean): void {
-  // A launcher does it: until then it is the main process, whose words count.
-  if (!launched) notify({ ready: true });
+export function announceByDescriptor(birth: Birth): void {
   const { readiness, plan } = birth;
   if (readiness === undefined) return;
   check(native.writeAll(readiness, '\n'), 'write');

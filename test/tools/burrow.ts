@@ -56,9 +56,9 @@ export class Burrow extends Nest {
   }
 
   /** Runs a command that must lead to a daemon: two runs of the script that differ in the pid. */
-  async twice(command: string[], options: LaunchOptions = {}): Promise<Run> {
+  async twice(command: string[], options: LaunchOptions = {}, said = ''): Promise<Run> {
     const { code, stderr } = await this.run([process.execPath, ...command], options);
-    assert.deepEqual([code, stderr], [0, '']);
+    assert.deepEqual([code, stderr], [0, said]);
     const [first, second, ...more] = this.runs();
     assert.ok(first !== undefined && second !== undefined);
     assert.deepEqual(more, []);
