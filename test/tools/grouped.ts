@@ -61,12 +61,16 @@ export class Grouped {
   }
 
   /** Waits for the n-th of these. */
-  hears(first: string, n = 1): Promise<unknown[]> {
-    return until(
-      `${first} ${n}, said: ${JSON.stringify(this.said)} ${this.stderr}`,
-      () => this.words(first)[n - 1] as unknown[],
-      60_000,
-    );
+  async hears(first: string, n = 1): Promise<unknown[]> {
+    let gone = false;
+    const end = () => {
+      gone = true;
+    };
+    void this.ended.then(end, end);
+    await until(`${first} ${n}`, () => gone || this.words(first).length >= n, 60_000);
+    const words = this.words(first)[n - 1];
+    assert.ok(words, `${first} ${n}, said: ${JSON.stringify(this.said)} ${this.stderr}`);
+    return words;
   }
 
   /** All processes there are of it but the first, zombies too. */
