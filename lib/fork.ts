@@ -11,6 +11,7 @@ import { expectHeadroom, refreshChild, refreshObstacles } from './fork/refresh.j
 import { awaitStartup } from './fork/startup.js';
 import { liveWorkers } from './fork/workers.js';
 import { type Forked, native } from './native.js';
+import { registry } from './registry.js';
 import { boolean, integer, options as optionsObject } from './validate.js';
 
 // The originals: a program may have fake ones for its tests.
@@ -128,7 +129,10 @@ export function forkBy(make: () => Forked, workers: boolean, moved = false): num
   try {
     pid = withForkHooks(
       () => makeChild(make),
-      (made) => publishFork(parent, made),
+      (made) => {
+        registry.children.add(made);
+        publishFork(parent, made);
+      },
     );
   } finally {
     if (pid === -1 && moving !== undefined) dropChildren(moving);

@@ -90,6 +90,7 @@ export {
   waitpid,
   waitpidAsync,
 } from './process.js';
+export { reapOrphans } from './reap.js';
 export {
   type Redirection,
   type RedirectOptions,

@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { atFork } from './atfork.js';
 import { abortError, check, systemError } from './errors.js';
 import { native, type Waited } from './native.js';
+import { registry } from './registry.js';
 import { signalName } from './signals.js';
 import { system } from './system.js';
 import { abortSignal, boolean, integer, options } from './validate.js';
@@ -76,6 +77,7 @@ export function waitpid(pid: number, opts?: WaitOptions): WaitResult | null {
   boolean(continued, 'options.continued');
   const waited = native.waitpid(pid, noHang, untraced, continued);
   if (typeof waited === 'number') throw systemError(waited, 'waitpid');
+  if (waited !== null && !waited.stopped && !waited.continued) registry.children.delete(waited.pid);
   return waited === null ? null : waitResult(waited);
 }
 
@@ -175,12 +177,15 @@ function untilEnded(pid: number, signal: AbortSignal | undefined): Promise<WaitR
       finish();
     };
     const close = onProcessEnd(pid, look);
+    const wait = { pid };
     const finish = () => {
       close();
+      registry.waits.delete(wait);
       pending.delete(finish);
       signal?.removeEventListener('abort', abort);
     };
     pending.add(finish);
+    registry.waits.add(wait);
     signal?.addEventListener('abort', abort);
   });
 }

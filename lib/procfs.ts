@@ -46,3 +46,14 @@ export function procListing(path: string): string[] {
     throw error;
   }
 }
+
+/**
+ * The children of a process, zombies too, by /proc/PID/task/TID/children. The list of this process is
+ * complete, as nobody else takes children off it: proc(5) says what is wrong with those of others.
+ */
+export function procChildren(pid: number | 'self'): number[] {
+  const tasks = `/proc/${pid}/task`;
+  return readdirSync(tasks).flatMap((tid) =>
+    readFileSync(`${tasks}/${tid}/children`, 'latin1').split(' ').filter(Boolean).map(Number),
+  );
+}

@@ -21,6 +21,8 @@ interface Registry {
   readonly hooks: Set<ForkHooks>;
   /** Children by {@link fork}, of which it is not known that somebody has waited for them. */
   readonly children: Set<number>;
+  /** One for each wait for a child that has not settled. */
+  readonly waits: Set<{ readonly pid: number }>;
   readonly masters: Set<RegisteredMaster>;
   /** A master forks: its child leaves all of them when it has signal handlers of its own. */
   makingWorker: boolean;
@@ -34,6 +36,7 @@ function shared(): Registry {
   const value: Registry = {
     hooks: new Set(),
     children: new Set(),
+    waits: new Set(),
     masters: new Set(),
     makingWorker: false,
   };

@@ -39,7 +39,7 @@ const PUBLIC = {
     listeningSocket notify notifyBarrier openDescriptors pidfileRead pidfileSignal redirect redirectToNull resetSignals
     setChildSubreaper setParentDeathSignal setgroups setpgid setresgid setresuid setrlimit setsid
     signalMask startWatchdog supervisor waitpid waitpidAsync watchdogEnabled`),
-  linux: words('fork pidfdOpen pidfdSendSignal prefork quiesce'),
+  linux: words('fork pidfdOpen pidfdSendSignal prefork quiesce reapOrphans'),
 };
 
 function sameNames(there: string[], listed: string[]): void {

@@ -1,9 +1,9 @@
 // What a daemon that could not be born leaves: descendants with a session of their own, which no
 // signal to its process group reaches. Their parent has ended, so they are the launcher's by now.
-import { readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { native } from '../native.js';
 import { pause } from '../pause.js';
+import { procChildren } from '../procfs.js';
 
 const { SIGKILL, SIGTERM } = constants.signals;
 
@@ -11,19 +11,8 @@ const { SIGKILL, SIGTERM } = constants.signals;
 const GRACE = 2000;
 const PAUSE = 5;
 
-/**
- * The children of a process, zombies too, by /proc/PID/task/TID/children. The list of this process is
- * complete, as nobody else takes children off it: proc(5) says what is wrong with those of others.
- */
-function childrenOf(pid: number | 'self'): number[] {
-  const tasks = `/proc/${pid}/task`;
-  return readdirSync(tasks).flatMap((tid) =>
-    readFileSync(`${tasks}/${tid}/children`, 'latin1').split(' ').filter(Boolean).map(Number),
-  );
-}
-
 function addDescendants(pid: number | 'self', found: Set<number>): void {
-  for (const child of childrenOf(pid)) {
+  for (const child of procChildren(pid)) {
     found.add(child);
     try {
       addDescendants(child, found);
@@ -68,7 +57,7 @@ export function endOrphans(known: ReadonlySet<number> | undefined): void {
   const spared = new Set(known);
   const deadline = performance.now() + GRACE;
   for (;;) {
-    const orphans = childrenOf('self').filter((pid) => !spared.has(pid));
+    const orphans = procChildren('self').filter((pid) => !spared.has(pid));
     // One that waits inside the kernel for good (state D) does not heed SIGKILL either.
     if (orphans.length === 0 || performance.now() > deadline + GRACE) return;
     const late = performance.now() > deadline;

@@ -74,6 +74,16 @@ function release(child: ChildProcess): void {
   closeEnd(child);
 }
 
+/** The processes that libuv waits for on this thread, as far as an object leads to them. */
+export function childProcessIds(): number[] {
+  const pids: number[] = [];
+  children.each((child) => {
+    const { _handle: handle, pid } = child as unknown as Innards;
+    if (handle && handle !== nobody && pid !== undefined) pids.push(pid);
+  });
+  return pids;
+}
+
 /** In the child: they are nobody's here, and stay silent. */
 export function releaseChildren(): void {
   children.each(release);

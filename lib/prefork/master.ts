@@ -3,10 +3,12 @@ import { atFork } from '../atfork.js';
 import { type Deferred, deferred } from '../deferred.js';
 import { invalidState } from '../errors.js';
 import { type WaitResult, waitpid } from '../process.js';
+import { reapOrphans } from '../reap.js';
 import { type RegisteredMaster, registry } from '../registry.js';
 import { Alarm, clock } from './alarm.js';
 import { type Born, forkWithLine } from './birth.js';
 import { Callbacks } from './callbacks.js';
+import { ConnectionCheck } from './connections.js';
 import { Member } from './member.js';
 import { type Action, next } from './next.js';
 import type { PreforkPlan } from './options.js';
@@ -44,7 +46,9 @@ export class PreforkMaster implements AsyncDisposable {
   readonly #orders: Orders;
   readonly #registered: RegisteredMaster;
   readonly #hook: Disposable;
+  readonly #reaper: Disposable | undefined;
   readonly #alarm = new Alarm(() => this.#turn());
+  readonly #connections = new ConnectionCheck();
   readonly #members = new Map<number, Member>();
   #state: event.State;
   /** This process is a copy of the master. */
@@ -73,6 +77,7 @@ export class PreforkMaster implements AsyncDisposable {
       this.#socket.close(() => {});
       throw error;
     }
+    if (plan.reapOrphans) this.#reaper = reapOrphans();
     const signals = [...plan.stopSignals, ...plan.reloadSignals];
     this.#registered = { signals, leave: (kept) => this.#leave(true, kept) };
     registry.masters.add(this.#registered);
@@ -175,6 +180,8 @@ export class PreforkMaster implements AsyncDisposable {
   #forkSoon(): void {
     if (this.#forking) return;
     this.#forking = true;
+    // Now, as a warning is told in the next turn, which must not be a worker's.
+    this.#connections.look();
     whenQuiet(() => {
       this.#forking = false;
       if (!this.#left) this.#fork();
@@ -269,6 +276,7 @@ export class PreforkMaster implements AsyncDisposable {
   #end(error?: Error): void {
     this.#hook[Symbol.dispose]();
     this.#orders[Symbol.dispose]();
+    this.#reaper?.[Symbol.dispose]();
     registry.masters.delete(this.#registered);
     settle(this.#over, error);
     this.#stopped.resolve();

@@ -95,6 +95,11 @@ export interface PreforkOptions {
    * in the middle of whatever they do. Default: false, prefork() then refuses.
    */
   threads?: boolean;
+  /**
+   * The master waits for orphans that come to it, as process 1 and subreapers have to: {@link reapOrphans}.
+   * Default: false.
+   */
+  reapOrphans?: boolean;
   /** What ps(1) shows: `TITLE: master` and `TITLE: worker 1`. Default: unchanged. */
   title?: string;
 }
@@ -115,6 +120,7 @@ const KNOWN = [
   'stopSignals',
   'reloadSignals',
   'threads',
+  'reapOrphans',
   'title',
 ] as const satisfies readonly (keyof PreforkOptions)[];
 
@@ -196,6 +202,7 @@ export function preforkPlan(value: unknown) {
       stopTimeout: milliseconds(given.stopTimeout, 'stopTimeout', 10_000),
     } satisfies Rules,
     fork: { workers: threads },
+    reapOrphans: boolean(given.reapOrphans ?? false, 'options.reapOrphans'),
     listen,
     backlog: typeof listen === 'object' ? listen.backlog : BACKLOG,
     server: serverFor(given),

@@ -9,6 +9,7 @@ import { die } from './birth.js';
 import { Drain } from './drain.js';
 import { Line } from './line.js';
 import type { PreforkPlan } from './options.js';
+import { leavePools } from './pooled.js';
 
 const soon = setImmediate;
 
@@ -140,6 +141,7 @@ export function beWorker(inheritance: Inheritance): void {
   try {
     const worker = new PreforkWorker(inheritance);
     takeSignals(inheritance, () => worker.stop());
+    leavePools();
     worker.start().catch(fail);
   } catch (error) {
     die(error);
