@@ -1,8 +1,16 @@
 // Two copies of the package in one process: the command's and the application's, or two versions.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { secondCopy } from './tools/copy.js';
-import { linesOf } from './tools/script.js';
+import { until } from './tools/daemons.js';
+import { cleanEnvironment } from './tools/environment.js';
+import { childrenOf, descriptors, stat } from './tools/proc.js';
+import { scratch } from './tools/scratch.js';
+import { entry, linesOf } from './tools/script.js';
 
 test('a fork by one runs the hooks of both, in the order of registration', (t) => {
   const said = linesOf<string[]>(
@@ -88,4 +96,47 @@ test('copies of one version have one memory of the process: the child of one for
     { args: [secondCopy(t, 'same version')] },
   );
   assert.deepEqual(said, [[7, 7, false]]);
+});
+
+test('the command is of one, the application of the other: workers hold neither pidfile nor daemon', async (t) => {
+  const folder = scratch(t);
+  const [app, pidFile, log] = ['app.mjs', 'pid', 'log'].map((name) => join(folder, name));
+  writeFileSync(
+    app as string,
+    `import { currentDaemon, prefork } from ${JSON.stringify(entry)};
+    const master = prefork({
+      workers: 1,
+      onWorker() {},
+      onExit: ({ exitCode, signal }) => console.log('exit', exitCode, signal),
+    });
+    await master.ready;
+    currentDaemon().ready();
+    await master.finished;
+    process.exit(0);`,
+  );
+  const cli = fileURLToPath(new URL('cli.js', secondCopy(t)));
+  const command = (verb: string, ...args: string[]) =>
+    spawnSync(process.execPath, [cli, verb, '--pid-file', pidFile as string, ...args], {
+      encoding: 'utf8',
+      env: cleanEnvironment(),
+    });
+  const started = command('start', '--log', log as string, '--ready', 'manual', app as string);
+  assert.equal(started.status, 0, started.stderr);
+  const daemon = Number(readFileSync(pidFile as string, 'utf8'));
+  t.after(() => {
+    for (const pid of [...childrenOf(daemon), daemon]) {
+      if (stat(pid)[0] !== 'gone') process.kill(pid, 'SIGKILL');
+    }
+  });
+  const [worker = 0] = childrenOf(daemon);
+  const held = Object.values(descriptors(worker));
+  assert.ok(!held.includes(pidFile as string), `${held}`);
+  process.kill(worker, 'SIGTERM');
+  const logged = () => readFileSync(log as string, 'utf8');
+  await until('it ends', () => logged() === 'exit 0 null\n');
+  await until('another', () => childrenOf(daemon).some((pid) => pid !== worker));
+  assert.equal(Number(readFileSync(pidFile as string, 'utf8')), daemon);
+  const stopped = command('stop');
+  assert.equal(stopped.status, 0, stopped.stderr);
+  await until('both have ended in order', () => logged() === 'exit 0 null\nexit 0 null\n');
 });
