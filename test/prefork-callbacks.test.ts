@@ -243,3 +243,34 @@ test('times up to 2^53-1 are what they say', async (t) => {
   assert.deepEqual(ended, ['ended', 0, null, true]);
   assert.deepEqual(codes, new Array(15).fill(['ERR_OUT_OF_RANGE']));
 });
+
+test('a stop before the first fork, or while one waits for the thread pool: there is none', async (t) => {
+  const group = new Grouped(
+    t,
+    `import { pbkdf2 } from 'node:crypto';
+    let forks = 0;
+    atFork({ before() { forks++; } });
+    const make = () => prefork({ workers: 2, listen: { port: 0 }, onWorker() {} });
+    const early = make();
+    const codes = early.ready.catch(({ code }) => say('ready', code));
+    await early.stop();
+    await codes;
+    const busy = new Promise((resolve) => pbkdf2('a', 'b', 400_000, 64, 'sha512', resolve));
+    const late = make();
+    await pause(20);
+    const reload = late.reload().catch(({ code }) => say('reload', code));
+    await late.stop();
+    await reload;
+    await late.reload().catch(({ code }) => say('stopped', code));
+    await Promise.all([late.finished, busy]);
+    await pause(100);
+    say('forks', forks, early.pids, late.pids);`,
+  );
+  await group.endsWell();
+  assert.deepEqual(group.said, [
+    ['ready', 'ERR_INVALID_STATE'],
+    ['reload', 'ERR_INVALID_STATE'],
+    ['stopped', 'ERR_INVALID_STATE'],
+    ['forks', 0, [], []],
+  ]);
+});

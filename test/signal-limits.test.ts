@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { SignalFlag } from 'daemonkit';
+import { native } from '../lib/native.js';
+import { SignalRecords } from '../lib/signal/records.js';
 import { needs } from './tools/needs.js';
 import { runScript } from './tools/script.js';
 import { disposition } from './tools/subject.js';
@@ -97,4 +99,27 @@ test('wrong options of wait() reject before it waits; a disposed flag says so', 
   for (const use of ['fd', 'signal'] as const) assert.throws(() => flag[use], gone);
   for (const call of ['clear', 'ref', 'unref'] as const) assert.throws(() => flag[call](), gone);
   await assert.rejects(flag[Symbol.asyncIterator]().next(), gone);
+});
+
+test('what comes while a flag is cleared is told once', () => {
+  const view = new Int32Array(new SharedArrayBuffer(8));
+  const id = native.signalFlagOpen(view, Int32Array.of(ALRM));
+  try {
+    const records = new SignalRecords(id, [ALRM], view);
+    hit();
+    const before = records.counts();
+    // On another thread, between clear()'s look at the counts and what it forgets by them.
+    hit();
+    hit();
+    records.forget(before);
+    const told = [records.take(), records.take(), records.take()];
+    assert.deepEqual(
+      told.map((event) => event?.count),
+      [2, 3, undefined],
+    );
+    hit();
+    assert.deepEqual([records.take()?.count, records.take()], [4, undefined]);
+  } finally {
+    native.signalFlagClose(id);
+  }
 });

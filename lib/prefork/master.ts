@@ -14,6 +14,7 @@ import { type Action, next } from './next.js';
 import type { PreforkPlan } from './options.js';
 import { Orders } from './orders.js';
 import { whenQuiet } from './quiet.js';
+import { Reloads } from './reloads.js';
 import { SharedSocket } from './socket.js';
 import * as event from './state.js';
 import { beWorker } from './worker.js';
@@ -48,6 +49,7 @@ export class PreforkMaster implements AsyncDisposable {
   readonly #hook: Disposable;
   readonly #reaper: Disposable | undefined;
   readonly #alarm = new Alarm(() => this.#turn());
+  readonly #reloads = new Reloads((isCurrent) => this.#beginReload(isCurrent));
   readonly #connections = new ConnectionCheck();
   readonly #members = new Map<number, Member>();
   #state: event.State;
@@ -56,8 +58,6 @@ export class PreforkMaster implements AsyncDisposable {
   #turning = false;
   #forking = false;
   #closed = false;
-  #reload: Deferred<void> | undefined;
-  #nextReload: Deferred<void> | undefined;
 
   /** @internal */
   constructor(plan: PreforkPlan) {
@@ -108,11 +108,7 @@ export class PreforkMaster implements AsyncDisposable {
     if (this.#state.phase !== 'running') {
       return Promise.reject(invalidState('the master has stopped'));
     }
-    if (this.#reload !== undefined) {
-      this.#nextReload ??= deferred<void>();
-      return this.#nextReload.promise;
-    }
-    return this.#beginReload(deferred<void>());
+    return this.#reloads.ask();
   }
 
   /**
@@ -166,8 +162,9 @@ export class PreforkMaster implements AsyncDisposable {
     else if (action.do === 'ask') this.#members.get(action.pid)?.kill('SIGTERM');
     else if (action.do === 'kill') this.#members.get(action.pid)?.kill('SIGKILL');
     else if (action.what === 'started') settle(this.#started, action.error);
-    else if (action.what === 'reloaded') this.#endReload(action.error);
-    else this.#end(action.error);
+    else if (action.what === 'reloaded') {
+      this.#reloads.end(action.error, this.#state.phase === 'running');
+    } else this.#end(action.error);
   }
 
   #closeSocket(): void {
@@ -243,30 +240,12 @@ export class PreforkMaster implements AsyncDisposable {
     this.#turn();
   }
 
-  #beginReload(reload: Deferred<void>): Promise<void> {
-    this.#reload = reload;
+  #beginReload(isCurrent: () => boolean): void {
     this.#apply((state, now) => event.reloadAsked(state, now));
     this.#callbacks.reload((error) => {
       // Not of an earlier one, whose time was over.
-      if (this.#reload !== reload) return;
-      this.#apply((state, now) => event.hookSettled(state, now, error));
+      if (isCurrent()) this.#apply((state, now) => event.hookSettled(state, now, error));
     });
-    return reload.promise;
-  }
-
-  #endReload(error?: Error): void {
-    const [ended, following] = [this.#reload, this.#nextReload];
-    this.#reload = undefined;
-    this.#nextReload = undefined;
-    const running = this.#state.phase === 'running';
-    if (!running) {
-      // Whoever stops the master need not hear that a reload did not come to its end.
-      ended?.promise.catch(() => {});
-      following?.promise.catch(() => {});
-      following?.reject(invalidState('the master stops'));
-    }
-    if (ended !== undefined) settle(ended, error);
-    if (running && following !== undefined) void this.#beginReload(following);
   }
 
   #reloadHasFailed(error: Error): void {
