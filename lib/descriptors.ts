@@ -58,8 +58,8 @@ export interface Descriptor {
  * known if the Worker was made after the main thread had loaded daemonkit, else false.
  *
  * FreeBSD: written and compiled for it, not run on it yet. A file is told by the path that the kernel
- * remembers, or as `file:[inode]`; what a kqueue watches is not told, so that sockets of other threads'
- * loops (a debugger's) that were open when daemonkit was loaded pass for inherited.
+ * remembers, or as `file:[inode]`; what a kqueue watches is not told. There is no kcmp(2), so that of what
+ * the parent has too only sockets and pipes are certain to be the same, and count as inherited.
  *
  * Source: proc(5), /proc/PID/fd and fdinfo, Linux; sysctl(3), KERN_PROC_FILEDESC, FreeBSD; libuv's
  * uv.h.

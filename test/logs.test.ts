@@ -21,8 +21,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { ask, bothWays, Nest, until } from './tools/daemons.js';
 import { needs, needsRoot } from './tools/needs.js';
+import { freePort } from './tools/port.js';
 import { fixture } from './tools/run.js';
 import { scratch } from './tools/scratch.js';
 import { linesOf } from './tools/script.js';
@@ -428,3 +430,50 @@ test('a FIFO is a log while somebody reads it; without a reader the server goes 
   reader = open();
   await writer.settle(read, 'EAGAIN');
 });
+
+test(
+  "the production guide's own set-up: a link that the account puts in the log's place",
+  needs('root', 'setpriv'),
+  async (t) => {
+    const nest = new Nest(t);
+    const root = join(nest.directory, 'root');
+    mkdirSync(join(root, 'log'), { recursive: true });
+    for (const directory of [nest.directory, root]) chmodSync(directory, 0o755);
+    chownSync(join(root, 'log'), NOBODY, NOBODY);
+    writeFileSync(join(root, 'greeting'), 'good day\n');
+    const precious = join(nest.directory, 'precious');
+    writeFileSync(precious, '');
+    const program = fileURLToPath(
+      new URL('../examples/recipe-17.17/production.js', import.meta.url),
+    );
+    const port = await freePort();
+    const env = { ROOT: root, PIDFILE: nest.pidFile, PORT: String(port), ACCOUNT: 'nobody' };
+    const log = join(root, 'log', 'hello.log');
+    const start = () => nest.run([process.execPath, program], { env });
+    const asAccount = (script: string) =>
+      execFileSync('setpriv', [
+        '--reuid=65534',
+        '--regid=65534',
+        '--clear-groups',
+        'sh',
+        '-c',
+        script,
+      ]);
+
+    asAccount(`ln -s ${precious} ${log}`);
+    const refused = await start();
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /step stdio: ELOOP: refused: it is a symbolic link/);
+    asAccount(`rm ${log}`);
+
+    const { code, stderr } = await start();
+    assert.deepEqual([code, stderr], [0, '']);
+    asAccount(`mv ${log} ${log}.1; ln -s ${precious} ${log}`);
+    process.kill(nest.pid(), 'SIGHUP');
+    await until('it says why', () => /ELOOP/.test(readFileSync(`${log}.1`, 'utf8')));
+    await fetch(`http://127.0.0.1:${port}/later`, { headers: { connection: 'close' } });
+    assert.match(readFileSync(`${log}.1`, 'utf8'), /\n\/later\n/, 'the old log goes on');
+    assert.equal(readFileSync(precious, 'utf8'), '');
+    await nest.end(nest.pid());
+  },
+);

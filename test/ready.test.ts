@@ -6,6 +6,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { Nest, until } from './tools/daemons.js';
+import { Manager } from './tools/manager.js';
+import { scratch } from './tools/scratch.js';
 import { entry } from './tools/script.js';
 
 type Ready = 'auto' | 'evaluated' | 'detached' | undefined;
@@ -155,4 +157,23 @@ test('the module is run once, by whatever name it was started', async (t) => {
     await nest.end(nest.pid());
   }
   assert.equal(readFileSync(count, 'utf8'), 'xxxx');
+});
+
+test('in the foreground the manager hears of it in the same way, and not of a daemon that is ended', async (t) => {
+  const source = (after: string) =>
+    `becomeDaemon({ ready: 'evaluated', detach: false });\n${after}`;
+  const command = (after: string) => {
+    const program = `${scratch(t)}/app.mjs`;
+    const head = `import { becomeDaemon } from ${JSON.stringify(entry)}; setInterval(() => {}, 1000);`;
+    writeFileSync(program, `${head}\n${source(after)}`);
+    return [process.execPath, program];
+  };
+  const told = async (after: string, code: number) => {
+    const manager = await Manager.start(t, command(after));
+    return (await manager.exits(code)).flat().includes('READY=1');
+  };
+  assert.equal(await told('setTimeout(() => process.exit(5), 200);', 5), true);
+  const killed = "setTimeout(() => process.kill(process.pid, 'SIGTERM'), 50);";
+  assert.equal(await told(`${killed} await new Promise(() => {});`, 0), false);
+  assert.equal(await told("throw new Error('not yet')", 1), false);
 });

@@ -49,6 +49,7 @@ export class Daemon implements Disposable, AsyncDisposable {
   #flagged = native.signalFlagSeen(SIGTERM);
   #watchdog: Disposable | null = null;
   #ready = false;
+  #terminated = false;
   #stopping = false;
   #reloads = 0;
 
@@ -74,7 +75,7 @@ export class Daemon implements Disposable, AsyncDisposable {
    * Tells that the daemon is ready: the launcher, which exits with code 0, and standard error goes to
    * the log from here on; the service manager (READY=1), with a launcher by its mouth, with MAINPID;
    * and the reader of `notifyFd`. Begins with the `watchdog`'s signs. Does nothing if it was called
-   * before, and in a fork of the daemon.
+   * before, when SIGTERM is about to end the daemon, and in a fork of the daemon.
    *
    * If the launcher is gone, whoever started it takes the start for failed; so the process ends
    * with code 1 then, after its 'exit' listeners.
@@ -86,7 +87,7 @@ export class Daemon implements Disposable, AsyncDisposable {
    * Source: daemon(7) steps 14 and 15; sd_notify(3).
    */
   ready(): void {
-    if (this.#ready || process.pid !== this.#pid) return;
+    if (this.#ready || this.#terminated || process.pid !== this.#pid) return;
     const { lines, plan } = this.#birth;
     // First, as it may fail: then nothing has happened, and it can be tried again.
     announceByDescriptor(this.#birth);
@@ -221,6 +222,7 @@ export class Daemon implements Disposable, AsyncDisposable {
     if (flagged) this.#flagged = (this.#flagged + 1) | 0;
     // Whoever was told too has something to do before the end, and ends the process itself.
     if (flagged || process.listenerCount('SIGTERM') > 1) return;
+    this.#terminated = true;
     const { lines } = this.#birth;
     if (lines === undefined) process.exit();
     // Whoever waits for the daemon is told by what it ended, as if there was no handler.
