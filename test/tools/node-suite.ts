@@ -1,5 +1,5 @@
 // npm run node-suite -- DIR [--nodes 24] [--kind child|grandchild|orphan|mid-test] [--filter REGEXP]
-//   [--every N] [--jobs 1] [--timeout 60] [--delay 20] [--json]
+//   [--every N] [--jobs 1] [--timeout 60] [--delay 2] [--folders parallel,...] [--json]
 // Runs Node's own tests, DIR being the `test` folder of a checkout of Node (the release that is
 // tested): each alone, and as the main script of a forked process. Prints what differs; exits with
 // 1 if that has no reason (node-suite-differs.ts). Takes a while: `nice -n 15`.
@@ -18,10 +18,9 @@ import {
 import { nodeLines } from './nodes.js';
 
 const usage = `node-suite DIR [--nodes 24] [--kind ${suiteKinds.join('|')}] [--filter REGEXP]
-           [--every N] [--jobs 1] [--timeout 60] [--delay 20] [--json]
+           [--every N] [--jobs 1] [--timeout 60] [--delay 2] [--json]
+           [--folders parallel,es-module,sequential]
   DIR: the folder 'test' of a checkout of Node`;
-
-const folders = ['parallel', 'es-module', 'sequential'];
 
 /** What became of a test. */
 type Verdict =
@@ -60,7 +59,8 @@ function parse() {
       every: { type: 'string', default: '1' },
       jobs: { type: 'string', default: '1' },
       timeout: { type: 'string', default: '60' },
-      delay: { type: 'string', default: '20' },
+      delay: { type: 'string', default: '2' },
+      folders: { type: 'string', default: 'parallel,es-module,sequential' },
       json: { type: 'boolean', default: false },
     },
   });
@@ -74,6 +74,7 @@ function parse() {
   return {
     ...{ directory: resolve(directory), kind, json: values.json },
     nodes: values.nodes.split(','),
+    folders: values.folders.split(','),
     filter: new RegExp(values.filter),
     every: natural(values.every, 'every'),
     jobs: natural(values.jobs, 'jobs'),
@@ -83,7 +84,7 @@ function parse() {
 }
 
 /** Every Nth of the tests that the filter lets through, those of `sequential` last. */
-function find(directory: string, filter: RegExp, every: number): string[] {
+function find({ directory, folders, filter, every }: ReturnType<typeof parse>): string[] {
   return folders
     .filter((folder) => existsSync(join(directory, folder)))
     .flatMap((folder) =>
@@ -123,7 +124,8 @@ class Suite {
     const alone = await this.#run(test, 'alone');
     const forked = await this.#run(test, this.#kind);
     if (forked.report !== 'forked') {
-      const detail = forked.report || forked.ending;
+      const error = /^.*Error\b.*$/m.exec(forked.output)?.[0] ?? '';
+      const detail = forked.report || `it ended before, ${forked.ending} ${error}`.trim();
       return { test, verdict: 'not forked', detail };
     }
     if (alone.ok && forked.ok) {
@@ -197,8 +199,8 @@ try {
   console.error(`${(error as Error).message}\nusage: ${usage}`);
   process.exit(100);
 }
-const { directory, kind, nodes, filter, every, jobs, timeout, delay, json } = options;
-const tests = find(directory, filter, every);
+const { directory, kind, nodes, jobs, timeout, delay, json } = options;
+const tests = find(options);
 for (const { version, path: node } of nodeLines(nodes)) {
   console.error(`Node ${version}: ${tests.length} tests, each in a ${kind}`);
   const suite = new Suite(directory, kind, { node, timeout, delay });
