@@ -15,6 +15,7 @@ const cases: [string, string, object?][] = [
   ['pairs', 'a socketpair that is watched keeps messages, bounds and ends'],
   ['descriptorUnderWay', 'a socketpair with a descriptor under way is at its end'],
   ['sharedPair', 'a socketpair that nobody watches is shared'],
+  ['mainToo', 'what the main loop has as well is shared'],
   ['foreignRings', "io_uring rings that are not libuv's: ENOTSUP at once"],
   ['crowd', 'thousands of private objects'],
   ['denied', 'a filter: statx(2) is done without, readlinkat(2) is named'],

@@ -2,7 +2,8 @@
 // threads; the child sees an end.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { needs } from './tools/needs.js';
@@ -50,6 +51,25 @@ test("libc's queries: no answer is lost", needsNamespaces, async (t) => {
   const script = `mount --make-rprivate / && ${bind.join(' ')} exec "$@"`;
   const options = { under: [...inNetwork, 'sh', '-c', script, 'sh'], timeout: 80_000 };
   assert.equal(await succeeds('severed.js', ['names'], options), 'done\n');
+});
+
+test("a connection to nscd is libc's, whoever waits", needsNamespaces, async (t) => {
+  const folder = scratch(t);
+  mkdirSync(join(folder, 'nscd'));
+  const script = 'mount --make-rprivate / && mount --bind "$0" /run && exec "$@"';
+  const options = { under: ['unshare', '--mount', 'sh', '-c', script, folder], timeout: 60_000 };
+  const args = ['idle', '/run/nscd', '/run/other'];
+  assert.equal(await succeeds('severed.js', args, options), 'done\n');
+});
+
+test("a pool thread reads standard input: it is the parent's", async () => {
+  const output = await succeeds('severed.js', ['input'], {
+    meanwhile: async (child) => {
+      await once(child.stdout as NodeJS.ReadableStream, 'data');
+      child.stdin?.write('answer\n');
+    },
+  });
+  assert.equal(output, 'asks\ndone\n');
 });
 
 test('with a debugger attached: its session goes on, every child ends', async () => {

@@ -42,7 +42,7 @@ class Reader {
     if (move) return {};
     failure = FindConversations(table_, snapshot_.peers, unclear_ ? &doubts_ : nullptr, arena_,
                                 deadline_, snapshot_.conversations);
-    return failure ? failure : doubts_.Settle();
+    return failure ? failure : doubts_.Settle(deadline_.ns());
   }
 
  private:

@@ -36,12 +36,13 @@ Failure Doubts::Add(uint64_t inode, Arena& arena) {
   return {};
 }
 
-Failure Doubts::Settle() {
+Failure Doubts::Settle(uint64_t deadline) {
   constexpr uint64_t kPatience = 10000000, kForgotten = 1000000000;
   if (inodes_.size() == 0) return {};
   const uint64_t now = MonotonicNs();
   if (asked_since == 0 || now - asked_since > kForgotten) asked_since = now;
-  if (now - asked_since < kPatience) {
+  const bool time = now < deadline && now - asked_since < (deadline - now) / 2;
+  if (time && now - asked_since < kPatience) {
     return {EAGAIN, "fork", "a thread may be about to wait on a socket or pipe", true};
   }
   asked_since = 0;

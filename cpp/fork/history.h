@@ -19,9 +19,9 @@ void Remember(uint64_t inode, Verdict what);
 class Doubts {
  public:
   Failure Add(uint64_t inode, Arena& arena);
-  // Worth another look in a moment: for the first 10 ms of asking it fails, with passing. Then they
-  // are remembered to be nobody's.
-  Failure Settle();
+  // Worth another look in a moment: for the first 10 ms of asking, but no longer than half of what
+  // is left until the deadline, it fails, with passing. Then they are remembered to be nobody's.
+  Failure Settle(uint64_t deadline);
 
  private:
   List<uint64_t> inodes_;

@@ -65,6 +65,7 @@ long AskFile(int descriptors, int fd, FileFacts& facts);
 class Deadline {
  public:
   explicit Deadline(uint64_t ns) : ns_(ns) {}
+  uint64_t ns() const { return ns_; }
   // Looks at the clock once in 64 calls.
   bool Over();
 

@@ -32,6 +32,7 @@ enum Mode {
   kPoll,        // blocks in poll(2), woken by a pipe
   kSelect,      // blocks in select(2), woken by a pipe
   kListen,      // blocks in accept(2): connection is a listening socket
+  kIdle,        // has a connection, and does nothing with it
 };
 
 struct Talker {
@@ -147,6 +148,8 @@ void* Run(void* argument) {
     case kListen:
       RunListen(t);
       break;
+    case kIdle:
+      for (;;) pause();
     default:
       RunEpoll(t);
   }
@@ -248,6 +251,10 @@ napi_value Port(napi_env env, napi_callback_info info) {
   return Number(env, name.sin_family == AF_INET ? ntohs(name.sin_port) : -1);
 }
 
+napi_value Connection(napi_env env, napi_callback_info info) {
+  return Number(env, talkers[Index(env, info)].connection);
+}
+
 template <std::atomic<int64_t> Talker::*Member>
 napi_value Get(napi_env env, napi_callback_info info) {
   return Number(env, (talkers[Index(env, info)].*Member).load());
@@ -261,6 +268,7 @@ const struct {
     {"talk", Talk},
     {"wake", Wake},
     {"port", Port},
+    {"connection", Connection},
     {"received", Get<&Talker::received>},
     {"lost", Get<&Talker::lost>},
     {"wakes", Get<&Talker::wakes>},
