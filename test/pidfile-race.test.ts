@@ -9,7 +9,7 @@ import { scratch } from './tools/scratch.js';
 
 test('four processes fight a hundred rounds: never do two of them have the file', async (t) => {
   const path = join(scratch(t), 'd.pid');
-  const fighters = Array.from({ length: 4 }, () => succeeds('pidfile-race.js', [path, '100']));
+  const fighters = Array.from({ length: 4 }, () => succeeds('pidfile-race.js', [path, '100', '4']));
   const outcomes = (await Promise.all(fighters)).map((line) => JSON.parse(line));
   const total = (how: string) => outcomes.reduce((sum, one) => sum + (one[how] ?? 0), 0);
   const rounds = readdirSync(join(path, '..')).filter((name) => /round/.test(name));

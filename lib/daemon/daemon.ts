@@ -5,6 +5,7 @@ import { publishReady } from '../diagnostics.js';
 import { native } from '../native.js';
 import { line } from '../notify/message.js';
 import { notify, startWatchdog, tryNotify } from '../notify.js';
+import { registry } from '../registry.js';
 import { listenForReopen } from '../reopen.js';
 import { complain } from '../stdio/log-writer.js';
 import { func } from '../validate.js';
@@ -28,6 +29,11 @@ const NODES_ACTION =
  * Whether a listener would put no handler over one that an addon has installed: there is none, or
  * libuv's or a SignalFlag's is over it already.
  */
+/** A master may be of another copy of the package, whose flags the addon of this one does not know. */
+function masterActsOnTerm(): boolean {
+  return [...registry.masters].some(({ signals }) => signals.includes('SIGTERM'));
+}
+
 function mayListen(): boolean {
   if ([DEFAULT_ACTION, NODES_ACTION].includes(native.signalHandler(SIGTERM))) return true;
   return process.listenerCount('SIGTERM') > 0 || native.signalTaken(SIGTERM);
@@ -221,7 +227,7 @@ export class Daemon implements Disposable, AsyncDisposable {
     const flagged = this.#flagged !== native.signalFlagSeen(SIGTERM);
     if (flagged) this.#flagged = (this.#flagged + 1) | 0;
     // Whoever was told too has something to do before the end, and ends the process itself.
-    if (flagged || process.listenerCount('SIGTERM') > 1) return;
+    if (flagged || masterActsOnTerm() || process.listenerCount('SIGTERM') > 1) return;
     this.#terminated = true;
     const { lines } = this.#birth;
     if (lines === undefined) process.exit();
