@@ -131,8 +131,8 @@ Failure Table::Read(const ProcFiles& files, int own, Arena& arena, Deadline& dea
   const long r = EachNumber(descriptors_, [&](int fd) {
     if (fd == own || files.Owns(fd)) return true;
     int* number = numbers.Add(arena);
+    if (number != nullptr) *number = fd;
     failure = number == nullptr ? kArenaFull : deadline.Over() ? kTooLate : Failure{};
-    if (!failure) *number = fd;
     return !failure;
   });
   if (failure) return failure;
