@@ -165,6 +165,8 @@ Failure InstallHandler() {
 
 Failure OpenRendezvous(Thread* threads, uint32_t& generation) {
   Rendezvous& r = state.rendezvous;
+  // A record that was never used reads as one of generation 0.
+  if (r.generation.load(std::memory_order_relaxed) == 0) r.generation.store(1);
   r.threads = threads;
   r.errand.store(nullptr, std::memory_order_release);
   r.arrived.store(0, std::memory_order_release);

@@ -22,7 +22,8 @@ struct KernelAction {
 struct Rendezvous {
   // A number, not a flag: a thread that has not yet left the last park must not take the next
   // fork's park for its own.
-  std::atomic<uint32_t> generation{1};
+  // Begins with 1; 0 here, as one value that is not would put all of the state into the binary.
+  std::atomic<uint32_t> generation{0};
   std::atomic<uint32_t> arrived{0};
   // Atomic, as a stray signal of a park that was given up reads them while the next one is opened.
   std::atomic<Thread*> threads{nullptr};
