@@ -8,6 +8,8 @@ import { needsStrace } from './tools/needs.js';
 const fails: [phase: PhaseName, call: string, when: number, result: string, words: RegExp][] = [
   // The second one is prefork()'s own: the file that bind(2) made must go.
   ['starting master', 'listen', 2, 'refused', /ENOMEM: .*listen/],
+  // Of the file that bind(2) has made: it must go.
+  ['starting master', 'statx', 1, 'refused', /ENOMEM: .*lstat/],
   ['starting master', 'getsockname', 1, 'refused', /ENOMEM: .*getsockname/],
   ['starting master', 'epoll_ctl', 1, 'refused', /ENOSPC: .*poll/],
   ['starting master', 'clone', 1, 'tolerated', /EAGAIN: .*clone/],
@@ -16,6 +18,8 @@ const fails: [phase: PhaseName, call: string, when: number, result: string, word
   ['reloading master', 'kill', 1, 'tolerated', /^without effect$/],
   ['ending master', 'kill', 1, 'tolerated', /^ended$/],
   ['ending master', 'unlink', 1, 'tolerated', /^ended, unlink told$/],
+  ['ending master', 'statx', 1, 'tolerated', /^ended, unlink told$/],
+  ['starting master', 'pidfd_open', 1, 'tolerated', /^without effect$/],
   ['starting worker', 'sendto', 1, 'tolerated', /^1$/],
   ['starting worker of a reload', 'ioctl', 1, 'tolerated', /^1/],
 ];

@@ -82,6 +82,17 @@ function listen({ path, mode, also, backlog }: UnixPlan): number {
   return native.listenUnix(path, backlog, mode, also);
 }
 
+/** The file that bind(2) has just made; without it nobody could tell later whether it is still there. */
+function identityOf(fd: number, path: string) {
+  try {
+    return socketAt(path);
+  } catch (error) {
+    closeSync(fd);
+    unlinkSync(path);
+    throw error;
+  }
+}
+
 /** Opens one; the file that a killed server has left is replaced. */
 export function openUnixListener(plan: UnixPlan): Listener {
   const { path } = plan;
@@ -91,7 +102,7 @@ export function openUnixListener(plan: UnixPlan): Listener {
   let fd = listen(plan);
   if (fd === -EADDRINUSE && lock !== undefined && removeStale(path)) fd = listen(plan);
   check(fd, 'listen', { path });
-  const made = socketAt(path);
+  const made = identityOf(fd, path);
   const unlink = () => {
     using _ = lockOf(dirname(file));
     const found = socketAt(file);

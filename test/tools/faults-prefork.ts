@@ -92,7 +92,8 @@ class Pool extends Traced {
     counted ??= countDescriptors();
     const fds = await counted;
     const now = () => Object.keys(descriptors(this.master)).length;
-    await until(`${fds} descriptors again`, () => now() === fds, 5000);
+    // One less for each worker that is looked at from time to time, where pidfd_open(2) is not permitted.
+    await until(`${fds} descriptors again`, () => now() <= fds, 5000);
     assert.deepEqual(childrenOf(this.master).toSorted(), this.workers().toSorted());
     process.kill(this.master, 'SIGTERM');
     await until('the end', () => this.gone);
@@ -120,7 +121,7 @@ class Pool extends Traced {
     if (killed && signalCode === 'SIGKILL') return { result: 'refused', what: 'killed' };
     const aborted = this.#aborted();
     if (aborted) return { result: 'aborted', what: aborted };
-    const told = this.events('error').some(({ message }) => /unlink/.test(message ?? ''));
+    const told = this.events('error').some(({ message }) => /unlink|lstat/.test(message ?? ''));
     assert.equal(existsSync(this.#socket), told, `the socket's file is left: ${this.stderr}`);
     if (exitCode === 0) {
       assert.equal(this.events('finished').length, 1);
