@@ -24,10 +24,15 @@ export type { PreforkWorker } from './prefork/worker.js';
  * and so do `process.on()` listeners for those signals. Code after `await master.ready` and such runs
  * in the master only.
  *
+ * Connections of the master to other servers are open in each worker, which would read the others'
+ * answers: there is a warning (`DAEMONKIT_OPEN_SOCKETS`). Workers leave those that `fetch()` and the
+ * global agents of http and https keep for later.
+ *
  * **A worker ends** by SIGTERM, when it is told by its master, when the master is gone, or by
  * `worker.stop()`: its servers stop accepting; requests under way are answered, the last one of a
- * connection with `Connection: close`; silent connections are closed after `idleTimeout`; then
- * `onStop` runs, and the worker exits with 0, after `stopTimeout` at the latest.
+ * connection with `Connection: close`, the last streams of an HTTP/2 session after GOAWAY; silent
+ * connections are closed after `idleTimeout`; then `onStop` runs, and the worker exits with 0, after
+ * `stopTimeout` at the latest.
  *
  * @param options - see {@link PreforkOptions}.
  * @returns the master's handle: `ready`, `finished`, `reload()`, `stop()`, `pids`, `port`.

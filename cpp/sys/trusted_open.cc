@@ -62,6 +62,7 @@ class Walk {
 
   int Open(int flags, const NewFile& made) {
     flags = (flags & ~O_CREAT) | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+    if (made.mode == kOnlyRoom && IsFifo()) return LookAtFifo();
     for (int tries = 0; tries < kTries; tries++) {
       const int fd = openat(directory_, name_, flags);
       if (fd >= 0) return fd;
@@ -171,6 +172,17 @@ class Walk {
     if (rest_[0] == '/') return EnterRoot();
     *std::strrchr(way_->at, '/') = '\0';
     return 0;
+  }
+
+  bool IsFifo() {
+    struct stat found {};
+    return fstatat(directory_, name_, &found, AT_SYMLINK_NOFOLLOW) == 0 && S_ISFIFO(found.st_mode);
+  }
+
+  int LookAtFifo() {
+    if (faccessat(directory_, name_, W_OK, 0) != 0) return -errno;
+    way_->found = Found::kFifo;
+    return -ENXIO;
   }
 
   int LookForRoom() {

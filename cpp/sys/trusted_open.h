@@ -18,6 +18,7 @@ enum class Found : int {
   kLink = 3,           // it is a symbolic link
   kForeignLink = 4,    // at `at` is a link of `owner`, or (-1) one that others can exchange
   kOpenDirectory = 5,  // everybody may remove what is in the directory `at`
+  kFifo = 6,  // with kOnlyRoom: a FIFO, which is not opened, as its reader would see an end
 };
 
 // Who a new file shall belong to (-1: as it comes), and its mode, whatever the umask; kNone makes

@@ -34,7 +34,8 @@ int Run(const Attempt& attempt) {
   const NewFile none{kOnlyRoom, uid_t(-1), gid_t(-1)};
   const int flags = attempt.flags < 0 ? O_PATH : attempt.flags;
   const int fd = OpenOnWay(attempt.path, flags, none, geteuid() == 0, &way);
-  return fd >= 0 || way.found == Found::kRoom ? 0 : -fd;
+  const bool could = way.found == Found::kRoom || way.found == Found::kFifo;
+  return fd >= 0 || could ? 0 : -fd;
 }
 
 }  // namespace

@@ -7,7 +7,7 @@ import { check, systemError } from '../errors.js';
 import { expectForkSupport } from '../fork.js';
 import { expectedInheritance } from '../inheritance.js';
 import { native } from '../native.js';
-import { expectSafeFile, openOrExpectRoom } from '../pidfile/trust.js';
+import { expectSafeFile, openOrExpectRoom, refuse } from '../pidfile/trust.js';
 import { heldByRival } from '../pidfile.js';
 import { procText } from '../procfs.js';
 import type { Birth } from './birth.js';
@@ -39,8 +39,10 @@ export function expectFork(plan: Plan): void {
 export function expectPidfile(path: string): void {
   // Before the call in a program that was started again: the launcher holds it for this process.
   if (expectedInheritance()?.pidfile?.path === path) return;
-  const { fd } = openOrExpectRoom(path, constants.O_RDWR) ?? {};
-  if (fd === undefined) return;
+  const file = openOrExpectRoom(path, constants.O_RDWR);
+  if (file === undefined) return;
+  if (file === 'fifo') refuse(path, 'not a regular file', EINVAL);
+  const { fd } = file;
   try {
     expectSafeFile(fstatSync(fd, { bigint: true }), path);
     const locked = native.flockExclusive(fd);

@@ -21,6 +21,7 @@ const ROOM = 2;
 const LINK = 3;
 const FOREIGN_LINK = 4;
 const OPEN_DIRECTORY = 5;
+const FIFO = 6;
 
 const whose = (owner: number) =>
   owner === UINT_MAX ? 'can be exchanged by others' : `belongs to user ${owner}`;
@@ -85,8 +86,11 @@ export function openThere(path: string, flags: number): number | undefined {
   return fd;
 }
 
-/** The same for a file that could be made: undefined then. None is made. */
-export function openOrExpectRoom(path: string, flags: number): TrustedFile | undefined {
+/**
+ * The same for a file that could be made: undefined then. None is made. Nor is a FIFO opened: who reads
+ * it would see an end when that is closed again.
+ */
+export function openOrExpectRoom(path: string, flags: number): TrustedFile | 'fifo' | undefined {
   const [fd, found, other, at, guarded] = native.openTrusted(
     path,
     flags,
@@ -96,6 +100,7 @@ export function openOrExpectRoom(path: string, flags: number): TrustedFile | und
     -1,
   );
   if (found === ROOM) return undefined;
+  if (found === FIFO) return 'fifo';
   if (fd < 0) throw failure(path, fd, found, other, at);
   return { fd, guarded };
 }

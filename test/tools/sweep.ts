@@ -49,6 +49,6 @@ if (process.argv[1]?.endsWith('.test.js')) {
     const file = basename(process.argv[1] ?? '');
     throw new Error(`left behind by ${file}, and killed:\n${left.join('\n')}`);
   };
-  // Hooks run in their order: this one after those of the file.
-  setImmediate(() => after(look));
+  // Hooks run in their order: this one after those that the file has when its body has run.
+  queueMicrotask(() => after(look));
 }
