@@ -22,14 +22,6 @@ State state;
 
 namespace {
 
-// What a parent that holds its threads (ForkRequest::move) gives back later.
-struct Held {
-  bool holding = false;
-  uint64_t mask = 0;
-  Mappings mappings;
-};
-Held held;
-
 // One fork: what its steps share.
 class LiveFork {
  public:
@@ -115,7 +107,7 @@ class LiveFork {
 
   // The threads stay where they are until the child has come up, at least.
   ForkResult Hold(int pid, SignalsBlocked& blocked) {
-    held = {true, blocked.Keep(), mappings_};
+    state.held = {true, blocked.Keep(), mappings_};
     const ForkResult result = Attend(pid);
     if (result.failure) ReleaseHeld();
     return result;
@@ -145,13 +137,13 @@ class LiveFork {
 }  // namespace
 
 void ReleaseHeld() {
-  if (!held.holding) return;
-  held.holding = false;
-  RestoreMappings(held.mappings);
+  if (!state.held.holding) return;
+  state.held.holding = false;
+  RestoreMappings(state.held.mappings);
   ReleaseThreads();
   state.arena.Clear();
   Exclusive::Leave();
-  Sys(SYS_rt_sigprocmask, SIG_SETMASK, &held.mask, nullptr, sizeof held.mask);
+  Sys(SYS_rt_sigprocmask, SIG_SETMASK, &state.held.mask, nullptr, sizeof state.held.mask);
 }
 
 ForkResult Fork(const ForkRequest& request) {

@@ -4,22 +4,21 @@
 #include <unistd.h>
 
 #include "arch.h"
+#include "fork/state.h"
 
 namespace livefork {
-
-Range NoRoomAbove::fillers_[NoRoomAbove::kMostFillers];
 
 // Without access and reserve a filler costs an entry in the kernel's list of mappings.
 NoRoomAbove::NoRoomAbove(uintptr_t place) {
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   size_t size = size_t{1} << 46;
-  while (size >= page && count_ < kMostFillers) {
+  while (size >= page && count_ < Fillers::kMost) {
     long p =
         Sys(SYS_mmap, nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     const bool refused = p < 0 && p > -4096;
     const auto at = static_cast<uintptr_t>(p);
     if (!refused && at >= place) {
-      fillers_[count_++] = {at, at + size};
+      state.fillers.ranges[count_++] = {at, at + size};
       continue;
     }
     // No hole up there is of this size.
@@ -30,7 +29,8 @@ NoRoomAbove::NoRoomAbove(uintptr_t place) {
 
 NoRoomAbove::~NoRoomAbove() {
   for (size_t i = 0; i < count_; ++i) {
-    Sys(SYS_munmap, fillers_[i].start, fillers_[i].end - fillers_[i].start);
+    const Range& filler = state.fillers.ranges[i];
+    Sys(SYS_munmap, filler.start, filler.end - filler.start);
   }
 }
 

@@ -7,6 +7,12 @@
 
 namespace livefork {
 
+// What fills the room. 64 KiB are too much for the stack: it is in State.
+struct Fillers {
+  static constexpr size_t kMost = 4096;
+  Range ranges[kMost];
+};
+
 // While it lives no free page lies at or above `place` but those that are unmapped meanwhile. The
 // kernel looks for room from the top down, so the next mapping of no given address goes into the
 // hole that the caller makes. Only while no other thread maps anything: it fills the
@@ -19,8 +25,6 @@ class NoRoomAbove {
   ~NoRoomAbove();
 
  private:
-  static constexpr size_t kMostFillers = 4096;
-  static Range fillers_[kMostFillers];  // 64 KiB are too much for the stack
   size_t count_ = 0;
 };
 

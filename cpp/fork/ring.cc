@@ -7,6 +7,7 @@
 
 #include "fork/ring_setup.h"
 #include "fork/ring_shape.h"
+#include "fork/state.h"
 #include "fork/table.h"
 
 namespace livefork {
@@ -18,30 +19,20 @@ constexpr size_t kEntrySize = 64;
 constexpr const char* kNotMapped = "an io_uring ring is not mapped, or mapped more than once";
 constexpr const char* kInFlight = "an io_uring ring has requests in flight";
 
-// A ring over our own memory cannot be mapped a second time and has no mapping of its name, so
-// the process that has one must remember where it lies. Survives fork: it is plain memory.
-constexpr size_t kMaxRings = 256;
-struct Known {
-  int fd;
-  uint64_t inode;  // 0: free
-  RingPlace place;
-};
-Known known[kMaxRings];
-
 std::atomic<uint32_t>& Word(uintptr_t ring, uint32_t offset) {
   return *reinterpret_cast<std::atomic<uint32_t>*>(ring + offset);
 }
 
-const Known* Remembered(int fd, uint64_t inode) {
-  for (const Known& k : known) {
+const KnownRing* Remembered(int fd, uint64_t inode) {
+  for (const KnownRing& k : state.rings.known) {
     if (k.inode != 0 && k.inode == inode && k.fd == fd) return &k;
   }
   return nullptr;
 }
 
 bool Remember(const Ring& ring, uint64_t inode) {
-  Known* slot = nullptr;
-  for (Known& k : known) {
+  KnownRing* slot = nullptr;
+  for (KnownRing& k : state.rings.known) {
     if (k.inode != 0 && k.fd == ring.fd) slot = &k;
     if (k.inode == 0 && slot == nullptr) slot = &k;
   }
@@ -59,7 +50,7 @@ class Places {
     ++found_;
   }
   bool Get(int fd, RingPlace& place) const {
-    const Known* k = found_ == 0 ? livefork::Remembered(fd, inode_) : nullptr;
+    const KnownRing* k = found_ == 0 ? livefork::Remembered(fd, inode_) : nullptr;
     if (found_ != 2 && k == nullptr) return false;
     place = k != nullptr ? k->place : place_;
     return true;

@@ -8,8 +8,20 @@
 #include "fork/failure.h"
 #include "fork/mappings.h"
 #include "fork/procfs.h"
+#include "fork/ring_shape.h"
 
 namespace livefork {
+
+// A ring over our own memory cannot be mapped a second time and has no mapping of its name, so
+// the process that has one must remember where it lies. Survives fork: it is plain memory.
+struct KnownRing {
+  int fd;
+  uint64_t inode;  // 0: free
+  RingPlace place;
+};
+struct KnownRings {
+  KnownRing known[256];
+};
 
 struct Ring {
   int fd;

@@ -9,6 +9,7 @@
 #include "arch.h"
 #include "fork/only_hole.h"
 #include "fork/park.h"
+#include "fork/state.h"
 
 namespace livefork {
 namespace {
@@ -17,8 +18,6 @@ constexpr uint32_t kNoMmap = 1u << 14;     // 6.5
 constexpr uint32_t kNoSqArray = 1u << 16;  // 6.6
 constexpr uint64_t kOffsetEntries = 0x10000000;
 constexpr uint32_t kProbeEntries = 256;  // libuv's own size: what must work is this
-
-RingSupport support;
 
 bool Failed(long r) {
   return r < 0 && r > -4096;
@@ -86,8 +85,8 @@ bool SetUpPlain(uint32_t flags) {
   params.flags = flags;
   long fd = Sys(SYS_io_uring_setup, kProbeEntries, &params);
   if (fd < 0) return false;
-  support.sq = params.sq_off;
-  support.cq = params.cq_off;
+  state.ring_support.sq = params.sq_off;
+  state.ring_support.cq = params.cq_off;
   Sys(SYS_close, fd);
   return true;
 }
@@ -95,11 +94,11 @@ bool SetUpPlain(uint32_t flags) {
 }  // namespace
 
 const RingSupport& TheRingSupport() {
-  return support;
+  return state.ring_support;
 }
 
 long SetUpRing(RingMethod method, Range ring, Range entries, RingParams& params) {
-  params.flags |= support.no_sqarray;
+  params.flags |= state.ring_support.no_sqarray;
   if (method == RingMethod::kNoMmap) {
     for (Range r : {ring, entries}) {
       long p = MapAnonymous(r.start, r.end - r.start, MAP_FIXED);
@@ -117,7 +116,7 @@ long SetUpRing(RingMethod method, Range ring, Range entries, RingParams& params)
       return p;
     }
   }
-  if (support.no_sqarray == 0) {
+  if (state.ring_support.no_sqarray == 0) {
     // libuv fills this table once, when it makes its ring, and never looks at it again.
     auto* array = reinterpret_cast<uint32_t*>(ring.start + params.sq_off.array);
     for (uint32_t i = 0; i < params.sq_entries; ++i) array[i] = i;
@@ -126,16 +125,16 @@ long SetUpRing(RingMethod method, Range ring, Range entries, RingParams& params)
 }
 
 void ProbeRings() {
-  if (support.method != RingMethod::kUnknown) return;
-  support.method = RingMethod::kNone;
+  if (state.ring_support.method != RingMethod::kUnknown) return;
+  state.ring_support.method = RingMethod::kNone;
   if (!SetUpPlain(0)) return;
-  support.no_sqarray = SetUpPlain(kNoSqArray) ? kNoSqArray : 0;
+  state.ring_support.no_sqarray = SetUpPlain(kNoSqArray) ? kNoSqArray : 0;
   // Since 6.4, and its stable predecessors by now, the kernel refuses a chosen address
   // (io_uring_mmu_get_unmapped_area()); from 6.5 it can use memory that is already there, which 6.5
   // to 6.9 wanted physically contiguous.
   for (RingMethod method : {RingMethod::kNoMmap, RingMethod::kMapFixed, RingMethod::kOnlyHole}) {
     if (!(method == RingMethod::kOnlyHole ? WorksInChild(method) : Works(method))) continue;
-    support.method = method;
+    state.ring_support.method = method;
     return;
   }
 }

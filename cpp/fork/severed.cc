@@ -9,6 +9,7 @@
 
 #include "fork/park.h"
 #include "fork/place.h"
+#include "fork/state.h"
 
 namespace livefork {
 namespace {
@@ -54,13 +55,6 @@ void DescribeSocket(Severed& s, bool libcs) {
   }
 }
 
-// The other ends of connections that are at their end, until those have been seen: AwaitEnds().
-struct Peers {
-  static constexpr size_t kMost = 64;
-  size_t count = 0;
-  int fds[kMost];
-};
-Peers peers;
 constexpr uint64_t kPatience = 20000000;
 
 // The end of a socketpair whose other end has gone, or that is shut down.
@@ -70,9 +64,9 @@ Failure MakeEnd(const Severed& s, int type, bool close_peer) {
       Sys(SYS_socketpair, AF_UNIX, type | SOCK_CLOEXEC | (s.status & O_NONBLOCK), 0, ends);
   if (r < 0) return Check(r, "socketpair");
   if (!close_peer) Sys(SYS_shutdown, ends[0], SHUT_RDWR);
-  if (close_peer && peers.count < Peers::kMost) {
+  if (close_peer && state.other_ends.count < OtherEnds::kMost) {
     Sys(SYS_shutdown, ends[1], SHUT_WR);
-    peers.fds[peers.count++] = ends[1];
+    state.other_ends.fds[state.other_ends.count++] = ends[1];
   } else {
     Sys(SYS_close, ends[1]);
   }
@@ -245,22 +239,22 @@ Failure MakeStandIn(const Severed& s) {
 
 // A peer hangs up when the other side has closed.
 void AwaitEnds() {
-  pollfd waiting[Peers::kMost];
-  for (size_t i = 0; i < peers.count; ++i) waiting[i] = {peers.fds[i], 0, 0};
+  pollfd waiting[OtherEnds::kMost];
+  for (size_t i = 0; i < state.other_ends.count; ++i) waiting[i] = {state.other_ends.fds[i], 0, 0};
   const uint64_t deadline = MonotonicNs() + kPatience;
-  for (size_t open = peers.count; open > 0;) {
+  for (size_t open = state.other_ends.count; open > 0;) {
     const uint64_t now = MonotonicNs();
     timespec left{0, static_cast<long>(now < deadline ? deadline - now : 0)};
-    const long n = Sys(SYS_ppoll, waiting, peers.count, &left, nullptr, 0);
+    const long n = Sys(SYS_ppoll, waiting, state.other_ends.count, &left, nullptr, 0);
     if (n == 0 || (n < 0 && n != -EINTR)) break;
-    for (size_t i = 0; i < peers.count; ++i) {
+    for (size_t i = 0; i < state.other_ends.count; ++i) {
       if (waiting[i].fd < 0 || (waiting[i].revents & POLLHUP) == 0) continue;
       waiting[i].fd = -1;
       --open;
     }
   }
-  for (size_t i = 0; i < peers.count; ++i) Sys(SYS_close, peers.fds[i]);
-  peers.count = 0;
+  for (size_t i = 0; i < state.other_ends.count; ++i) Sys(SYS_close, state.other_ends.fds[i]);
+  state.other_ends.count = 0;
 }
 
 }  // namespace livefork

@@ -34,6 +34,13 @@ struct Severed {
   timeval timeouts[2];  // SO_RCVTIMEO and SO_SNDTIMEO
 };
 
+// The other ends of connections that are at their end, until those have been seen: AwaitEnds().
+struct OtherEnds {
+  static constexpr size_t kMost = 64;
+  size_t count;
+  int fds[kMost];
+};
+
 // In the parent, all threads parked: chooses what stands in. False if it is nothing that could be
 // severed (a file, a device that gives everybody the same).
 bool DescribeSevered(const Entry& entry, int descriptors, Severed& severed);

@@ -6,9 +6,20 @@
 #include "fork/arena.h"
 #include "fork/ids.h"
 #include "fork/libc_record.h"
+#include "fork/only_hole.h"
 #include "fork/parked.h"
+#include "fork/ring.h"
+#include "fork/ring_setup.h"
+#include "fork/severed.h"
 
 namespace livefork {
+
+// What a parent that holds its threads (ForkRequest::move) gives back later.
+struct Held {
+  bool holding;
+  uint64_t mask;
+  Mappings mappings;
+};
 
 struct State {
   std::atomic<bool> entered{false};
@@ -16,6 +27,11 @@ struct State {
   Rendezvous rendezvous;
   KeptIds kept;
   LibcRecord libc;
+  Held held;
+  RingSupport ring_support;
+  KnownRings rings;
+  Fillers fillers;
+  OtherEnds other_ends;
 };
 
 extern State state;
