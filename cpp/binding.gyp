@@ -63,6 +63,7 @@
             "fork/procfs.cc",
             "fork/registrations.cc",
             "fork/resume.cc",
+            "fork/read_files.cc",
             "fork/ring.cc",
             "fork/ring_setup.cc",
             "fork/ring_shape.cc",

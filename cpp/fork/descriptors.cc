@@ -40,6 +40,10 @@ class Reader {
       if ((failure = (this->*step)())) return failure;
     }
     if (move) return {};
+    if (InMiddle(loop) &&
+        (failure = ListReadFiles(table_, files_, arena_, deadline_, snapshot_.read_files))) {
+      return failure;
+    }
     failure = FindConversations(table_, snapshot_.peers, unclear_ ? &doubts_ : nullptr, arena_,
                                 deadline_, snapshot_.conversations);
     return failure ? failure : doubts_.Settle(deadline_.ns());
@@ -51,6 +55,14 @@ class Reader {
     Failure failure = ListWaits(park, files_, arena_, waits);
     MarkAwaited(table_, waits);
     return failure;
+  }
+
+  // May somebody else than the caller be reading a file right now? V8's own threads, of which it is
+  // not known either what they do, read none.
+  bool InMiddle(void* loop) const {
+    bool workers = false;
+    for (const Epoll& epoll : snapshot_.epolls) workers |= !epoll.entry->Has(Entry::kMain);
+    return HasRequests(loop) || (workers && unclear_);
   }
 
   // An epoll is private in any case: one reader takes the other's events.

@@ -14,6 +14,7 @@
 #include "fork/pipes.h"
 #include "fork/place.h"
 #include "fork/procfs.h"
+#include "fork/read_files.h"
 #include "fork/registrations.h"
 #include "fork/ring.h"
 #include "fork/table.h"
@@ -40,6 +41,7 @@ struct Snapshot {
   List<Duplicate> duplicates;
   Conversations conversations;
   List<Epoll> epolls;
+  ReadFiles read_files;
   FileWatchers inotify;
 };
 

@@ -26,6 +26,10 @@ int BackendOf(void* loop) {
   return loop == nullptr ? -1 : uv_backend_fd(static_cast<uv_loop_t*>(loop));
 }
 
+bool HasRequests(void* loop) {
+  return loop != nullptr && static_cast<uv_loop_t*>(loop)->active_reqs.count > 0;
+}
+
 void EachHandle(void* loop, void (*visit)(void* context, int fd, uint16_t mark), void* context) {
   Visitor visitor{visit, context};
   if (loop != nullptr) uv_walk(static_cast<uv_loop_t*>(loop), Visit, &visitor);

@@ -58,7 +58,9 @@ Failure MakeAll(Snapshot& snapshot) {
   for (const Descriptor& d : snapshot.descriptors) {
     if (Failure failure = Make(d, snapshot.inotify)) return failure;
   }
-  Failure failure = Each(snapshot.pipes, MakePipe);
+  Failure failure = Each(snapshot.read_files.files, MakeReadFile);
+  if (!failure) failure = Each(snapshot.read_files.duplicates, MakeDuplicate);
+  if (!failure) failure = Each(snapshot.pipes, MakePipe);
   if (!failure) failure = Each(conversations.severed, MakeStandIn);
   if (!failure) failure = Each(conversations.pairs, MakePair);
   if (!failure) failure = Each(snapshot.rings, RebuildRing);

@@ -1,0 +1,17 @@
+// Files that somebody is in the middle of reading have one offset: with two readers each would get half.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { succeeds } from './tools/run.js';
+import { scratch } from './tools/scratch.js';
+
+const cases: [name: string, title: string][] = [
+  ['pool', 'files and directories that are being read: parent and child each get all'],
+  ['worker', 'so do a Worker and its copy'],
+  ['shared', 'duplicates of such a file have one offset in the child too, of its own'],
+];
+for (const [name, title] of cases) {
+  test(title, async (t) => {
+    const output = await succeeds('reading.js', [scratch(t), name], { timeout: 60_000 });
+    assert.equal(output, 'done\n');
+  });
+}
