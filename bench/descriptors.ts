@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { closefrom, dup2, getdtablesize } from 'daemonkit';
-import { native } from '../lib/native.js';
+import { native } from '../lib/addon/native.js';
 import { median, printTable } from './tools.js';
 
 const FIRST = 200;

@@ -1,16 +1,8 @@
 /** daemonkit: real fork(), sessions, signal flags and daemons for Node.js. */
-export { type ListenFd, type ListenFdsOptions, listenFds } from './activation.js';
-export { atFork, type ForkHooks, forkInterface } from './atfork.js';
-export { type ChrootOptions, chroot } from './chroot.js';
-export {
-  getresgid,
-  getresuid,
-  type Ids,
-  initgroups,
-  setgroups,
-  setresgid,
-  setresuid,
-} from './credentials.js';
+import './atload.js';
+
+export { atFork, type ForkHooks, forkInterface } from './atfork/hooks.js';
+export type { SystemError } from './base/errors.js';
 export {
   becomeDaemon,
   currentDaemon,
@@ -20,23 +12,15 @@ export {
   type EnvironmentOptions,
   type PlannedStep,
   type StepProcess,
-} from './daemon.js';
+} from './daemon/become.js';
+export type { ReadyMessage } from './daemon/published.js';
 export {
   type CloseInheritedOptions,
   closeInherited,
   type Descriptor,
   type DescriptorType,
   openDescriptors,
-} from './descriptors.js';
-export type { ForkMessage, ReadyMessage, SignalMessage } from './diagnostics.js';
-export {
-  ignoreSignals,
-  type ResetSignalsOptions,
-  resetSignals,
-  signalMask,
-} from './dispositions.js';
-export type { SystemError } from './errors.js';
-export { type CloseRangeOptions, closefrom, closeRange, dup, dup2, getdtablesize } from './fd.js';
+} from './descriptors/list.js';
 export {
   type ForkOptions,
   type ForkSupport,
@@ -44,8 +28,76 @@ export {
   forkSupport,
   type QuiesceOptions,
   quiesce,
-} from './fork.js';
-export { type ListenOptions, listeningSocket } from './listen.js';
+} from './fork/fork.js';
+export type { ForkMessage } from './fork/published.js';
+export { reapOrphans } from './fork/reap.js';
+export {
+  Pidfile,
+  type PidfileError,
+  type PidfileReport,
+  type PidfileState,
+  pidfileRead,
+  pidfileSignal,
+} from './pidfile/pidfile.js';
+export { type ChrootOptions, chroot } from './posix/chroot.js';
+export {
+  getresgid,
+  getresuid,
+  type Ids,
+  initgroups,
+  setgroups,
+  setresgid,
+  setresuid,
+} from './posix/credentials.js';
+export {
+  ignoreSignals,
+  type ResetSignalsOptions,
+  resetSignals,
+  signalMask,
+} from './posix/dispositions.js';
+export {
+  type CloseRangeOptions,
+  closefrom,
+  closeRange,
+  dup,
+  dup2,
+  getdtablesize,
+} from './posix/fd.js';
+export { type ListenOptions, listeningSocket } from './posix/listen.js';
+export {
+  getChildSubreaper,
+  getParentDeathSignal,
+  setChildSubreaper,
+  setParentDeathSignal,
+} from './posix/parentage.js';
+export { pidfdOpen, pidfdSendSignal } from './posix/pidfd.js';
+export {
+  getrlimit,
+  type Limit,
+  type Resource,
+  type ResourceLimits,
+  setrlimit,
+} from './posix/rlimit.js';
+export { getpgid, getsid, setpgid, setsid } from './posix/session.js';
+export {
+  _exit,
+  getpid,
+  getppid,
+  type WaitOptions,
+  type WaitResult,
+  waitpid,
+  waitpidAsync,
+} from './posix/wait.js';
+export {
+  type PreforkMaster,
+  type PreforkOptions,
+  type PreforkWorker,
+  prefork,
+  type RespawnOptions,
+  type WorkerExit,
+} from './prefork/prefork.js';
+export { type DropOptions, dropPrivileges } from './privileges/drop.js';
+export { type ListenFd, type ListenFdsOptions, listenFds } from './service/listenfds.js';
 export {
   type FdStore,
   type NotifyBarrierOptions,
@@ -56,55 +108,13 @@ export {
   startWatchdog,
   type WatchdogOptions,
   watchdogEnabled,
-} from './notify.js';
-export {
-  getChildSubreaper,
-  getParentDeathSignal,
-  setChildSubreaper,
-  setParentDeathSignal,
-} from './parentage.js';
-export { pidfdOpen, pidfdSendSignal } from './pidfd.js';
-export {
-  Pidfile,
-  type PidfileError,
-  type PidfileReport,
-  type PidfileState,
-  pidfileRead,
-  pidfileSignal,
-} from './pidfile.js';
-export {
-  type PreforkMaster,
-  type PreforkOptions,
-  type PreforkWorker,
-  prefork,
-  type RespawnOptions,
-  type WorkerExit,
-} from './prefork.js';
-export { type DropOptions, dropPrivileges } from './privileges.js';
-export {
-  _exit,
-  getpid,
-  getppid,
-  type WaitOptions,
-  type WaitResult,
-  waitpid,
-  waitpidAsync,
-} from './process.js';
-export { reapOrphans } from './reap.js';
+} from './service/notify.js';
+export { type Supervisor, supervisor } from './service/supervisor.js';
+export { SignalFlag } from './signal/flag.js';
+export type { SignalEvent, SignalMessage } from './signal/published.js';
 export {
   type Redirection,
   type RedirectOptions,
   redirect,
   redirectToNull,
-} from './redirect.js';
-export {
-  getrlimit,
-  type Limit,
-  type Resource,
-  type ResourceLimits,
-  setrlimit,
-} from './rlimit.js';
-export { getpgid, getsid, setpgid, setsid } from './session.js';
-export type { SignalEvent } from './signal/records.js';
-export { SignalFlag } from './signal.js';
-export { type Supervisor, supervisor } from './supervisor.js';
+} from './stdio/redirect.js';

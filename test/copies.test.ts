@@ -114,7 +114,7 @@ test('the command is of one, the application of the other: workers hold neither 
     await master.finished;
     process.exit(0);`,
   );
-  const cli = fileURLToPath(new URL('cli.js', secondCopy(t)));
+  const cli = fileURLToPath(new URL('cli/bin.js', secondCopy(t)));
   const command = (verb: string, ...args: string[]) =>
     spawnSync(process.execPath, [cli, verb, '--pid-file', pidFile as string, ...args], {
       encoding: 'utf8',

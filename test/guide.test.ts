@@ -21,7 +21,7 @@ const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.u
 const GUIDE = readFileSync(path('../../docs/guide-recipe-17.17.md'), 'utf8');
 const SOURCES = path('../../examples/recipe-17.17');
 const PROGRAMS = path('../examples/recipe-17.17');
-const CLI = path('../lib/cli.js');
+const CLI = path('../lib/cli/bin.js');
 
 const blocks = (text: string, language: string) =>
   [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { listeningSocket, prefork } from 'daemonkit';
-import { native } from '../lib/native.js';
+import { native } from '../lib/addon/native.js';
 import { Preforked } from './tools/preforked.js';
 import { scratch } from './tools/scratch.js';
 

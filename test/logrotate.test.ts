@@ -13,7 +13,7 @@ const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.u
 
 /** Runs an example with the words of this test for its own, at once (-f). */
 function rotate(nest: Nest, example: string, log: string): void {
-  const reload = `${process.execPath} ${path('../lib/cli.js')} reload`;
+  const reload = `${process.execPath} ${path('../lib/cli/bin.js')} reload`;
   const text = readFileSync(path(`../../examples/logrotate/${example}`), 'utf8')
     .replace(/^\/.*\.log/m, log)
     .replaceAll(/\bhello (hello|adm)$/gm, 'nobody nogroup')

@@ -6,8 +6,8 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { native } from '../lib/addon/native.js';
 import * as daemonkit from '../lib/index.js';
-import { native } from '../lib/native.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const words = (text: string) => text.trim().split(/\s+/);

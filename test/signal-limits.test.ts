@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { SignalFlag } from 'daemonkit';
-import { native } from '../lib/native.js';
+import { native } from '../lib/addon/native.js';
 import { SignalRecords } from '../lib/signal/records.js';
 import { needs } from './tools/needs.js';
 import { runScript } from './tools/script.js';

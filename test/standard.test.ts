@@ -25,7 +25,7 @@ test('what is closed before daemonkit is loaded is taken, so that no socket gets
   const [fd, targets] = told<unknown>(
     `import net from 'node:net';
     for (const fd of [0, 1, 2]) fs.closeSync(fd);
-    await import(${JSON.stringify(new URL('../lib/descriptors/standard.js', import.meta.url).href)} + '?again');
+    (await import(${JSON.stringify(new URL('../lib/posix/standard.js', import.meta.url).href)} + '?again')).recordStandard();
     const server = net.createServer().listen(0);
     say(server._handle.fd > 2);
     say([0, 1, 2].map((fd) => fs.readlinkSync('/proc/self/fd/' + fd)));

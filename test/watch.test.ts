@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { native, type Watch } from '../lib/native.js';
+import { native, type Watch } from '../lib/addon/native.js';
 import { nativeModule, runScript } from './tools/script.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'daemonkit-watch-'));

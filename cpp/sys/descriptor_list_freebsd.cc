@@ -9,7 +9,7 @@
 namespace sys {
 namespace {
 
-// lib/system.ts has the same words; a vnode says for itself what it is, to fstat(2). What
+// lib/system/system.ts has the same words; a vnode says for itself what it is, to fstat(2). What
 // came after 14.0 is "other": its headers must do.
 const char* KindOf(int type) {
   switch (type) {

@@ -6,7 +6,7 @@
 
 namespace sys {
 
-// What a signal does; lib/dispositions.ts has the same numbers.
+// What a signal does; lib/posix/dispositions.ts has the same numbers.
 enum class Disposition : int {
   kDefault = 0,
   kIgnored = 1,

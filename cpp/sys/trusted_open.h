@@ -10,7 +10,7 @@
 
 namespace sys {
 
-// What came of it, beside the descriptor; lib/pidfile/trust.ts has the same numbers, and the words.
+// What came of it, beside the descriptor; lib/posix/trusted-open.ts has the same numbers, and the words.
 enum class Found : int {
   kFile = 0,           // opened; or what open(2) said
   kMade = 1,           // it was not there, and was made

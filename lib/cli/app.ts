@@ -4,8 +4,8 @@ import { createRequire, Module } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { compileFunction } from 'node:vm';
-import { absolutePath } from '../absolute.js';
-import { UsageError } from './options.js';
+import { absolutePath } from '../base/absolute.js';
+import { UsageError } from './arguments.js';
 
 /** Why there is no such file; "no such file" would not be true of one that we may not look at. */
 function missing(path: string): Error {

@@ -3,13 +3,13 @@ import { closeSync, constants, existsSync, fstatSync, openSync, statSync } from 
 import { constants as os } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { systemError } from '../errors.js';
+import { systemError } from '../base/errors.js';
 import { holdsLock, startTime } from '../pidfile/evidence.js';
 import { Owner } from '../pidfile/owner.js';
-import { type Finding, find, type PidfileReport } from '../pidfile/report.js';
+import { type Finding, find, type PidfileReport } from '../pidfile/read.js';
 import { readPid } from '../pidfile/text.js';
-import { expectSafeFile } from '../pidfile/trust.js';
-import { procLinks, procListing, procStat } from '../procfs.js';
+import { expectSafeFile } from '../posix/trusted-open.js';
+import { procLinks, procListing, procStat } from '../system/procfs.js';
 
 /** A finding, with what is to be said of its file. */
 export interface Found extends Finding {

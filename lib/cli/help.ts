@@ -1,5 +1,5 @@
 // What the command says of itself.
-import { BIRTH, COMMON, FILE, type Options, RELOAD, STOP, STOP_TIMEOUT } from './options.js';
+import { BIRTH, COMMON, FILE, type Options, RELOAD, STOP, STOP_TIMEOUT } from './arguments.js';
 
 const SECTIONS: readonly [title: string, options: Options][] = [
   ['Which daemon', FILE],

@@ -3,21 +3,21 @@
 import { accessSync, closeSync, constants, lstatSync, openSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { basename, dirname } from 'node:path';
-import { absolutePath } from '../absolute.js';
-import { passedDescriptors } from '../activation.js';
-import { openDescriptors } from '../descriptors.js';
-import { check, type SystemError, systemError } from '../errors.js';
-import { expectedInheritance } from '../inheritance.js';
+import { native } from '../addon/native.js';
+import { absolutePath } from '../base/absolute.js';
+import { check, type SystemError, systemError } from '../base/errors.js';
+import { expectedInheritance } from '../daemon/handover.js';
+import { openDescriptors } from '../descriptors/list.js';
 import {
   type Listener,
   type ListenOptions,
   type ListenPlan,
   listenPlan,
   openListener,
-} from '../listen.js';
-import { native } from '../native.js';
-import { listeners, listensAt } from '../sockets.js';
-import { listOf, UsageError, type Values } from './options.js';
+} from '../posix/listen.js';
+import { passedDescriptors } from '../system/listen-environment.js';
+import { listeners, listensAt } from '../system/sockets.js';
+import { listOf, UsageError, type Values } from './arguments.js';
 
 /** One --listen. */
 export interface Address {

@@ -1,7 +1,9 @@
 // The command `daemonkit`: docs/daemonkit.1.md.
-import { nearest } from '../nearest.js';
+import '../atload.js';
+
+import { nearest } from '../base/nearest.js';
+import { endOfOptions, UsageError } from './arguments.js';
 import { helpText } from './help.js';
-import { endOfOptions, UsageError } from './options.js';
 import { type Application, type Command, EXIT, type Outcome } from './outcome.js';
 import { plan } from './plan.js';
 import { reload } from './reload.js';

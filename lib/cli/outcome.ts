@@ -1,5 +1,5 @@
 // What a command comes to: an exit code, a line for people, and the same for programs.
-import type { Options } from './options.js';
+import type { Options } from './arguments.js';
 
 /** LSB's codes, for `status` its own; s6's for usage and system errors. */
 export const EXIT = {

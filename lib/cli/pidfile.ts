@@ -1,8 +1,8 @@
 // Which pidfile a command line means.
 import { basename, dirname, extname, join } from 'node:path';
-import { absolutePath } from '../absolute.js';
-import { isRoot } from '../pidfile/trust.js';
-import { textOf, UsageError, type Values } from './options.js';
+import { absolutePath } from '../base/absolute.js';
+import { isRoot } from '../posix/trusted-open.js';
+import { textOf, UsageError, type Values } from './arguments.js';
 
 /** Where pidfiles are: hier(7). */
 const SYSTEM_DIRECTORY = process.platform === 'freebsd' ? '/var/run' : '/run';

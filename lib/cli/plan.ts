@@ -1,5 +1,5 @@
 // daemonkit plan: the steps that start would take, and whether each can be taken.
-import { becomeDaemon, type PlannedStep } from '../daemon.js';
+import { becomeDaemon, type PlannedStep } from '../daemon/become.js';
 import { type Address, expectAddress } from './listen.js';
 import { type Command, EXIT, type Outcome } from './outcome.js';
 import { OPTIONS, startOf } from './starting.js';

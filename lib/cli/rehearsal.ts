@@ -3,10 +3,10 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { extname } from 'node:path';
-import { lookUp } from '../credentials.js';
-import { becomeDaemon, type PlannedStep } from '../daemon.js';
-import { type SystemError, systemError } from '../errors.js';
-import { native } from '../native.js';
+import { native } from '../addon/native.js';
+import { type SystemError, systemError } from '../base/errors.js';
+import { becomeDaemon, type PlannedStep } from '../daemon/become.js';
+import { lookUp } from '../posix/credentials.js';
 import { compileAsCommonJs, isCommonJs } from './app.js';
 import { expectAddress } from './listen.js';
 import type { Start } from './starting.js';

@@ -1,8 +1,8 @@
 // daemonkit reload: SIGHUP, or another signal, to the daemon, if that has a handler for it.
-import type { SystemError } from '../errors.js';
-import { uncertain } from '../pidfile/report.js';
+import type { SystemError } from '../base/errors.js';
+import { uncertain } from '../pidfile/read.js';
+import { COMMON, FILE, type Options, parseAll, RELOAD, textOf } from './arguments.js';
 import { findSettled, isReady } from './finding.js';
-import { COMMON, FILE, type Options, parseAll, RELOAD, textOf } from './options.js';
 import { type Command, EXIT, type Outcome } from './outcome.js';
 import { neededPidFile } from './pidfile.js';
 import { reaction, signalOf } from './signals.js';

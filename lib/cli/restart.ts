@@ -1,8 +1,8 @@
 // daemonkit restart: stop, if it runs, and start; what can be wrong with the start is found first.
-import { expectedInheritance } from '../inheritance.js';
+import { expectedInheritance } from '../daemon/handover.js';
+import { BIRTH, COMMON, FILE, parse, STOP } from './arguments.js';
 import { findDaemon } from './finding.js';
 import { reserveDescriptors } from './listen.js';
-import { BIRTH, COMMON, FILE, parse, STOP } from './options.js';
 import type { Application, Command, Outcome } from './outcome.js';
 import { rehearseAll } from './rehearsal.js';
 import { becomeApp } from './start.js';

@@ -1,8 +1,8 @@
 // daemonkit start: becomes a daemon, then runs the application in it.
 
+import { becomeDaemon } from '../daemon/become.js';
 import { type Farewell, inWords, onFarewell } from '../daemon/farewell.js';
 import { NEVER_CALLED } from '../daemon/report.js';
-import { becomeDaemon } from '../daemon.js';
 import { runApp } from './app.js';
 import { openAddresses, reserveDescriptors } from './listen.js';
 import { type Application, type Command, EXIT, type Outcome } from './outcome.js';

@@ -1,11 +1,10 @@
 // From a command line to becomeDaemon()'s options.
-import { absolutePath } from '../absolute.js';
-import { pathInRoot } from '../chroot.js';
-import type { DaemonOptions } from '../daemon.js';
-import { expectedInheritance } from '../inheritance.js';
-import { supervisor } from '../supervisor.js';
+import { absolutePath } from '../base/absolute.js';
+import type { DaemonOptions } from '../daemon/become.js';
+import { expectedInheritance } from '../daemon/handover.js';
+import { pathInRoot } from '../posix/chroot.js';
+import { supervisor } from '../service/supervisor.js';
 import { resolveApp } from './app.js';
-import { type Address, addressesOf } from './listen.js';
 import {
   BIRTH,
   COMMON,
@@ -18,7 +17,8 @@ import {
   UsageError,
   type Values,
   wordOf,
-} from './options.js';
+} from './arguments.js';
+import { type Address, addressesOf } from './listen.js';
 import { givenName, givenPidFile, nameOf, pidFileFor } from './pidfile.js';
 import { signalOf } from './signals.js';
 

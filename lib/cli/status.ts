@@ -1,6 +1,7 @@
 // daemonkit status: whether the daemon runs, with the exit codes of LSB's init scripts.
+
+import { COMMON, FILE, parseAll } from './arguments.js';
 import { type Found, findDaemon, isReady } from './finding.js';
-import { COMMON, FILE, parseAll } from './options.js';
 import { type Command, EXIT, type Outcome } from './outcome.js';
 import { neededPidFile } from './pidfile.js';
 

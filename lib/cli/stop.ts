@@ -1,5 +1,5 @@
 // daemonkit stop: ends the daemon, and comes back when it has ended.
-import { COMMON, FILE, parseAll, STOP, STOP_TIMEOUT, textOf } from './options.js';
+import { COMMON, FILE, parseAll, STOP, STOP_TIMEOUT, textOf } from './arguments.js';
 import { type Command, EXIT, type Outcome } from './outcome.js';
 import { neededPidFile } from './pidfile.js';
 import { type Stopped, scheduleOf, stopDaemon } from './stopping.js';

@@ -1,11 +1,11 @@
 // Ends a daemon by its pidfile, with one signal after the other.
 import { existsSync } from 'node:fs';
-import type { SystemError } from '../errors.js';
+import type { SystemError } from '../base/errors.js';
 import type { Owner } from '../pidfile/owner.js';
-import { uncertain } from '../pidfile/report.js';
-import { Pidfile } from '../pidfile.js';
+import { Pidfile } from '../pidfile/pidfile.js';
+import { uncertain } from '../pidfile/read.js';
+import { secondsOf, textOf, UsageError, type Values } from './arguments.js';
 import { findSettled } from './finding.js';
-import { secondsOf, textOf, UsageError, type Values } from './options.js';
 import { signalOf } from './signals.js';
 
 /** Signals, each with the time that the daemon then has, in milliseconds. */

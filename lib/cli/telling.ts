@@ -1,11 +1,11 @@
 // How a command tells what it has come to: a line for people, or one of JSON for programs.
 import { constants } from 'node:os';
+import { native } from '../addon/native.js';
 import type { Line } from '../daemon/farewell.js';
 import { withoutCall } from '../daemon/run-steps.js';
-import { native } from '../native.js';
-import type { PidfileError } from '../pidfile.js';
+import type { PidfileError } from '../pidfile/pidfile.js';
 import { advice } from './advice.js';
-import { UsageError } from './options.js';
+import { UsageError } from './arguments.js';
 import { EXIT, type Outcome } from './outcome.js';
 import { BrokenApplication } from './rehearsal.js';
 

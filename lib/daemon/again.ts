@@ -1,7 +1,7 @@
 // What is to be said of a program that is started again: why, and what it cannot have twice.
-import { forkObstacles } from '../fork.js';
-import { listensAt } from '../sockets.js';
+import { forkObstacles } from '../fork/fork.js';
 import { complain } from '../stdio/log-writer.js';
+import { listensAt } from '../system/sockets.js';
 import type { Plan } from './options.js';
 
 /** Why it is no live fork, in words; empty if that was not asked for. */

@@ -1,7 +1,8 @@
 // What a daemon has while it is being born: what the launcher has opened and looked up for it.
-import type { Credentials } from '../credentials.js';
-import type { Survey } from '../descriptors.js';
-import type { Pidfile } from '../pidfile.js';
+
+import type { Survey } from '../descriptors/list.js';
+import type { Pidfile } from '../pidfile/pidfile.js';
+import type { Credentials } from '../posix/credentials.js';
 import type { Plan } from './options.js';
 
 /** The files that 0, 1 and 2 become, opened while their paths still lead to them. */

@@ -1,16 +1,16 @@
 // What a step needs to be true, found out before anything is done.
 import { accessSync, closeSync, constants, fstatSync, realpathSync, statSync } from 'node:fs';
 import { constants as os } from 'node:os';
-import { pathInRoot } from '../chroot.js';
-import { getresgid, getresuid } from '../credentials.js';
-import { check, systemError } from '../errors.js';
-import { expectForkSupport } from '../fork.js';
-import { expectedInheritance } from '../inheritance.js';
-import { native } from '../native.js';
-import { expectSafeFile, openOrExpectRoom, refuse } from '../pidfile/trust.js';
-import { heldByRival } from '../pidfile.js';
-import { procText } from '../procfs.js';
+import { native } from '../addon/native.js';
+import { check, systemError } from '../base/errors.js';
+import { expectForkSupport } from '../fork/fork.js';
+import { heldByRival } from '../pidfile/pidfile.js';
+import { pathInRoot } from '../posix/chroot.js';
+import { getresgid, getresuid } from '../posix/credentials.js';
+import { expectSafeFile, openOrExpectRoom, refuse } from '../posix/trusted-open.js';
+import { procText } from '../system/procfs.js';
 import type { Birth } from './birth.js';
+import { expectedInheritance } from './handover.js';
 import type { Plan } from './options.js';
 import { descriptorsToPass, strategyOf } from './strategy.js';
 

@@ -1,7 +1,8 @@
 // The daemon's environment: daemon(7) step 4, "sanitize the environment block".
-import { type Account, account } from '../credentials.js';
-import { invalidArgType, invalidArgValue } from '../errors.js';
-import { elements, options, string } from '../validate.js';
+
+import { invalidArgType, invalidArgValue } from '../base/errors.js';
+import { elements, options, string } from '../base/validate.js';
+import { type Account, account } from '../posix/credentials.js';
 
 /**
  * What becomes of the environment variables. Names may end with `*`, which stands for any rest:

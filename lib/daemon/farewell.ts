@@ -1,6 +1,6 @@
 // The launcher's last words: in becomeDaemon() on standard error if there is no daemon, in the
 // command as it has been asked to say it.
-import { native } from '../native.js';
+import { native } from '../addon/native.js';
 import type { Verdict } from './report.js';
 
 /** How a launcher ends. */

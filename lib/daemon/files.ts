@@ -1,11 +1,17 @@
 // The files that the daemon's standard input, output and error become.
 import { closeSync, constants, openSync } from 'node:fs';
-import { expectStandard, occupyStandard, standardPlaced } from '../descriptors/standard.js';
-import { check } from '../errors.js';
-import { expectLog, expectReopening, logInRoot, namedDescriptor, openLog } from '../logfile.js';
-import { native } from '../native.js';
-import type { FileOwner } from '../pidfile/trust.js';
-import { redirectStreams } from '../stdio.js';
+import { native } from '../addon/native.js';
+import { check } from '../base/errors.js';
+import { expectStandard, occupyStandard, standardPlaced } from '../posix/standard.js';
+import type { FileOwner } from '../posix/trusted-open.js';
+import {
+  expectLog,
+  expectReopening,
+  logInRoot,
+  namedDescriptor,
+  openLog,
+} from '../stdio/logfile.js';
+import { redirectStreams } from '../stdio/streams.js';
 import type { Birth } from './birth.js';
 import { inStep } from './in-step.js';
 import { type Plan, replaced } from './options.js';

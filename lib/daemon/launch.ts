@@ -1,12 +1,12 @@
 // From the launcher to the daemon: fork, setsid, fork, and a launcher that waits to be told.
 import { constants } from 'node:os';
-import { addressToSelf } from '../activation.js';
-import { ignore } from '../dispositions.js';
-import { forkBy } from '../fork.js';
-import { native } from '../native.js';
-import { getChildSubreaper, setChildSubreaper } from '../parentage.js';
-import { _exit } from '../process.js';
-import { setsid } from '../session.js';
+import { native } from '../addon/native.js';
+import { forkBy } from '../fork/fork.js';
+import { ignore } from '../posix/dispositions.js';
+import { getChildSubreaper, setChildSubreaper } from '../posix/parentage.js';
+import { setsid } from '../posix/session.js';
+import { _exit } from '../posix/wait.js';
+import { addressToSelf } from '../service/listenfds.js';
 import type { Birth, Lines } from './birth.js';
 import { farewellBeforehand, sayFarewell } from './farewell.js';
 import { closeLines, type Ends, giveUp, openLines } from './lines.js';

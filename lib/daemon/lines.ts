@@ -1,8 +1,8 @@
 // The lines between launcher and daemon, and what the daemon says over them.
 import { closeSync } from 'node:fs';
-import { native } from '../native.js';
-import { _exit } from '../process.js';
-import { socketpair } from '../socketpair.js';
+import { native } from '../addon/native.js';
+import { _exit } from '../posix/wait.js';
+import { socketpair } from '../system/socketpair.js';
 import type { Lines } from './birth.js';
 import { describe } from './report.js';
 

@@ -1,10 +1,7 @@
 // What becomeDaemon() may be told, checked and resolved before anything happens.
 import { resolve } from 'node:path';
-import { absolutePath } from '../absolute.js';
-import { nameOrId } from '../credentials.js';
-import { invalidArgValue } from '../errors.js';
-import { reopenSignal } from '../reopen.js';
-import { supervisor } from '../supervisor.js';
+import { absolutePath } from '../base/absolute.js';
+import { invalidArgValue } from '../base/errors.js';
 import {
   boolean,
   fileDescriptor,
@@ -14,7 +11,10 @@ import {
   options,
   path,
   syncFunc,
-} from '../validate.js';
+} from '../base/validate.js';
+import { nameOrId } from '../posix/credentials.js';
+import { supervisor } from '../service/supervisor.js';
+import { reopenSignal } from '../stdio/reopen.js';
 import { type EnvironmentOptions, type EnvironmentPlan, environmentPlan } from './environment.js';
 
 /** What {@link becomeDaemon} may be told. Relative paths start at the current directory. */

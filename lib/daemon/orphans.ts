@@ -1,9 +1,9 @@
 // What a daemon that could not be born leaves: descendants with a session of their own, which no
 // signal to its process group reaches. Their parent has ended, so they are the launcher's by now.
 import { constants } from 'node:os';
-import { native } from '../native.js';
-import { pause } from '../pause.js';
-import { procChildren } from '../procfs.js';
+import { native } from '../addon/native.js';
+import { pause } from '../base/pause.js';
+import { procChildren } from '../system/procfs.js';
 
 const { SIGKILL, SIGTERM } = constants.signals;
 

@@ -2,7 +2,7 @@
 // becomeDaemon() works, such as a server that listens.
 import { realpathSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import { native } from '../native.js';
+import { native } from '../addon/native.js';
 import { inStep } from './in-step.js';
 import type { Plan } from './options.js';
 

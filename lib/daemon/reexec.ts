@@ -1,13 +1,13 @@
 // Becoming a daemon without live fork: the daemon is the same program, started again from its top.
 import { fstatSync } from 'node:fs';
 import { isSea } from 'node:sea';
-import { addressedTo } from '../activation.js';
-import { runForkHooks, withForkHooks } from '../atfork.js';
-import { check, invalidState } from '../errors.js';
-import { type Inheritance, takeInheritance, VARIABLE } from '../inheritance.js';
-import { native } from '../native.js';
-import { Pidfile } from '../pidfile.js';
+import { native } from '../addon/native.js';
+import { runForkHooks, withForkHooks } from '../atfork/hooks.js';
+import { check, invalidState } from '../base/errors.js';
+import { Pidfile } from '../pidfile/pidfile.js';
+import { addressedTo } from '../service/listenfds.js';
 import type { Birth, Lines } from './birth.js';
+import { type Inheritance, takeInheritance, VARIABLE } from './handover.js';
 import { giveUp, tell } from './lines.js';
 import type { Plan } from './options.js';
 import { inStep, runChecks } from './run-steps.js';

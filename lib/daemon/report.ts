@@ -1,6 +1,6 @@
 // What a launcher is told, and tells: why there is no daemon.
-import { type SystemError, systemError } from '../errors.js';
-import { signalName } from '../signals.js';
+import { type SystemError, systemError } from '../base/errors.js';
+import { signalName } from '../system/signal-numbers.js';
 import { explained } from './again.js';
 import type { Plan } from './options.js';
 

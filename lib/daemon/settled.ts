@@ -1,5 +1,5 @@
 // The end of something that may be a promise.
-import { isThenable } from '../validate.js';
+import { isThenable } from '../base/validate.js';
 
 /** Runs something, and tells when it has ended, or the promise that it returned, and how it failed. */
 export function whenSettled<T>(work: () => T, settled: (error?: unknown) => void): T {

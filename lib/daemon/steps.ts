@@ -1,12 +1,12 @@
 // The steps from a copy of the launcher to a daemon, in their order: product order is data here.
 import { join } from 'node:path';
-import { chroot } from '../chroot.js';
-import { inGroups, lookUp, setgroups, setresgid, setresuid } from '../credentials.js';
-import { closeAll, survey, terminalDevices } from '../descriptors.js';
-import { resetSignals, signalMask } from '../dispositions.js';
-import { Pidfile } from '../pidfile.js';
-import { expectNoRootRing, forbidNewPrivileges, proveDropped } from '../privileges.js';
-import { expectSync } from '../validate.js';
+import { expectSync } from '../base/validate.js';
+import { closeAll, survey, terminalDevices } from '../descriptors/list.js';
+import { Pidfile } from '../pidfile/pidfile.js';
+import { chroot } from '../posix/chroot.js';
+import { inGroups, lookUp, setgroups, setresgid, setresuid } from '../posix/credentials.js';
+import { resetSignals, signalMask } from '../posix/dispositions.js';
+import { expectNoRootRing, forbidNewPrivileges, proveDropped } from '../privileges/drop.js';
 import { whyAgain } from './again.js';
 import type { Birth } from './birth.js';
 import {

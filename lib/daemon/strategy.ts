@@ -1,10 +1,10 @@
 // By live fork, or by starting the program again: which of the two, and what the second leaves open.
 import { constants } from 'node:os';
-import { passedDescriptors } from '../activation.js';
-import { openDescriptors } from '../descriptors.js';
-import { systemError } from '../errors.js';
-import { forkObstacles, permissionObstacles } from '../fork.js';
-import { native } from '../native.js';
+import { native } from '../addon/native.js';
+import { systemError } from '../base/errors.js';
+import { openDescriptors } from '../descriptors/list.js';
+import { forkObstacles, permissionObstacles } from '../fork/fork.js';
+import { passedDescriptors } from '../system/listen-environment.js';
 import type { Plan } from './options.js';
 
 const INTERACTIVE = /^(?:-i|--interactive)$/;

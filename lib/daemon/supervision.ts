@@ -1,9 +1,9 @@
 // What a supervisor is told while the daemon is born: over NOTIFY_SOCKET, or s6's descriptor.
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
-import { check, systemError } from '../errors.js';
-import { native } from '../native.js';
-import { openChannel, probeChannel, tryNotify } from '../notify.js';
+import { native } from '../addon/native.js';
+import { check, systemError } from '../base/errors.js';
+import { openChannel, probeChannel, tryNotify } from '../service/notify.js';
 import type { Birth } from './birth.js';
 import type { Plan } from './options.js';
 import { describe } from './report.js';

@@ -1,6 +1,7 @@
 // What the parent process has open too: the proof that a descriptor was inherited. It takes no notice
 // of time, so that a file which a module had opened before daemonkit was loaded is not taken for one.
-import { type Entry, type OtherFile, system } from '../system.js';
+import { system } from '../system/system.js';
+import type { Entry, OtherFile } from '../system/types.js';
 
 /** The parent's descriptors; undefined if it has ended, is out of reach, or is another user's. */
 export type Parent = readonly OtherFile[] | undefined;

@@ -2,11 +2,10 @@
 // are the runtime's own, and which were there before the program.
 import { basename } from 'node:path';
 import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads';
-import { ownDescriptors } from '../inheritance.js';
-import { native } from '../native.js';
-import { type DescriptorType, type Entry, type Identity, system } from '../system.js';
+import { native } from '../addon/native.js';
+import { system } from '../system/system.js';
+import type { DescriptorType, Entry, Identity } from '../system/types.js';
 import { fromStarter } from './parent.js';
-import './standard.js';
 
 export interface Table {
   entries: Entry[];
@@ -51,6 +50,13 @@ export function ofRuntime(table: Table): Set<number> {
   return own;
 }
 
+const owners: (() => number[])[] = [];
+
+/** Registers descriptors that nobody else shall take for what the starter has left open. */
+export function ownDescriptors(own: () => number[]): void {
+  owners.push(own);
+}
+
 /** What was there when daemonkit was loaded. */
 interface Start {
   /** By descriptor. */
@@ -85,7 +91,7 @@ function findStart(): void {
   start.pipes = new Set(still.size > 1 ? [...still].filter((pipe) => parents.has(pipe)) : []);
   const runtime = ofRuntime(table);
   const used = inUse(table);
-  const others = new Set([...runtime, ...used, ...ownDescriptors()]);
+  const others = new Set([...runtime, ...used, ...owners.flatMap((own) => own())]);
   const inherited = entries.filter(
     (entry) => entry.fd <= 2 || (!others.has(entry.fd) && fromStarter(entry, parent, entries)),
   );
@@ -105,13 +111,17 @@ export function wasInherited(entry: Entry): boolean {
 
 // A Worker comes late and would take all that is open for inherited: it is told by its creator.
 const START = 'daemonkit.start';
-if (isMainThread) {
+
+/** When the package is loaded. */
+export function recordStart(): void {
+  if (!isMainThread) {
+    start = (getEnvironmentData(START) as unknown as Start | undefined) ?? start;
+    return;
+  }
   try {
     findStart();
   } catch {
     // Without /proc nobody can be told what was inherited; openDescriptors() says so.
   }
   setEnvironmentData(START, start);
-} else {
-  start = (getEnvironmentData(START) as unknown as Start | undefined) ?? start;
 }

@@ -1,14 +1,15 @@
 // Objects that a copy of the process must find again: announced on a diagnostics channel, or made
 // before daemonkit was loaded.
 import { subscribe } from 'node:diagnostics_channel';
-import { target, Weak } from './originals.js';
+import { target, Weak } from '../atfork/originals.js';
 
 /** Objects of one kind that may still be in use. */
 export class Announced<T extends object> {
   #refs: WeakRef<T>[] = [];
   #prune = 64;
 
-  constructor(channel: string, key: string, early: readonly T[]) {
+  /** From now on; early ones are those that are there already. */
+  collect(channel: string, key: string, early: readonly T[]): void {
     for (const object of early) this.#add(object);
     subscribe(channel, (message) => this.#add((message as Record<string, T>)[key] as T));
   }

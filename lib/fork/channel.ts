@@ -1,5 +1,5 @@
 // IPC channels of node:child_process: to the process that started us, and to those that we started.
-import { apply, deleteProperty, ownKeys } from './originals.js';
+import { apply, deleteProperty, ownKeys } from '../atfork/originals.js';
 
 /** The part of a libuv handle's wrapper that is needed to give it up. */
 export interface Handle {

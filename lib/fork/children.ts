@@ -2,7 +2,7 @@
 import { ChildProcess } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
-import { native, type Watch } from '../native.js';
+import { native, type Watch } from '../addon/native.js';
 import { Announced } from './announced.js';
 import { closeEnd, closeHandle, type Handle } from './channel.js';
 import { instancesOf } from './early.js';
@@ -41,7 +41,12 @@ function early(): ChildProcess[] {
   return native.processHandles() > 0 ? instancesOf(ChildProcess.prototype) : [];
 }
 
-const children = new Announced<ChildProcess>('child_process', 'process', early());
+const children = new Announced<ChildProcess>();
+
+/** When the package is loaded. */
+export function collectChildren(): void {
+  children.collect('child_process', 'process', early());
+}
 
 /**
  * Closes a pipe's copy of the parent's descriptor. `destroyed` first: writes that are cancelled are

@@ -2,14 +2,14 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { native } from '../native.js';
+import { native } from '../addon/native.js';
 import {
   apply,
   defineProperty,
   getOwnPropertyDescriptor,
   PlainSet,
   setValue,
-} from './originals.js';
+} from '../atfork/originals.js';
 
 // The originals, which a copy that somebody took is too. A Math.random that the program has put in
 // its place is the program's.

@@ -1,10 +1,10 @@
 // State of the runtime that a copy of a process must not keep: refreshed in the child of fork().
-import { native } from '../native.js';
+import { native } from '../addon/native.js';
+import { getOwnPropertyDescriptor, hasOwn, setValue } from '../atfork/originals.js';
+import { guardSetters } from '../posix/threadids.js';
 import { channelObstacle, closeChannel } from './channel.js';
 import { moveChildren, releaseChildren } from './children.js';
 import { entropyObstacle, refreshEntropy } from './entropy.js';
-import { getOwnPropertyDescriptor, hasOwn, setValue } from './originals.js';
-import { guardSetters } from './threadids.js';
 
 /** The exit status of a child that could not be made whole: EX_SOFTWARE of sysexits.h. */
 export const UNFIT = 70;

@@ -1,11 +1,15 @@
 // What must be over, or known, before the first fork of a process.
-import { native } from '../native.js';
+import { native } from '../addon/native.js';
 
 /** Options of Node that make it read certificates on a thread of its own while it starts. */
 const READS_CERTIFICATES = /^--use-(system|openssl)-ca$/;
 
-// Looked at here, as it takes as long as the child's whole refresh.
-let starting = readsCertificates();
+let starting = false;
+
+/** When the package is loaded: it takes as long as the child's whole refresh. */
+export function recordStartOptions(): void {
+  starting = readsCertificates();
+}
 
 function readsCertificates(): boolean {
   if (process.env.NODE_EXTRA_CA_CERTS) return true;

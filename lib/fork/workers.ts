@@ -25,9 +25,13 @@ function mayHaveWorkers(): boolean {
   }
 }
 
-// A Worker cannot fork, so its own Workers stand in nobody's way.
-const early = isMainThread && mayHaveWorkers() ? instancesOf(Worker.prototype) : [];
-const workers = new Announced<Worker>('worker_threads', 'worker', early);
+const workers = new Announced<Worker>();
+
+/** When the package is loaded. A Worker cannot fork, so its own Workers stand in nobody's way. */
+export function collectWorkers(): void {
+  const early = isMainThread && mayHaveWorkers() ? instancesOf(Worker.prototype) : [];
+  workers.collect('worker_threads', 'worker', early);
+}
 
 /**
  * Node's own, which runs the hooks of module.register() and answers the main thread's imports. It

@@ -1,7 +1,7 @@
 // What the system tells of another process: when it began, and whether it holds a file's lock.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { procStat, procText } from '../procfs.js';
+import { procStat, procText } from '../system/procfs.js';
 
 /** The file's identity, as stat(2) with bigints gives it. */
 export interface FileId {

@@ -1,10 +1,10 @@
 // The process that holds a pidfile, once it is proven which one that is; no other is ever signalled.
 import { type BigIntStats, closeSync } from 'node:fs';
-import { check, type SystemError, systemError } from '../errors.js';
-import { native } from '../native.js';
-import { pidfdSendSignal } from '../pidfd.js';
-import { system } from '../system.js';
-import { readableWithin } from '../watch.js';
+import { native } from '../addon/native.js';
+import { readableWithin } from '../addon/watch.js';
+import { check, type SystemError, systemError } from '../base/errors.js';
+import { pidfdSendSignal } from '../posix/pidfd.js';
+import { system } from '../system/system.js';
 import { holdsLock, startTicks, startTime } from './evidence.js';
 
 /** What times of a file's change and of a process's start may differ by, both being rounded. */

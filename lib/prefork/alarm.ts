@@ -1,6 +1,6 @@
 // A timer for any time: setTimeout() takes none beyond 2^31-1 ms, and fires at once instead.
 import { clearTimeout, setTimeout } from 'node:timers';
-import { INT_MAX } from '../validate.js';
+import { INT_MAX } from '../base/validate.js';
 
 // The originals: a program may have fake ones for its tests.
 const [start, stop] = [setTimeout, clearTimeout];

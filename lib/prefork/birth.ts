@@ -1,10 +1,10 @@
 // The fork of a worker: in the child nothing of the master's goes on, whatever fails.
 import { closeSync } from 'node:fs';
 import { inspect } from 'node:util';
-import { type ForkOptions, fork } from '../fork.js';
-import { native } from '../native.js';
-import { registry } from '../registry.js';
-import { socketpair } from '../socketpair.js';
+import { native } from '../addon/native.js';
+import { registry } from '../atfork/registry.js';
+import { type ForkOptions, fork } from '../fork/fork.js';
+import { socketpair } from '../system/socketpair.js';
 
 /** One side of a fork: `pid` is 0 in the child, `line` this side's end. */
 export interface Born {

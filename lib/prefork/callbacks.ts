@@ -1,6 +1,6 @@
 // The program's callbacks in the master: whatever they throw, the master goes on.
 import { inspect } from 'node:util';
-import type { PreforkPlan, WorkerExit } from './options.js';
+import type { PreforkPlan, WorkerExit } from './settings.js';
 
 function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(inspect(thrown));

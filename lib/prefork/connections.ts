@@ -1,5 +1,5 @@
 // What a master has open to other servers, and its workers would share with it.
-import { native } from '../native.js';
+import { native } from '../addon/native.js';
 
 /** Standard streams, which are meant to be shared. */
 const STANDARD = 2;

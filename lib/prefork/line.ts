@@ -1,9 +1,9 @@
 // The line between the master and a worker: what the worker says of itself, and the line's end.
 import { readSync } from 'node:fs';
 import { constants } from 'node:os';
-import { systemError } from '../errors.js';
-import { native, type Watch } from '../native.js';
-import { watch } from '../watch.js';
+import { native, type Watch } from '../addon/native.js';
+import { watch } from '../addon/watch.js';
+import { systemError } from '../base/errors.js';
 
 /** A record's text: the worker is ready; it ends by its own will. */
 export type Word = 'ready' | 'leaving';

@@ -1,20 +1,20 @@
 // The master: has done what next.ts says, and tells state.ts what came of it.
-import { atFork } from '../atfork.js';
-import { type Deferred, deferred } from '../deferred.js';
-import { invalidState } from '../errors.js';
-import { type WaitResult, waitpid } from '../process.js';
-import { reapOrphans } from '../reap.js';
-import { type RegisteredMaster, registry } from '../registry.js';
+import { atFork } from '../atfork/hooks.js';
+import { type RegisteredMaster, registry } from '../atfork/registry.js';
+import { type Deferred, deferred } from '../base/deferred.js';
+import { invalidState } from '../base/errors.js';
+import { reapOrphans } from '../fork/reap.js';
+import { type WaitResult, waitpid } from '../posix/wait.js';
 import { Alarm, clock } from './alarm.js';
 import { type Born, forkWithLine } from './birth.js';
 import { Callbacks } from './callbacks.js';
 import { ConnectionCheck } from './connections.js';
 import { Member } from './member.js';
 import { type Action, next } from './next.js';
-import type { PreforkPlan } from './options.js';
 import { Orders } from './orders.js';
 import { whenQuiet } from './quiet.js';
 import { Reloads } from './reloads.js';
+import type { PreforkPlan } from './settings.js';
 import { SharedSocket } from './socket.js';
 import * as event from './state.js';
 import { beWorker } from './worker.js';

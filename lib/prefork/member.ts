@@ -1,6 +1,6 @@
 // A worker as the master can reach it: by its line, its pid and the wait for its end.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type WaitResult, waitpidAsync } from '../process.js';
+import { type WaitResult, waitpidAsync } from '../posix/wait.js';
 import { Line } from './line.js';
 
 /** What the master is told of a worker. */

@@ -1,5 +1,5 @@
 // What a master does next: the workers that are wanted against those that there are.
-import { codedError, invalidState } from '../errors.js';
+import { codedError, invalidState } from '../base/errors.js';
 import {
   hookSettled,
   isProven,

@@ -1,6 +1,6 @@
 // The signals by which the master is told what to do.
-import { SignalFlag } from '../signal.js';
-import type { PreforkPlan } from './options.js';
+import { SignalFlag } from '../signal/flag.js';
+import type { PreforkPlan } from './settings.js';
 
 interface Actions {
   stop: () => void;

@@ -1,6 +1,6 @@
 // When to fork: with nothing of the program's on the stack, and no request in the thread pool.
 import { setImmediate, setTimeout } from 'node:timers';
-import { native } from '../native.js';
+import { native } from '../addon/native.js';
 import { clock } from './alarm.js';
 
 // The originals: a program may have fake ones for its tests.

@@ -1,6 +1,6 @@
 // Calls for a reload: one is under way, and all that come meanwhile are one more after it.
-import { type Deferred, deferred } from '../deferred.js';
-import { invalidState } from '../errors.js';
+import { type Deferred, deferred } from '../base/deferred.js';
+import { invalidState } from '../base/errors.js';
 
 export class Reloads {
   readonly #begin: (isCurrent: () => boolean) => void;

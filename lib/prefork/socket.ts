@@ -1,8 +1,8 @@
 // The listening socket that the workers share: opened by the master, or its caller's.
 import { closeSync, fstatSync } from 'node:fs';
-import { check } from '../errors.js';
-import { type Listener, type ListenPlan, openListener } from '../listen.js';
-import { native } from '../native.js';
+import { native } from '../addon/native.js';
+import { check } from '../base/errors.js';
+import { type Listener, type ListenPlan, openListener } from '../posix/listen.js';
 
 export class SharedSocket {
   readonly fd: number | undefined;

@@ -2,22 +2,32 @@
 import { once } from 'node:events';
 import type { Server } from 'node:net';
 import { setImmediate } from 'node:timers';
-import { registry } from '../registry.js';
-import { SignalFlag } from '../signal.js';
+import { registry } from '../atfork/registry.js';
+import { SignalFlag } from '../signal/flag.js';
 import { Alarm, clock } from './alarm.js';
 import { die } from './birth.js';
 import { Drain } from './drain.js';
 import { Line } from './line.js';
-import type { PreforkPlan } from './options.js';
 import { leavePools } from './pooled.js';
 
 const soon = setImmediate;
+
+/** What a worker is asked for; of {@link PreforkOptions}. */
+interface WorkerPlan {
+  title: string | undefined;
+  server: Server | undefined;
+  backlog: number;
+  idleTimeout: number;
+  rules: { stopTimeout: number };
+  onWorker: ((worker: PreforkWorker) => unknown) | undefined;
+  onStop: ((worker: PreforkWorker) => unknown) | undefined;
+}
 
 /** What a worker gets from the master that it was a moment ago. */
 export interface Inheritance {
   id: number;
   generation: number;
-  plan: PreforkPlan;
+  plan: WorkerPlan;
   /** The listening socket. */
   socket: number | undefined;
   line: number;
@@ -33,7 +43,7 @@ export class PreforkWorker {
   readonly generation: number;
   /** The descriptor of the socket of `listen`; undefined without that option. */
   readonly socket: number | undefined;
-  readonly #plan: PreforkPlan;
+  readonly #plan: WorkerPlan;
   readonly #line: Line;
   readonly #drains: Drain[] = [];
   readonly #ending = new AbortController();

@@ -1,24 +1,9 @@
 // What a signal flag's handler leaves behind: records in the self-pipe, counts in memory.
-import { publishSignal } from '../diagnostics.js';
-import { check } from '../errors.js';
-import { native } from '../native.js';
-import { signalName } from '../signals.js';
 
-/** One delivery of a signal, as a {@link SignalFlag} tells it. */
-export interface SignalEvent {
-  /** The signal's name: `SIGTERM`, `SIGRTMIN+2`. */
-  signal: string;
-  /** The signal's number, as this system has it. */
-  number: number;
-  /** Who sent it by kill(2) or sigqueue(3), or which child's end SIGCHLD tells; 0 is the kernel. */
-  pid: number;
-  /** The real user id of `pid`. */
-  uid: number;
-  /** How many of this signal the flag has seen with this one, since it was made; wraps at 2^32. */
-  count: number;
-  /** When the handler ran, in milliseconds since 1970 with a fraction. */
-  time: number;
-}
+import { native } from '../addon/native.js';
+import { check } from '../base/errors.js';
+import { signalName } from '../system/signal-numbers.js';
+import { publishSignal, type SignalEvent } from './published.js';
 
 const RECORD_WORDS = 6;
 /** Beyond it records are dropped: the counts tell, and memory stays bounded. */

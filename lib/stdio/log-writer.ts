@@ -1,8 +1,8 @@
 // Writing to a log that may be full: what cannot be written is dropped, counted and told later. A
 // server shall not end for want of room for its log, nor wait for who reads it.
 import { writeSync } from 'node:fs';
-import type { SystemError } from '../errors.js';
-import { native } from '../native.js';
+import { native } from '../addon/native.js';
+import type { SystemError } from '../base/errors.js';
 
 /** How long a pipe that is full may hold a write up: its reader has not had its turn. */
 const PATIENCE_MS = 100;

@@ -1,9 +1,9 @@
 // FreeBSD: what it tells by system calls; it has no /proc unless somebody mounts one.
 import { fstatSync, statSync } from 'node:fs';
-import { systemError } from '../errors.js';
-import { native } from '../native.js';
-import type { DescriptorType, Entry, System } from '../system.js';
-import { typeOfMode } from './type.js';
+import { native } from '../addon/native.js';
+import { systemError } from '../base/errors.js';
+import { typeOfMode } from './file-type.js';
+import type { DescriptorType, Entry, System } from './types.js';
 
 type OpenFile = ReturnType<typeof native.fileDescriptors>[number];
 

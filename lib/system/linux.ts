@@ -1,9 +1,9 @@
 // Linux: what it tells in /proc.
 import { constants, fstatSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
-import { native } from '../native.js';
-import { procLinks, procStat, procText } from '../procfs.js';
-import type { DescriptorType, Entry, System } from '../system.js';
-import { typeOfMode } from './type.js';
+import { native } from '../addon/native.js';
+import { typeOfMode } from './file-type.js';
+import { procLinks, procStat, procText } from './procfs.js';
+import type { DescriptorType, Entry, System } from './types.js';
 
 /** By the beginning of the link's text, for what has no name of its own in the file system. */
 const NAMELESS: readonly (readonly [prefix: string, type: DescriptorType])[] = [

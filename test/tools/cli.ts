@@ -8,7 +8,7 @@ import { entry } from '../tools/script.js';
 import type { Nest } from './daemons.js';
 import { collect } from './output.js';
 
-const PROGRAM = fileURLToPath(new URL('../../lib/cli.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../lib/cli/bin.js', import.meta.url));
 
 export interface Ran {
   code: number | null;

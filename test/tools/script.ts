@@ -5,7 +5,7 @@ import './sweep.js';
 
 /** The package's entry and the bare addon, for an `import` in {@link runScript}'s source. */
 export const entry = new URL('../../lib/index.js', import.meta.url).href;
-export const nativeModule = new URL('../../lib/native.js', import.meta.url).href;
+export const nativeModule = new URL('../../lib/addon/native.js', import.meta.url).href;
 
 export interface Outcome {
   status: number | null;

@@ -1,0 +1,104 @@
+// Finds the addon's binary: built here by node-gyp, or made beforehand (prebuilds/).
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+
+interface Loader {
+  (root: string): unknown;
+  resolve(root: string): string;
+}
+
+const require = createRequire(import.meta.url);
+const load = require('node-gyp-build') as Loader;
+
+// The package, three folders up from dist/lib/addon: where prebuilds/ is.
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+
+// Where the package has its binding.gyp. One in its root would have npm run node-gyp wherever it comes
+// from a lockfile, which does not tell of "gypfile": false. (A clone has one there, too.)
+const sources = `${root}cpp`;
+
+function explained(code: string, lines: string[], cause: unknown): Error {
+  return Object.assign(new Error(lines.join('\n'), { cause }), { code });
+}
+
+/** What npm's `os` in package.json says as well, which `npm install --force` passes over. */
+const SYSTEMS: readonly string[] = ['linux', 'freebsd'];
+
+// No script runs when the package is installed, so that building is the user's to begin.
+const advice = [
+  'To build one here, with a C++17 compiler, make and python3:',
+  '  npm install --no-save node-gyp node-addon-api',
+  `  npx node-gyp rebuild -C ${sources}`,
+];
+
+/** Built here, if it was, else made beforehand. */
+function findBinary(): string {
+  try {
+    return load.resolve(sources);
+  } catch {
+    return load.resolve(root);
+  }
+}
+
+function pathOfBinary(): string {
+  try {
+    return findBinary();
+  } catch (cause) {
+    const { platform, arch, version } = process;
+    if (!SYSTEMS.includes(platform)) {
+      const line = `daemonkit runs on Linux and FreeBSD only; this is ${platform}.`;
+      throw explained('MODULE_NOT_FOUND', [line], cause);
+    }
+    const here = `${platform}-${arch}, Node ${version}`;
+    const built = process.env.PREBUILDS_ONLY ? '' : `${sources}/build/Release/, `;
+    const lines = [
+      `daemonkit has no binary for this system (${here}).`,
+      `Looked in ${built}${root}prebuilds/${platform}-${arch}/: ${(cause as Error).message.trim()}`,
+    ];
+    // As require() names a module that is not there.
+    throw explained('MODULE_NOT_FOUND', [...lines, ...advice], cause);
+  }
+}
+
+/** This copy's version; undefined where a bundler has left package.json behind. */
+function version(): string | undefined {
+  try {
+    return JSON.parse(readFileSync(`${root}package.json`, 'utf8')).version;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Loads the addon, once for all copies of this version in the thread: what fork() must remember of a
+ * process (rings that it has moved, ids that threads have not taken over) is in the addon's memory.
+ * Throws as {@link loadOwn}.
+ */
+export function loadBinary(): unknown {
+  const own = version();
+  if (own === undefined) return loadOwn();
+  const key = Symbol.for(`daemonkit.native.${own}`);
+  const others = (globalThis as { [key: symbol]: unknown })[key];
+  if (others !== undefined) return others;
+  const value = loadOwn();
+  Object.defineProperty(globalThis, key, { value });
+  return value;
+}
+
+/**
+ * Loads this copy's addon. Throws an Error with the code `MODULE_NOT_FOUND` where no binary is for this
+ * platform, and `ERR_DLOPEN_FAILED` where there is one that the system's loader refuses; both say
+ * what was looked for and how to build it.
+ */
+function loadOwn(): unknown {
+  const path = pathOfBinary();
+  try {
+    return require(path);
+  } catch (cause) {
+    const lines = [`daemonkit's binary does not load: ${(cause as Error).message.trim()}`];
+    // node-gyp-build knows musl by Alpine's own file only.
+    if (path.endsWith('.glibc.node')) lines.push('On musl, if not Alpine, set LIBC=musl.');
+    throw explained('ERR_DLOPEN_FAILED', [...lines, ...advice], cause);
+  }
+}

@@ -1,0 +1,42 @@
+// Descriptors on the event loop.
+import { closeSync } from 'node:fs';
+import { systemError } from '../base/errors.js';
+import { native, type Watch } from './native.js';
+
+/**
+ * Has the event loop tell when a descriptor is readable, as `native.watch()` does.
+ *
+ * @param ref - whether it keeps the process alive.
+ * @param owned - the descriptor is closed with the watch, or at once if it cannot be watched.
+ */
+export function watch(
+  fd: number,
+  callback: (status: number) => void,
+  ref: boolean,
+  owned = false,
+): Watch {
+  const watched = native.watch(fd, callback, ref, owned);
+  if (typeof watched !== 'number') return watched;
+  if (owned) closeSync(fd);
+  throw systemError(watched, 'poll');
+}
+
+/** Whether a descriptor becomes readable, or hangs up, within a time; keeps the process alive. */
+export function readableWithin(fd: number, milliseconds: number, owned = false): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const look = (status: number) => {
+      end();
+      if (status < 0) reject(systemError(status, 'poll'));
+      else resolve(true);
+    };
+    const watched = watch(fd, look, true, owned);
+    const timer = setTimeout(() => {
+      end();
+      resolve(false);
+    }, milliseconds);
+    const end = () => {
+      clearTimeout(timer);
+      watched.close();
+    };
+  });
+}

@@ -1,0 +1,174 @@
+// What may follow a command on the command line: node:util's tokens, judged by one table per command.
+import { parseArgs } from 'node:util';
+import { nearest } from '../base/nearest.js';
+
+/** An option: a switch, or one with a value, which help and manual call by this name. */
+export interface Option {
+  value?: string;
+  help: string;
+  /** It may be given several times. */
+  several?: true;
+}
+
+export type Options = Readonly<Record<string, Option>>;
+
+/** What was given, by the options' names: a switch is true, one that may come several times a list. */
+export type Values = Readonly<Record<string, string | true | readonly string[] | undefined>>;
+
+export const FILE: Options = {
+  'pid-file': { value: 'FILE', help: 'the pidfile' },
+  name: { value: 'NAME', help: 'short for --pid-file /run/NAME.pid, or $XDG_RUNTIME_DIR/NAME.pid' },
+};
+
+export const BIRTH: Options = {
+  log: { value: 'FILE', help: 'append standard output and error to it' },
+  stdout: { value: 'FILE', help: 'append standard output to it' },
+  stderr: { value: 'FILE', help: 'append standard error to it' },
+  'reopen-on': { value: 'SIGNAL', help: 'open the log files anew at this signal, as HUP' },
+  listen: {
+    value: 'ADDRESS',
+    help: 'bind PORT, HOST:PORT or a path before --user; again for more',
+    several: true,
+  },
+  user: { value: 'USER', help: 'become this user, by name or number' },
+  group: { value: 'GROUP', help: "become this group instead of the user's" },
+  'no-new-privileges': { help: 'no program that it starts gets more privileges' },
+  chroot: { value: 'DIRECTORY', help: 'make it the root directory; the app must be in it' },
+  cwd: { value: 'DIRECTORY', help: 'the working directory, inside of --chroot; default /' },
+  umask: { value: 'MODE', help: 'the file mode creation mask, octal; default 022' },
+  env: {
+    value: 'NAME=VALUE',
+    help: 'set a variable of its environment; again for more',
+    several: true,
+  },
+  strategy: { value: 'HOW', help: 'auto (the default), fork or reexec' },
+  title: { value: 'TEXT', help: 'what ps(1) shows as the command' },
+  ready: { value: 'WHEN', help: 'import (the default), manual, or detached' },
+  timeout: { value: 'SECONDS', help: 'until it must be ready; default 30' },
+  detach: { help: 'go to the background whatever watches' },
+  foreground: { help: 'do not detach, for a supervisor' },
+};
+
+export const STOP: Options = {
+  retry: { value: 'SCHEDULE', help: 'signals and seconds; default TERM/30/KILL/5' },
+};
+
+export const STOP_TIMEOUT: Options = {
+  timeout: { value: 'SECONDS', help: 'short for --retry TERM/SECONDS/KILL/5' },
+};
+
+export const RELOAD: Options = { signal: { value: 'SIGNAL', help: 'another one than HUP' } };
+
+export const COMMON: Options = {
+  json: { help: 'one line of JSON on standard output' },
+  help: { help: 'this text' },
+};
+
+/** For commands that take no application. */
+export function parseAll(args: readonly string[], options: Options): Values {
+  const [values, rest] = parse(args, options);
+  if (rest.length > 0) throw new UsageError(`too many arguments: ${rest.join(' ')}`);
+  return values;
+}
+
+/** A command line that makes no sense: exit code 100. */
+export class UsageError extends Error {}
+
+const parserOptions = (options: Options) =>
+  Object.fromEntries(
+    Object.entries(options).map(([name, { value }]) => [
+      name,
+      { type: value === undefined ? ('boolean' as const) : ('string' as const) },
+    ]),
+  );
+
+function tokensOf(args: readonly string[], options: Options) {
+  const known = parserOptions(options);
+  return parseArgs({ args: [...args], options: known, strict: false, tokens: true }).tokens;
+}
+
+/** Where the first argument is that is neither an option nor the value of one. */
+export function endOfOptions(args: readonly string[], options: Options): number {
+  const tokens = tokensOf(args, options);
+  const end = tokens.find(({ kind }) => kind === 'positional' || kind === 'option-terminator');
+  return end?.index ?? args.length;
+}
+
+type OptionToken = Extract<ReturnType<typeof tokensOf>[number], { kind: 'option' }>;
+
+/** The value of an option that is given as it must be. */
+function takeValue({ name, rawName, value, inlineValue }: OptionToken, options: Options) {
+  const option = options[name];
+  // Not by mere look-up: 'constructor' is no option.
+  if (option === undefined || !Object.hasOwn(options, name) || !rawName.startsWith('--')) {
+    const meant = nearest(name, Object.keys(options));
+    const hint = meant === undefined ? '' : `; did you mean --${meant}?`;
+    throw new UsageError(`there is no option ${rawName}${hint}`);
+  }
+  if (option.value === undefined) {
+    if (value === undefined) return true;
+    throw new UsageError(`${rawName} takes no value, but got '${value}'`);
+  }
+  if (value === undefined) throw new UsageError(`${rawName} needs a value: ${option.value}`);
+  if (value.startsWith('-') && !inlineValue) {
+    const way = `write ${rawName}=${value} if that is it`;
+    throw new UsageError(`${rawName} needs a value: '${value}' looks like an option; ${way}`);
+  }
+  return value;
+}
+
+/**
+ * Splits a command line into the command's own options and what comes after them, which is another
+ * program's business.
+ *
+ * @throws UsageError for unknown options and values that are missing or too many.
+ */
+export function parse(args: readonly string[], options: Options): [values: Values, rest: string[]] {
+  const values: Record<string, string | true | string[]> = {};
+  for (const token of tokensOf(args, options)) {
+    if (token.kind !== 'option') {
+      return [values, args.slice(token.index + (token.kind === 'option-terminator' ? 1 : 0))];
+    }
+    const value = takeValue(token, options);
+    const { name } = token;
+    if (options[name]?.several) values[name] = [...listOf(values, name), value as string];
+    else if (values[name] === undefined) values[name] = value;
+    else throw new UsageError(`--${name} is given twice`);
+  }
+  return [values, []];
+}
+
+/** The command line that has these options. */
+export function unparse(values: Values): string[] {
+  return Object.entries(values).flatMap(([name, value]) => {
+    if (value === true) return [`--${name}`];
+    const each = typeof value === 'string' ? [value] : (value ?? []);
+    return each.map((one) => `--${name}=${one}`);
+  });
+}
+
+/** The text of an option, or undefined. */
+export function textOf(values: Values, name: string): string | undefined {
+  const value = values[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** The texts of an option that may be given several times. */
+export function listOf(values: Values, name: string): readonly string[] {
+  const value = values[name];
+  return Array.isArray(value) ? value : [];
+}
+
+/** Seconds, with a fraction, in milliseconds. */
+export function secondsOf(text: string, name: string): number {
+  const milliseconds = Math.round(1000 * Number(text));
+  if (/^\d*\.?\d+$/.test(text) && milliseconds > 0 && milliseconds < 2 ** 31) return milliseconds;
+  throw new UsageError(`--${name}: '${text}' is not a number of seconds above 0, as 30 or 0.5`);
+}
+
+/** One of a few words. */
+export function wordOf<T extends string>(text: string, name: string, words: readonly T[]): T {
+  const found = words.find((word) => word === text);
+  if (found !== undefined) return found;
+  throw new UsageError(`--${name}: '${text}' is not one of ${words.join(', ')}`);
+}

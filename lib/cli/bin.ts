@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+// The command's beginning: what it can say without the addon, which may not be there.
+import { readFileSync } from 'node:fs';
+import { helpText } from './help.js';
+
+const args = process.argv.slice(2);
+
+function version(): string {
+  const file = new URL('../../../package.json', import.meta.url);
+  return JSON.parse(readFileSync(file, 'utf8')).version;
+}
+
+/** lib/addon/binary.ts has said all that there is to say; its stack is ours. */
+function withoutAddon(error: unknown): void {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (!['MODULE_NOT_FOUND', 'ERR_DLOPEN_FAILED'].includes(code ?? '')) throw error;
+  console.error(`daemonkit: ${message}`);
+  process.exitCode = 111;
+}
+
+if (args[0] === '--version') console.log(version());
+else if (args[0] === '--help') console.log(helpText());
+else {
+  const main = await import('./main.js').catch(withoutAddon);
+  await main?.main(args);
+}

@@ -1,0 +1,266 @@
+// The daemon's handle on itself: readiness, and what must be tidied up when it ends.
+import { constants } from 'node:os';
+import { native } from '../addon/native.js';
+import { atFork } from '../atfork/hooks.js';
+import { registry } from '../atfork/registry.js';
+import { func } from '../base/validate.js';
+import { line } from '../service/message.js';
+import { notify, startWatchdog, tryNotify } from '../service/notify.js';
+import { complain } from '../stdio/log-writer.js';
+import { listenForReopen } from '../stdio/reopen.js';
+import type { Birth } from './birth.js';
+import { currentSlot, setCurrentDaemon } from './current.js';
+import { leaveLauncher, reopenFiles } from './files.js';
+import { tell } from './lines.js';
+import { publishReady } from './published.js';
+import { describe } from './report.js';
+import { whenSettled } from './settled.js';
+import { announceByDescriptor, announceFailure, closeReadiness } from './supervision.js';
+import { showStatus } from './title.js';
+
+const { SIGTERM } = constants.signals;
+const DEFAULT_ACTION = 0;
+
+/** Node handles SIGTERM from its start on, to give the terminal its mode back before it dies. */
+const NODES_ACTION =
+  process.listenerCount('SIGTERM') === 0 ? native.signalHandler(SIGTERM) : DEFAULT_ACTION;
+
+/**
+ * Whether a listener would put no handler over one that an addon has installed: there is none, or
+ * libuv's or a SignalFlag's is over it already.
+ */
+/** A master may be of another copy of the package, whose flags the addon of this one does not know. */
+function masterActsOnTerm(): boolean {
+  return [...registry.masters].some(({ signals }) => signals.includes('SIGTERM'));
+}
+
+function mayListen(): boolean {
+  if ([DEFAULT_ACTION, NODES_ACTION].includes(native.signalHandler(SIGTERM))) return true;
+  return process.listenerCount('SIGTERM') > 0 || native.signalTaken(SIGTERM);
+}
+
+/** A launcher that is stopped, or writes to a terminal that is, must not stop the daemon. */
+const LAUNCHER_EXIT_MS = 1000;
+
+/**
+ * What {@link becomeDaemon} returns in the daemon. Disposing it removes the pidfile; so does the
+ * process's 'exit' event, and SIGTERM.
+ */
+export class Daemon implements Disposable, AsyncDisposable {
+  readonly #birth: Birth;
+  readonly #pid = process.pid;
+  readonly #hooks: Disposable;
+  readonly #reopener: Disposable | undefined;
+  /** Of the SIGTERMs that some SignalFlag has seen, those that our listener knows of. */
+  #flagged = native.signalFlagSeen(SIGTERM);
+  #watchdog: Disposable | null = null;
+  #ready = false;
+  #terminated = false;
+  #stopping = false;
+  #reloads = 0;
+
+  /** @internal */
+  constructor(birth: Birth) {
+    this.#birth = birth;
+    this.#hooks = atFork({ child: () => this.#disown() });
+    process.on('exit', this.#end);
+    setCurrentDaemon(this);
+    const { reopenOn } = birth.plan;
+    if (reopenOn !== undefined) {
+      this.#reopener = listenForReopen(reopenOn, () => this.reloading(() => this.reopenLogs()));
+    }
+    if (mayListen()) process.on('SIGTERM', this.#terminate);
+  }
+
+  /** The pidfile's path as it was before any chroot; undefined without one. */
+  get pidFile(): string | undefined {
+    return this.#birth.pidfile?.path;
+  }
+
+  /**
+   * Tells that the daemon is ready: the launcher, which exits with code 0, and standard error goes to
+   * the log from here on; the service manager (READY=1), with a launcher by its mouth, with MAINPID;
+   * and the reader of `notifyFd`. Begins with the `watchdog`'s signs. Does nothing if it was called
+   * before, when SIGTERM is about to end the daemon, and in a fork of the daemon.
+   *
+   * If the launcher is gone, whoever started it takes the start for failed; so the process ends
+   * with code 1 then, after its 'exit' listeners.
+   *
+   * @throws without a launcher, what {@link notify} throws, and `EPIPE` (syscall `write`) if nobody
+   *   reads `notifyFd`: whoever waits for the daemon cannot be told. It is not ready then, and a
+   *   further call tries again.
+   *
+   * Source: daemon(7) steps 14 and 15; sd_notify(3).
+   */
+  ready(): void {
+    if (this.#ready || this.#terminated || process.pid !== this.#pid) return;
+    const { lines, plan } = this.#birth;
+    // First, as it may fail: then nothing has happened, and it can be tried again.
+    announceByDescriptor(this.#birth);
+    // A launcher tells the manager: until then it is the main process, whose words count.
+    if (lines === undefined) notify({ ready: true });
+    else {
+      leaveLauncher(this.#birth, (channel) => {
+        if (!tell(channel, 'r')) process.exit(1);
+        // Until the launcher has exited it is our parent.
+        native.awaitHangup(channel, LAUNCHER_EXIT_MS);
+      });
+    }
+    this.#ready = true;
+    publishReady(this.pidFile);
+    const { watchdog } = plan;
+    if (watchdog) this.#watchdog = startWatchdog(watchdog === true ? {} : { healthy: watchdog });
+  }
+
+  /**
+   * Says in a line what the daemon is doing: to the service manager (STATUS=). Without one, to the
+   * launcher, which prints it, and the log, as long as the launcher waits; afterwards ps(1) shows it
+   * behind the script's name, as far as there is room (see `process.title`).
+   *
+   * @param text - a single line; an empty one takes the last back.
+   * @throws `TypeError`, `RangeError` for what is no line of at most 4,000 bytes. A manager that is
+   *   gone is passed over.
+   *
+   * Source: sd_notify(3).
+   */
+  status(text: string): void {
+    line(text, 'text');
+    if (tryNotify({ status: text })) return;
+    if (this.#birth.lines === undefined) showStatus(text);
+    else complain(`${text}\n`);
+  }
+
+  /**
+   * Tells the service manager that the daemon reloads its configuration while `work` runs, and that
+   * it is ready again when that has ended, or its promise is settled: RELOADING=1, MONOTONIC_USEC,
+   * READY=1, as Type=notify-reload wants it. Reloads that overlap are one. Log files that are opened
+   * anew by `reopenOn` are told in the same way.
+   *
+   * @param work - what reloads. If it fails, the error is the status that the manager shows, and the
+   *   daemon counts as ready with what it had before.
+   * @returns what `work` returns.
+   * @throws what `work` throws. Before {@link Daemon.ready}, without a manager and in a fork nothing
+   *   but `work` happens; a manager that is gone is passed over.
+   *
+   * Source: sd_notify(3); systemd.service(5), Type=notify-reload.
+   */
+  reloading<T>(work: () => T): T {
+    func(work, 'work');
+    if (!this.#ready || process.pid !== this.#pid) return work();
+    if (this.#reloads++ === 0) tryNotify({ reloading: true });
+    return whenSettled(work, (error) => this.#reloaded(error));
+  }
+
+  /**
+   * Tells the service manager that the shutdown has begun (STOPPING=1). The process's 'exit' event
+   * tells it as well, and so SIGTERM; a daemon that takes its time tells it first.
+   *
+   * Source: sd_notify(3).
+   */
+  stopping(): void {
+    if (this.#stopping || process.pid !== this.#pid) return;
+    this.#stopping = true;
+    tryNotify({ stopping: true });
+  }
+
+  /**
+   * Tells the launcher that the daemon cannot start, and ends the process with code 1, after its
+   * 'exit' listeners. The launcher prints the error and exits with code 1. When the daemon was
+   * ready before, or has no launcher, the error goes to its standard error. The service manager is
+   * told too (STATUS=, and ERRNO= if it is a failed call's).
+   *
+   * @param error - anything; of an Error, message, code and stack are told.
+   */
+  fail(error: unknown): never {
+    announceFailure(error);
+    const { lines } = this.#birth;
+    if (lines === undefined) complain(`daemonkit: ${describe(error)}\n`);
+    else tell(lines.channel, `f${describe(error)}`);
+    return process.exit(1);
+  }
+
+  /**
+   * Opens the log files anew by their paths, making them if there are none, for log rotation: rename
+   * the file, then have it reopened; every line is in one of the two. With the option `reopenOn` a
+   * signal does it, and an error goes to standard error.
+   *
+   * @throws with `step` `stdio` what open(2) says, with `path`: `ENOENT` for a file outside of the chroot,
+   *   `EACCES` if `user` may not write to it, or not make files there; `ELOOP`, `ENXIO`, `EINVAL`, `EPERM`
+   *   as {@link redirect}. All descriptors lead to the old files then.
+   */
+  reopenLogs(): void {
+    reopenFiles(this.#birth);
+  }
+
+  /** Removes the pidfile and gives its lock up; the process goes on, and reopens no logs. */
+  [Symbol.dispose](): void {
+    if (currentSlot() === this) setCurrentDaemon(undefined);
+    this.#reopener?.[Symbol.dispose]();
+    this.#hooks[Symbol.dispose]();
+    process.off('exit', this.#end);
+    process.off('SIGTERM', this.#terminate);
+    this.#tidy();
+  }
+
+  /** As `[Symbol.dispose]()`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this[Symbol.dispose]();
+  }
+
+  #tidy(): void {
+    if (process.pid === this.#pid) this.#birth.pidfile?.remove();
+  }
+
+  readonly #end = (): void => {
+    if (this.#ready) this.stopping();
+    this.#tidy();
+  };
+
+  #reloaded(error?: unknown): void {
+    if (--this.#reloads > 0 || this.#stopping) return;
+    if (error !== undefined) announceFailure(error);
+    tryNotify({ ready: true });
+  }
+
+  readonly #terminate = (): void => {
+    // One call for each delivery: a flag that is made or disposed meanwhile changes nothing.
+    const flagged = this.#flagged !== native.signalFlagSeen(SIGTERM);
+    if (flagged) this.#flagged = (this.#flagged + 1) | 0;
+    // Whoever was told too has something to do before the end, and ends the process itself.
+    if (flagged || masterActsOnTerm() || process.listenerCount('SIGTERM') > 1) return;
+    this.#terminated = true;
+    const { lines } = this.#birth;
+    if (lines === undefined) process.exit();
+    // Whoever waits for the daemon is told by what it ended, as if there was no handler.
+    tell(lines.channel, `t${SIGTERM}`);
+    process.exit(128 + SIGTERM);
+  };
+
+  /** In a fork of the daemon: the pidfile, its lock and the launcher are the daemon's alone. */
+  #disown(): void {
+    this[Symbol.dispose]();
+    this.#watchdog?.[Symbol.dispose]();
+    this.#birth.pidfile?.close();
+    closeReadiness(this.#birth);
+    leaveLauncher(this.#birth);
+  }
+}
+
+/**
+ * Tells the daemon that this process is: what `becomeDaemon()` has returned to another module, or
+ * what the command `daemonkit start` has made of it. An application that is started by
+ * `daemonkit start --ready manual` calls `ready()` of it. One that is also started without the command
+ * begins with
+ *
+ * ```ts
+ * const daemon = currentDaemon() ?? becomeDaemon(options);
+ * ```
+ *
+ * @returns undefined in a process that is no daemon, in forks of one, and after its disposal.
+ * @throws nothing.
+ *
+ * Source: daemonkit's own. The same on all platforms.
+ */
+export function currentDaemon(): Daemon | undefined {
+  return currentSlot() as Daemon | undefined;
+}

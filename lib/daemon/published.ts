@@ -1,0 +1,18 @@
+// The diagnostics channel of readiness. Without subscribers no message is made.
+import { channel } from 'node:diagnostics_channel';
+
+/** `daemonkit:ready`: this process is a daemon, and its launcher was told that it is ready. */
+export interface ReadyMessage {
+  /** The daemon. */
+  pid: number;
+  /** As the option of becomeDaemon(), absolute. */
+  pidFile: string | undefined;
+}
+
+const readiness = channel('daemonkit:ready');
+
+export function publishReady(pidFile: string | undefined): void {
+  if (readiness.hasSubscribers) {
+    readiness.publish({ pid: process.pid, pidFile } satisfies ReadyMessage);
+  }
+}

@@ -1,0 +1,208 @@
+// fork(2) with a working child: docs/live-fork.md has the how and why.
+import { constants } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
+import { isMainThread } from 'node:worker_threads';
+import { type Forked, native } from '../addon/native.js';
+import { runChildHooks, withForkHooks } from '../atfork/hooks.js';
+import { registry } from '../atfork/registry.js';
+import { systemError, workerUnsupported } from '../base/errors.js';
+import { boolean, integer, options as optionsObject } from '../base/validate.js';
+import { dropChildren, holdChildren } from './children.js';
+import { forkLimits } from './limits.js';
+import { publishFork } from './published.js';
+import { expectHeadroom, refreshChild, refreshObstacles } from './refresh.js';
+import { awaitStartup } from './startup.js';
+import { liveWorkers } from './workers.js';
+
+// The originals: a program may have fake ones for its tests.
+const sleep = setTimeout;
+const now = performance.now.bind(performance);
+
+/** Options of {@link fork}. */
+export interface ForkOptions {
+  /**
+   * Fork although `Worker` threads are running: they go on in both processes, in the middle of
+   * whatever they do. Default: false, fork() then refuses.
+   */
+  workers?: boolean;
+  /**
+   * How long the call may take until the child is up, in milliseconds. A thread that does not stop is
+   * given up after a fifth of it, but not before two seconds. Default: 10,000.
+   */
+  timeout?: number;
+}
+
+/** What {@link forkSupport} tells. */
+export interface ForkSupport {
+  /** fork() can work here and now. */
+  live: boolean;
+  /** Otherwise: every reason why not, in words. */
+  reasons: string[];
+  /** What will not be as it should in a child, in words: each is no reason against a fork. */
+  limits: string[];
+}
+
+const { EAGAIN, ENOTSUP } = constants.errno;
+
+/** The permission model's answer to child processes of every kind. */
+export function permissionObstacles(): string[] {
+  const permission = (process as { permission?: { has(scope: string): boolean } }).permission;
+  if (permission?.has('child') !== false) return [];
+  return ['the permission model does not allow child processes (--allow-child-process)'];
+}
+
+/** Obstacles that only JavaScript can see. */
+function scriptObstacles(workers: boolean, option = 'workers'): string[] {
+  const reasons = [...permissionObstacles(), ...refreshObstacles()];
+  if (!workers && liveWorkers() > 0) {
+    reasons.push(`Worker threads are running (end them first, or pass { ${option}: true })`);
+  }
+  return reasons;
+}
+
+/**
+ * Tells whether {@link fork} can work in this process, here and now.
+ *
+ * Needs Linux on x86-64 or arm64 (glibc or musl), a readable /proc of the process's own PID
+ * namespace, and that no Worker thread is running. It makes no child and stops no thread; the answer
+ * may change when the process does (a chroot without /proc, a new Worker, a foreign io_uring ring).
+ *
+ * @returns `live`, and if that is false the `reasons` in words; fork() throws `ENOTSUP` with the
+ *   same words. `limits` name what a child cannot have right, as two profiles in one file.
+ * @throws nothing.
+ *
+ * Platform: where no live fork was made for it the answer is `{ live: false }` with the reason.
+ * Source: daemonkit's own; docs/live-fork.md.
+ */
+export function forkSupport(): ForkSupport {
+  const reasons = isMainThread ? scriptObstacles(false) : ['this is a Worker thread'];
+  reasons.push(...native.forkObstacles());
+  return { live: reasons.length === 0, reasons, limits: forkLimits() };
+}
+
+/**
+ * Makes a child process that is a copy of the caller, as fork(2) does: the child goes on from this
+ * very call, with all of the parent's memory, and is a fully working Node (JIT, garbage collector,
+ * timers, fs, http, child_process, Workers, process.exit).
+ *
+ * As after fork(2), parent and child share files, sockets, terminals and pipes to other processes:
+ * a server's connections are open in both, so the one that should not serve them must close them.
+ * Each has event loop, thread pool and signal handling of its own; requests that were in the
+ * thread pool complete in both. `process.pid`, `crypto` and `Math.random` differ in the child
+ * (Math.random of other `vm` contexts does not). ChildProcess objects of the parent stay silent in the
+ * child and cannot kill; an IPC channel (`process.send`) and a debugger's connection stay with the
+ * parent.
+ *
+ * @param options - see {@link ForkOptions}.
+ * @returns 0 in the child; in the parent the child's pid (wait for it with `waitpid`).
+ * @throws an error of an atFork() hook; one of a `parent` hook has the child's `pid`, one of a `child`
+ *   hook, thrown in the child, the `pid` 0: there is a child then. `EAGAIN` (syscall `clone`) if a process limit is reached (RLIMIT_NPROC, pids cgroup;
+ *   the child's threads count too), `EAGAIN` (syscall `fork`) if a thread did not stop within
+ *   `timeout`, `ENOMEM`, `EMFILE`/`ENFILE` (the parent needs eight descriptors for the call),
+ *   `ENOSPC` (epoll or inotify watch limits of the user), `ENOTSUP` (syscall `fork`) with the
+ *   words of {@link forkSupport}. `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker. The parent is
+ *   then as it was and, hooks apart, there is no child. `TypeError`/`RangeError` for wrong options.
+ *
+ * Platform: Linux on x86-64 and arm64; elsewhere it throws `ENOTSUP`.
+ * Source: fork(2), POSIX.1; forkall(2) of Solaris, which has the same semantics for threads.
+ */
+export function fork(options?: ForkOptions): number {
+  const given = optionsObject<ForkOptions>(options, ['workers', 'timeout']);
+  const workers = boolean(given.workers ?? false, 'options.workers');
+  const timeout = integer(given.timeout ?? 10_000, 'options.timeout', 1);
+  if (!isMainThread) throw workerUnsupported('fork()');
+  return forkBy(() => native.fork(timeout), workers);
+}
+
+/**
+ * What every kind of fork has around it: obstacles, hooks, the child's refresh.
+ *
+ * @param moved - the child takes the process over, with its child processes: the parent uses nothing
+ *   again, and soon ends by _exit().
+ */
+export function forkBy(make: () => Forked, workers: boolean, moved = false): number {
+  refuse(scriptObstacles(workers));
+  expectHeadroom();
+  const parent = native.getpid();
+  const moving = moved ? holdChildren() : undefined;
+  let pid = -1;
+  try {
+    pid = withForkHooks(
+      () => makeChild(make),
+      (made) => {
+        registry.children.add(made);
+        publishFork(parent, made);
+      },
+    );
+  } finally {
+    if (pid === -1 && moving !== undefined) dropChildren(moving);
+  }
+  if (pid === 0) {
+    refreshChild(moving);
+    publishFork(parent, pid);
+    runChildHooks();
+  }
+  return pid;
+}
+
+function refuse(reasons: readonly string[]): void {
+  if (reasons.length > 0) throw systemError(-ENOTSUP, 'fork', { detail: reasons.join('; ') });
+}
+
+/**
+ * Throws ENOTSUP, in the words of {@link forkSupport}, where it says no.
+ *
+ * @param option - what the caller's option is called that allows Worker threads.
+ */
+export function expectForkSupport(options: ForkOptions = {}, option?: string): void {
+  refuse(forkObstacles(options, option));
+}
+
+/** What is in the way of a fork with these options, in words. */
+export function forkObstacles({ workers = false }: ForkOptions = {}, option?: string): string[] {
+  return [...scriptObstacles(workers, option), ...native.forkObstacles()];
+}
+
+function makeChild(make: () => Forked): number {
+  awaitStartup();
+  const { pid, errno, syscall, reason } = make();
+  if (errno < 0) {
+    throw systemError(errno, syscall ?? 'fork', reason === undefined ? {} : { detail: reason });
+  }
+  return pid;
+}
+
+/** Options of {@link quiesce}. */
+export interface QuiesceOptions {
+  /** How long to wait, in milliseconds. Default: 10,000. */
+  timeout?: number;
+}
+
+/**
+ * Waits until the thread pool is idle, so that a {@link fork} right after it copies no request
+ * that would then complete in both processes (a write would be made twice).
+ *
+ * What was finished may still have its callback ahead, in both processes. A request that waits
+ * inside a system call, as a name look-up for its server or a read from a FIFO, counts as idle.
+ *
+ * @param options - see {@link QuiesceOptions}.
+ * @returns a promise that resolves when every other thread of the process waits for work.
+ * @throws (rejects with) `EAGAIN` (syscall `fork`) if that did not happen within `timeout`; `ENOTSUP`
+ *   (syscall `fork`) at once where it cannot be seen, as there is no live fork.
+ *   `TypeError`/`RangeError` for wrong options.
+ *
+ * Source: forkall(2) of Solaris, which leaves this to the program. Platform: as {@link fork}.
+ */
+export async function quiesce(options?: QuiesceOptions): Promise<void> {
+  const given = optionsObject<QuiesceOptions>(options, ['timeout']);
+  const timeout = integer(given.timeout ?? 10_000, 'options.timeout', 1);
+  if (!isMainThread) throw workerUnsupported('quiesce()');
+  refuse(native.forkObstacles());
+  const deadline = now() + timeout;
+  for (let delay = 1; !native.quiesce(0); delay = Math.min(2 * delay, 50)) {
+    if (now() > deadline) {
+      throw systemError(-EAGAIN, 'fork', { detail: 'the thread pool is still busy' });
+    }
+    await sleep(delay);
+  }
+}

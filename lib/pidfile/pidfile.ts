@@ -1,0 +1,240 @@
+// A daemon's pidfile by the rules of FreeBSD's pidfile(3): the lock tells whether the daemon runs,
+// the number in the file only which process it is.
+import { closeSync, constants, fstatSync, ftruncateSync, unlinkSync, writeSync } from 'node:fs';
+import { constants as os } from 'node:os';
+import { native } from '../addon/native.js';
+import { absolutePath } from '../base/absolute.js';
+import { check, type SystemError, systemError } from '../base/errors.js';
+import { pause } from '../base/pause.js';
+import { integer, path as pathString } from '../base/validate.js';
+import { pathInRoot } from '../posix/chroot.js';
+import { expectSafeFile, openTrusted } from '../posix/trusted-open.js';
+import { sameFile } from './same-file.js';
+import { readPid } from './text.js';
+
+export {
+  type PidfileReport,
+  type PidfileState,
+  pidfileRead,
+  pidfileSignal,
+} from './read.js';
+
+/** The error for a pidfile that somebody else holds. */
+export interface PidfileError extends SystemError {
+  /** The process that the file names; absent with EAGAIN. */
+  pid?: number;
+}
+
+const { EAGAIN, EEXIST, ENOSPC, ESTALE, EWOULDBLOCK } = os.errno;
+
+/** How often and how long to wait for a rival that has locked its file but not written it yet. */
+const RETRIES = 3;
+const RETRY_MS = 5;
+
+/** The error to throw for a file that stays locked. */
+export function heldByRival(fd: number, path: string): PidfileError {
+  const pid = readPid(fd);
+  if (pid === undefined || Number.isNaN(pid)) {
+    const detail = 'locked by a process that has not written its pid';
+    return systemError(-EAGAIN, 'flock', { path, detail });
+  }
+  const detail = `already running as process ${pid}`;
+  return Object.assign(systemError(-EEXIST, 'flock', { path, detail }), { pid });
+}
+
+/** Whether the file names a process that there is: the next holder empties it only after it has the lock. */
+function namesSomebody(fd: number): boolean {
+  const pid = readPid(fd);
+  if (pid === undefined || Number.isNaN(pid)) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as SystemError).code !== 'ESRCH';
+  }
+}
+
+/** Locks and empties; false if the file at `path` was removed or replaced meanwhile. */
+function lock(fd: number, path: string): boolean {
+  for (let tries = 0; ; tries++) {
+    const locked = native.flockExclusive(fd);
+    try {
+      if (!sameFile(fd, path)) return false;
+      if (locked === 0) {
+        ftruncateSync(fd, 0);
+        return true;
+      }
+    } catch (error) {
+      // Ours to remove, or a start that failed would leave an empty file behind.
+      if (locked === 0) removeLocked(fd, path);
+      throw error;
+    }
+    if (locked !== -EWOULDBLOCK) check(locked, 'flock', { path });
+    // Once more even if it names a pid: pidfileRead() holds the lock for a moment to try it.
+    if (tries === RETRIES || (tries > 0 && namesSomebody(fd))) throw heldByRival(fd, path);
+    pause(RETRY_MS);
+  }
+}
+
+/** Removes a file that we have locked, if the path still leads to it and we may. */
+function removeLocked(fd: number, path: string): boolean {
+  try {
+    if (!sameFile(fd, path)) return false;
+    unlinkSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function openLocked(path: string, mode: number): number | undefined {
+  // No O_TRUNC: the rival's number must survive our try.
+  const { fd } = openTrusted(path, constants.O_RDWR, mode);
+  try {
+    expectSafeFile(fstatSync(fd, { bigint: true }), path);
+    if (lock(fd, path)) return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+  closeSync(fd);
+  return undefined;
+}
+
+/**
+ * A locked pidfile, as `becomeDaemon({ pidFile })` has one; for programs that stay in the foreground
+ * and want to be there once.
+ *
+ * ```ts
+ * const pidfile = Pidfile.open('/run/hello.pid');
+ * pidfile.write();
+ * process.on('exit', () => pidfile.remove());
+ * ```
+ *
+ * The lock belongs to the open file, so that a process and its forks hold it together until the
+ * last of them has closed it or ended, by whatever means. The descriptor is close-on-exec: a program
+ * that is executed does not hold it.
+ *
+ * Source: pidfile(3), FreeBSD.
+ */
+export class Pidfile {
+  /** Where it was created, as an absolute path. */
+  readonly path: string;
+  #fd: number;
+  /** The process that has made this object; a fork has a copy of it. */
+  readonly #maker = native.getpid();
+  /** Where it is now: inside of a chroot another path, or out of reach. */
+  #here: string | undefined;
+
+  private constructor(path: string, fd: number) {
+    this.path = path;
+    this.#here = path;
+    this.#fd = fd;
+  }
+
+  /**
+   * Creates or takes over the file, and locks it; it is empty afterwards.
+   *
+   * @param path - where; a relative path starts at the working directory of now.
+   * @param mode - for a new file, 0 to 0o777, whatever the umask.
+   * @throws `EEXIST` (syscall `flock`, with `path` and the rival's `pid`) if a process holds it,
+   *   `EAGAIN` if that process has not written its pid within 15 ms; `ELOOP` (syscall `open`) if it
+   *   is a symbolic link, `EINVAL` if it is no regular file, and what open(2) throws. To root
+   *   `EPERM` (syscall `open`) if others could have put the file there: it belongs to another user,
+   *   has a second name, or it or one of the directories on its way can be written to by everybody
+   *   (a directory with the sticky bit is none of these), or a symbolic link on the way is not root's
+   *   or can be exchanged by others. `TypeError`, `RangeError` for wrong arguments.
+   */
+  static open(path: string, mode = 0o644): Pidfile {
+    const absolute = absolutePath(pathString(path));
+    integer(mode, 'mode', 0, 0o777);
+    for (;;) {
+      const fd = openLocked(absolute, mode);
+      if (fd !== undefined) return new Pidfile(absolute, fd);
+    }
+  }
+
+  /**
+   * Takes over the file that another process has opened and locked, and this one has inherited.
+   *
+   * @param path - where it is, as an absolute path.
+   * @param fd - the descriptor; it belongs to the result from now on. Neither it nor its lock is looked at.
+   */
+  static adopt(path: string, fd: number): Pidfile {
+    return new Pidfile(path, fd);
+  }
+
+  /** The open file; -1 once it is closed. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /**
+   * Writes the pid and a newline; again, if called again.
+   *
+   * @param pid - the process to name, from 1 to 2^31-1; default: the caller.
+   * @throws `ESTALE` (syscall `fstat`) if the file at the path is no longer this one, or is out of
+   *   reach; `ENOSPC`, `EDQUOT`, `EIO` (syscall `write`, with `path`): the file is empty then.
+   */
+  write(pid = process.pid): void {
+    const text = `${integer(pid, 'pid', 1)}\n`;
+    if (this.#here === undefined || !sameFile(this.#fd, this.#here)) {
+      const detail = 'the pidfile was removed or replaced';
+      throw systemError(-ESTALE, 'fstat', { path: this.path, detail });
+    }
+    ftruncateSync(this.#fd, 0);
+    try {
+      const written = writeSync(this.#fd, text, 0);
+      if (written < text.length) throw systemError(-ENOSPC, 'write');
+    } catch (error) {
+      // The first digits of a pid are another process's.
+      ftruncateSync(this.#fd, 0);
+      throw systemError((error as SystemError).errno, 'write', { path: this.path });
+    }
+  }
+
+  /** A fork has the lock as well, but the file is not its own to remove, unless it is named there. */
+  #isOurs(): boolean {
+    const self = native.getpid();
+    return this.#maker === self || readPid(this.#fd) === self;
+  }
+
+  /**
+   * Tells it that the process has changed its root directory, as {@link chroot} does, so that it goes on
+   * by the path inside. A file outside of the root is out of reach: see {@link Pidfile.remove}.
+   *
+   * @param root - the new root directory, as an absolute path of before.
+   */
+  rootChanged(root: string): void {
+    this.#here = pathInRoot(this.path, root);
+  }
+
+  /**
+   * Removes the file, then closes it and so gives up the lock; in the other order a rival could
+   * lock the file in between, and lose it.
+   *
+   * @returns false if the file could not be removed because it is outside of the chroot, or in a
+   *   directory that the process may no longer write to. It is empty then, which stops nobody from
+   *   starting, and names no process that somebody could kill by mistake. Also false if the path
+   *   leads to another file by now, which is left alone; and in a fork of the process that holds the
+   *   file, such as a worker of {@link prefork}: it is closed then, and stays as it is.
+   */
+  remove(): boolean {
+    if (this.#fd < 0) return false;
+    const ours = this.#isOurs();
+    const removed = ours && this.#unlink();
+    if (ours && !removed) ftruncateSync(this.#fd, 0);
+    this.close();
+    return removed;
+  }
+
+  #unlink(): boolean {
+    return this.#here !== undefined && removeLocked(this.#fd, this.#here);
+  }
+
+  /** Closes the file and leaves it; what a fork that is not the daemon does. */
+  close(): void {
+    if (this.#fd >= 0) closeSync(this.#fd);
+    this.#fd = -1;
+  }
+}

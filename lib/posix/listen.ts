@@ -1,0 +1,124 @@
+// A listening socket that nobody accepts from yet: socket(2), bind(2), listen(2).
+import { isIP } from 'node:net';
+import { native } from '../addon/native.js';
+import { check, invalidArgType, invalidArgValue } from '../base/errors.js';
+import { boolean, INT_MAX, integer, options, path, string } from '../base/validate.js';
+import { type Listener, openUnixListener } from './listen-unix.js';
+
+export type { Listener } from './listen-unix.js';
+
+/** Where {@link listeningSocket} listens: a `port`, or a `path`. */
+export interface ListenOptions {
+  /** The TCP port, 0 to 65535; 0 lets the kernel choose one. */
+  port?: number;
+  /**
+   * The IP address to listen on, not a name. Default: all addresses of the machine, by IPv6 and
+   * IPv4, or by IPv4 alone where there is no IPv6.
+   */
+  host?: string;
+  /** With an IPv6 address: take no IPv4 connections. Default: false. */
+  ipv6Only?: boolean;
+  /**
+   * The file name of a Unix domain socket, instead of `port`. A file that a server has left behind which
+   * accepts nothing any more, as it was killed, is replaced.
+   */
+  path?: string;
+  /**
+   * The permissions of that file, 0 to 0o777, whatever the umask is: who may write to it may connect.
+   * Default: 0o777 less the umask.
+   */
+  mode?: number;
+  /** Besides, everybody may read the file. Default: false. */
+  readableAll?: boolean;
+  /** Besides, everybody may write to it, and so connect. Default: false. */
+  writableAll?: boolean;
+  /**
+   * How many connections may wait to be accepted, from 1; the system has a limit of its own
+   * (net.core.somaxconn). Default: 511.
+   */
+  backlog?: number;
+}
+
+const OF_PORTS = ['port', 'host', 'ipv6Only'] as const;
+const OF_PATHS = ['mode', 'readableAll', 'writableAll'] as const;
+const KNOWN = [...OF_PORTS, 'path', ...OF_PATHS, 'backlog'] as const;
+
+/** What Node's own servers ask for. */
+export const BACKLOG = 511;
+
+function address(value: unknown, name: string): string {
+  const host = string(value, name);
+  if (isIP(host) === 0) throw invalidArgValue(name, value, 'must be an IP address');
+  return host;
+}
+
+/** Permissions that are given to user, group and others. */
+const READABLE = 0o444;
+const WRITABLE = 0o222;
+
+function pathPlan(given: Partial<ListenOptions>, name: string, backlog: number) {
+  const { mode, readableAll = false, writableAll = false } = given;
+  return {
+    path: path(given.path, `${name}.path`),
+    mode: mode === undefined ? -1 : integer(mode, `${name}.mode`, 0, 0o777),
+    also:
+      (boolean(readableAll, `${name}.readableAll`) ? READABLE : 0) |
+      (boolean(writableAll, `${name}.writableAll`) ? WRITABLE : 0),
+    backlog,
+  };
+}
+
+function portPlan(given: Partial<ListenOptions>, name: string, backlog: number) {
+  if (given.port === undefined) throw invalidArgType(`${name}.port`, 'of type number', undefined);
+  const port = integer(given.port, `${name}.port`, 0, 65535);
+  const host = given.host === undefined ? '' : address(given.host, `${name}.host`);
+  return { port, host, ipv6Only: boolean(given.ipv6Only ?? false, `${name}.ipv6Only`), backlog };
+}
+
+/** Checks the options and makes them complete; no system call. */
+export function listenPlan(value: unknown, name = 'options') {
+  const given = options<ListenOptions>(value ?? null, KNOWN, name);
+  const backlog = integer(given.backlog ?? BACKLOG, `${name}.backlog`, 1, INT_MAX);
+  const byPath = given.path !== undefined;
+  for (const key of byPath ? OF_PORTS : OF_PATHS) {
+    if (given[key] === undefined) continue;
+    const why = byPath ? 'does not go with a path' : 'goes with a path only';
+    throw invalidArgValue(`${name}.${key}`, given[key], why);
+  }
+  return byPath ? pathPlan(given, name, backlog) : portPlan(given, name, backlog);
+}
+
+export type ListenPlan = ReturnType<typeof listenPlan>;
+
+/** Opens what was planned. */
+export function openListener(plan: ListenPlan): Listener {
+  if ('path' in plan) return openUnixListener(plan);
+  const { host, port, ipv6Only, backlog } = plan;
+  const where = { path: `${host.includes(':') ? `[${host}]` : host || '*'}:${port}` };
+  const fd = check(native.listenTcp(host, port, ipv6Only, backlog), 'listen', where);
+  return { fd, unlink() {} };
+}
+
+/**
+ * Opens a listening socket that this process does not accept from: connections wait until somebody
+ * does, `server.listen({ fd })` in a child of {@link fork} or the workers of {@link prefork}. With
+ * `server.listen()` the event loop of the process that called it accepts at once.
+ *
+ * A privileged port can so be bound by root, before `becomeDaemon({ user })` and `prefork()`.
+ *
+ * The file of a Unix domain socket that nobody listens to any more (`ECONNREFUSED`) is replaced, under a
+ * lock of its directory, so that of several programs that start at once one gets it. What somebody
+ * listens to, is no socket, or is a symbolic link stays as it is.
+ *
+ * @param options - see {@link ListenOptions}.
+ * @returns the descriptor, close-on-exec and non-blocking; the caller's to close. The file of a Unix
+ *   domain socket is not removed then.
+ * @throws `EADDRINUSE`, `EACCES` (a port below 1024 without privileges, a directory), `EADDRNOTAVAIL`,
+ *   `ENAMETOOLONG` (a path beyond 107 bytes; 103 on FreeBSD), `EMFILE`, all with syscall `listen` and
+ *   `path`, the address as text. `TypeError`, `RangeError` for wrong options.
+ *
+ * Source: socket(2), bind(2), listen(2), POSIX.1. The same on Linux and FreeBSD.
+ */
+export function listeningSocket(options: ListenOptions): number {
+  return openListener(listenPlan(options)).fd;
+}

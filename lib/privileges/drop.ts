@@ -1,0 +1,175 @@
+// From root to somebody else, for good: and the proof that there is no way back.
+import { readFileSync } from 'node:fs';
+import { isMainThread } from 'node:worker_threads';
+import { native } from '../addon/native.js';
+import { check, invalidArgValue, workerUnsupported } from '../base/errors.js';
+import { options } from '../base/validate.js';
+import {
+  type Credentials,
+  getresgid,
+  getresuid,
+  inGroups,
+  lookUp,
+  nameOrId,
+  setgroups,
+  setresgid,
+  setresuid,
+} from '../posix/credentials.js';
+import { procLinks, procListing, procText } from '../system/procfs.js';
+
+/** Whom {@link dropPrivileges} shall become. */
+export interface DropOptions {
+  /** A name or a uid; not root. */
+  user: string | number;
+  /** A name or a gid. Default: the user's login group. */
+  group?: string | number;
+}
+
+function kept(what: string): Error {
+  const error = new Error(`privileges are not dropped: ${what}`);
+  return Object.assign(error, { code: 'ERR_PRIVILEGES_KEPT' });
+}
+
+function expectIds(kind: string, wanted: number | undefined, ids: readonly number[]): void {
+  const wrong = wanted === undefined ? undefined : ids.find((id) => id !== wanted);
+  if (wrong !== undefined) throw kept(`the ${kind} id is ${wrong}, not ${wanted}`);
+}
+
+function refuse(what: string, attempt: () => void): void {
+  try {
+    attempt();
+  } catch {
+    return;
+  }
+  throw kept(`${what} succeeds`);
+}
+
+/** The rings, whether or not there is a /proc to tell of them. */
+function openRings(): number[] {
+  return procLinks('self').flatMap(([fd, to]) => (to === 'anon_inode:[io_uring]' ? fd : []));
+}
+
+/** Whether a ring has a kernel thread, which acts as whoever made the ring. */
+function keepsCredentials(ring: number): boolean {
+  return /^SqThread:\s*\d/m.test(procText(`self/fdinfo/${ring}`) ?? '');
+}
+
+/**
+ * What such a ring does, it does as the user that made it: CVE-2024-22017.
+ *
+ * @param rings - the descriptors of the process's rings.
+ */
+export function expectNoRootRing(credentials: Credentials, rings: readonly number[] = []): void {
+  if (credentials.gid === undefined) return;
+  const ring = rings.find(keepsCredentials);
+  if (ring === undefined) return;
+  throw kept(`io_uring ring ${ring} would go on as root (UV_USE_IO_URING=1)`);
+}
+
+/** Nothing if the thread has ended since it was listed: Node has some that live for a moment. */
+function threadStatus(tid: string): string | undefined {
+  try {
+    return readFileSync(`/proc/self/task/${tid}/status`, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
+}
+
+/** All threads in the kernel's words; libc has changed them one by one. */
+function expectThreads(uid: number, gid: number | undefined): void {
+  for (const tid of procListing('self/task')) {
+    const status = threadStatus(tid);
+    if (status === undefined) continue;
+    const field = (name: string) => new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(status)?.[1] ?? '';
+    const ids = (name: string) => field(name).split('\t').map(Number);
+    expectIds('user', uid, ids('Uid'));
+    expectIds('group', gid, ids('Gid'));
+    for (const name of ['CapPrm', 'CapEff', 'CapAmb']) {
+      if (/[1-9a-f]/.test(field(name))) throw kept(`thread ${tid} has capabilities (${name})`);
+    }
+  }
+}
+
+/** What must fail, when root is left behind; when root's group is, too. */
+const WAYS_BACK: readonly [group: boolean, what: string, attempt: () => void][] = [
+  [false, 'setuid(0)', () => process.setuid?.(0)],
+  [false, 'seteuid(0)', () => process.seteuid?.(0)],
+  [false, 'setresuid(-1, 0, -1)', () => setresuid(-1, 0, -1)],
+  [false, 'setgroups([0])', () => setgroups([0])],
+  [true, 'setgid(0)', () => process.setgid?.(0)],
+  [true, 'setegid(0)', () => process.setegid?.(0)],
+  [true, 'setresgid(-1, 0, -1)', () => setresgid(-1, 0, -1)],
+];
+
+/**
+ * Makes sure that the process is who it shall be, in all threads as far as /proc tells of them, has
+ * no capabilities, and cannot become root again: by trying. What is absent of the credentials was to
+ * stay, and is not looked at.
+ *
+ * @throws an Error with code `ERR_PRIVILEGES_KEPT`.
+ */
+export function proveDropped({ uid, gid, groups }: Credentials): void {
+  expectIds('user', uid, Object.values(getresuid()));
+  expectIds('group', gid, Object.values(getresgid()));
+  const have = process.getgroups?.() ?? [];
+  // getgroups(2) may or may not list the effective group as well.
+  const surplus = groups && have.filter((id) => id !== gid && !groups.includes(id));
+  if (surplus?.length) throw kept(`still in group ${surplus.join(', ')}`);
+  if (uid === undefined || uid === 0) return;
+  if (check(native.hasCapabilities(), 'capget') !== 0) throw kept('capabilities are left');
+  expectThreads(uid, gid);
+  const rootsGroup = gid === 0 || groups?.includes(0) === true;
+  for (const [group, what, attempt] of WAYS_BACK) {
+    if (!(group && rootsGroup)) refuse(what, attempt);
+  }
+}
+
+/**
+ * Has no program that is started from here on get more privileges than its starter: set-user-ID and
+ * set-group-ID bits and file capabilities count for nothing (no_new_privs); nor do inheritable
+ * capabilities stay. It holds for the main thread, which starts the programs, and for the threads
+ * and processes that it makes.
+ */
+export function forbidNewPrivileges(): void {
+  check(native.setNoNewPrivileges(10_000), 'prctl');
+}
+
+/**
+ * Becomes another user for good: supplementary groups, then group, then user; real, effective and
+ * saved ids; all threads. Then proves it: looks at the ids and the capabilities of every thread, and
+ * tries to become root again, which must fail.
+ *
+ * What was opened before stays open: sockets on ports below 1024, logs, and whatever else only root
+ * could open. After it the process cannot be traced by its new user nor leaves core files
+ * (PR_SET_DUMPABLE), and the signal of {@link setParentDeathSignal} is forgotten.
+ *
+ * @param opts - see {@link DropOptions}. In a chroot without /etc/passwd give ids, and the group too.
+ * @throws `EPERM` (syscall `setgroups`, `setresgid`, `setresuid`) without CAP_SETGID and CAP_SETUID,
+ *   unless the process is that user already; `ENOENT` (syscall `getpwnam`, `getgrnam`) for an unknown
+ *   name, (`getpwuid`) for a uid without a login group. An Error with code `ERR_PRIVILEGES_KEPT` if
+ *   anything is left, or (before anything is changed) if an io_uring ring would go on as root.
+ *   `TypeError`, `RangeError` for wrong options, user root too, and in a Worker
+ *   (`ERR_WORKER_UNSUPPORTED_OPERATION`). After `EPERM` and `ERR_PRIVILEGES_KEPT` the process may be
+ *   half of the one and half of the other: end it.
+ *
+ * Without /proc, as in a chroot, only the calling thread is looked at; the others have been changed
+ * by libc, which ends the process where that fails.
+ *
+ * Source: setgroups(2), setresgid(2), setresuid(2), capabilities(7); "Setuid Demystified" (Chen,
+ * Wagner, Dean, 2002).
+ */
+export function dropPrivileges(opts: DropOptions): void {
+  const { user, group } = options<DropOptions>(opts, ['user', 'group']);
+  nameOrId(user, 'options.user');
+  if (group !== undefined) nameOrId(group, 'options.group');
+  if (!isMainThread) throw workerUnsupported('dropPrivileges()');
+  const credentials = lookUp(user, group) as Required<Credentials>;
+  const { uid, gid, groups } = credentials;
+  if (uid === 0) throw invalidArgValue('options.user', user, 'must not be root');
+  expectNoRootRing(credentials, openRings());
+  if (!inGroups(groups)) setgroups(groups);
+  setresgid(gid, gid, gid);
+  setresuid(uid, uid, uid);
+  proveDropped(credentials);
+}

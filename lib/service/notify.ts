@@ -1,0 +1,238 @@
+// What a service tells its manager: sd_notify(3), sd_notify_barrier(3), sd_watchdog_enabled(3).
+import { closeSync } from 'node:fs';
+import { constants } from 'node:os';
+import { native } from '../addon/native.js';
+import { readableWithin } from '../addon/watch.js';
+import { check, outOfRange, type SystemError, systemError } from '../base/errors.js';
+import { INT_MAX, integer, isThenable, options, syncFunc } from '../base/validate.js';
+import { complain } from '../stdio/log-writer.js';
+import { compose, type NotifyState } from './message.js';
+
+export type { FdStore, NotifyState } from './message.js';
+
+const { EAFNOSUPPORT, ENOTSUP, ECONNREFUSED, ETIMEDOUT } = constants.errno;
+
+/** A longer one systemd cuts, finds it cut, and ignores: NOTIFY_BUFFER_MAX of its core/manager.c. */
+const LONGEST = 4096;
+
+/** The socket, once it was needed: a chroot made later hides its path, but does not close it. */
+let channel: { address: string; fd: number } | undefined;
+
+/**
+ * The socket's descriptor; undefined if no manager wants to be told. What was opened goes on being
+ * used when NOTIFY_SOCKET is removed from the environment, to keep it from children.
+ */
+export function openChannel(): number | undefined {
+  const address = process.env.NOTIFY_SOCKET || channel?.address;
+  if (address === undefined) return undefined;
+  if (channel?.address === address) return channel.fd;
+  const fd = native.notifyOpen(address);
+  if (fd < 0) throw unreachable(fd, address);
+  closeChannel();
+  channel = { address, fd };
+  return fd;
+}
+
+/** Whether it can be opened, leaving nothing open. */
+export function probeChannel(): void {
+  const before = channel;
+  openChannel();
+  if (before === undefined) closeChannel();
+}
+
+function closeChannel(): void {
+  if (channel !== undefined) closeSync(channel.fd);
+  channel = undefined;
+}
+
+function unreachable(errno: number, address: string) {
+  const at = { path: address };
+  if (errno !== -EAFNOSUPPORT) return systemError(errno, 'connect', at);
+  if (address.startsWith('vsock')) {
+    const detail = 'NOTIFY_SOCKET is a vsock address, as virtual machines have; not supported';
+    return systemError(-ENOTSUP, 'connect', { ...at, detail });
+  }
+  return systemError(errno, 'connect', { ...at, detail: 'NOTIFY_SOCKET is no path and no @name' });
+}
+
+/** Uses the socket; anew, if the manager has made its own anew since. Undefined without a manager. */
+function overChannel(use: (fd: number) => number): number | undefined {
+  const fd = openChannel();
+  if (fd === undefined) return undefined;
+  const result = use(fd);
+  if (result !== -ECONNREFUSED) return check(result, 'sendmsg');
+  closeChannel();
+  const again = openChannel();
+  return check(again === undefined ? result : use(again), 'sendmsg');
+}
+
+/** What {@link notify} may be told. */
+export interface NotifyOptions {
+  /**
+   * Speak for this process (sd_pid_notify(3)), which takes CAP_SYS_ADMIN; without it, and on FreeBSD,
+   * the message comes from the caller. Default: the caller.
+   */
+  pid?: number;
+}
+
+/**
+ * Tells the service manager how the service is doing: one message to NOTIFY_SOCKET.
+ *
+ * ```ts
+ * notify({ ready: true, status: 'serving on port 80' });
+ * ```
+ *
+ * systemd takes messages from the processes that `NotifyAccess=` of the unit allows, by default the
+ * main process alone. The socket is opened at the first call (by `becomeDaemon()`, before its chroot)
+ * and stays open, close-on-exec. If the manager does not read, the call blocks for five seconds.
+ *
+ * @param state - see {@link NotifyState}; all of it goes into one message.
+ * @param opts - see {@link NotifyOptions}.
+ * @returns true if the message was queued, which does not say that it was accepted; false if there
+ *   is no NOTIFY_SOCKET, so nobody to tell, and nothing was done.
+ * @throws `ENOENT`, `ECONNREFUSED`, `EACCES`, `ENAMETOOLONG` (syscall `connect`, with `path`) if nobody
+ *   listens there; `ENOTSUP` for a vsock address, `EAFNOSUPPORT` for what is no address; `EAGAIN`
+ *   (syscall `sendmsg`) if the manager does not read; `EBADF` for a descriptor that is not open;
+ *   `ESRCH` (syscall `pidfd_open`) if there is no process `mainPid`. `TypeError`, `RangeError` for
+ *   wrong values and a message of more than 4,096 bytes.
+ *
+ * Linux. FreeBSD: the same, but no abstract addresses.
+ *
+ * Source: sd_notify(3); the protocol is open to other managers, and podman, s6 and others speak it.
+ */
+export function notify(state: NotifyState, opts?: NotifyOptions): boolean {
+  const message = compose(state);
+  const { pid = 0 } = options<NotifyOptions>(opts, ['pid']);
+  integer(pid, 'options.pid', 0);
+  const text = message.lines.join('\n');
+  const size = Buffer.byteLength(text);
+  if (size > LONGEST) throw outOfRange('state', `at most ${LONGEST} bytes in all`, size);
+  if (openChannel() === undefined) return false;
+  const { mainPid } = message;
+  if (mainPid === undefined) return send(text, message.fds, pid);
+  const pidfd = native.pidfdOpen(mainPid);
+  if (pidfd === -constants.errno.ESRCH) throw systemError(pidfd, 'pidfd_open');
+  if (pidfd < 0) return send(text, [], pid); // a kernel before 5.3, or FreeBSD
+  try {
+    // systemd before 257 closes the descriptor, and goes by the number.
+    return send(`${text}\nMAINPIDFD=1`, [pidfd], pid);
+  } finally {
+    closeSync(pidfd);
+  }
+}
+
+function send(text: string, fds: number[], pid: number): boolean {
+  return overChannel((fd) => native.notifySend(fd, text, fds, pid)) !== undefined;
+}
+
+/** For what must not end a daemon: a manager that is gone. Wrong states throw. */
+export function tryNotify(state: NotifyState): boolean {
+  try {
+    return notify(state);
+  } catch (error) {
+    if ((error as Partial<SystemError>).syscall === undefined) throw error;
+    return false;
+  }
+}
+
+/** What {@link notifyBarrier} may be told. */
+export interface NotifyBarrierOptions {
+  /** Milliseconds to wait, from 1 to 2^31-1. Default: 5000. */
+  timeout?: number;
+}
+
+/**
+ * Waits until the service manager has worked through everything it was told before.
+ *
+ * For short-lived processes that are not the main one: systemd finds a sender's unit by its pid, and
+ * cannot any more if the sender has exited.
+ *
+ * @param opts - see {@link NotifyBarrierOptions}.
+ * @returns a promise of true; of false if there is no NOTIFY_SOCKET.
+ * @throws (rejects with) `ETIMEDOUT` (syscall `poll`) if the time is over, as it is with managers that
+ *   do not know BARRIER=1 and keep the descriptor; otherwise as {@link notify}.
+ *
+ * Source: sd_notify_barrier(3), systemd 246. Linux, FreeBSD.
+ */
+export async function notifyBarrier(opts?: NotifyBarrierOptions): Promise<boolean> {
+  const given = options<NotifyBarrierOptions>(opts, ['timeout']);
+  const timeout = integer(given.timeout ?? 5000, 'options.timeout', 1);
+  const pipe = overChannel(native.notifyBarrier);
+  if (pipe === undefined) return false;
+  // Nothing is ever written to the pipe: it is readable when its other end is closed.
+  if (await readableWithin(pipe, timeout, true)) return true;
+  throw systemError(-ETIMEDOUT, 'poll');
+}
+
+/**
+ * Tells whether the service manager expects a sign of life.
+ *
+ * @returns the microseconds within which it wants to hear {@link notify} `{ watchdog: true }`, half of
+ *   which is the interval recommended; 0 if it expects none, or of another process (WATCHDOG_PID).
+ * @throws nothing: a WATCHDOG_USEC that is no number above 0 counts for none.
+ *
+ * After `becomeDaemon()` the daemon is who is meant; other forks are not.
+ *
+ * Source: sd_watchdog_enabled(3); `WatchdogSec=` of systemd.service(5).
+ */
+export function watchdogEnabled(): number {
+  const { WATCHDOG_USEC, WATCHDOG_PID } = process.env;
+  if (WATCHDOG_PID !== undefined && Number(WATCHDOG_PID) !== process.pid) return 0;
+  const usec = Number(WATCHDOG_USEC);
+  return Number.isSafeInteger(usec) && usec > 0 ? usec : 0;
+}
+
+/** What {@link startWatchdog} may be told. */
+export interface WatchdogOptions {
+  /**
+   * Whether all is well: true. Anything else, a promise too, or an error, and the sign is not given.
+   * Default: always.
+   */
+  healthy?: () => boolean;
+}
+
+/**
+ * Gives the service manager a sign of life twice per interval, as long as the event loop turns.
+ *
+ * The timer does not keep the process alive, is silent in forks, and passes over errors: a manager
+ * that is gone needs no sign.
+ *
+ * @param opts - see {@link WatchdogOptions}.
+ * @returns a Disposable that ends it; null if no sign is expected, see {@link watchdogEnabled}.
+ * @throws `TypeError` for wrong options.
+ *
+ * Source: sd_watchdog_enabled(3), sd_event_set_watchdog(3).
+ */
+export function startWatchdog(opts?: WatchdogOptions): Disposable | null {
+  const { healthy = () => true } = options<WatchdogOptions>(opts, ['healthy']);
+  syncFunc(healthy, 'options.healthy');
+  const usec = watchdogEnabled();
+  if (usec === 0) return null;
+  const beginner = native.getpid();
+  const ping = () => {
+    if (native.getpid() === beginner && watchdogEnabled() > 0 && isTrue(healthy))
+      tryNotify({ watchdog: true });
+  };
+  ping();
+  const timer = setInterval(ping, Math.min(Math.max(usec / 2000, 1), INT_MAX)).unref();
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+function isTrue(question: () => boolean): boolean {
+  try {
+    const answer: unknown = question();
+    if (isThenable(answer)) sayUnanswered(answer);
+    return answer === true;
+  } catch {
+    return false;
+  }
+}
+
+let said = false;
+
+/** A promise is no answer; without a word nobody would know why the manager ends the service. */
+function sayUnanswered(answer: PromiseLike<unknown>): void {
+  Promise.resolve(answer).catch(() => {});
+  if (!said) complain('daemonkit: healthy() returns a promise, which counts as not healthy\n');
+  said = true;
+}

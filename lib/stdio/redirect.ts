@@ -1,0 +1,205 @@
+// Standard descriptors to /dev/null, or to a log file that can be opened anew: dup2(2), freopen(3).
+import { closeSync, constants, openSync } from 'node:fs';
+import { constants as os } from 'node:os';
+import { isatty } from 'node:tty';
+import { isMainThread } from 'node:worker_threads';
+import { native } from '../addon/native.js';
+import { absolutePath } from '../base/absolute.js';
+import { check, invalidArgValue, systemError, workerUnsupported } from '../base/errors.js';
+import { fileDescriptor, fileDescriptors, filePath, integer, options } from '../base/validate.js';
+import { ownedByRuntime, survey, terminalDevices } from '../descriptors/list.js';
+import { lookUp, nameOrId } from '../posix/credentials.js';
+import { getdtablesize } from '../posix/fd.js';
+import { expectStandard, standardPlaced } from '../posix/standard.js';
+import { LOG_MODE, openLog } from './logfile.js';
+import { listenForReopen, reopenSignal } from './reopen.js';
+import { redirectStreams } from './streams.js';
+
+const STANDARD = [0, 1, 2];
+
+/** Finds what would fail in the middle, or harm the runtime, while nothing has happened. */
+function expectUsable(fds: readonly number[], name: string): void {
+  for (const fd of fds) {
+    if (fd >= getdtablesize()) throw systemError(-os.errno.EBADF, 'dup2');
+    if (fd > 2 && ownedByRuntime(fd)) {
+      throw invalidArgValue(name, fd, 'is in use by the event loop');
+    }
+  }
+  expectStandard(fds);
+}
+
+/** The same file at a number that is none of `fds`, whichever of them are free. */
+function beside(fds: readonly number[], opened: number): number {
+  let file = opened;
+  // What stays open this way is about to become what it shall be.
+  while (fds.includes(file)) file = check(native.dup(file), 'dup');
+  return file;
+}
+
+function openNull(fds: readonly number[]): number {
+  return beside(fds, openSync('/dev/null', constants.O_RDWR | constants.O_NOCTTY));
+}
+
+/**
+ * Points descriptors to an open file, and the terminal's other numbers too as soon as no standard
+ * descriptor leads to a terminal any more: libuv opens a terminal anew for each stream, and one of
+ * these numbers would keep it from hanging up.
+ */
+function pointTo(fds: readonly number[], file: number): void {
+  const devices = terminalDevices();
+  const leavesTerminal = !STANDARD.some((fd) => !fds.includes(fd) && isatty(fd));
+  const leaves = fds.some((fd) => fd <= 2) && leavesTerminal;
+  const { epolls, terminals } = survey(devices, [...fds, file]);
+  // While its mode can still be set: afterwards nobody gives a raw terminal its echo back.
+  if (fds.includes(0)) native.resetTerminal();
+  const nothing = openNull(fds);
+  try {
+    const others = leaves ? terminals.map((fd) => [fd, nothing] as const) : [];
+    redirectStreams([...fds.map((fd) => [fd, file] as const), ...others], epolls);
+  } finally {
+    closeSync(nothing);
+  }
+}
+
+/**
+ * Makes descriptors lead to /dev/null: what is read ends at once, what is written is gone.
+ *
+ * `process.stdin`, `process.stdout`, `process.stderr` and `console` are the same objects as before
+ * and go on working, in whatever state they were: `process.stdin` gets its 'end', a raw terminal its
+ * mode back; what was written before and is still on its way goes to the old file, which has a second
+ * to take it. When none of 0, 1 and 2 leads to a terminal any more, all other descriptors of the
+ * terminal lead to /dev/null as well, those that libuv had opened are closed.
+ *
+ * 0, 1 and 2 are inherited by the programs that are started, other descriptors become close-on-exec.
+ *
+ * @param fds - the descriptors, open or not. Default: 0, 1 and 2.
+ * @throws `TypeError`, `RangeError` if one is not an integer from 0 to 2^31-1; `TypeError`
+ *   (`ERR_INVALID_ARG_VALUE`) if one above 2 is in use by the event loop; `TypeError`
+ *   (`ERR_WORKER_UNSUPPORTED_OPERATION`) in a Worker; `ERR_INVALID_STATE` if 0, 1 or 2 is a socket that
+ *   listens, or what the script has opened at a number that was closed, and would be lost; `ENOENT`
+ *   (`open`, `scandir`) without /dev/null
+ *   or /proc, as in a chroot; `EBADF` (`dup2`) for a number beyond {@link getdtablesize}.
+ *
+ * Source: dup2(2), POSIX.1; daemon(7) step 9; daemon(3), `noclose`. Linux.
+ */
+export function redirectToNull(...fds: number[]): void {
+  const chosen =
+    fds.length === 0 ? STANDARD : fds.map((fd, at) => fileDescriptor(fd, `fds[${at}]`));
+  if (!isMainThread) throw workerUnsupported('redirectToNull()');
+  expectUsable(chosen, 'fds');
+  const nothing = openNull(chosen);
+  try {
+    pointTo(chosen, nothing);
+  } finally {
+    closeSync(nothing);
+  }
+}
+
+/** What {@link redirect} may be told. */
+export interface RedirectOptions {
+  /** The mode of the file if it must be made, 0 to 0o777, whatever the umask. Default: 0o640. */
+  mode?: number;
+  /**
+   * Who will write the file, name or uid, for root that becomes this user later: a new file belongs
+   * to it and its login group, and one that belongs to it is accepted. Default: the caller.
+   */
+  user?: string | number;
+  /** A signal at which the file is opened anew, as `SIGHUP`. Default: none. */
+  reopenOn?: NodeJS.Signals;
+}
+
+/** Descriptors that lead to a log file; see {@link redirect}. */
+export class Redirection implements Disposable {
+  readonly #fds: readonly number[];
+  readonly #path: string;
+  readonly #open: () => number;
+  readonly #listener: Disposable | undefined;
+
+  /** @internal */
+  constructor(fds: readonly number[], path: string, open: () => number, signal?: NodeJS.Signals) {
+    this.#fds = fds;
+    this.#path = path;
+    this.#open = open;
+    this.#withFile((file) => pointTo(fds, file));
+    if (signal !== undefined) this.#listener = listenForReopen(signal, () => this.reopen());
+  }
+
+  /** The descriptors that lead to the file. */
+  get fds(): readonly number[] {
+    return this.#fds;
+  }
+
+  /** The file, as it is opened anew. */
+  get path(): string {
+    return this.#path;
+  }
+
+  /**
+   * Opens the path anew, making the file if there is none, for log rotation: rename the file, then
+   * have it reopened. Each descriptor changes from one file to the other in one step, so every line
+   * is in one of the two.
+   *
+   * @throws as {@link redirect}; the descriptors lead to the old file then.
+   */
+  reopen(): void {
+    this.#withFile((file) => {
+      for (const fd of this.#fds) {
+        check(native.redirect(fd, file, []), 'dup2');
+        standardPlaced(fd);
+      }
+    });
+  }
+
+  /** Stops to listen for the signal. The descriptors stay as they are. */
+  [Symbol.dispose](): void {
+    this.#listener?.[Symbol.dispose]();
+  }
+
+  #withFile(use: (file: number) => void): void {
+    const file = beside(this.#fds, this.#open());
+    try {
+      use(file);
+    } finally {
+      closeSync(file);
+    }
+  }
+}
+
+/**
+ * Makes descriptors write to a log file, which is appended to and made if there is none. For the
+ * standard streams all holds that {@link redirectToNull} says, and what `process.stdout`,
+ * `process.stderr` and `console` write never fails: what a full disk, or a FIFO without room or
+ * reader, does not take is dropped and counted, and the log says how much that was as soon as it can.
+ *
+ * @param fds - the descriptor or descriptors, 1 or more each: 0 is for reading.
+ * @param path - the file, or /dev/stdout, /dev/stderr, /dev/fd/N for what that descriptor leads to.
+ *   Whenever it is opened anew, a chroot made meanwhile is its root.
+ * @param opts - see {@link RedirectOptions}. With `reopenOn` the signal has a listener until the
+ *   result is disposed; a failure to open the file is told on standard error then.
+ * @returns an object with `reopen()`.
+ * @throws as {@link redirectToNull}, and what open(2) says, with `path`: `ELOOP` if the file is a
+ *   symbolic link, `ENXIO` for a FIFO that nobody reads, `EINVAL` for what is no file, FIFO or
+ *   terminal, to root `EPERM` if others could have put it there, as with {@link Pidfile.open}; `ENOENT`
+ *   (syscall `getpwnam`, `getpwuid`) for an unknown user. The descriptors are as before then.
+ *
+ * Source: freopen(3), POSIX.1; daemon(8) of FreeBSD, `-o` and `-H`. Linux.
+ */
+export function redirect(
+  fds: number | readonly number[],
+  path: string | URL,
+  opts?: RedirectOptions,
+): Redirection {
+  const chosen = fileDescriptors(typeof fds === 'number' ? [fds] : fds, 'fds');
+  chosen.forEach((fd, at) => void integer(fd, `fds[${at}]`, 1));
+  const file = absolutePath(filePath(path));
+  const given = options<RedirectOptions>(opts, ['mode', 'user', 'reopenOn']);
+  const mode = integer(given.mode ?? LOG_MODE, 'options.mode', 0, 0o777);
+  const signal =
+    given.reopenOn === undefined ? undefined : reopenSignal(given.reopenOn, 'options.reopenOn');
+  const user = given.user === undefined ? undefined : nameOrId(given.user, 'options.user');
+  if (!isMainThread) throw workerUnsupported('redirect()');
+  expectUsable(chosen, 'fds');
+  const { uid, gid } = lookUp(user) as { uid?: number; gid: number };
+  const owner = uid === undefined ? undefined : { uid, gid };
+  return new Redirection(chosen, file, () => openLog(file, owner, mode), signal);
+}

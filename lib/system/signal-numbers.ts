@@ -1,0 +1,91 @@
+// Signals by name and by number: signal(7).
+import { constants } from 'node:os';
+import { native } from '../addon/native.js';
+import { invalidArgType, invalidArgValue } from '../base/errors.js';
+import { nearest } from '../base/nearest.js';
+import { integer } from '../base/validate.js';
+
+const RT_MIN = native.signalRtMin();
+const RT_MAX = native.signalRtMax();
+
+const numbers = new Map<string, number>(Object.entries(constants.signals));
+for (let n = RT_MIN; n <= RT_MAX; n++) {
+  numbers.set(`SIGRTMIN+${n - RT_MIN}`, n);
+  numbers.set(`SIGRTMAX-${RT_MAX - n}`, n);
+}
+numbers.set('SIGRTMIN', RT_MIN);
+numbers.set('SIGRTMAX', RT_MAX);
+
+// SIGABRT rather than SIGIOT, SIGRTMIN+1 rather than SIGRTMAX-29: what was entered first.
+const names = new Map([...numbers].reverse().map(([name, number]) => [number, name]));
+
+function meant(name: string): string {
+  // What all of them begin with makes none more like another.
+  const bare = (text: string) => text.toUpperCase().replace(/^SIG/, '');
+  const like = nearest(bare(name), [...numbers.keys()].map(bare));
+  return like === undefined ? '' : `: did you mean 'SIG${like}'?`;
+}
+
+/** The number of a signal given by its name (`SIGTERM`, `SIGRTMIN+2`, `SIGRTMAX-1`) or number. */
+export function signalNumber(value: unknown, name: string): number {
+  if (typeof value === 'number') return integer(value, name, 1, RT_MAX);
+  if (typeof value !== 'string') throw invalidArgType(name, 'a signal name or number', value);
+  const number = numbers.get(value);
+  if (number === undefined) {
+    throw invalidArgValue(name, value, `is not the name of a signal${meant(value)}`);
+  }
+  return number;
+}
+
+/** The name of a signal. */
+export function signalName(number: number): string {
+  return names.get(number) ?? `SIG${number}`;
+}
+
+/** Every signal's number, libc's own included. */
+export function allSignals(): number[] {
+  return Array.from({ length: RT_MAX }, (_, i) => i + 1);
+}
+
+/** A signal or an array of them as numbers, each once; `one` checks each. */
+export function signalList(
+  value: unknown,
+  name: string,
+  one: (value: unknown, name: string) => number,
+  atLeast = 1,
+): number[] {
+  const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (list.length < atLeast) throw invalidArgValue(name, value, 'must not be empty');
+  // Holes too, which map() leaves out.
+  return [...new Set(Array.from(list, (signal) => one(signal, name)))];
+}
+
+const FAULT = 'is a fault of the instruction at hand, which a handler that returns would repeat';
+const refusals = new Map<string, string>([
+  ['SIGKILL', 'cannot be caught, blocked or ignored'],
+  ['SIGSTOP', 'cannot be caught, blocked or ignored'],
+  ['SIGSEGV', FAULT],
+  ['SIGBUS', FAULT],
+  ['SIGFPE', FAULT],
+  ['SIGILL', FAULT],
+  // V8 ends the process by it where a check of its own fails; so it must never be survived.
+  ['SIGTRAP', FAULT],
+  // What a seccomp filter raises at a forbidden call.
+  ['SIGSYS', FAULT],
+  ['SIGPROF', "belongs to V8's CPU profiler"],
+]);
+
+/** Whether a signal is one of those that only the runtime may handle. */
+export function isRuntimes(number: number): boolean {
+  return refusals.has(signalName(number));
+}
+
+/** A signal's number, if a handler of JavaScript's making may answer the signal. */
+export function catchableSignal(value: unknown, name: string): number {
+  const number = signalNumber(value, name);
+  // 32 and 33, on musl 34 too: thread cancellation, setuid() for all threads, and fork().
+  const reserved = number > 31 && number < RT_MIN;
+  const reason = reserved ? 'belongs to the C library' : refusals.get(signalName(number));
+  if (reason !== undefined) throw invalidArgValue(name, value, reason);
+  return number;
+}

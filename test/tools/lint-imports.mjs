@@ -1,0 +1,89 @@
+// Part of `npm run lint`: which folder of lib/ may import which, types too, and no circle of files.
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const LIB = fileURLToPath(new URL('../../lib', import.meta.url));
+
+/**
+ * The rooms of lib/, lowest first: each may import those above it in this list, and its own files. Rooms
+ * that shall not know each other at all are in APART.
+ */
+export const ROOMS = [
+  'base', // errors, checks of arguments: knows no system
+  'addon', // the native binary
+  'system', // what Linux and FreeBSD tell
+  'atfork', // what every fork runs, and all copies of the package share
+  'posix', // one file for each family of man pages
+  'signal',
+  'fork',
+  'descriptors',
+  'stdio',
+  'pidfile',
+  'privileges',
+  'service',
+  'daemon',
+  'prefork',
+  'cli',
+];
+
+/** The files at the top: what was true at load, and the public face. */
+const TOP = { 'atload.ts': 'daemon', 'index.ts': 'prefork' };
+
+/** The two ways in, which begin with atload.ts. */
+const ENTRIES = ['index.ts', 'cli/main.ts'];
+
+/** Rooms that do not need each other, and shall not begin to. */
+const APART = { prefork: ['daemon'], stdio: ['fork', 'signal'], pidfile: ['fork', 'stdio'] };
+
+const files = readdirSync(LIB, { recursive: true })
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => normalize(file));
+
+const IMPORT = /(?:from|import)\s*\(?\s*'(\.{1,2}\/[^']+)\.js'/g;
+
+function importsOf(file) {
+  const source = readFileSync(join(LIB, file), 'utf8');
+  return [...source.matchAll(IMPORT)].map(([, path]) => `${join(dirname(file), path)}.ts`);
+}
+
+const graph = new Map(files.map((file) => [file, importsOf(file)]));
+const roomOf = (file) => (file.includes('/') ? file.split('/')[0] : undefined);
+const levelOf = (file) => ROOMS.indexOf(roomOf(file) ?? TOP[file] ?? '');
+
+function upward() {
+  const found = [];
+  for (const [file, imports] of graph) {
+    if (levelOf(file) < 0) found.push(`${file}: is in no room of ROOMS`);
+    for (const imported of imports) {
+      const [from, to] = [roomOf(file), roomOf(imported)];
+      const top = to === undefined && !(ENTRIES.includes(file) && imported === 'atload.ts');
+      if (top || (from !== to && levelOf(imported) > levelOf(file))) {
+        found.push(`${file} imports ${imported}: upward`);
+      }
+      if (APART[from]?.includes(to)) found.push(`${file} imports ${imported}: ${from} and ${to}`);
+    }
+  }
+  return found;
+}
+
+/** Each circle once, by the first file that is met. */
+function circles() {
+  const found = [];
+  const done = new Set();
+  const visit = (file, path) => {
+    const at = path.indexOf(file);
+    if (at >= 0) found.push(`circle: ${[...path.slice(at), file].join(' -> ')}`);
+    if (at >= 0 || done.has(file)) return;
+    for (const imported of graph.get(file) ?? []) visit(imported, [...path, file]);
+    done.add(file);
+  };
+  for (const file of files) visit(file, []);
+  return found;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const faults = [...upward(), ...circles()];
+  for (const fault of faults) console.error(`${relative('.', LIB)}/${fault}`);
+  if (faults.length > 0) process.exit(1);
+}
