@@ -10,7 +10,7 @@ import { becomeDaemon } from 'daemonkit';
 
 const port = Number(process.env.PORT ?? 8080);
 const directory = process.env.XDG_RUNTIME_DIR ?? tmpdir();
-const pidFile = join(directory, 'http-daemon.pid');
+const pidfile = join(directory, 'http-daemon.pid');
 const log = join(directory, 'http-daemon.log');
 
 const server = createServer((request, response) => {
@@ -18,17 +18,17 @@ const server = createServer((request, response) => {
   response.end(`Process ${process.pid}, child of ${process.ppid}, serves ${request.url}\n`);
 });
 server.on('error', (error) => {
-  console.error(`${error.message}. Is it running already? See ${pidFile}`);
+  console.error(`${error.message}. Is it running already? See ${pidfile}`);
   process.exit(1);
 });
 server.listen(port, '127.0.0.1');
 await once(server, 'listening');
 
 console.log(`Try:   curl http://127.0.0.1:${port}/
-Stop:  kill $(cat ${pidFile})
+Stop:  kill $(cat ${pidfile})
 Log:   ${log}`);
 
-becomeDaemon({ pidFile, log });
+becomeDaemon({ pidfile, log });
 
 // From here on this is the daemon: the terminal can go.
 console.log(`process ${process.pid} is ready`);

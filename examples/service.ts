@@ -1,7 +1,7 @@
 // A web server for every kind of supervisor, and for none: examples/systemd, examples/s6 and
 // examples/freebsd start it. It serves on the socket that it is passed, or on 127.0.0.1 and PORT.
 //
-//   node dist/examples/service.js [--pid-file FILE] [--log FILE] [--notification-fd N]
+//   node dist/examples/service.js [--pidfile FILE] [--log FILE] [--notification-fd N]
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,7 +10,7 @@ import { becomeDaemon, type DaemonOptions, listenFds } from 'daemonkit';
 
 const { values } = parseArgs({
   options: {
-    'pid-file': { type: 'string' },
+    pidfile: { type: 'string' },
     log: { type: 'string' },
     'notification-fd': { type: 'string' },
   },
@@ -27,7 +27,7 @@ server.listen(passed ?? { port: Number(process.env.PORT ?? 8080), host: '127.0.0
 await once(server, 'listening');
 
 const options: DaemonOptions = { ready: 'manual' };
-if (values['pid-file'] !== undefined) options.pidFile = values['pid-file'];
+if (values.pidfile !== undefined) options.pidfile = values.pidfile;
 if (values.log !== undefined) options.log = values.log;
 if (values['notification-fd'] !== undefined) options.notifyFd = Number(values['notification-fd']);
 const daemon = becomeDaemon(options);

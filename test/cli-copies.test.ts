@@ -9,7 +9,7 @@ import { Nest, until } from './tools/daemons.js';
 import { childrenOf, descriptors, status } from './tools/proc.js';
 import { entry } from './tools/script.js';
 
-const FILE = ['--pid-file', 'd.pid'];
+const FILE = ['--pidfile', 'd.pid'];
 
 for (const strategy of ['fork', 'reexec']) {
   test(`${strategy}: the daemon that the command has made is its own`, async (t) => {
@@ -26,7 +26,7 @@ for (const strategy of ['fork', 'reexec']) {
       const say = () => console.error('worker', process.pid);
       const master = prefork({ workers: 1, onWorker() { say(); process.on('SIGUSR2', say); } });
       await master.ready;
-      console.log(daemon?.pidFile, code, daemonkit.currentDaemon() === daemon);
+      console.log(daemon?.pidfile, code, daemonkit.currentDaemon() === daemon);
       daemon.ready();`,
     );
     const options = [...FILE, '--log', nest.log, '--strategy', strategy];
@@ -35,12 +35,12 @@ for (const strategy of ['fork', 'reexec']) {
     const pid = nest.pid();
     const [worker = 0] = childrenOf(pid);
     assert.equal(launched.stderr, '');
-    assert.ok(nest.logged().includes(`${nest.pidFile} ERR_INVALID_STATE true\n`), nest.logged());
+    assert.ok(nest.logged().includes(`${nest.pidfile} ERR_INVALID_STATE true\n`), nest.logged());
     // The launcher and the pidfile are the daemon's alone.
     const open = descriptors(worker);
     assert.equal(open[2], nest.log);
-    assert.equal(Object.values(open).includes(nest.pidFile), false);
-    assert.equal(Object.values(descriptors(pid)).includes(nest.pidFile), true);
+    assert.equal(Object.values(open).includes(nest.pidfile), false);
+    assert.equal(Object.values(descriptors(pid)).includes(nest.pidfile), true);
 
     assert.equal((await daemonkit(nest, ['reload', ...FILE])).code, 0);
     const next = await until('its successor alone', () => {

@@ -52,7 +52,7 @@ for (const strategy of ['fork', 'reexec'] as const) {
       '--listen=[::1]:0',
     ];
     const birth = ['--strategy', strategy, '--user', 'nobody', ...listen];
-    const options = ['--pid-file', 'd.pid', ...birth];
+    const options = ['--pidfile', 'd.pid', ...birth];
     const pid = await starts(nest, ['start', ...options, 'app.cjs']);
     const names = `${port}:app.sock:0`;
     assert.equal(await answer(port), `3 65534 ${names}`);
@@ -60,7 +60,7 @@ for (const strategy of ['fork', 'reexec'] as const) {
     assert.equal(statSync(socket).mode & 0o777, 0o666);
 
     // Others are in its way; it is not in its own.
-    const rival = await daemonkit(nest, ['start', '--pid-file', 'r.pid', ...listen, 'app.cjs']);
+    const rival = await daemonkit(nest, ['start', '--pidfile', 'r.pid', ...listen, 'app.cjs']);
     assert.equal(rival.code, 111);
     assert.match(
       rival.stderr,
@@ -78,13 +78,13 @@ test('what is left of a start that fails: no socket, no file', async (t) => {
   const nest = new Nest(t);
   writeApp(nest, 'app.cjs', 'process.exit(4)');
   const port = await freePort();
-  const listen = ['--listen', `${port}`, '--listen', './app.sock', '--pid-file', 'd.pid'];
+  const listen = ['--listen', `${port}`, '--listen', './app.sock', '--pidfile', 'd.pid'];
   assert.equal((await daemonkit(nest, ['start', ...listen, 'app.cjs'])).code, 4);
   assert.equal(existsSync(join(nest.directory, 'app.sock')), false);
   await refused(port);
   // The second cannot be bound; the file of the first goes too.
   writeFileSync(join(nest.directory, 'file'), 'precious');
-  const both = ['--listen', './app.sock', '--listen', './file', '--pid-file', 'd.pid'];
+  const both = ['--listen', './app.sock', '--listen', './file', '--pidfile', 'd.pid'];
   const { code, stderr } = await daemonkit(nest, ['start', ...both, 'app.cjs']);
   assert.equal(code, 111);
   assert.match(stderr, /step listen: EADDRINUSE: the file is no socket, listen '.*file'/);
@@ -111,7 +111,7 @@ test('after those that a service manager has passed', async (t) => {
     'LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=web exec "$@" 3</dev/null',
     'sh',
   ];
-  const start = ['start', '--detach', '--listen', '0', '--pid-file', 'd.pid', '--log', nest.log];
+  const start = ['start', '--detach', '--listen', '0', '--pidfile', 'd.pid', '--log', nest.log];
   await starts(nest, [...start, 'app.mjs'], { under });
   assert.deepEqual(JSON.parse(nest.logged()), [
     { fd: 3, name: 'web' },
@@ -122,7 +122,7 @@ test('after those that a service manager has passed', async (t) => {
 test('restart: an address that cannot be had is found while the old one runs', async (t) => {
   const nest = new Nest(t);
   writeApp(nest, 'app.cjs', '');
-  const pid = await starts(nest, ['start', '--pid-file', 'd.pid', 'app.cjs']);
+  const pid = await starts(nest, ['start', '--pidfile', 'd.pid', 'app.cjs']);
   const blocker = createServer().listen(0);
   t.after(() => blocker.close());
   const port = await until('a port', () => (blocker.address() as { port: number } | null)?.port);
@@ -131,14 +131,14 @@ test('restart: an address that cannot be had is found while the old one runs', a
     ['192.0.2.1:80', /EADDRNOTAVAIL: .*\n.*this machine has no such address/],
     ['no/where.sock', /ENOENT/],
   ] as const) {
-    const args = ['restart', '--pid-file', 'd.pid', '--listen', listen, 'app.cjs'];
+    const args = ['restart', '--pidfile', 'd.pid', '--listen', listen, 'app.cjs'];
     const { code, stderr } = await daemonkit(nest, args);
     assert.match(stderr, words);
     assert.match(stderr, new RegExp(`\nnothing was done: process ${pid} goes on\n$`));
     assert.equal(code, 111);
     assert.deepEqual(nest.processes(), [pid]);
   }
-  const plan = ['plan', '--pid-file', 'p.pid', '--listen', `${port}`, 'app.cjs'];
+  const plan = ['plan', '--pidfile', 'p.pid', '--listen', `${port}`, 'app.cjs'];
   const planned = await daemonkit(nest, plan);
   assert.equal(planned.code, 1);
   assert.match(planned.stdout, /^launcher +listen +listen on \d+\n +NOT MET: EADDRINUSE/);

@@ -29,7 +29,7 @@ test(
     assert.equal(second.code, 1);
     assert.match(
       second.stderr,
-      /already running as process .*\n.*give --name or --pid-file to start/,
+      /already running as process .*\n.*give --name or --pidfile to start/,
     );
     const restarted = await starts(nest, ['restart', `${name}.cjs`]);
     assert.deepEqual(nest.processes(), [restarted]);
@@ -62,7 +62,7 @@ test(
     assert.deepEqual([nowhere.code, nowhere.stdout, nest.processes()], [100, '', []]);
     assert.match(
       nowhere.stderr,
-      /no place for a pidfile, as XDG_RUNTIME_DIR is not set: give --pid-file/,
+      /no place for a pidfile, as XDG_RUNTIME_DIR is not set: give --pidfile/,
     );
   },
 );
@@ -70,10 +70,10 @@ test(
 test('--json: one line, however much the application says', async (t) => {
   const nest = new Nest(t);
   writeApp(nest, 'loud.mjs', "for (let i = 0; i < 2048; i++) console.error('x'.repeat(1023));");
-  const loud = ['--json', '--pid-file', 'd.pid', '--log', nest.log];
+  const loud = ['--json', '--pidfile', 'd.pid', '--log', nest.log];
   for (const command of ['start', 'restart']) {
     const { code, stdout, stderr } = await daemonkit(nest, [command, ...loud, 'loud.mjs']);
-    const named = { name: 'loud', path: nest.pidFile, pid: nest.pid() };
+    const named = { name: 'loud', path: nest.pidfile, pid: nest.pid() };
     assert.deepEqual(JSON.parse(stdout), { command, ok: true, exitCode: 0, ...named });
     assert.deepEqual([code, stdout.match(/\n/g)?.length], [0, 1]);
     assert.equal(stderr.length, 2 ** 21);
@@ -82,7 +82,7 @@ test('--json: one line, however much the application says', async (t) => {
   writeApp(nest, 'fails.mjs', "throw new Error('no luck');");
   const { code, stdout, stderr } = await daemonkit(nest, ['start', ...loud, 'fails.mjs']);
   const { message, ...told } = JSON.parse(stdout);
-  const named = { name: 'fails', path: nest.pidFile };
+  const named = { name: 'fails', path: nest.pidfile };
   assert.deepEqual(told, { command: 'start', ok: false, exitCode: 1, ...named });
   assert.match(message, /exited with code 1 before it was ready/);
   assert.match(stderr, /Error: no luck/);
@@ -93,7 +93,7 @@ test('not ready in time: by what it waited for', async (t) => {
   const nest = new Nest(t);
   writeApp(nest, 'never.mjs', 'await new Promise(() => {});');
   writeApp(nest, 'app.cjs', '');
-  const start = ['start', '--pid-file', 'd.pid', '--timeout', '0.6'];
+  const start = ['start', '--pidfile', 'd.pid', '--timeout', '0.6'];
   const never = await daemonkit(nest, [...start, 'never.mjs']);
   assert.match(
     never.stderr,
@@ -111,7 +111,7 @@ test('--env, --no-new-privileges', async (t) => {
   const nest = new Nest(t);
   writeApp(nest, 'app.cjs', 'console.log(process.env.A, process.env.B, process.env.TERM)');
   const set = ['--env', 'A=1=2', '--env=B=', '--no-new-privileges'];
-  const files = ['--pid-file', 'd.pid', '--log', nest.log];
+  const files = ['--pidfile', 'd.pid', '--log', nest.log];
   const env = { A: 'other', TERM: 'xterm' };
   const pid = await starts(nest, ['start', ...files, ...set, 'app.cjs'], { env });
   assert.equal(nest.logged(), '1=2  undefined\n');
@@ -124,13 +124,13 @@ test('a working directory that was removed is named; an absolute path needs none
   const gone = join(nest.directory, 'gone');
   mkdirSync(gone);
   const under = ['sh', '-c', 'cd "$0" && rmdir "$0" && exec "$@"', gone];
-  const start = ['start', '--pid-file', nest.pidFile];
+  const start = ['start', '--pidfile', nest.pidfile];
   const pid = await starts(nest, [...start, app], { under });
   assert.deepEqual(nest.processes(), [pid]);
   for (const args of [
     [...start, 'app.cjs'],
     [...start, '--log', 'd.log', app],
-    ['status', '--pid-file', 'd.pid'],
+    ['status', '--pidfile', 'd.pid'],
   ]) {
     mkdirSync(gone);
     const { code, stdout, stderr } = await daemonkit(nest, args, { under });
@@ -145,7 +145,7 @@ test('--detach means it: whatever watches', async (t) => {
   const nest = new Nest(t);
   writeApp(nest, 'app.cjs', 'if (process.ppid === +process.env.STARTER) process.exit(5)');
   const under = ['sh', '-c', 'SYSTEMD_EXEC_PID=$$ exec "$@"', 'sh'];
-  const start = ['start', '--pid-file', 'd.pid'];
+  const start = ['start', '--pidfile', 'd.pid'];
   const env = { STARTER: `${process.pid}` };
   assert.equal((await daemonkit(nest, [...start, 'app.cjs'], { under, env })).code, 5);
   const pid = await starts(nest, [...start, '--detach', 'app.cjs'], { under, env });
@@ -156,9 +156,9 @@ test('from outside of a container, as docker exec does: it returns', needsContai
   const nest = new Nest(t);
   writeApp(nest, 'app.cjs', '');
   const under = [...(await container(t)), `--wd=${nest.directory}`];
-  const inside = await starts(nest, ['start', '--pid-file', 'd.pid', 'app.cjs'], { under });
+  const inside = await starts(nest, ['start', '--pidfile', 'd.pid', 'app.cjs'], { under });
   const [pid = 0] = nest.processes();
   assert.equal(status(pid).NSpid?.split('\t').at(-1), `${inside}`);
-  const stopped = await daemonkit(nest, ['stop', '--pid-file', 'd.pid'], { under });
+  const stopped = await daemonkit(nest, ['stop', '--pidfile', 'd.pid'], { under });
   assert.deepEqual([stopped.code, nest.processes()], [0, []]);
 });

@@ -19,7 +19,7 @@ import { Nest, until } from './tools/daemons.js';
 import { needs, needsRoot } from './tools/needs.js';
 import { stat } from './tools/proc.js';
 
-const FILE = ['--pid-file', 'd.pid'];
+const FILE = ['--pidfile', 'd.pid'];
 
 /** What status answers: its exit code and its state. */
 async function statusOf(nest: Nest): Promise<[number | null, string]> {
@@ -64,7 +64,7 @@ test('a life: not running, running, reloaded, restarted, killed, stopped', async
   const { code, stdout } = await daemonkit(nest, ['stop', '--json', ...FILE]);
   const { milliseconds, ...rest } = JSON.parse(stdout);
   const third = rest.pid;
-  const path = nest.pidFile;
+  const path = nest.pidfile;
   const signal = 'SIGTERM';
   const told = { command: 'stop', ok: true, exitCode: 0, path, pid: third, stopped: true, signal };
   assert.deepEqual([code, rest], [0, told]);
@@ -94,7 +94,7 @@ test('reload: no signal that the application has no handler for', async (t) => {
   await spares(nest, pid, signal('STOP'), 3, /SIGSTOP, which would stop it/);
   await spares(nest, pid, signal('PIPE'), 3, new RegExp(`ignores SIGPIPE: ${nothing}`));
   const json = await daemonkit(nest, ['reload', '--json', ...FILE]);
-  const told = { command: 'reload', ok: false, exitCode: 3, path: nest.pidFile, pid };
+  const told = { command: 'reload', ok: false, exitCode: 3, path: nest.pidfile, pid };
   assert.deepEqual(JSON.parse(json.stdout), { ...told, signal: 'SIGHUP' });
   assert.equal((await daemonkit(nest, signal('USR2'))).code, 0);
   await until('it has got it', () => nest.logged() === 'two\n');
@@ -168,7 +168,7 @@ test('a pidfile that was removed, with its directory or without: found all the s
   const nest = new Nest(t);
   writeApp(nest, 'app.cjs', "process.on('SIGHUP', () => console.log('hup'))");
   const directory = join(nest.directory, 'run');
-  const file = ['--pid-file', 'run/d.pid'];
+  const file = ['--pidfile', 'run/d.pid'];
   for (const remove of [`${directory}/d.pid`, directory]) {
     mkdirSync(directory, { recursive: true });
     const pid = await starts(nest, ['start', ...file, '--log', nest.log, 'app.cjs']);
@@ -210,7 +210,7 @@ test('one that does not want to: TERM, then KILL; or it goes on', async (t) => {
   assert.deepEqual(restart, vain, 'nothing is started beside it');
   const hard = await daemonkit(nest, ['stop', ...FILE, '--timeout', '0.2']);
   assert.deepEqual([hard.code, hard.stdout], [0, `process ${again} ended by SIGKILL\n`]);
-  assert.equal(existsSync(nest.pidFile), false, 'what it left is removed');
+  assert.equal(existsSync(nest.pidfile), false, 'what it left is removed');
   assert.notEqual(pid, again);
   assert.match(nest.logged(), /^(no\n)+$/);
 });
@@ -218,18 +218,18 @@ test('one that does not want to: TERM, then KILL; or it goes on', async (t) => {
 test('a stale file, a number that is another process now: nobody is hit', async (t) => {
   const nest = new Nest(t);
   const other = await bystander(t);
-  writeFileSync(nest.pidFile, `${other}\n`);
+  writeFileSync(nest.pidfile, `${other}\n`);
   assert.deepEqual(await statusOf(nest), [1, 'stale']);
   assert.equal((await daemonkit(nest, ['reload', ...FILE, '--signal', 'KILL'])).code, 7);
   assert.equal((await daemonkit(nest, ['stop', ...FILE, '--retry', 'KILL/5'])).code, 0);
-  assert.equal(existsSync(nest.pidFile), false);
+  assert.equal(existsSync(nest.pidfile), false);
   await lives(other);
 });
 
 test('a file that is held, but by another than it names: exit code 4', async (t) => {
   const nest = new Nest(t);
   const other = await bystander(t);
-  const pidfile = Pidfile.open(nest.pidFile);
+  const pidfile = Pidfile.open(nest.pidfile);
   pidfile.write(other);
   writeApp(nest, 'app.cjs', '');
   assert.deepEqual(await statusOf(nest), [4, 'unknown']);
@@ -240,15 +240,15 @@ test('a file that is held, but by another than it names: exit code 4', async (t)
     assert.match(stderr, /ESTALE: a process holds the pidfile, which names \d+/);
   }
   await lives(other);
-  assert.equal(readFileSync(nest.pidFile, 'utf8'), `${other}\n`);
+  assert.equal(readFileSync(nest.pidfile, 'utf8'), `${other}\n`);
   pidfile.remove();
 });
 
 test('a pidfile that a user has forged is refused to root', needsRoot, async (t) => {
   const nest = new Nest(t);
   const other = await bystander(t);
-  writeFileSync(nest.pidFile, `${other}\n`);
-  chownSync(nest.pidFile, 65534, 65534);
+  writeFileSync(nest.pidfile, `${other}\n`);
+  chownSync(nest.pidfile, 65534, 65534);
   assert.deepEqual(await statusOf(nest), [4, 'unknown']);
   for (const command of ['stop', 'reload']) {
     const { code, stderr } = await daemonkit(nest, [command, ...FILE]);
@@ -285,7 +285,7 @@ test(
 test('while it starts, stop waits for it', async (t) => {
   const nest = new Nest(t);
   writeApp(nest, 'app.cjs', '');
-  const pidfile = Pidfile.open(nest.pidFile);
+  const pidfile = Pidfile.open(nest.pidfile);
   const timer = setTimeout(() => pidfile.remove(), 300);
   t.after(() => clearTimeout(timer));
   const { code, stdout } = await daemonkit(nest, ['stop', ...FILE]);

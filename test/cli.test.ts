@@ -28,7 +28,7 @@ test('CommonJS and ES modules run as node would run them', async (t) => {
   };
   for (const [name, source] of Object.entries(sources)) {
     const app = writeApp(nest, name, source);
-    const options = ['--pid-file', 'd.pid', '--log', nest.log];
+    const options = ['--pidfile', 'd.pid', '--log', nest.log];
     const given = ['--json', '--log', 'x', '--', 'last'];
     const pid = await starts(nest, ['start', ...options, name, ...given]);
     assert.deepEqual(nest.processes(), [pid]);
@@ -44,7 +44,7 @@ test('chdir, output files, umask, title: as asked', async (t) => {
   const nest = new Nest(t);
   writeApp(nest, 'app.cjs', "console.log('1\\n2'); console.error('3');");
   const { directory } = nest;
-  const files = ['--stdout', 'out', '--stderr', 'err', '--pid-file', 'd.pid'];
+  const files = ['--stdout', 'out', '--stderr', 'err', '--pidfile', 'd.pid'];
   const more = ['--cwd', directory, '--umask', '027', '--title', "I'm a title!"];
   const said = { stderr: '3\n' }; // before it was ready
   const pid = await starts(nest, ['start', ...files, ...more, './app.cjs'], said);
@@ -58,7 +58,7 @@ test('chdir, output files, umask, title: as asked', async (t) => {
 test('newsyslog: the log is opened anew at HUP', async (t) => {
   const nest = new Nest(t);
   writeApp(nest, 'app.cjs', "setInterval(() => console.log('my output'), 20);");
-  const file = ['--pid-file', 'd.pid'];
+  const file = ['--pidfile', 'd.pid'];
   const start = ['start', ...file, '--log', nest.log, '--reopen-on', 'hup', 'app.cjs'];
   await starts(nest, start);
   await until('it writes', () => nest.logged() !== '');
@@ -71,7 +71,7 @@ test('newsyslog: the log is opened anew at HUP', async (t) => {
 test('pidfile and lock: a second start is told of the first', async (t) => {
   const nest = new Nest(t);
   writeApp(nest, 'app.cjs', '');
-  const start = ['start', '--pid-file', 'd.pid', 'app.cjs'];
+  const start = ['start', '--pidfile', 'd.pid', 'app.cjs'];
   const pid = await starts(nest, start);
   const second = await daemonkit(nest, start);
   assert.equal(second.code, 1);
@@ -89,13 +89,13 @@ test('user: privileges are dropped before the application is loaded', needsRoot,
   mkdirSync(`${directory}/jail/app`, { recursive: true });
   writeApp(nest, 'jail/app/index.js', 'console.log(process.getuid(), __filename)');
   const jail = ['--chroot', 'jail', '--cwd', '/app', '--user', 'nobody'];
-  const start = ['start', '--pid-file', 'd.pid', '--log', nest.log, ...jail];
+  const start = ['start', '--pidfile', 'd.pid', '--log', nest.log, ...jail];
   const pid = await starts(nest, [...start, 'jail/app']);
   assert.equal(status(pid).Uid, Array(4).fill(65534).join('\t'));
   assert.equal(readlinkSync(`/proc/${pid}/root`), `${directory}/jail`);
   assert.equal(nest.logged(), '65534 /app/index.js\n');
-  assert.equal((await daemonkit(nest, ['stop', '--pid-file', 'd.pid'])).code, 0);
-  assert.equal(existsSync(nest.pidFile), false, 'stop removes what the daemon could not');
+  assert.equal((await daemonkit(nest, ['stop', '--pidfile', 'd.pid'])).code, 0);
+  assert.equal(existsSync(nest.pidfile), false, 'stop removes what the daemon could not');
   writeApp(nest, 'outside.cjs', '');
   const outside = await daemonkit(nest, [...start, 'outside.cjs']);
   assert.equal(outside.code, 100);
@@ -121,13 +121,13 @@ test('what the application fails by reaches the launcher, as node tells it', asy
     writeApp(nest, name, source);
     const timeout = name.startsWith('never') ? '0.7' : '20';
     for (const strategy of code === 7 ? ['fork', 'reexec'] : ['fork']) {
-      const options = ['--pid-file', 'd.pid', '--timeout', timeout, '--strategy', strategy];
+      const options = ['--pidfile', 'd.pid', '--timeout', timeout, '--strategy', strategy];
       const ran = await daemonkit(nest, ['start', ...options, name]);
       assert.equal(ran.code, code, ran.stderr);
       assert.match(ran.stderr, words);
       assert.match(ran.stderr, /daemonkit: the daemon did not start: /);
       assert.deepEqual(nest.processes(), []);
-      assert.equal(existsSync(nest.pidFile), false);
+      assert.equal(existsSync(nest.pidfile), false);
     }
   }
 });
@@ -136,7 +136,7 @@ test('ready: import waits for the module, manual for ready(), detached for nothi
   const nest = new Nest(t);
   writeApp(nest, 'late.mjs', 'setTimeout(() => daemonkit.currentDaemon().ready(), 300);');
   writeApp(nest, 'never.mjs', 'await new Promise(() => {});');
-  const start = ['start', '--pid-file', 'd.pid'];
+  const start = ['start', '--pidfile', 'd.pid'];
   const before = performance.now();
   assert.equal((await daemonkit(nest, [...start, '--ready', 'manual', 'late.mjs'])).code, 0);
   assert.ok(performance.now() - before >= 300);
@@ -150,31 +150,31 @@ test('an application that calls becomeDaemon() is told that it is a daemon alrea
   const call = "daemonkit.becomeDaemon({ ready: 'manual' })";
   writeApp(nest, 'again.mjs', `${call};`);
   writeApp(nest, 'either.mjs', `(daemonkit.currentDaemon() ?? ${call}).ready();`);
-  const start = ['start', '--pid-file', 'd.pid', '--ready', 'manual'];
+  const start = ['start', '--pidfile', 'd.pid', '--ready', 'manual'];
   const { code, stderr } = await daemonkit(nest, [...start, 'again.mjs']);
   assert.equal(code, 1);
   assert.match(stderr, /^Error \[ERR_INVALID_STATE\]: .*this process is a daemon already, /m);
   assert.deepEqual(nest.processes(), []);
-  assert.equal(existsSync(nest.pidFile), false);
+  assert.equal(existsSync(nest.pidfile), false);
   await nest.end(await starts(nest, [...start, 'either.mjs']));
 });
 
 test('--foreground: one process, its output on the terminal', async (t) => {
   const nest = new Nest(t);
   writeApp(nest, 'app.cjs', "console.log('here'); setTimeout(() => process.exit(5), 200);");
-  const ran = await daemonkit(nest, ['start', '--foreground', '--pid-file', 'd.pid', 'app.cjs']);
+  const ran = await daemonkit(nest, ['start', '--foreground', '--pidfile', 'd.pid', 'app.cjs']);
   assert.deepEqual(ran, { code: 5, stdout: 'here\n', stderr: '' });
-  assert.equal(existsSync(nest.pidFile), false);
+  assert.equal(existsSync(nest.pidfile), false);
 });
 
 test('re-exec: the same command line, with options and arguments', async (t) => {
   const nest = new Nest(t);
   writeApp(nest, 'app.cjs', 'console.log(process.argv.slice(2))');
-  const options = ['--pid-file', 'd.pid', '--log', nest.log, '--strategy', 'reexec', '--json'];
+  const options = ['--pidfile', 'd.pid', '--log', nest.log, '--strategy', 'reexec', '--json'];
   const { code, stdout } = await daemonkit(nest, ['start', ...options, 'app.cjs', '--log', 'z']);
   const { pid, ...rest } = JSON.parse(stdout);
   assert.deepEqual([code, pid], [0, nest.pid()]);
-  const named = { name: 'app', path: nest.pidFile };
+  const named = { name: 'app', path: nest.pidfile };
   assert.deepEqual(rest, { command: 'start', ok: true, exitCode: 0, ...named });
   assert.equal(nest.logged(), "[ '--log', 'z' ]\n");
 });
@@ -182,7 +182,7 @@ test('re-exec: the same command line, with options and arguments', async (t) => 
 test('plan: every step; exit code 1 if one cannot be taken', async (t) => {
   const nest = new Nest(t);
   writeApp(nest, 'app.cjs', '');
-  const plan = ['plan', '--pid-file', 'd.pid'];
+  const plan = ['plan', '--pidfile', 'd.pid'];
   const good = await daemonkit(nest, [...plan, 'app.cjs']);
   assert.equal(good.code, 0);
   assert.match(good.stdout, /^launcher +fork .*\n(.*\n)*daemon +pidfile .*\n(.*\n)*daemon +ready /);
@@ -192,14 +192,14 @@ test('plan: every step; exit code 1 if one cannot be taken', async (t) => {
   const [stdio] = steps.filter(({ step }: { step: string }) => step === 'stdio');
   assert.equal(stdio.precondition.code, 'ENOENT');
   assert.deepEqual(nest.processes(), []);
-  assert.equal(existsSync(nest.pidFile), false);
+  assert.equal(existsSync(nest.pidfile), false);
 });
 
 test('usage errors: 100; system errors: 111; nothing is started', async (t) => {
   const nest = new Nest(t);
   writeApp(nest, 'app.cjs', '');
   mkdirSync(join(nest.directory, 'empty'));
-  const file = ['--pid-file', 'x'];
+  const file = ['--pidfile', 'x'];
   const wrong: [args: string[], code: number, words: RegExp][] = [
     [[], 100, /which command\? One of start, stop, restart, reload, status, plan$/m],
     [['begin'], 100, /there is no command 'begin'$/m],
@@ -207,7 +207,7 @@ test('usage errors: 100; system errors: 111; nothing is started', async (t) => {
     [['start'], 100, /which application/],
     [['start', 'none.js'], 100, /there is no application .*none\.js$/m],
     [['start', 'empty'], 100, /empty: it is a directory without an index\.js/],
-    [['start', '--pidfile', 'x', 'app.cjs'], 100, /no option --pidfile; did you mean --pid-file\?/],
+    [['start', '--pidfil', 'x', 'app.cjs'], 100, /no option --pidfil; did you mean --pidfile\?/],
     [['start', '--constructor', 'app.cjs'], 100, /there is no option --constructor$/m],
     [['start', '-p', 'x', 'app.cjs'], 100, /there is no option -p$/m],
     [['start', '--json=1', 'app.cjs'], 100, /--json takes no value, but got '1'/],
@@ -234,23 +234,23 @@ test('usage errors: 100; system errors: 111; nothing is started', async (t) => {
     [['start', '--listen', 'localhost:80', 'app.cjs'], 100, /HOST an IP address/],
     [['start', '--listen', '::1:80', 'app.cjs'], 100, /--listen: '::1:80' is not PORT/],
     [['start', '--detach', '--foreground', 'app.cjs'], 100, /contradict each other/],
-    [['start', '--name', 'a', '--pid-file', 'b', 'app.cjs'], 100, /say the same/],
+    [['start', '--name', 'a', '--pidfile', 'b', 'app.cjs'], 100, /say the same/],
     [['start', '--name', 'a/b', 'app.cjs'], 100, /--name: 'a\/b' is not a name/],
     [['start', '--name', '', 'app.cjs'], 100, /--name: '' is not a name/],
-    [['stop'], 100, /which daemon\? Give --name or --pid-file/],
+    [['stop'], 100, /which daemon\? Give --name or --pidfile/],
     [['stop', ...file, 'more'], 100, /too many arguments/],
     [['stop', ...file, '--retry', 'TERM'], 100, /SIGNAL\/SECONDS/],
     [['stop', ...file, '--retry', 'FOO/1'], 100, /--retry: 'FOO' is not a signal/],
     [['stop', ...file, '--retry', 'TERM/1', '--timeout', '1'], 100, /say the same/],
     [['reload', ...file, '--signal', 'HPU'], 100, /--signal: 'HPU' is not a signal; did you/],
-    [['status', '--pid-file'], 100, /--pid-file needs a value: FILE/],
+    [['status', '--pidfile'], 100, /--pidfile needs a value: FILE/],
     [
       ['start', '--log', 'no/log', ...file, 'app.cjs'],
       111,
       /step stdio: ENOENT: .*no\/log.*errno 2/,
     ],
     [
-      ['start', '--pid-file', 'no/x', 'app.cjs'],
+      ['start', '--pidfile', 'no/x', 'app.cjs'],
       111,
       /step pidfile: .*\n.*make the directory first/,
     ],

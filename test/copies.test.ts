@@ -100,7 +100,7 @@ test('copies of one version have one memory of the process: the child of one for
 
 test('the command is of one, the application of the other: workers hold neither pidfile nor daemon', async (t) => {
   const folder = scratch(t);
-  const [app, pidFile, log] = ['app.mjs', 'pid', 'log'].map((name) => join(folder, name));
+  const [app, pidfile, log] = ['app.mjs', 'pid', 'log'].map((name) => join(folder, name));
   writeFileSync(
     app as string,
     `import { currentDaemon, prefork } from ${JSON.stringify(entry)};
@@ -116,13 +116,13 @@ test('the command is of one, the application of the other: workers hold neither 
   );
   const cli = fileURLToPath(new URL('cli/bin.js', secondCopy(t)));
   const command = (verb: string, ...args: string[]) =>
-    spawnSync(process.execPath, [cli, verb, '--pid-file', pidFile as string, ...args], {
+    spawnSync(process.execPath, [cli, verb, '--pidfile', pidfile as string, ...args], {
       encoding: 'utf8',
       env: cleanEnvironment(),
     });
   const started = command('start', '--log', log as string, '--ready', 'manual', app as string);
   assert.equal(started.status, 0, started.stderr);
-  const daemon = Number(readFileSync(pidFile as string, 'utf8'));
+  const daemon = Number(readFileSync(pidfile as string, 'utf8'));
   t.after(() => {
     for (const pid of [...childrenOf(daemon), daemon]) {
       if (stat(pid)[0] !== 'gone') process.kill(pid, 'SIGKILL');
@@ -130,12 +130,12 @@ test('the command is of one, the application of the other: workers hold neither 
   });
   const [worker = 0] = childrenOf(daemon);
   const held = Object.values(descriptors(worker));
-  assert.ok(!held.includes(pidFile as string), `${held}`);
+  assert.ok(!held.includes(pidfile as string), `${held}`);
   process.kill(worker, 'SIGTERM');
   const logged = () => readFileSync(log as string, 'utf8');
   await until('it ends', () => logged() === 'exit 0 null\n');
   await until('another', () => childrenOf(daemon).some((pid) => pid !== worker));
-  assert.equal(Number(readFileSync(pidFile as string, 'utf8')), daemon);
+  assert.equal(Number(readFileSync(pidfile as string, 'utf8')), daemon);
   const stopped = command('stop');
   assert.equal(stopped.status, 0, stopped.stderr);
   await until('both have ended in order', () => logged() === 'exit 0 null\nexit 0 null\n');

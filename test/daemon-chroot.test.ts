@@ -109,7 +109,7 @@ test(
     const open = Object.values(descriptors(pid)).filter((target) => target.startsWith('/'));
     for (const target of open) assert.equal(statSync(target).isDirectory(), false, target);
     await nest.end(pid);
-    rmSync(nest.pidFile); // emptied, as nobody may not remove it
+    rmSync(nest.pidfile); // emptied, as nobody may not remove it
     const words =
       /EPERM: descriptor \d+ leads out of it, to \/usr \(close it, or keep: \[\d+\]\), /;
     const hook = await nest.fails('directoryInHook', { chroot: jail });
@@ -196,7 +196,7 @@ for (const UV_USE_IO_URING of [undefined, '0', '1']) {
     chmodSync(nest.directory, 0o755);
     const env = { SECRET: secret, UV_USE_IO_URING };
     for (const strategy of ['fork', 'reexec'] as const) {
-      rmSync(nest.pidFile, { force: true });
+      rmSync(nest.pidfile, { force: true });
       const options = { user: 'nobody', strategy };
       const { code, stderr, port } = await nest.launch('readsSecret', options, { env });
       if (code === 0) {

@@ -13,8 +13,8 @@ test('wrong options are refused before anything happens', () => {
   const value = { name: 'TypeError', code: 'ERR_INVALID_ARG_VALUE' };
   const range = { name: 'RangeError', code: 'ERR_OUT_OF_RANGE' };
   const wrong: [Record<string, unknown>, object][] = [
-    [{ pidFile: 1 }, type],
-    [{ pidFile: '' }, value],
+    [{ pidfile: 1 }, type],
+    [{ pidfile: '' }, value],
     [{ log: 'a\0b' }, value],
     [{ stdout: null }, type],
     [{ stderr: {} }, type],
@@ -60,7 +60,7 @@ test('without descriptors at any point: EMFILE, and nothing is left', async (t) 
     const { code, stderr } = await nest.launch('limited', {}, { env });
     if (code === 0) break;
     assert.deepEqual(nest.processes(), []);
-    assert.equal(existsSync(nest.pidFile), false, stderr);
+    assert.equal(existsSync(nest.pidfile), false, stderr);
     assert.match(stderr, /EMFILE/);
     failures++;
   }
@@ -106,7 +106,7 @@ const thrown: [
   ['chdir', (d) => ({ cwd: `${d}/file` }), (d) => `ENOTDIR: not a directory, chdir '${d}/file'`],
   [
     'pidfile',
-    (d) => ({ pidFile: `${d}/no/p` }),
+    (d) => ({ pidfile: `${d}/no/p` }),
     (d) => `ENOENT: no such file or directory, open '${d}/no/p'`,
   ],
   [
@@ -172,7 +172,7 @@ for (const [scenario, words, options = () => ({})] of reported) {
     assert.doesNotMatch(stdout, /exit/, 'no exit listeners anywhere');
     assert.deepEqual(nest.processes(), []);
     // A file that somebody else put there is not ours to remove.
-    assert.equal(existsSync(nest.pidFile), scenario === 'replaces');
+    assert.equal(existsSync(nest.pidfile), scenario === 'replaces');
   });
 }
 
@@ -269,7 +269,7 @@ for (const [signal, number] of [
       {},
       {
         meanwhile: async (launcher) => {
-          await until('the daemon runs', () => existsSync(nest.pidFile) && nest.pid() > 0);
+          await until('the daemon runs', () => existsSync(nest.pidfile) && nest.pid() > 0);
           launcher.kill(signal);
         },
       },
@@ -285,12 +285,12 @@ bothWays('a daemon whose launcher was killed does not stay when it is ready', as
     {},
     {
       meanwhile: async (launcher) => {
-        await until('the daemon runs', () => existsSync(nest.pidFile) && nest.pid() > 0);
+        await until('the daemon runs', () => existsSync(nest.pidfile) && nest.pid() > 0);
         launcher.kill('SIGKILL');
       },
     },
   );
   assert.equal(signal, 'SIGKILL');
   await until('the daemon has ended', () => nest.processes().length === 0);
-  assert.equal(existsSync(nest.pidFile), false);
+  assert.equal(existsSync(nest.pidfile), false);
 });

@@ -33,7 +33,7 @@ function unmetUnder(via: string[], options: DaemonOptions): string[] {
 test('all steps of daemon(7), in order', needsRoot, (t) => {
   const directory = scratch(t);
   const plan = planOf({
-    pidFile: join(directory, 'd.pid'),
+    pidfile: join(directory, 'd.pid'),
     log: join(directory, 'd.log'),
     chroot: directory,
     user: 'nobody',
@@ -89,8 +89,8 @@ test('it leaves nothing behind, and nothing changed', (t) => {
     environment: { ...process.env },
   });
   const before = look();
-  assert.deepEqual(unmet(planOf({ pidFile: file('old.pid'), log: file('old.log') })), []);
-  assert.deepEqual(unmet(planOf({ pidFile: file('new.pid'), log: file('new.log') })), []);
+  assert.deepEqual(unmet(planOf({ pidfile: file('old.pid'), log: file('old.log') })), []);
+  assert.deepEqual(unmet(planOf({ pidfile: file('new.pid'), log: file('new.log') })), []);
   assert.deepEqual(look(), before);
 });
 
@@ -99,7 +99,7 @@ test('every precondition that is not met is told, as the error that it would be'
   writeFileSync(join(directory, 'file'), '');
   const plan = planOf({
     cwd: '/nowhere/at/all',
-    pidFile: join(directory, 'no', 'd.pid'),
+    pidfile: join(directory, 'no', 'd.pid'),
     stdout: join(directory, 'file', 'd.log'),
     user: 'nobody-at-all',
   });
@@ -116,16 +116,16 @@ test('every precondition that is not met is told, as the error that it would be'
 });
 
 test('a daemon that runs is told, with its pid, and not disturbed', needs('flock'), async (t) => {
-  const pidFile = join(scratch(t), 'd.pid');
+  const pidfile = join(scratch(t), 'd.pid');
   const script = 'exec 9>"$0"; flock -n 9; echo $$ >&9; echo locked; exec sleep 60';
-  const rival = spawn('sh', ['-c', script, pidFile], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const rival = spawn('sh', ['-c', script, pidfile], { stdio: ['ignore', 'pipe', 'inherit'] });
   try {
     await once(rival.stdout, 'data');
-    const [step] = planOf({ pidFile }).filter(({ step }) => step === 'pidfile');
+    const [step] = planOf({ pidfile }).filter(({ step }) => step === 'pidfile');
     assert.ok(step);
     const { code, pid } = step.precondition as NodeJS.ErrnoException & { pid?: number };
     assert.deepEqual({ code, pid }, { code: 'EEXIST', pid: rival.pid });
-    assert.equal(readFileSync(pidFile, 'utf8'), `${rival.pid}\n`);
+    assert.equal(readFileSync(pidfile, 'utf8'), `${rival.pid}\n`);
   } finally {
     rival.kill('SIGKILL');
   }
@@ -136,7 +136,7 @@ test('an ordinary user lacks what root has', needs('root', 'setpriv'), (t) => {
   chmodSync(directory, 0o755);
   mkdirSync(join(directory, 'closed'), { mode: 0o700 });
   const options = {
-    pidFile: join(directory, 'd.pid'),
+    pidfile: join(directory, 'd.pid'),
     log: join(directory, 'closed', 'd.log'),
     chroot: '/usr',
     user: 'daemon',

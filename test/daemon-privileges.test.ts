@@ -59,20 +59,20 @@ test('user and group by number, and a group alone', needs('root', 'setpriv'), as
 
 test('the pidfile is removed if the user may, and emptied otherwise', needsRoot, async (t) => {
   const nest = new Nest(t);
-  const pidFile = `${nest.directory}/run/d.pid`;
+  const pidfile = `${nest.directory}/run/d.pid`;
   mkdirSync(`${nest.directory}/run`);
   const first = await nest.start('serve', { user: 'nobody' });
   assert.equal(nest.pid(), first.pid);
   await nest.end(first.pid);
-  assert.equal(readFileSync(nest.pidFile, 'utf8'), '');
+  assert.equal(readFileSync(nest.pidfile, 'utf8'), '');
 
   for (const directory of [nest.directory, `${nest.directory}/run`]) {
     chownSync(directory, NOBODY, NOBODY);
   }
-  const { code } = await nest.launch('serve', { user: 'nobody', pidFile });
+  const { code } = await nest.launch('serve', { user: 'nobody', pidfile });
   assert.equal(code, 0);
-  await nest.end(Number(readFileSync(pidFile, 'utf8')));
-  assert.equal(existsSync(pidFile), false);
+  await nest.end(Number(readFileSync(pidfile, 'utf8')));
+  assert.equal(existsSync(pidfile), false);
 });
 
 bothWays(
@@ -80,16 +80,16 @@ bothWays(
   async (nest) => {
     const jail = `${nest.directory}/jail`;
     mkdirSync(`${jail}/var/run`, { recursive: true });
-    const pidFile = `${jail}/var/run/d.pid`;
-    const { code, port } = await nest.launch('serve', { chroot: jail, pidFile });
+    const pidfile = `${jail}/var/run/d.pid`;
+    const { code, port } = await nest.launch('serve', { chroot: jail, pidfile });
     assert.equal(code, 0);
-    const pid = Number(readFileSync(pidFile, 'utf8'));
+    const pid = Number(readFileSync(pidfile, 'utf8'));
     assert.equal(readlinkSync(`/proc/${pid}/root`), jail);
     assert.equal(readlinkSync(`/proc/${pid}/cwd`), jail);
     assert.equal((await ask(port, '/log')).cwd, '/');
     assert.match(nest.logged(), /^to stdout$/m);
     await nest.end(pid);
-    assert.equal(existsSync(pidFile), false);
+    assert.equal(existsSync(pidfile), false);
   },
   needsRoot,
 );
@@ -104,7 +104,7 @@ test('chroot, user and a directory inside; a pidfile outside is emptied', needsR
   assert.equal((await ask(port)).cwd, '/srv');
   assert.deepEqual(ids(pid, 'Uid'), Array(4).fill(NOBODY));
   await nest.end(pid);
-  assert.equal(readFileSync(nest.pidFile, 'utf8'), '');
+  assert.equal(readFileSync(nest.pidfile, 'utf8'), '');
   const { stderr } = await nest.launch('serve', { ...options, cwd: '/no' });
   assert.match(stderr, /step: 'chroot'/);
 });

@@ -126,7 +126,7 @@ test(
       const said = stdout + stderr;
       assert.ok(said.includes(`ENOTSUP: ${words}, execve`), said);
       assert.match(said, /step: 'fork'/);
-      assert.deepEqual([existsSync(nest.pidFile), existsSync(nest.log)], [false, false]);
+      assert.deepEqual([existsSync(nest.pidfile), existsSync(nest.log)], [false, false]);
       assert.deepEqual(nest.processes(), []);
     }
   },
@@ -181,10 +181,10 @@ test('the launcher tells of each call that fails on the way', needsStrace, async
     await told('', undefined, { under }),
     'step setsid: EPERM: operation not permitted, setsid (errno 1)\n',
   );
-  const other = "again ? { pidFile: '/nonexistent/other' } : { strategy: 'reexec' }";
+  const other = "again ? { pidfile: '/nonexistent/other' } : { strategy: 'reexec' }";
   assert.match(
     await told('', other),
-    /^step pidfile: ERR_INVALID_STATE: .*another pidFile: \/nonexistent\/other, not \/.*d\.pid/,
+    /^step pidfile: ERR_INVALID_STATE: .*another pidfile: \/nonexistent\/other, not \/.*d\.pid/,
   );
 });
 
@@ -196,7 +196,7 @@ test('without a process more: thrown by the launcher; told by the middle', needs
     for (let soft = fs.readdirSync('/proc/self/task').length - 3; ; soft++) {
       setrlimit('NPROC', { soft });
       try {
-        becomeDaemon({ strategy: 'reexec', pidFile: '${nest.pidFile}' });
+        becomeDaemon({ strategy: 'reexec', pidfile: '${nest.pidfile}' });
       } catch ({ code, syscall, step }) {
         fs.appendFileSync('${nest.directory}/thrown', [code, syscall, step].join(' ') + '\\n');
         if (code !== 'EAGAIN') throw code;
@@ -222,7 +222,7 @@ test('nothing but its own and what is kept is open in the daemon', needs('bash')
     ([, to]) => !/^(anon_inode|pipe):/.test(to),
   );
   const numbers = (target: string) => files.filter(([, to]) => to === target).map(([fd]) => fd);
-  assert.deepEqual([numbers(nest.log), numbers(nest.pidFile).length], [['1', '2'], 1]);
+  assert.deepEqual([numbers(nest.log), numbers(nest.pidfile).length], [['1', '2'], 1]);
   // Descriptor 0, and perhaps one that libuv holds for the time when there are no more.
   const nulls = numbers('/dev/null');
   assert.ok(nulls[0] === '0' && nulls.length <= 2, `${nulls}`);
@@ -249,7 +249,7 @@ test(
 
 test('a plan made before the call is that of the call, in both runs', async (t) => {
   const nest = new Burrow(t);
-  const plans = `const plan = becomeDaemon({ dryRun: true, strategy: 'reexec', pidFile: '${nest.pidFile}' });
+  const plans = `const plan = becomeDaemon({ dryRun: true, strategy: 'reexec', pidfile: '${nest.pidfile}' });
     const steps = plan.map(({ step, precondition }) => step + ' ' + (precondition.message ?? precondition));
     fs.appendFileSync('${nest.directory}/plans', JSON.stringify(steps) + '\\n');`;
   const { pid } = await nest.twice([nest.write('app.mjs', nest.module(plans))]);
@@ -289,7 +289,7 @@ test('a fork that the script makes before the call holds neither pidfile nor lau
   const [child] = nest.processes().filter((other) => other !== pid);
   assert.ok(child !== undefined);
   const targets = Object.values(descriptors(child));
-  assert.ok(!targets.includes(nest.pidFile), `${targets}`);
+  assert.ok(!targets.includes(nest.pidfile), `${targets}`);
   await nest.end(pid, 'SIGKILL');
   await until('the lock is free', () => !nest.processes().includes(pid));
   assert.equal((await nest.run([process.execPath, `${nest.directory}/app.mjs`])).code, 0);

@@ -38,7 +38,7 @@ const ways: Record<string, { before?: string; first: string }> = {
 
 for (const [name, { before = '', first }] of Object.entries(ways)) {
   test(`${name}: the next SIGTERM ends the daemon, with its exit listeners`, (t) => {
-    const pidFile = `${scratch(t)}/pid`;
+    const pidfile = `${scratch(t)}/pid`;
     const { status, signal, stdout, stderr } = runScript(
       `const { SignalFlag, becomeDaemon } = daemonkit;
       const me = process.pid;
@@ -48,7 +48,7 @@ for (const [name, { before = '', first }] of Object.entries(ways)) {
       const turns = async () => { for (let i = 0; i < 20; i++) await new Promise((resolve) => setTimeout(resolve, 5)); };
       setInterval(() => {}, 1000);
       ${before}
-      becomeDaemon({ detach: false, env: 'keep', pidFile: ${JSON.stringify(pidFile)} });
+      becomeDaemon({ detach: false, env: 'keep', pidfile: ${JSON.stringify(pidfile)} });
       process.on('exit', (code) => say('exit ' + code));
       ${first}
       await turns();
@@ -60,7 +60,7 @@ for (const [name, { before = '', first }] of Object.entries(ways)) {
     );
     assert.deepEqual([status, signal, stderr], [0, null, '']);
     assert.equal(stdout.replace('listener ', ''), 'alive exit 0 ');
-    assert.equal(existsSync(pidFile), false);
+    assert.equal(existsSync(pidfile), false);
   });
 }
 

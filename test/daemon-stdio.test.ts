@@ -65,7 +65,7 @@ test(
         under,
         stdio: ['ignore', 'pipe', 'inherit'],
         meanwhile: async () => {
-          await until('the pidfile is written', () => existsSync(nest.pidFile) && nest.pid() > 0);
+          await until('the pidfile is written', () => existsSync(nest.pidfile) && nest.pid() > 0);
           const pid = nest.pid();
           await until('it has left the pipes', () => {
             const targets = Object.values(descriptors(pid)).filter((name) =>
@@ -101,7 +101,7 @@ async function onTerminal(t: TestContext, nest: Nest, scenario: string, typed = 
     output += text;
   });
   if (typed !== '') {
-    await until('the daemon runs', () => existsSync(nest.pidFile) && nest.pid() > 0);
+    await until('the daemon runs', () => existsSync(nest.pidfile) && nest.pid() > 0);
     terminal.stdin.write(typed);
   }
   await until('the launcher has ended', () => /^end\r$/m.test(output));
@@ -152,5 +152,5 @@ bothWays('^C on a raw terminal ends launcher and daemon', async (nest, t) => {
   assert.match(output, / icanon /);
   await hangUp();
   assert.deepEqual(nest.processes(), []);
-  assert.equal(existsSync(nest.pidFile), false);
+  assert.equal(existsSync(nest.pidfile), false);
 });

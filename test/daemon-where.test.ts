@@ -31,7 +31,7 @@ bothWays(
     const second = await nest.launch('serve', {}, { under: AS_NOBODY });
     assert.match(second.stderr, new RegExp(`EEXIST: already running as process ${pid}, `));
     await nest.end(pid);
-    assert.equal(existsSync(nest.pidFile), false);
+    assert.equal(existsSync(nest.pidfile), false);
 
     const under = ['python3', TERMINAL, ...AS_NOBODY];
     const third = await nest.start('serve', {}, { under, stdio: ['pipe', 'pipe', 'pipe'] });
@@ -68,7 +68,7 @@ bothWays(
       const inside = nest.processes().filter((other) => status(other).NSpid?.endsWith(`\t${pid}`));
       assert.equal(inside.length, 1);
       await nest.end(inside[0] ?? 0);
-      assert.equal(existsSync(nest.pidFile), false);
+      assert.equal(existsSync(nest.pidfile), false);
     } finally {
       const exit = once(child, 'exit');
       child.stdin.end();
@@ -96,7 +96,7 @@ test('root of a user namespace, with a chroot', needs('root', 'unshare'), async 
   assert.equal(readlinkSync(`/proc/${pid}/root`), jail);
   assert.notEqual(readlinkSync(`/proc/${pid}/ns/user`), readlinkSync('/proc/self/ns/user'));
   await nest.end(pid);
-  rmSync(nest.pidFile, { force: true });
+  rmSync(nest.pidfile, { force: true });
   const denied = await nest.fails('serve', { user: 'nobody' }, { under: ['unshare', '-Ur'] });
   assert.match(denied.stderr, /EPERM: this user namespace forbids it .*, setgroups\n/);
 });
@@ -146,9 +146,9 @@ bothWays(
       assert.deepEqual([open[0], open[1], open[2]], ['/dev/null', one.log, one.log]);
       await until('both have been written', () => /^to stderr$/m.test(one.logged()));
       assert.match(one.logged(), /^to stdout$/m);
-      assert.deepEqual(pidfileRead(one.pidFile).state, 'running');
+      assert.deepEqual(pidfileRead(one.pidfile).state, 'running');
       await one.end(pid);
-      assert.equal(existsSync(one.pidFile), false);
+      assert.equal(existsSync(one.pidfile), false);
     }
   },
 );

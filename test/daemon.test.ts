@@ -51,10 +51,10 @@ bothWays('no signal is ignored or blocked that Node does not ignore itself', asy
 
 bothWays('SIGTERM ends it with its exit listeners, and removes the pidfile', async (nest) => {
   const { pid } = await nest.start('serve');
-  assert.equal(readFileSync(nest.pidFile, 'utf8'), `${pid}\n`);
+  assert.equal(readFileSync(nest.pidfile, 'utf8'), `${pid}\n`);
   await nest.end(pid);
   assert.equal(nest.logged(), `exit 0 of ${pid}\n`);
-  assert.equal(existsSync(nest.pidFile), false);
+  assert.equal(existsSync(nest.pidfile), false);
 });
 
 test('a SIGTERM listener of the script decides itself', async (t) => {
@@ -62,7 +62,7 @@ test('a SIGTERM listener of the script decides itself', async (t) => {
   const { pid } = await nest.start('ownTerm');
   await nest.end(pid);
   assert.equal(nest.logged(), `own SIGTERM\nexit 5 of ${pid}\n`);
-  assert.equal(existsSync(nest.pidFile), false);
+  assert.equal(existsSync(nest.pidfile), false);
 });
 
 test('nor does a listener added later hurry', async (t) => {
@@ -84,7 +84,7 @@ test('disposed, it has no pidfile and the default SIGTERM, and goes on', async (
   const nest = new Nest(t);
   const { code, port } = await nest.launch('disposed');
   assert.equal(code, 0);
-  await until('the pidfile is gone', () => !existsSync(nest.pidFile));
+  await until('the pidfile is gone', () => !existsSync(nest.pidfile));
   const { pid } = await ask(port);
   await nest.end(pid);
   assert.equal(nest.logged(), '', 'killed');
@@ -94,7 +94,7 @@ bothWays('a second start says which process runs, and harms nothing', async (nes
   const { pid, port } = await nest.start('serve');
   const { code, stderr } = await nest.launch('serve');
   assert.equal(code, 1);
-  const words = `EEXIST: already running as process ${pid}, flock '${nest.pidFile}'`;
+  const words = `EEXIST: already running as process ${pid}, flock '${nest.pidfile}'`;
   assert.ok(stderr.includes(words), stderr);
   assert.match(stderr, /step: 'pidfile'/);
   assert.equal(nest.pid(), pid);
@@ -126,7 +126,7 @@ test('a fork of the daemon neither holds nor removes the pidfile', async (t) => 
   const others = () => nest.processes().filter((other) => other !== pid);
   const forked = await until('it has forked', () => (others().length > 0 ? others() : undefined));
   const [worker = 0] = forked;
-  const held = () => Object.values(descriptors(worker)).includes(nest.pidFile);
+  const held = () => Object.values(descriptors(worker)).includes(nest.pidfile);
   await until('it has closed the pidfile', () => !held());
   assert.equal(stat(worker)[0], 'S', 'it still runs');
   process.kill(worker, 'SIGUSR2');
@@ -163,7 +163,7 @@ test('detach: false keeps process, session and streams, and throws errors', asyn
   });
   assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
   assert.match(stdout, /^port \d+\nexit 0 of \d+\n$/);
-  assert.equal(existsSync(nest.pidFile), false);
+  assert.equal(existsSync(nest.pidfile), false);
   const failed = await nest.fails('throws', options as never);
   assert.match(failed.stderr, /Error: the hook does not want to\n(.*\n)* +step: 'privileged'/);
 });

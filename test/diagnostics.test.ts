@@ -61,9 +61,9 @@ test('daemonkit:ready once, in the daemon', async (t) => {
     subscribe('daemonkit:ready', (message) => console.log(JSON.stringify(message)));
     setTimeout(() => daemonkit.currentDaemon().ready(), 50);`,
   );
-  const options = ['--pid-file', 'd.pid', '--log', nest.log, '--ready', 'manual'];
+  const options = ['--pidfile', 'd.pid', '--log', nest.log, '--ready', 'manual'];
   assert.equal((await daemonkit(nest, ['start', ...options, 'app.mjs'])).code, 0);
   const pid = nest.pid();
   await until('it is told', () => nest.logged() !== '');
-  assert.deepEqual(JSON.parse(nest.logged()), { pid, pidFile: nest.pidFile });
+  assert.deepEqual(JSON.parse(nest.logged()), { pid, pidfile: nest.pidfile });
 });

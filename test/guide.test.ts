@@ -61,12 +61,12 @@ class Place {
     port: number,
   ) {
     const root = join(nest.directory, 'root');
-    const pidFile = join(nest.directory, 'hello.pid');
+    const pidfile = join(nest.directory, 'hello.pid');
     mkdirSync(root);
     // For the account; mkdtemp(3) makes directories for their owner alone.
     for (const directory of [nest.directory, root]) chmodSync(directory, 0o755);
     this.#words = [
-      ['/run/hello.pid', pidFile],
+      ['/run/hello.pid', pidfile],
       ['/var/log/hello.log', nest.log],
       ['/srv/hello', root],
       ['127.0.0.1:8080', `127.0.0.1:${port}`],
@@ -79,7 +79,7 @@ class Place {
       LC_ALL: 'C',
       PORT: `${port}`,
       ROOT: root,
-      PIDFILE: pidFile,
+      PIDFILE: pidfile,
       LOG: nest.log,
       ACCOUNT: 'nobody',
     });

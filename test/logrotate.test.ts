@@ -18,7 +18,7 @@ function rotate(nest: Nest, example: string, log: string): void {
     .replace(/^\/.*\.log/m, log)
     .replaceAll(/\bhello (hello|adm)$/gm, 'nobody nogroup')
     .replace('daemonkit reload', reload)
-    .replace('/run/hello.pid', nest.pidFile);
+    .replace('/run/hello.pid', nest.pidfile);
   const config = join(nest.directory, 'logrotate.conf');
   writeFileSync(config, text, { mode: 0o644 });
   const args = ['-f', '-s', join(nest.directory, 'state'), config];

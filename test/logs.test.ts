@@ -202,7 +202,7 @@ bothWays(
     const under = ['sh', '-c', 'umask 077; exec "$@"', 'sh'];
     const options = { user: 'nobody', log, reopenOn: 'SIGHUP' as const };
     const { pid, port } = await nest.start('serve', options, { under });
-    assert.deepEqual([mode(nest.pidFile), mode(log)], ['644', '640']);
+    assert.deepEqual([mode(nest.pidfile), mode(log)], ['644', '640']);
     assert.deepEqual([statSync(log).uid, statSync(log).gid], [NOBODY, NOBODY]);
 
     const rotate = async (make: () => void) => {
@@ -471,7 +471,7 @@ test(
       new URL('../examples/recipe-17.17/production.js', import.meta.url),
     );
     const port = await freePort();
-    const env = { ROOT: root, PIDFILE: nest.pidFile, PORT: String(port), ACCOUNT: 'nobody' };
+    const env = { ROOT: root, PIDFILE: nest.pidfile, PORT: String(port), ACCOUNT: 'nobody' };
     const log = join(root, 'log', 'hello.log');
     const start = () => nest.run([process.execPath, program], { env });
     const asAccount = (script: string) =>

@@ -39,7 +39,7 @@ test('wrong arguments: what would have been right', () => {
     "daemonkit.becomeDaemon({ detach: 'yes' })": /must be of type boolean or 'auto'\. Received/,
     'daemonkit.becomeDaemon({ watchdog: 1 })': /must be of type boolean or function\. Received/,
     "daemonkit.becomeDaemon({ env: 'clean' })": /must be 'keep' or of type object\. Received/,
-    'daemonkit.becomeDaemon({ pidfile: 1 })': /is unknown: did you mean 'pidFile'\? Received 1/,
+    'daemonkit.becomeDaemon({ pidfil: 1 })': /is unknown: did you mean 'pidfile'\? Received 1/,
     'daemonkit.becomeDaemon({ zebra: 1 })': /'options\.zebra' is unknown\. Received 1/,
   });
 });

@@ -136,7 +136,7 @@ describe('the package', () => {
   test('becomes a daemon', async (t) => {
     const nest = new Nest(t);
     const text = `import { becomeDaemon } from 'daemonkit';
-      becomeDaemon(${JSON.stringify({ pidFile: nest.pidFile, log: nest.log })});
+      becomeDaemon(${JSON.stringify({ pidfile: nest.pidfile, log: nest.log })});
       console.log('at work');
       setInterval(() => {}, 1000);`;
     const launched = project.run('daemon.mjs', text, nest.env());
@@ -150,7 +150,7 @@ describe('the package', () => {
     assert.match(readFileSync(`/proc/${pid}/maps`, 'utf8'), new RegExp(own));
     await nest.end(pid);
     assert.equal(nest.logged(), 'at work\n');
-    assert.equal(existsSync(nest.pidFile), false);
+    assert.equal(existsSync(nest.pidfile), false);
   });
 
   describe('without its binary', () => {

@@ -31,22 +31,22 @@ const lives = (pid: number) => until(`${pid} lives`, () => stat(pid)[0] === 'S')
 test('a daemon runs; killed, its file is stale; ended, it is absent', async (t) => {
   const nest = new Nest(t);
   const before = Date.now();
-  assert.equal(pidfileRead(nest.pidFile).state, 'absent');
+  assert.equal(pidfileRead(nest.pidfile).state, 'absent');
   const { pid } = await nest.start('serve');
-  const { startTime, ...rest } = pidfileRead(nest.pidFile);
-  assert.deepEqual(rest, { path: nest.pidFile, state: 'running', running: true, pid });
+  const { startTime, ...rest } = pidfileRead(nest.pidfile);
+  assert.deepEqual(rest, { path: nest.pidfile, state: 'running', running: true, pid });
   const age = (startTime?.getTime() ?? 0) - before;
   assert.ok(age > -2000 && age < 60_000, `${age} ms`);
-  assert.equal(pidfileSignal(nest.pidFile, 0), pid);
-  assert.equal(pidfileSignal(nest.pidFile, 'SIGKILL'), pid);
+  assert.equal(pidfileSignal(nest.pidfile, 0), pid);
+  assert.equal(pidfileSignal(nest.pidfile, 'SIGKILL'), pid);
   await until('it is dead', () => hasEnded(pid));
-  const dead = { path: nest.pidFile, state: 'stale', running: false, pid, startTime: undefined };
-  assert.deepEqual(pidfileRead(nest.pidFile), dead);
-  assert.equal(pidfileSignal(nest.pidFile, 'SIGTERM'), undefined);
+  const dead = { path: nest.pidfile, state: 'stale', running: false, pid, startTime: undefined };
+  assert.deepEqual(pidfileRead(nest.pidfile), dead);
+  assert.equal(pidfileSignal(nest.pidfile, 'SIGTERM'), undefined);
   const again = await nest.start('serve');
-  assert.equal(pidfileSignal(nest.pidFile, 15), again.pid);
+  assert.equal(pidfileSignal(nest.pidfile, 15), again.pid);
   await until('it has ended', () => hasEnded(again.pid));
-  assert.equal(pidfileRead(nest.pidFile).state, 'absent');
+  assert.equal(pidfileRead(nest.pidfile).state, 'absent');
 });
 
 test('our own, as it comes and goes', (t) => {
@@ -188,10 +188,10 @@ test('another user cannot look into the daemon: lock and age prove it', needsRoo
   // It has been root: not even its own user may see its descriptors.
   const options = { user: 'nobody', log: undefined } as never;
   const { pid } = await nest.start('serve', options);
-  assert.equal(readFileSync(nest.pidFile, 'utf8'), `${pid}\n`);
-  assert.deepEqual(asNobody(nest.pidFile), { state: 'running', pid, sent: pid });
+  assert.equal(readFileSync(nest.pidfile, 'utf8'), `${pid}\n`);
+  assert.deepEqual(asNobody(nest.pidfile), { state: 'running', pid, sent: pid });
   await nest.end(pid, 'SIGKILL');
-  assert.deepEqual(asNobody(nest.pidFile)?.state, 'stale');
+  assert.deepEqual(asNobody(nest.pidfile)?.state, 'stale');
 });
 
 test('and a process that began after the file was written is not the one', needsRoot, async (t) => {

@@ -145,7 +145,7 @@ test(
     const { stdout, stderr } = runScript(source, { via: full([]) });
     assert.deepEqual([stderr, stdout], ['', `ENOSPC write ${disk}/d.pid 0 true\nfiller\n`]);
 
-    const [file = '', ...args] = full(nest.command('serve', { pidFile: `${disk}/d.pid` }));
+    const [file = '', ...args] = full(nest.command('serve', { pidfile: `${disk}/d.pid` }));
     const launch = spawnSync(file, args, { env: nest.env(), encoding: 'utf8' });
     assert.equal(launch.status, 1);
     assert.match(launch.stderr, /step pidfile: ENOSPC: no space left on device, write '.*\/d.pid'/);

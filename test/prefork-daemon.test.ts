@@ -10,10 +10,10 @@ import { scratch } from './tools/scratch.js';
 
 test('becomeDaemon(), then prefork(): reload by SIGHUP, stop by SIGTERM, no pidfile left', async (t) => {
   const directory = scratch(t);
-  const daemon = { pidFile: join(directory, 'd.pid'), log: join(directory, 'd.log') };
+  const daemon = { pidfile: join(directory, 'd.pid'), log: join(directory, 'd.log') };
   const server = new Preforked(t, { daemon, options: { workers: 2 } });
   assert.deepEqual(await server.ended, [0, null], server.stderr);
-  const pid = Number(readFileSync(daemon.pidFile, 'utf8'));
+  const pid = Number(readFileSync(daemon.pidfile, 'utf8'));
   t.after(() => stat(pid)[0] !== 'gone' && process.kill(pid, 'SIGKILL'));
   const said = (event: string) =>
     readFileSync(daemon.log, 'utf8').split(`"event":"${event}"`).length - 1;
@@ -25,7 +25,7 @@ test('becomeDaemon(), then prefork(): reload by SIGHUP, stop by SIGTERM, no pidf
   process.kill(pid, 'SIGTERM');
   await until('the end', () => processGroup(group).length === 0);
   assert.equal(said('exit'), 4);
-  assert.throws(() => readFileSync(daemon.pidFile), { code: 'ENOENT' });
+  assert.throws(() => readFileSync(daemon.pidfile), { code: 'ENOENT' });
 });
 
 const ids = (pid: number) => [status(pid).Uid, status(pid).Gid].map((text) => text?.split('\t')[0]);
@@ -52,14 +52,14 @@ test('the master stays root, its workers live in a chroot as somebody else', asy
 test('a privileged port is opened by root, and served by a daemon without privileges', async (t) => {
   const directory = scratch(t);
   const daemon = {
-    pidFile: join(directory, 'd.pid'),
+    pidfile: join(directory, 'd.pid'),
     log: join(directory, 'd.log'),
     user: 'nobody',
   };
   chmodSync(directory, 0o755);
   const server = new Preforked(t, { daemon, early: 817, options: { workers: 2 } });
   assert.deepEqual(await server.ended, [0, null], server.stderr);
-  const pid = Number(readFileSync(daemon.pidFile, 'utf8'));
+  const pid = Number(readFileSync(daemon.pidfile, 'utf8'));
   const group = Number(stat(pid)[2]);
   t.after(() =>
     processGroup(group).forEach((member) => {

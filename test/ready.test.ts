@@ -15,7 +15,7 @@ type Ready = 'auto' | 'evaluated' | 'detached' | undefined;
 /** Runs a program whose main module calls becomeDaemon() and goes on with `after`. */
 function starts(nest: Nest, ready: Ready, after: string, name = 'app.mjs', more = '') {
   const program = `${nest.directory}/${name}`;
-  const options = JSON.stringify({ pidFile: nest.pidFile, log: nest.log, ready, detach: true });
+  const options = JSON.stringify({ pidfile: nest.pidfile, log: nest.log, ready, detach: true });
   const load = name.endsWith('.cjs')
     ? `const load = require('node:module').createRequire('/'); const net = require('node:net');
        module.exports = import(${JSON.stringify(entry)}).then(({ becomeDaemon }) => {`
@@ -67,7 +67,7 @@ test('by default, an error of the next line and a port in use fail the start; ev
           `${ready} ${name}: ${failed.stderr}`,
         );
         assert.match(failed.stderr, words);
-        assert.equal(existsSync(nest.pidFile), false);
+        assert.equal(existsSync(nest.pidfile), false);
       }
     }
     const common = await starts(nest, undefined, "throw new Error('of CommonJS');", 'app.cjs');
@@ -121,12 +121,12 @@ test('auto does not wait for a top-level await, evaluated does, in a chroot too'
     const evaluated = await starts(nest, 'evaluated', fails, 'app.mjs', place);
     assert.equal(evaluated.code, 1);
     assert.match(evaluated.stderr, /Error: no database\n/);
-    assert.deepEqual([nest.processes(), existsSync(nest.pidFile)], [[], false]);
+    assert.deepEqual([nest.processes(), existsSync(nest.pidfile)], [[], false]);
     const told = `${waits} await sleep(200); console.error('evaluated');`;
     const ready = await starts(nest, 'evaluated', told, 'app.mjs', place);
     // What is said until then reaches the launcher.
     assert.deepEqual([ready.code, ready.stderr], [0, 'evaluated\n']);
-    await nest.end(Number(readFileSync(nest.pidFile, 'utf8')));
+    await nest.end(Number(readFileSync(nest.pidfile, 'utf8')));
   }
   const never = await starts(
     nest,

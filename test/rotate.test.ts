@@ -17,15 +17,15 @@ for (const how of ['redirect', 'daemon', 'chroot']) {
   test(`${how}: 10,000 lines in order while the log is rotated ${ROTATIONS} times`, async (t) => {
     const directory = scratch(t);
     const log = join(directory, 'log');
-    const pidFile = join(directory, 'pid');
+    const pidfile = join(directory, 'pid');
     const env = cleanEnvironment();
     const stdio = ['ignore', 'ignore', 'inherit'] as const;
     const args = [fixture('rotate.js'), how, directory];
     const starter = spawn(process.execPath, args, { env, stdio: [...stdio] });
     const ended = once(starter, 'exit');
     const filled = (path: string) => existsSync(path) && statSync(path).size > 0;
-    await until('it writes', () => filled(log) && filled(pidFile));
-    const pid = Number(readFileSync(pidFile, 'utf8'));
+    await until('it writes', () => filled(log) && filled(pidfile));
+    const pid = Number(readFileSync(pidfile, 'utf8'));
     const runs = () => existsSync(`/proc/${pid}`) && stat(pid)[0] !== 'Z';
     t.after(() => runs() && process.kill(pid, 'SIGKILL'));
     for (let i = 0; i < ROTATIONS; i++) {

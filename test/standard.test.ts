@@ -53,7 +53,7 @@ test('what the script has opened at 0, 1 or 2 is refused, by its number, and sta
     say(planned());
     say(said(() => redirectToNull()));
     say(said(() => redirectToNull(0)));
-    say(fs.existsSync(log) || said(() => becomeDaemon({ detach: true, log, pidFile: directory + '/pid' })));
+    say(fs.existsSync(log) || said(() => becomeDaemon({ detach: true, log, pidfile: directory + '/pid' })));
     // In the foreground 0 stays.
     const daemon = becomeDaemon({ detach: false, log, env: 'keep' });
     const socket = net.connect(server.address().port, '127.0.0.1').setEncoding('utf8');

@@ -65,7 +65,7 @@ test('a service: same process, READY, reloads, STATUS, STOPPING', async (t) => {
   const { manager } = await supervise(
     t,
     'reloads',
-    { log, pidFile: join(directory, 'pid'), reopenOn: 'SIGHUP' },
+    { log, pidfile: join(directory, 'pid'), reopenOn: 'SIGHUP' },
     { execPid: true },
   );
   const pid = manager.service;
@@ -121,7 +121,7 @@ test('a start that fails: the error is told, and printed; the exit code is not 0
   assert.deepEqual(failed.manager.told, [[`STATUS=${words}`, 'ERRNO=2']]);
   assert.match(failed.manager.output, /^daemonkit: ENOENT.*$/m);
 
-  const check = await supervise(t, 'plain', { pidFile: '/nonexistent/x.pid' });
+  const check = await supervise(t, 'plain', { pidfile: '/nonexistent/x.pid' });
   await check.manager.exits(1);
   const [[status, errno] = []] = check.manager.told;
   assert.match(status ?? '', /^STATUS=step pidfile: ENOENT/);
@@ -139,11 +139,11 @@ test('a start that fails: the error is told, and printed; the exit code is not 0
 for (const strategy of ['fork', 'reexec'] as const) {
   test(`detached by force, ${strategy}: the launcher names the main process`, async (t) => {
     const directory = new Nest(t).directory;
-    const pidFile = join(directory, 'pid');
+    const pidfile = join(directory, 'pid');
     const { manager } = await supervise(
       t,
       'plain',
-      { detach: true, strategy, pidFile, log: join(directory, 'log') },
+      { detach: true, strategy, pidfile, log: join(directory, 'log') },
       { watchdogPid: true, env: { WATCHDOG_USEC: '100000' }, listen: ['tcp'] },
     );
     await manager.exits(0);
@@ -225,7 +225,7 @@ for (const [title, fd, options] of [
     const log = join(nest.directory, 'log');
     const files = 'log' in options ? { log } : {};
     const all = {
-      pidFile: nest.pidFile,
+      pidfile: nest.pidfile,
       notifyFd: fd,
       ready: 'auto',
       ...options,
@@ -253,7 +253,7 @@ for (const [title, fd, options] of [
 test('nobody but a launcher and ps(1) to tell the status', async (t) => {
   const nest = new Nest(t);
   const log = join(nest.directory, 'log');
-  const [file = '', ...args] = command('statuses', { pidFile: nest.pidFile, log });
+  const [file = '', ...args] = command('statuses', { pidfile: nest.pidfile, log });
   const child = spawn(file, args, { env: nest.env(), stdio: ['ignore', 'pipe', 'pipe'] });
   let errors = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {

@@ -105,7 +105,7 @@ print(signs); print(said, end='')`;
 
 test('readiness that could not be told can be told again, and a start that failed for it tried again', (t) => {
   const directory = scratch(t);
-  const pidFile = JSON.stringify(`${directory}/pid`);
+  const pidfile = JSON.stringify(`${directory}/pid`);
   const lines = linesOf<unknown>(
     `import { execFileSync } from 'node:child_process';
     const { becomeDaemon, currentDaemon } = daemonkit;
@@ -119,20 +119,20 @@ test('readiness that could not be told can be told again, and a start that faile
     let reader = open('r+');
     const writer = open('w');
     fs.closeSync(reader);
-    const options = { detach: false, notifyFd: writer, pidFile: ${pidFile}, env: 'keep', ready: 'manual' };
+    const options = { detach: false, notifyFd: writer, pidfile: ${pidfile}, env: 'keep', ready: 'manual' };
     // Nobody reads it: nothing is begun.
     say(said(() => becomeDaemon(options)));
     say(becomeDaemon({ ...options, dryRun: true }).find(({ step }) => step === 'notify').precondition.code);
-    say([currentDaemon() === undefined, fs.existsSync(${pidFile}), String(listeners()) === String(before)]);
+    say([currentDaemon() === undefined, fs.existsSync(${pidfile}), String(listeners()) === String(before)]);
     // Its reader goes meanwhile.
     reader = open(fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
     const daemon = becomeDaemon(options);
     fs.closeSync(reader);
-    say([said(() => daemon.ready()), said(() => daemon.ready()), fs.existsSync(${pidFile})]);
+    say([said(() => daemon.ready()), said(() => daemon.ready()), fs.existsSync(${pidfile})]);
     reader = open(fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
     say([said(() => daemon.ready()), said(() => daemon.ready()), fs.readFileSync(reader, 'utf8')]);
     daemon[Symbol.dispose]();
-    say([fs.existsSync(${pidFile}), String(listeners()) === String(before)]);
+    say([fs.existsSync(${pidfile}), String(listeners()) === String(before)]);
     process.exit(0);`,
   );
   const nobody = ['EPIPE', null, 'write'];
@@ -161,16 +161,16 @@ test('a start in the foreground that fails at its last step leaves no daemon, an
     process.on('SIGUSR2', () => {});
     const [before, open] = [count(), fs.readdirSync('/proc/self/fd').length];
     const options = { detach: false, env: 'keep', ready: 'detached', reopenOn: 'SIGHUP', notifyFd: writer,
-      pidFile: ${JSON.stringify(`${directory}/pid`)} };
+      pidfile: ${JSON.stringify(`${directory}/pid`)} };
     const told = [];
     // The hook is called after the check, and before the last step.
     try { becomeDaemon({ ...options, privileged: () => fs.closeSync(reader) }) }
     catch ({ code, step }) { told.push(code, step); }
-    told.push(currentDaemon() === undefined, fs.existsSync(options.pidFile), count() === before,
+    told.push(currentDaemon() === undefined, fs.existsSync(options.pidfile), count() === before,
       fs.readdirSync('/proc/self/fd').length - open);
     reader = fs.openSync(fifo, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
     becomeDaemon(options);
-    told.push(fs.readFileSync(reader, 'utf8'), fs.existsSync(options.pidFile));
+    told.push(fs.readFileSync(reader, 'utf8'), fs.existsSync(options.pidfile));
     console.log(JSON.stringify(told));
     process.exit(0);`,
   );

@@ -116,19 +116,19 @@ test('the run script for s6', async (t: TestContext) => {
 
 test('hello-forking: PIDFILE has it go to the background, where systemd waits for that', async (t) => {
   const nest = new Nest(t);
-  const pidFile = join(nest.directory, 'hello.pid');
+  const pidfile = join(nest.directory, 'hello.pid');
   // As systemd starts it: its own pid in SYSTEMD_EXEC_PID.
   const via = ['-c', 'SYSTEMD_EXEC_PID=$$ exec "$@"', 'sh'];
   const child = spawn('sh', [...via, ...execStart('hello-forking.service', nest.directory)], {
-    env: nest.env({ PORT: '0', PIDFILE: pidFile, INVOCATION_ID: '1f' }),
+    env: nest.env({ PORT: '0', PIDFILE: pidfile, INVOCATION_ID: '1f' }),
     stdio: 'ignore',
   });
   assert.deepEqual(await once(child, 'exit'), [0, null]);
-  const pid = Number(readFileSync(pidFile, 'utf8'));
+  const pid = Number(readFileSync(pidfile, 'utf8'));
   assert.deepEqual(nest.processes(), [pid]);
   assert.notEqual(pid, child.pid);
   await nest.end(pid);
-  assert.equal(existsSync(pidFile), false);
+  assert.equal(existsSync(pidfile), false);
 });
 
 test('the rc.d script for FreeBSD is a shell script', () => {

@@ -11,7 +11,7 @@ server.listen(Number(process.env.PORT ?? 8080), '127.0.0.1');
 await once(server, 'listening');
 
 becomeDaemon({
-  pidFile: process.env.PIDFILE ?? '/run/hello.pid',
+  pidfile: process.env.PIDFILE ?? '/run/hello.pid',
   log: process.env.LOG ?? '/var/log/hello.log',
 });
 

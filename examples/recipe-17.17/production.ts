@@ -15,7 +15,7 @@ server.listen(Number(process.env.PORT ?? 80), '127.0.0.1');
 await once(server, 'listening');
 
 const daemon = becomeDaemon({
-  pidFile: process.env.PIDFILE ?? '/run/hello.pid',
+  pidfile: process.env.PIDFILE ?? '/run/hello.pid',
   log: `${root}/log/hello.log`, // inside, where it can be opened anew
   reopenOn: 'SIGHUP',
   chroot: root,

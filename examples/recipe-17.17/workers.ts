@@ -4,7 +4,7 @@ import { becomeDaemon, listeningSocket, prefork } from 'daemonkit';
 
 const socket = listeningSocket({ port: Number(process.env.PORT ?? 8080), host: '127.0.0.1' });
 const daemon = becomeDaemon({
-  pidFile: process.env.PIDFILE ?? '/run/hello.pid',
+  pidfile: process.env.PIDFILE ?? '/run/hello.pid',
   log: process.env.LOG ?? '/var/log/hello.log',
   ready: 'manual',
 });

@@ -8,11 +8,11 @@ interface Told {
 
 /** By the step, or the call if there is none, and the error's name; the first that fits. */
 const ADVICE: readonly [at: string, code: string, words: string][] = [
-  ['pidfile', 'EEXIST', 'stop it first, or give --name or --pid-file to start another one'],
+  ['pidfile', 'EEXIST', 'stop it first, or give --name or --pidfile to start another one'],
   ['pidfile', 'EAGAIN', 'it is starting, or ending: try again'],
-  ['pidfile', 'ENOENT', 'make the directory first, or give another --pid-file'],
-  ['pidfile', 'EACCES', 'give a --pid-file that you may write to, or run it as root'],
-  ['pidfile', 'EROFS', 'give --pid-file on a file system that can be written to'],
+  ['pidfile', 'ENOENT', 'make the directory first, or give another --pidfile'],
+  ['pidfile', 'EACCES', 'give a --pidfile that you may write to, or run it as root'],
+  ['pidfile', 'EROFS', 'give --pidfile on a file system that can be written to'],
   ['stdio', 'ENOENT', 'make the directory of the log first'],
   ['stdio', 'EACCES', 'give a log that you may write to, or run it as root'],
   ['listen', 'EADDRINUSE', 'another process listens there; ss -ltnxp tells which'],

@@ -16,8 +16,8 @@ export type Options = Readonly<Record<string, Option>>;
 export type Values = Readonly<Record<string, string | true | readonly string[] | undefined>>;
 
 export const FILE: Options = {
-  'pid-file': { value: 'FILE', help: 'the pidfile' },
-  name: { value: 'NAME', help: 'short for --pid-file /run/NAME.pid, or $XDG_RUNTIME_DIR/NAME.pid' },
+  pidfile: { value: 'FILE', help: 'the pidfile' },
+  name: { value: 'NAME', help: 'short for --pidfile /run/NAME.pid, or $XDG_RUNTIME_DIR/NAME.pid' },
 };
 
 export const BIRTH: Options = {
@@ -84,7 +84,9 @@ const parserOptions = (options: Options) =>
 
 function tokensOf(args: readonly string[], options: Options) {
   const known = parserOptions(options);
-  return parseArgs({ args: [...args], options: known, strict: false, tokens: true }).tokens;
+  // As the option was called before 0.2.
+  const renamed = args.map((arg) => arg.replace(/^--pid-file(?==|$)/, '--pidfile'));
+  return parseArgs({ args: renamed, options: known, strict: false, tokens: true }).tokens;
 }
 
 /** Where the first argument is that is neither an option nor the value of one. */

@@ -31,7 +31,7 @@ export function helpText(): string {
 
 ${SECTIONS.map(lines).join('\n\n')}
 
-Without --name and --pid-file, start, restart and plan take the name of the application's file.
+Without --name and --pidfile, start, restart and plan take the name of the application's file.
 
 Exit codes: 0 done; 1 failed; status: 0 running, 1 dead with pidfile, 3 not running, 4 unknown;
 4 it is not certain which process is meant; reload: 3 no handler for the signal, 7 not running;

@@ -11,7 +11,7 @@ function byName(name: string): string {
   const directory = isRoot() ? SYSTEM_DIRECTORY : process.env.XDG_RUNTIME_DIR;
   if (directory === undefined || directory === '') {
     throw new UsageError(
-      'there is no place for a pidfile, as XDG_RUNTIME_DIR is not set: give --pid-file FILE',
+      'there is no place for a pidfile, as XDG_RUNTIME_DIR is not set: give --pidfile FILE',
     );
   }
   return join(directory, `${name}.pid`);
@@ -26,18 +26,18 @@ export function givenName(values: Values): string | undefined {
 
 /** The pidfile as an absolute path, if one is given. */
 export function givenPidFile(values: Values): string | undefined {
-  const [file, name] = [textOf(values, 'pid-file'), givenName(values)];
+  const [file, name] = [textOf(values, 'pidfile'), givenName(values)];
   if (file !== undefined && name !== undefined) {
-    throw new UsageError('--pid-file and --name say the same; give one');
+    throw new UsageError('--pidfile and --name say the same; give one');
   }
-  if (file === '') throw new UsageError('--pid-file: it is empty');
+  if (file === '') throw new UsageError('--pidfile: it is empty');
   if (file !== undefined) return absolutePath(file);
   return name === undefined ? undefined : byName(name);
 }
 
 export function neededPidFile(values: Values): string {
   const path = givenPidFile(values);
-  if (path === undefined) throw new UsageError('which daemon? Give --name or --pid-file');
+  if (path === undefined) throw new UsageError('which daemon? Give --name or --pidfile');
   return path;
 }
 

@@ -25,7 +25,7 @@ async function run(args: readonly string[]): Promise<Outcome | Application> {
   const first = reserveDescriptors(start.addresses);
   // In the daemon that is the command started again, all of it has been done.
   if (expectedInheritance() !== undefined) return becomeApp('restart', start, first);
-  const path = start.options.pidFile ?? '';
+  const path = start.options.pidfile ?? '';
   const pid = running(path);
   try {
     rehearseAll(start, pid);

@@ -23,7 +23,7 @@ function inOurWords({ ready, app }: Start, message: string): string {
 /** What the launcher says in the end; `before` is who was stopped for this one. */
 function outcomeOf(start: Start, farewell: Farewell, before?: number): Outcome {
   const { name, options } = start;
-  const path = options.pidFile;
+  const path = options.pidfile;
   const { pid, exitCode } = farewell;
   if (exitCode !== EXIT.done) {
     const message = inOurWords(start, farewell.message);

@@ -86,7 +86,7 @@ function detachment({ detach, foreground }: Values): boolean {
   return expectedInheritance() !== undefined || supervisor() === null;
 }
 
-function optionsOf(values: Values, pidFile: string | undefined, detach: boolean): DaemonOptions {
+function optionsOf(values: Values, pidfile: string | undefined, detach: boolean): DaemonOptions {
   const all = Object.entries(TO_OPTION).map(([name, convert]) => {
     const text = textOf(values, name);
     if (text === '') throw new UsageError(`--${name}: it is empty`);
@@ -96,7 +96,7 @@ function optionsOf(values: Values, pidFile: string | undefined, detach: boolean)
   return Object.assign(
     // The application is loaded after the call, so that the daemon is ready only then.
     { ready: values.ready === 'detached' ? 'detached' : 'manual', detach, env: { set } },
-    pidFile === undefined ? {} : { pidFile },
+    pidfile === undefined ? {} : { pidfile },
     values['no-new-privileges'] === true ? { noNewPrivileges: true } : {},
     ...all,
   );
@@ -125,9 +125,9 @@ export function startOf(
   const given = givenPidFile(values);
   const ready = wordOf(textOf(values, 'ready') ?? 'import', 'ready', READY);
   const file = resolveApp(app);
-  const pidFile = detach || needsFile ? pidFileFor(values, file) : given;
+  const pidfile = detach || needsFile ? pidFileFor(values, file) : given;
   return {
-    options: optionsOf(values, pidFile, detach),
+    options: optionsOf(values, pidfile, detach),
     name: givenName(values) ?? nameOf(file),
     app: insideRoot(file, textOf(values, 'chroot')),
     file,

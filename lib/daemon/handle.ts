@@ -73,7 +73,7 @@ export class Daemon implements Disposable, AsyncDisposable {
   }
 
   /** The pidfile's path as it was before any chroot; undefined without one. */
-  get pidFile(): string | undefined {
+  get pidfile(): string | undefined {
     return this.#birth.pidfile?.path;
   }
 
@@ -107,7 +107,7 @@ export class Daemon implements Disposable, AsyncDisposable {
       });
     }
     this.#ready = true;
-    publishReady(this.pidFile);
+    publishReady(this.pidfile);
     const { watchdog } = plan;
     if (watchdog) this.#watchdog = startWatchdog(watchdog === true ? {} : { healthy: watchdog });
   }

@@ -23,7 +23,7 @@ export interface DaemonOptions {
    * The file that tells the daemon's pid, locked as long as it runs, so that there is one daemon
    * per file. Default: none.
    */
-  pidFile?: string;
+  pidfile?: string;
   /**
    * A file to append standard output and standard error to; a new one belongs to `user`, with mode
    * 0640. docs/daemon.md, "Logs", tells what root refuses. Default: /dev/null.
@@ -130,7 +130,7 @@ export interface DryRunOptions extends Omit<DaemonOptions, 'dryRun'> {
 
 /** The options, complete; paths are absolute. */
 export interface Plan {
-  pidFile: string | undefined;
+  pidfile: string | undefined;
   stdout: string | undefined;
   stderr: string | undefined;
   reopenOn: NodeJS.Signals | undefined;
@@ -155,7 +155,7 @@ export interface Plan {
 }
 
 const KNOWN = [
-  'pidFile',
+  'pidfile',
   'log',
   'stdout',
   'stderr',
@@ -215,19 +215,26 @@ function detachment(value: unknown, name: string): boolean | 'auto' {
   return value === 'auto' ? value : boolean(value, name, " or 'auto'");
 }
 
+/** `pidFile`, as the option was called before 0.2, is still taken for `pidfile`; no type has it. */
+function renamed(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, 'pidFile')) return value;
+  const { pidFile, ...rest } = value as { pidFile: unknown };
+  return { pidfile: pidFile, ...rest };
+}
+
 /**
  * Checks what becomeDaemon() was given, and makes it complete. No system call but getcwd(2), and
  * what supervisor() looks at.
  */
 export function planOf(value: unknown): Plan {
-  const from = options<DaemonOptions>(value, KNOWN);
+  const from = options<DaemonOptions>(renamed(value), KNOWN);
   const log = given(from, 'log', absolute);
   const chroot = given(from, 'chroot', absolute);
   const notifyFd = given(from, 'notifyFd', fileDescriptor);
   const detach = given(from, 'detach', detachment) ?? 'auto';
   const keep = given(from, 'keep', fileDescriptors) ?? [];
   const plan: Plan = {
-    pidFile: given(from, 'pidFile', absolute),
+    pidfile: given(from, 'pidfile', absolute),
     stdout: given(from, 'stdout', absolute) ?? log,
     stderr: given(from, 'stderr', absolute) ?? log,
     reopenOn: given(from, 'reopenOn', reopenSignal),

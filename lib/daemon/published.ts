@@ -6,13 +6,13 @@ export interface ReadyMessage {
   /** The daemon. */
   pid: number;
   /** As the option of becomeDaemon(), absolute. */
-  pidFile: string | undefined;
+  pidfile: string | undefined;
 }
 
 const readiness = channel('daemonkit:ready');
 
-export function publishReady(pidFile: string | undefined): void {
+export function publishReady(pidfile: string | undefined): void {
   if (readiness.hasSubscribers) {
-    readiness.publish({ pid: process.pid, pidFile } satisfies ReadyMessage);
+    readiness.publish({ pid: process.pid, pidfile } satisfies ReadyMessage);
   }
 }

@@ -75,10 +75,10 @@ export function startAgain({ plan, files, pidfile }: Birth, { channel, relay }: 
   );
 }
 
-function adopt({ pidfile }: Inheritance, { pidFile }: Plan): Pidfile | undefined {
-  if (pidfile?.path !== pidFile) {
+function adopt({ pidfile }: Inheritance, { pidfile: path }: Plan): Pidfile | undefined {
+  if (pidfile?.path !== path) {
     throw invalidState(
-      `the script was started again, and calls becomeDaemon() with another pidFile: ${pidFile}, not ${pidfile?.path}`,
+      `the script was started again, and calls becomeDaemon() with another pidfile: ${path}, not ${pidfile?.path}`,
     );
   }
   return pidfile === null ? undefined : Pidfile.adopt(pidfile.path, pidfile.fd);

@@ -132,15 +132,15 @@ export const STEPS: readonly Step[] = [
   {
     name: 'pidfile',
     daemon7: [12],
-    describe: ({ pidFile }) =>
-      pidFile === undefined ? undefined : `lock ${pidFile} and write the pid to it`,
+    describe: ({ pidfile }) =>
+      pidfile === undefined ? undefined : `lock ${pidfile} and write the pid to it`,
     check: (birth) => {
-      const { pidFile } = birth.plan;
+      const { pidfile } = birth.plan;
       // A program that was started again has it from its launcher.
-      if (pidFile !== undefined) birth.pidfile ??= Pidfile.open(pidFile);
+      if (pidfile !== undefined) birth.pidfile ??= Pidfile.open(pidfile);
     },
     probe: ({ plan }) => {
-      if (plan.pidFile !== undefined) expectPidfile(plan.pidFile);
+      if (plan.pidfile !== undefined) expectPidfile(plan.pidfile);
     },
     undo: ({ pidfile }) => void pidfile?.remove(),
     run: ({ pidfile }) => pidfile?.write(),

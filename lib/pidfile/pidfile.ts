@@ -102,7 +102,7 @@ function openLocked(path: string, mode: number): number | undefined {
 }
 
 /**
- * A locked pidfile, as `becomeDaemon({ pidFile })` has one; for programs that stay in the foreground
+ * A locked pidfile, as `becomeDaemon({ pidfile })` has one; for programs that stay in the foreground
  * and want to be there once.
  *
  * ```ts

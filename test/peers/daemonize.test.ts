@@ -65,6 +65,6 @@ test('the pidfile goes with a daemon that owns its directory', needsRoot, async 
   await daemonized(nest, ['nobody']);
   await until(
     'the pidfile is gone',
-    () => statSync(nest.pidFile, { throwIfNoEntry: false }) === undefined,
+    () => statSync(nest.pidfile, { throwIfNoEntry: false }) === undefined,
   );
 });

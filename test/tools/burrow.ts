@@ -31,7 +31,7 @@ export class Burrow extends Nest {
       const run = { pid, argv, argv0, execArgv, cwd, marks, environment };
       fs.appendFileSync(${this.#quoted('runs')}, JSON.stringify(run) + '\\n');
       ${before}
-      becomeDaemon({ pidFile: ${this.#quoted('d.pid')}, log: ${this.#quoted('d.log')}, ...${options} });
+      becomeDaemon({ pidfile: ${this.#quoted('d.pid')}, log: ${this.#quoted('d.log')}, ...${options} });
       setInterval(() => {}, 1000);`;
   }
 
@@ -74,7 +74,7 @@ export class Burrow extends Nest {
     const outcome = await this.run([process.execPath, script], more);
     assert.notEqual(outcome.code, 0, 'it started');
     assert.deepEqual(this.processes(), []);
-    assert.equal(existsSync(this.pidFile), false);
+    assert.equal(existsSync(this.pidfile), false);
     return outcome;
   }
 }

@@ -61,7 +61,7 @@ export async function until<T>(
 /** One test's directory and daemons, which all carry a mark in their environment. */
 export class Nest {
   readonly directory: string;
-  readonly pidFile: string;
+  readonly pidfile: string;
   readonly log: string;
   readonly #mark = `DAEMONKIT_TEST=${randomUUID()}`;
 
@@ -70,7 +70,7 @@ export class Nest {
     readonly strategy: 'fork' | 'reexec' = 'fork',
   ) {
     this.directory = scratch(t);
-    this.pidFile = join(this.directory, 'd.pid');
+    this.pidfile = join(this.directory, 'd.pid');
     this.log = join(this.directory, 'd.log');
     t.after(() => this.sweep());
   }
@@ -78,8 +78,8 @@ export class Nest {
   /** The command line of a launcher. */
   command(scenario: string, options: DaemonOptions = {}): string[] {
     const program = fileURLToPath(new URL('../fixtures/daemon.js', import.meta.url));
-    const { strategy, pidFile, log } = this;
-    const all = { strategy, pidFile, log, ...options };
+    const { strategy, pidfile, log } = this;
+    const all = { strategy, pidfile, log, ...options };
     return [process.execPath, program, scenario, JSON.stringify(all)];
   }
 
@@ -133,12 +133,12 @@ export class Nest {
     const launch = await this.launch(scenario, options, more);
     assert.notEqual(launch.code, 0, `started: ${launch.stderr}`);
     assert.deepEqual(this.processes(), [], `left behind:\n${launch.stderr}`);
-    assert.equal(existsSync(this.pidFile), false, 'the pidfile is left behind');
+    assert.equal(existsSync(this.pidfile), false, 'the pidfile is left behind');
     return launch;
   }
 
   pid(): number {
-    return Number(readFileSync(this.pidFile, 'utf8'));
+    return Number(readFileSync(this.pidfile, 'utf8'));
   }
 
   logged(): string {

@@ -16,7 +16,7 @@ const NOBODY = 65534;
 
 /** One start of test/fixtures/born.ts. */
 class Start extends Traced {
-  readonly #pidFile = join(this.directory, 'd.pid');
+  readonly #pidfile = join(this.directory, 'd.pid');
 
   constructor(role: Role) {
     super('born.js', [role]);
@@ -49,11 +49,11 @@ class Start extends Traced {
         assert.ok(this.#unlocked(), 'still locked');
         return { result: 'tolerated', what: 'a daemon, killed when it was ready' };
       }
-      const pid = Number(readFileSync(this.#pidFile, 'latin1'));
+      const pid = Number(readFileSync(this.#pidfile, 'latin1'));
       assert.deepEqual(this.processes(), [pid], 'there is the daemon, and nothing else');
       process.kill(pid, 'SIGTERM');
       await until('the daemon has ended', () => this.processes().length === 0);
-      assert.equal(existsSync(this.#pidFile), false, 'it has removed its pidfile');
+      assert.equal(existsSync(this.#pidfile), false, 'it has removed its pidfile');
       return { result: 'tolerated', what: late ? 'a daemon, launcher killed' : 'a daemon' };
     }
     const what = signalCode ?? /^(\w*Error|daemonkit): .*$/m.exec(this.stderr)?.[0];
@@ -61,13 +61,13 @@ class Start extends Traced {
     assert.ok(await this.allEnded(), 'processes are left');
     // Who is killed cannot remove its pidfile, and who could not lock it must not; that stops nobody.
     if (signalCode !== null || /flock/.test(what)) assert.ok(this.#unlocked(), 'still locked');
-    else assert.equal(existsSync(this.#pidFile), false, `the pidfile is left: ${what}`);
+    else assert.equal(existsSync(this.#pidfile), false, `the pidfile is left: ${what}`);
     return { result: 'refused', what };
   }
 
   #unlocked(): boolean {
-    if (!existsSync(this.#pidFile)) return true;
-    return spawnSync('flock', ['--nonblock', this.#pidFile, 'true']).status === 0;
+    if (!existsSync(this.#pidfile)) return true;
+    return spawnSync('flock', ['--nonblock', this.#pidfile, 'true']).status === 0;
   }
 }
 
