@@ -1,11 +1,13 @@
 // npm run test:asan [-- FILES...]: the tests on an addon built with AddressSanitizer and UBSan, and the
 // C++ without Node under both, ThreadSanitizer and valgrind. A report of any of them is a failure, and
 // so is a test that fails or does not end.
+
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { buildAll, buildPrograms, makeReports, reports, root, run } from './asan-build.js';
 import { marked } from './marked.js';
+import { killIfThere } from './proc.js';
 
 const tests = join(root, 'dist', 'test');
 /** What a file may take, in milliseconds: the longest needs a minute of two idle processors. */
@@ -38,11 +40,7 @@ interface Row {
 function sweep(mark: string): void {
   for (let left = marked(mark); left.length > 0; left = marked(mark)) {
     for (const pid of left) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // It has ended meanwhile.
-      }
+      killIfThere(pid);
     }
   }
 }

@@ -11,7 +11,7 @@ import type { DaemonOptions } from 'daemonkit';
 import { cleanEnvironment } from './environment.js';
 import { marked } from './marked.js';
 import { collect } from './output.js';
-import { hasEnded } from './proc.js';
+import { hasEnded, killIfThere } from './proc.js';
 import { scratch } from './scratch.js';
 import './sweep.js';
 
@@ -157,7 +157,7 @@ export class Nest {
   }
 
   async sweep(): Promise<void> {
-    for (const pid of this.processes()) process.kill(pid, 'SIGKILL');
+    for (const pid of this.processes()) killIfThere(pid);
     await until('nothing is left', () => this.processes().length === 0);
   }
 }

@@ -8,7 +8,7 @@ import type { TestContext } from 'node:test';
 import { until } from './daemons.js';
 import { cleanEnvironment } from './environment.js';
 import { collect } from './output.js';
-import { processGroup, runningIn } from './proc.js';
+import { killIfThere, processGroup, runningIn } from './proc.js';
 import { scriptCommand } from './script.js';
 
 const prelude = `
@@ -86,7 +86,7 @@ export class Grouped {
 
   async sweep(): Promise<void> {
     const left = () => runningIn(this.pid);
-    if (left().length > 0) process.kill(-this.pid, 'SIGKILL');
+    if (left().length > 0) killIfThere(-this.pid);
     await until('nothing is left', () => left().length === 0);
   }
 }

@@ -1,4 +1,5 @@
 // Runs a service under test/tools/manager.py, and tells what that was told.
+
 import assert from 'node:assert/strict';
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,6 +8,7 @@ import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { until } from './daemons.js';
+import { killIfThere } from './proc.js';
 import { scratch } from './scratch.js';
 import './sweep.js';
 
@@ -102,7 +104,7 @@ export class Manager {
   }
 
   async #end(): Promise<void> {
-    if (this.exitCode === undefined) process.kill(this.service, 'SIGKILL');
+    if (this.exitCode === undefined) killIfThere(this.service);
     const ended = once(this.#process, 'close');
     this.#process.stdin.end();
     await ended;

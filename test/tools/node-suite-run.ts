@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { cleanEnvironment } from './environment.js';
 import { marked } from './marked.js';
 import { collect } from './output.js';
-import { processGroup } from './proc.js';
+import { killIfThere, processGroup } from './proc.js';
 import { fixture } from './run.js';
 
 export const suiteKinds = ['child', 'grandchild', 'orphan', 'mid-test'] as const;
@@ -40,18 +40,10 @@ function words(source: string, name: string): string[] {
   return line.trim().split(/\s+/).filter(Boolean);
 }
 
-function kill(pid: number) {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It has ended meanwhile.
-  }
-}
-
 /** Ends whatever the test has left: its group, and what has left the group but has its folder. */
 function sweep(pgid: number, folder: string) {
-  if (processGroup(pgid).length > 0) kill(-pgid);
-  for (const pid of marked(`NODE_TEST_DIR=${folder}`)) kill(pid);
+  if (processGroup(pgid).length > 0) killIfThere(-pgid);
+  for (const pid of marked(`NODE_TEST_DIR=${folder}`)) killIfThere(pid);
 }
 
 function environment(source: string, folder: string, way: Way, { delay }: RunSettings) {

@@ -10,7 +10,7 @@ import type { WorkerExit } from 'daemonkit';
 import type { Setup } from '../fixtures/prefork.js';
 import { until } from './daemons.js';
 import { cleanEnvironment } from './environment.js';
-import { processGroup, runningIn } from './proc.js';
+import { killIfThere, processGroup, runningIn } from './proc.js';
 import { fixture } from './run.js';
 
 /** A line of the fixture. */
@@ -115,7 +115,7 @@ export class Preforked {
 
   async sweep(): Promise<void> {
     const left = () => runningIn(this.pid);
-    if (left().length > 0) process.kill(-this.pid, 'SIGKILL');
+    if (left().length > 0) killIfThere(-this.pid);
     await until('nothing is left', () => left().length === 0);
   }
 }

@@ -83,6 +83,15 @@ export function stat(pid: number): string[] {
   return line.slice(line.lastIndexOf(')') + 2).split(' ');
 }
 
+/** Kills a process, or by a negative number a group, that may have ended since it was looked up. */
+export function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
 /** All processes of a process group, zombies too: what a test must not leave behind. */
 export function processGroup(pgid: number): number[] {
   return readdirSync('/proc')

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { cleanEnvironment } from './environment.js';
 import { collect } from './output.js';
-import { processGroup, runningIn } from './proc.js';
+import { killIfThere, processGroup, runningIn } from './proc.js';
 import './sweep.js';
 
 export interface RunOptions {
@@ -39,7 +39,7 @@ async function sweep(pgid: number): Promise<number[]> {
   // Zombies left aside: in a container process 1 may be one that does not reap.
   for (let tries = 0; tries < 200 && runningIn(pgid).length > 0; tries++) await sleep(50);
   const survivors = runningIn(pgid);
-  if (survivors.length > 0) process.kill(-pgid, 'SIGKILL');
+  if (survivors.length > 0) killIfThere(-pgid);
   return survivors;
 }
 
@@ -62,7 +62,7 @@ export async function run(
   let timedOut = false;
   const timer = setTimeout(() => {
     timedOut = true;
-    process.kill(-pgid, 'SIGKILL');
+    killIfThere(-pgid);
   }, options.timeout ?? 30_000);
   const ended = new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
     child.on('error', reject);
@@ -77,7 +77,7 @@ export async function run(
     return { code, signal, ...output, timedOut, survivors };
   } finally {
     clearTimeout(timer);
-    if (processGroup(pgid).length > 0) process.kill(-pgid, 'SIGKILL');
+    if (processGroup(pgid).length > 0) killIfThere(-pgid);
   }
 }
 

@@ -9,7 +9,7 @@ import type { Readable } from 'node:stream';
 import { dump } from './dump.js';
 import { cleanEnvironment } from './environment.js';
 import type { NodeLine } from './nodes.js';
-import { processGroup } from './proc.js';
+import { killIfThere, processGroup } from './proc.js';
 import { fixture } from './run.js';
 import type {
   Counts,
@@ -181,13 +181,13 @@ class StressRun {
       child.hung = true;
       this.#fail('hang', `${pid}: ${child.what}; ${this.#dump(pid, `hang-${pid}`)}`);
       // Only a child that this run was told of, and that its parent has not reaped.
-      if (processGroup(this.#process.pid ?? 0).includes(pid)) process.kill(pid, 'SIGKILL');
+      if (processGroup(this.#process.pid ?? 0).includes(pid)) killIfThere(pid);
       this.#last = performance.now();
     }
     const pid = this.#process.pid;
     if (!silent || pid === undefined || this.#children.size > 0) return;
     this.#fail('parent hang', `no event for ${this.#patience} s; ${this.#dump(pid, 'parent')}`);
-    process.kill(-pid, 'SIGKILL');
+    killIfThere(-pid);
     this.#last = Infinity;
   }
 
@@ -206,7 +206,7 @@ class StressRun {
 
   /** Ends all that was started; for a run that is broken off. */
   kill() {
-    if (this.#process.pid !== undefined) process.kill(-this.#process.pid, 'SIGKILL');
+    if (this.#process.pid !== undefined) killIfThere(-this.#process.pid);
   }
 
   async run(): Promise<StressResult> {
@@ -235,7 +235,7 @@ class StressRun {
     if (left.length > 0 && this.#done) {
       this.#fail('hang', `left behind: ${left}; ${this.#dump(left[0] as number, 'left')}`);
     }
-    if (left.length > 0) process.kill(-pgid, 'SIGKILL');
+    if (left.length > 0) killIfThere(-pgid);
     await closed;
     this.#debugger.close();
     this.#weigh();

@@ -1,11 +1,13 @@
 // Whatever a test file starts carries the file's mark in its environment, and what is left when its tests
 // have ended, well or not, is killed: sessions, groups and parents of its own do not save it.
+
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { after } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { marked } from './marked.js';
+import { killIfThere } from './proc.js';
 
 /** The command line of a process, for a message. */
 function commandOf(pid: number): string {
@@ -26,11 +28,7 @@ export async function sweep(mark: string, patience = 0): Promise<string[]> {
   for (let left = marked(mark); left.length > 0; left = marked(mark)) {
     for (const pid of left) {
       if (!killed.has(pid)) killed.set(pid, commandOf(pid));
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // It has ended meanwhile.
-      }
+      killIfThere(pid);
     }
     await sleep(5);
   }

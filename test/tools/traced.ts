@@ -9,7 +9,7 @@ import { until } from './daemons.js';
 import { cleanEnvironment } from './environment.js';
 import type { Fault } from './faults-fork.js';
 import { marked } from './marked.js';
-import { stat } from './proc.js';
+import { killIfThere, stat } from './proc.js';
 import { fixture } from './run.js';
 import { errorOf, inject, type Place, places } from './strace.js';
 
@@ -57,7 +57,7 @@ export class Traced {
   }
 
   async end(): Promise<void> {
-    for (const pid of this.processes()) process.kill(pid, 'SIGKILL');
+    for (const pid of this.processes()) killIfThere(pid);
     await this.closed;
     await until('nothing is left', () => this.processes().length === 0);
     rmSync(this.directory, { recursive: true });
