@@ -24,10 +24,10 @@ const master = prefork({
   listen: { port: Number(process.env.PORT ?? 8080), host: '127.0.0.1' },
   workers: Number(process.env.WORKERS ?? 4),
   title: 'greeter',
-  onReload: () => {
+  onMasterReload: () => {
     configuration = { loaded: new Date() };
   },
-  onExit: ({ id, pid, exitCode, signal, rusage, lived, asked }) => {
+  onMasterReap: ({ id, pid, exitCode, signal, rusage, lived, asked }) => {
     const how = signal ?? `code ${exitCode}`;
     const cpu = ((rusage?.userCPUTime ?? 0) + (rusage?.systemCPUTime ?? 0)) / 1e6;
     const why = asked ? 'as asked' : 'by itself';

@@ -107,7 +107,7 @@ export {
   notifyBarrier,
   startWatchdog,
   type WatchdogOptions,
-  watchdogEnabled,
+  watchdogInterval,
 } from './service/notify.js';
 export { type Supervisor, supervisor } from './service/supervisor.js';
 export { SignalFlag } from './signal/flag.js';

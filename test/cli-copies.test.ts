@@ -24,7 +24,7 @@ for (const strategy of ['fork', 'reexec']) {
       try { becomeDaemon(); } catch (error) { ({ code } = error); }
       process.on('exit', () => console.log('exit of', process.pid));
       const say = () => console.error('worker', process.pid);
-      const master = prefork({ workers: 1, onWorker() { say(); process.on('SIGUSR2', say); } });
+      const master = prefork({ workers: 1, onWorkerStart() { say(); process.on('SIGUSR2', say); } });
       await master.ready;
       console.log(daemon?.pidfile, code, daemonkit.currentDaemon() === daemon);
       daemon.ready();`,

@@ -106,6 +106,7 @@ test('the command is of one, the application of the other: workers hold neither 
     `import { currentDaemon, prefork } from ${JSON.stringify(entry)};
     const master = prefork({
       workers: 1,
+      // As they were called before 0.2.
       onWorker() {},
       onExit: ({ exitCode, signal }) => console.log('exit', exitCode, signal),
     });

@@ -31,7 +31,7 @@ const ways: Record<string, { before?: string; first: string }> = {
       kill(); await turns(); flag[Symbol.dispose]();`,
   },
   'a master of workers that has stopped': {
-    first: `const master = daemonkit.prefork({ workers: 1, onWorker() {} }); await master.ready;
+    first: `const master = daemonkit.prefork({ workers: 1, onWorkerStart() {} }); await master.ready;
       kill(); await master.finished;`,
   },
 };

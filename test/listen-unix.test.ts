@@ -150,7 +150,7 @@ test('the options of paths are checked', () => {
 test('a relative path is that of then, wherever the master is when it ends', (t) => {
   const [said] = linesOf<unknown[]>(
     `process.chdir(process.argv[1]);
-    const master = daemonkit.prefork({ listen: { path: 's' }, workers: 1, onWorker() {} });
+    const master = daemonkit.prefork({ listen: { path: 's' }, workers: 1, onWorkerStart() {} });
     process.chdir('/');
     await master.ready;
     const before = fs.existsSync(process.argv[1] + '/s');

@@ -111,7 +111,7 @@ test('wrong options are told before anything happens', () => {
   }
   const server = createServer();
   const listen = { port: 0 };
-  const onWorker = () => {};
+  const onWorkerStart = () => {};
   const listening = createServer().listen(0);
   const preforks: [unknown, object][] = [
     [undefined, type],
@@ -119,20 +119,26 @@ test('wrong options are told before anything happens', () => {
     [{ server }, type],
     [{ server: {}, listen }, type],
     [{ server: listening, listen }, value],
-    [{ onWorker: 1 }, type],
-    [{ onWorker, listen: {} }, type],
-    [{ onWorker, listen: -1 }, range],
-    [{ onWorker, workers: 0 }, range],
-    [{ onWorker, workers: 1025 }, range],
-    [{ onWorker, respawn: 'yes' }, type],
-    [{ onWorker, respawn: { delay: 0 } }, range],
-    [{ onWorker, respawn: { dleay: 1 } }, value],
-    [{ onWorker, stopTimeout: 0 }, range],
-    [{ onWorker, stopSignals: 'SIGTERM' }, type],
-    [{ onWorker, stopSignals: ['SIGKILL'] }, value],
-    [{ onWorker, reloadSignals: ['SIGNOPE'] }, value],
-    [{ onWorker, title: 1 }, type],
-    [{ onWorker, wrokers: 1 }, value],
+    [{ onWorkerStart: 1 }, type],
+    // As the callbacks were called before 0.2.
+    [{ onWorker: 1 }, { ...type, message: /"options\.onWorkerStart"/ }],
+    [
+      { onWorker: () => {}, onWorkerStart },
+      { ...value, message: /onWorkerStart now/ },
+    ],
+    [{ onWorkerStart, listen: {} }, type],
+    [{ onWorkerStart, listen: -1 }, range],
+    [{ onWorkerStart, workers: 0 }, range],
+    [{ onWorkerStart, workers: 1025 }, range],
+    [{ onWorkerStart, respawn: 'yes' }, type],
+    [{ onWorkerStart, respawn: { delay: 0 } }, range],
+    [{ onWorkerStart, respawn: { dleay: 1 } }, value],
+    [{ onWorkerStart, stopTimeout: 0 }, range],
+    [{ onWorkerStart, stopSignals: 'SIGTERM' }, type],
+    [{ onWorkerStart, stopSignals: ['SIGKILL'] }, value],
+    [{ onWorkerStart, reloadSignals: ['SIGNOPE'] }, value],
+    [{ onWorkerStart, title: 1 }, type],
+    [{ onWorkerStart, wrokers: 1 }, value],
   ];
   for (const [options, error] of preforks) {
     assert.throws(

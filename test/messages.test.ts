@@ -33,9 +33,9 @@ test('wrong arguments: what would have been right', () => {
     "daemonkit.pidfdSendSignal(0, 'SIGNOPE')": /is not the name of a signal\. Received 'SIGNOPE'/,
     "daemonkit.ignoreSignals('SIGCHLD')":
       /cannot be ignored: child_process needs it\. Received .SIGCHLD./,
-    'daemonkit.prefork({})': /'options' must have server or onWorker: give one of them/,
-    'daemonkit.prefork({ onWorker() {}, respawn: 1 })': /must be of type boolean or object/,
-    "daemonkit.prefork({ onWorker() {}, listen: '80' })": /must be of type object or number/,
+    'daemonkit.prefork({})': /'options' must have server or onWorkerStart: give one of them/,
+    'daemonkit.prefork({ onWorkerStart() {}, respawn: 1 })': /must be of type boolean or object/,
+    "daemonkit.prefork({ onWorkerStart() {}, listen: '80' })": /must be of type object or number/,
     "daemonkit.becomeDaemon({ detach: 'yes' })": /must be of type boolean or 'auto'\. Received/,
     'daemonkit.becomeDaemon({ watchdog: 1 })': /must be of type boolean or function\. Received/,
     "daemonkit.becomeDaemon({ env: 'clean' })": /must be 'keep' or of type object\. Received/,

@@ -3,7 +3,13 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type NotifyState, notify, notifyBarrier, startWatchdog, watchdogEnabled } from 'daemonkit';
+import {
+  type NotifyState,
+  notify,
+  notifyBarrier,
+  startWatchdog,
+  watchdogInterval,
+} from 'daemonkit';
 import { until } from './tools/daemons.js';
 import { Manager } from './tools/manager.js';
 import { needs, needsRoot, needsSystemd } from './tools/needs.js';
@@ -190,9 +196,9 @@ async function watchdogOf(t: TestContext, watchdogPid: boolean): Promise<void> {
       ill = false;
       await turns(2);
       await daemonkit.waitpidAsync(child);
-      notify({ status: 'usec ' + daemonkit.watchdogEnabled() });
+      notify({ status: 'every ' + daemonkit.watchdogInterval() });
     }`;
-  const env = { WATCHDOG_USEC: '200000' };
+  const env = { WATCHDOG_USEC: '200500' };
   const manager = await Manager.start(t, service(source), { env, watchdogPid });
   const told = (await manager.exits()).map(([line]) => line);
   assert.equal(told[0], 'WATCHDOG=1');
@@ -200,7 +206,7 @@ async function watchdogOf(t: TestContext, watchdogPid: boolean): Promise<void> {
   assert.ok(ill >= 3, `${told}`);
   assert.deepEqual(told.slice(ill, well), ['STATUS=ill']);
   assert.ok(told.lastIndexOf('WATCHDOG=1') > well);
-  assert.equal(told.at(-1), 'STATUS=usec 200000');
+  assert.equal(told.at(-1), 'STATUS=every 200.5');
   assert.deepEqual([...new Set(manager.messages.map(({ pid }) => pid))], [manager.service]);
 }
 
@@ -208,7 +214,7 @@ test('no watchdog in a process that WATCHDOG_PID does not name', async (t) => {
   const env = { WATCHDOG_USEC: '200000' };
   const others = await Manager.start(
     t,
-    service('console.log(daemonkit.watchdogEnabled(), daemonkit.startWatchdog())'),
+    service('console.log(daemonkit.watchdogInterval(), daemonkit.startWatchdog())'),
     { env: { ...env, WATCHDOG_PID: '1' } },
   );
   assert.deepEqual(await others.exits(), []);
@@ -229,7 +235,7 @@ test('nobody to tell is no error; an address that nobody has is', async () => {
     delete process.env.NOTIFY_SOCKET;
     assert.equal(notify({ ready: true }), false);
     assert.equal(await notifyBarrier(), false);
-    assert.equal(watchdogEnabled(), 0);
+    assert.equal(watchdogInterval(), 0);
     assert.equal(startWatchdog(), null);
     const addresses: [string, object][] = [
       ['/nonexistent/notify', { code: 'ENOENT', syscall: 'connect', path: '/nonexistent/notify' }],

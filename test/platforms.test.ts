@@ -38,7 +38,7 @@ const PUBLIC = {
     getpid getppid getresgid getresuid getrlimit getsid ignoreSignals initgroups listenFds
     listeningSocket notify notifyBarrier openDescriptors pidfileRead pidfileSignal redirect redirectToNull resetSignals
     setChildSubreaper setParentDeathSignal setgroups setpgid setresgid setresuid setrlimit setsid
-    signalMask startWatchdog supervisor waitpid waitpidAsync watchdogEnabled`),
+    signalMask startWatchdog supervisor waitpid waitpidAsync watchdogInterval`),
   linux: words('fork pidfdOpen pidfdSendSignal prefork quiesce reapOrphans'),
 };
 

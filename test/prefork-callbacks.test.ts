@@ -19,9 +19,9 @@ test('a fork() that throws in the child: the child ends as a failed worker, and 
     const master = prefork({
       workers: 2,
       respawn: { delay: 50, attempts: 6 },
-      onWorker() {},
-      onExit: ({ exitCode, ready }) => say('ended', exitCode, ready),
-      onError: ({ message }) => say('error', message),
+      onWorkerStart() {},
+      onMasterReap: ({ exitCode, ready }) => say('ended', exitCode, ready),
+      onMasterError: ({ message }) => say('error', message),
     });
     await master.finished.catch(({ code }) => say('finished', code));
     process.exit(0);`,
@@ -47,9 +47,9 @@ test('fork() that throws in the parent although there is a child: the worker ser
     `const hook = atFork({ parent() { hook[Symbol.dispose](); throw new Error('parent hook'); } });
     const master = prefork({
       workers: 2,
-      onWorker() {},
-      onExit: ({ asked, exitCode }) => say('ended', asked, exitCode),
-      onError: ({ message }) => say('error', message),
+      onWorkerStart() {},
+      onMasterReap: ({ asked, exitCode }) => say('ended', asked, exitCode),
+      onMasterError: ({ message }) => say('error', message),
     });
     await master.ready;
     say('ready', master.pids.length);
@@ -80,10 +80,10 @@ for (const how of ['throw', 'reject', 'hang']) {
         workers: 2,
         readyTimeout: 1000,
         respawn: { minUptime: 1, delay: 20 },
-        onWorker() {},
-        onExit: () => bad('onExit'),
-        onReload: () => bad('onReload'),
-        onError: ({ message }) => bad(message),
+        onWorkerStart() {},
+        onMasterReap: () => bad('onMasterReap'),
+        onMasterReload: () => bad('onMasterReload'),
+        onMasterError: ({ message }) => bad(message),
       });
       await master.ready;
       const again = async (before) => until(() => master.pids.length === 2 && !master.pids.some((pid) => before.includes(pid)));
@@ -106,14 +106,14 @@ for (const how of ['throw', 'reject', 'hang']) {
       { args: [how] },
     );
     await group.endsWell();
-    assert.equal(group.words('onExit').length, 10);
-    assert.equal(group.words('onReload').length, 2);
+    assert.equal(group.words('onMasterReap').length, 10);
+    assert.equal(group.words('onMasterReload').length, 2);
     const code = how === 'hang' ? 'ETIMEDOUT' : 'ERR_RELOAD_FAILED';
     assert.deepEqual(group.words('reload'), [[code], [code]]);
     assert.equal(group.words('no fork').length, 1);
-    // What onExit throws, onError gets; what that throws is a warning.
+    // What onMasterReap throws, onMasterError gets; what that throws is a warning.
     const expected =
-      how === 'hang' ? [] : [...new Array(10).fill('from from onExit'), 'from no fork'];
+      how === 'hang' ? [] : [...new Array(10).fill('from from onMasterReap'), 'from no fork'];
     assert.deepEqual(group.words('warning').flat().toSorted(), expected.toSorted());
     assert.deepEqual(group.words('stopped'), [[]]);
   });
@@ -123,7 +123,7 @@ for (const [what, source] of [
   ['throws', "throw new Error('no database')"],
   ['rejects', "return Promise.reject(new Error('no database'))"],
 ]) {
-  test(`a worker whose onWorker ${what} ends with 1 and has served nobody, whoever listens`, async (t) => {
+  test(`a worker whose onWorkerStart ${what} ends with 1 and has served nobody, whoever listens`, async (t) => {
     const group = new Grouped(
       t,
       `import { createServer } from 'node:http';
@@ -135,8 +135,8 @@ for (const [what, source] of [
         listen: { port: 0, host: '127.0.0.1' },
         workers: 1,
         respawn: { attempts: 2, delay: 10 },
-        onWorker() { ${source} },
-        onExit: ({ exitCode, ready }) => say('ended', exitCode, ready),
+        onWorkerStart() { ${source} },
+        onMasterReap: ({ exitCode, ready }) => say('ended', exitCode, ready),
       });
       await master.finished.catch(({ code }) => say(code));`,
     );
@@ -149,7 +149,7 @@ for (const [what, source] of [
   });
 }
 
-test('a worker that is not ready serves nobody; its server listens when onWorker is done', async (t) => {
+test('a worker that is not ready serves nobody; its server listens when onWorkerStart is done', async (t) => {
   const group = new Grouped(
     t,
     `import { createServer } from 'node:http';
@@ -159,7 +159,7 @@ test('a worker that is not ready serves nobody; its server listens when onWorker
       server,
       listen: { port: 0, host: '127.0.0.1' },
       workers: 1,
-      async onWorker() { await pause(300); set = 'set up'; },
+      async onWorkerStart() { await pause(300); set = 'set up'; },
     });
     const response = await fetch('http://127.0.0.1:' + master.port, { headers: { connection: 'close' } });
     say(await response.text());
@@ -169,7 +169,7 @@ test('a worker that is not ready serves nobody; its server listens when onWorker
   assert.deepEqual(group.said, [['set up']]);
 });
 
-test('worker.stop() soon after the start is no failure, and onStop that throws or hangs is no end', async (t) => {
+test('worker.stop() soon after the start is no failure, and onWorkerStop that throws or hangs is no end', async (t) => {
   const group = new Grouped(
     t,
     `let kind = 'ready';
@@ -177,15 +177,15 @@ test('worker.stop() soon after the start is no failure, and onStop that throws o
       workers: 1,
       stopTimeout: 300,
       respawn: { attempts: 1, minUptime: 60_000, delay: 60_000, maxDelay: 60_000 },
-      async onWorker(worker) {
+      async onWorkerStart(worker) {
         if (worker.generation === 0) setTimeout(() => worker.stop(), 1);
         if (worker.generation === 1) worker.stop();
       },
-      onStop({ generation }) {
-        if (generation === 1) throw new Error('onStop throws');
+      onWorkerStop({ generation }) {
+        if (generation === 1) throw new Error('onWorkerStop throws');
         if (generation === 2) return new Promise(() => {});
       },
-      onExit: ({ exitCode, asked, generation }) => say('ended', generation, exitCode, asked),
+      onMasterReap: ({ exitCode, asked, generation }) => say('ended', generation, exitCode, asked),
     });
     await until(() => process.argv.length > 5);`,
   );
@@ -201,8 +201,8 @@ test('respawn: false and an early death: ready is rejected, the other worker goe
     `const master = prefork({
       workers: 2,
       respawn: false,
-      onWorker({ id }) { if (id === 2) process.exit(3); },
-      onExit: ({ id, exitCode }) => say('ended', id, exitCode),
+      onWorkerStart({ id }) { if (id === 2) process.exit(3); },
+      onMasterReap: ({ id, exitCode }) => say('ended', id, exitCode),
     });
     await master.ready.catch(({ code, message }) => say('not ready', code, message));
     await until(() => master.pids.length === 1);
@@ -226,15 +226,15 @@ test('times up to 2^53-1 are what they say', async (t) => {
       readyTimeout: most,
       idleTimeout: most,
       respawn: { minUptime: most, delay: most, maxDelay: most },
-      onWorker() {},
-      onStop: () => pause(300),
-      onExit: ({ exitCode, signal, asked }) => say('ended', exitCode, signal, asked),
+      onWorkerStart() {},
+      onWorkerStop: () => pause(300),
+      onMasterReap: ({ exitCode, signal, asked }) => say('ended', exitCode, signal, asked),
     });
     await master.ready;
     await master.stop();
     for (const name of ['stopTimeout', 'readyTimeout', 'idleTimeout']) {
       for (const value of [2 ** 53, Infinity, 0, 1.5, -1]) {
-        try { prefork({ onWorker() {}, [name]: value }); } catch ({ code }) { say(code); }
+        try { prefork({ onWorkerStart() {}, [name]: value }); } catch ({ code }) { say(code); }
       }
     }`,
   );
@@ -250,7 +250,7 @@ test('a stop before the first fork, or while one waits for the thread pool: ther
     `import { pbkdf2 } from 'node:crypto';
     let forks = 0;
     atFork({ before() { forks++; } });
-    const make = () => prefork({ workers: 2, listen: { port: 0 }, onWorker() {} });
+    const make = () => prefork({ workers: 2, listen: { port: 0 }, onWorkerStart() {} });
     const early = make();
     const codes = early.ready.catch(({ code }) => say('ready', code));
     await early.stop();

@@ -62,7 +62,7 @@ test('fetch() and the global agents in the master: workers get their own answers
     say('idle', await all('/idle'));
     const master = prefork({
       workers: 3,
-      async onWorker({ id }) {
+      async onWorkerStart({ id }) {
         for (let i = 0; i < 10; i++) {
           const path = '/' + id + '/' + i;
           const got = await all(path);
@@ -70,7 +70,7 @@ test('fetch() and the global agents in the master: workers get their own answers
         }
         say('worker', id);
       },
-      onExit: (exit) => say('exit', exit),
+      onMasterReap: (exit) => say('exit', exit),
     });
     await master.ready;
     say('ready');
@@ -121,7 +121,7 @@ test('the warning names each address once; without connections there is none', a
     process.on('warning', ({ message }) => say('warning', message));
     const cat = spawn('cat', { stdio: ['pipe', 'pipe', 'inherit'] });
     const one = async () => {
-      const master = prefork({ workers: 1, onWorker() {} });
+      const master = prefork({ workers: 1, onWorkerStart() {} });
       await master.ready;
       await master.reload();
       await master.stop();

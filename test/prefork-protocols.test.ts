@@ -36,12 +36,12 @@ const source = `
     workers: ${WORKERS},
     idleTimeout: 5000,
     stopTimeout: 60_000,
-    async onWorker(worker) {
+    async onWorkerStart(worker) {
       generation = worker.generation;
       for (const name in servers) await worker.serve(servers[name], sockets[name]);
     },
-    onExit: (exit) => say('exit', exit.exitCode, exit.signal, exit.asked, exit.lived),
-    onError: ({ message }) => say('error', message),
+    onMasterReap: (exit) => say('exit', exit.exitCode, exit.signal, exit.asked, exit.lived),
+    onMasterError: ({ message }) => say('error', message),
   });
   await master.ready;
   say('ready', Object.fromEntries(Object.keys(sockets).map((name) => [name, native.localPort(sockets[name])])));

@@ -227,7 +227,7 @@ test('a reload whose worker ends, leaves, or cannot be forked leaves the old one
   assert.deepEqual(world.staying, [100, 101, 102]);
 });
 
-test('seats are filled while onReload hangs, which is over after readyTimeout', () => {
+test('seats are filled while onMasterReload hangs, which is over after readyTimeout', () => {
   const world = settled();
   world.apply(event.reloadAsked);
   world.dies(100, 101, 102);

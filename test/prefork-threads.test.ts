@@ -12,13 +12,13 @@ test('threads: refused by default; the option that the refusal names carries the
     const thread = new Worker(code, { eval: true });
     await new Promise((resolve) => thread.once('online', resolve));
     const ask = (n) => new Promise((resolve) => { thread.once('message', resolve); thread.postMessage(n); });
-    const onWorker = async () => say('thread', await ask(1));
-    try { prefork({ onWorker, workers: 1 }); } catch ({ code, message }) { say('refused', code, message); }
+    const onWorkerStart = async () => say('thread', await ask(1));
+    try { prefork({ onWorkerStart, workers: 1 }); } catch ({ code, message }) { say('refused', code, message); }
     for (const threads of [1]) {
-      try { prefork({ onWorker, threads }); } catch ({ code }) { say(code); }
+      try { prefork({ onWorkerStart, threads }); } catch ({ code }) { say(code); }
     }
     for (const options of [{ workers: 1, threads: true }, { workers: true }]) {
-      const master = prefork({ onWorker, ...options });
+      const master = prefork({ onWorkerStart, ...options });
       await master.ready;
       say('workers', master.pids.length);
       await master.stop();

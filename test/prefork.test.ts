@@ -211,7 +211,7 @@ test('a worker that is not ready in time is killed', async (t) => {
 });
 
 for (const [what, setup] of [
-  ['onReload', { badReload: true }],
+  ['onMasterReload', { badReload: true }],
   ['a new worker', { worker: 'dieReloaded' }],
 ] as const) {
   test(`a reload that fails (${what}) leaves the old workers serving`, async (t) => {

@@ -80,8 +80,8 @@ test('process 1 of a PID namespace, and a master with the option', needs('root',
     const master = daemonkit.prefork({
       workers: 1,
       reapOrphans: true,
-      onWorker() { spawn('sh', ['-c', '(exec sleep 0.1) & exit 0'], { stdio: 'ignore' }); },
-      onExit: ({ exitCode }) => fs.writeSync(1, 'exit ' + exitCode + ' '),
+      onWorkerStart() { spawn('sh', ['-c', '(exec sleep 0.1) & exit 0'], { stdio: 'ignore' }); },
+      onMasterReap: ({ exitCode }) => fs.writeSync(1, 'exit ' + exitCode + ' '),
     });
     await master.ready;
     await new Promise((resolve) => setTimeout(resolve, 300));

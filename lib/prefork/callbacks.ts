@@ -17,7 +17,7 @@ function guarded(call: () => unknown, onFault: (error: Error) => void): void {
 
 const warn = (error: Error) => process.emitWarning(error);
 
-/** onExit, onError and onReload of a plan. */
+/** onMasterReap, onMasterError and onMasterReload of a plan. */
 export class Callbacks {
   readonly #plan: PreforkPlan;
 
@@ -26,22 +26,22 @@ export class Callbacks {
   }
 
   error(error: Error): void {
-    const { onError } = this.#plan;
-    guarded(() => (onError === undefined ? warn(error) : onError(error)), warn);
+    const { onMasterError } = this.#plan;
+    guarded(() => (onMasterError === undefined ? warn(error) : onMasterError(error)), warn);
   }
 
   exit(exit: WorkerExit): void {
     guarded(
-      () => this.#plan.onExit?.(exit),
+      () => this.#plan.onMasterReap?.(exit),
       (error) => this.error(error),
     );
   }
 
-  /** Calls back once onReload has settled, with its error if it failed. */
+  /** Calls back once onMasterReload has settled, with its error if it failed. */
   reload(settled: (error?: Error) => void): void {
     const fail = (thrown: unknown) => settled(withCode(asError(thrown)));
     try {
-      Promise.resolve(this.#plan.onReload?.()).then(() => settled(), fail);
+      Promise.resolve(this.#plan.onMasterReload?.()).then(() => settled(), fail);
     } catch (thrown) {
       fail(thrown);
     }

@@ -24,7 +24,7 @@ export class ConnectionCheck {
     this.#warned = true;
     const detail =
       'A worker and the master, or another worker, read the answers of one another there. Close them ' +
-      'before prefork(), or open them in onWorker. Those that fetch(), http.globalAgent and ' +
+      'before prefork(), or open them in onWorkerStart. Those that fetch(), http.globalAgent and ' +
       'https.globalAgent keep idle are closed in the workers.';
     process.emitWarning(`prefork(): workers get copies of connections to ${all.join(', ')}`, {
       code: 'DAEMONKIT_OPEN_SOCKETS',

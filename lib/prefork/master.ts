@@ -94,12 +94,12 @@ export class PreforkMaster implements AsyncDisposable {
   }
 
   /**
-   * Replaces all workers, without refusing a connection: runs `onReload`, forks new workers, and when
+   * Replaces all workers, without refusing a connection: runs `onMasterReload`, forks new workers, and when
    * all of them are ready asks the old ones to end, one after the other. Does what SIGHUP does. A call
    * during a reload starts another one after it.
    *
    * @returns a promise that resolves when the old workers are gone. Rejected, and the old workers stay,
-   *   with what `onReload` has thrown (with a `code`, `ERR_RELOAD_FAILED` if it had none), `ETIMEDOUT`
+   *   with what `onMasterReload` has thrown (with a `code`, `ERR_RELOAD_FAILED` if it had none), `ETIMEDOUT`
    *   if that did not settle within `readyTimeout`, what fork() has thrown, `ERR_RELOAD_FAILED` if a new
    *   worker was not ready in time or ended before. With `ERR_INVALID_STATE` once the master stops.
    */

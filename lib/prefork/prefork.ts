@@ -12,14 +12,14 @@ export type { PreforkWorker } from './worker.js';
 /**
  * Makes the process the master of a number of workers: copies of it by {@link fork}, which share
  * what it has loaded and serve one listening socket. The call returns in the master only, at once;
- * workers are forked in later turns of the event loop, and begin with `onWorker`.
+ * workers are forked in later turns of the event loop, and begin with `onWorkerStart`.
  *
  * The master opens the socket and accepts nothing. It replaces workers that end, with growing pauses
  * if they fail; replaces all of them on SIGHUP, without refusing a connection; and on SIGTERM or
  * SIGINT stops accepting and ends them. It lives as long as it has workers to look after.
  *
  * **A worker** is a copy of the whole master. What the master has scheduled, the worker does as well,
- * and what is open is open in both: let the master do nothing but this, or end in `onWorker` what is
+ * and what is open is open in both: let the master do nothing but this, or end in `onWorkerStart` what is
  * the master's alone (timers, other servers). prefork's own state and signals stay with the master,
  * and so do `process.on()` listeners for those signals. Code after `await master.ready` and such runs
  * in the master only.
@@ -31,14 +31,14 @@ export type { PreforkWorker } from './worker.js';
  * **A worker ends** by SIGTERM, when it is told by its master, when the master is gone, or by
  * `worker.stop()`: its servers stop accepting; requests under way are answered, the last one of a
  * connection with `Connection: close`, the last streams of an HTTP/2 session after GOAWAY; silent
- * connections are closed after `idleTimeout`; then `onStop` runs, and the worker exits with 0, after
+ * connections are closed after `idleTimeout`; then `onWorkerStop` runs, and the worker exits with 0, after
  * `stopTimeout` at the latest.
  *
  * @param options - see {@link PreforkOptions}.
  * @returns the master's handle: `ready`, `finished`, `reload()`, `stop()`, `pids`, `port`.
  * @throws what {@link listeningSocket} throws. `TypeError`, `RangeError` for wrong options, and in a
  *   Worker (`ERR_WORKER_UNSUPPORTED_OPERATION`). `ENOTSUP` (syscall `fork`) with the words of
- *   {@link forkSupport}. What a later fork throws, `onError` gets, and it is tried again.
+ *   {@link forkSupport}. What a later fork throws, `onMasterError` gets, and it is tried again.
  *
  * Linux, as {@link fork}. Source: the prefork servers of Apache, unicorn and gunicorn; daemon(7) for
  * SIGHUP and SIGTERM; docs/prefork.md.

@@ -8,7 +8,7 @@ import { catchableSignal, signalList, signalName } from '../system/signal-number
 import type { Rules } from './state.js';
 import type { PreforkWorker } from './worker.js';
 
-/** The end of a worker, as `onExit` is told. */
+/** The end of a worker, as `onMasterReap` is told. */
 export interface WorkerExit {
   /** The worker's seat, from 1 to the number of workers; its successor has the same. */
   id: number;
@@ -45,7 +45,10 @@ export interface RespawnOptions {
   attempts?: number;
 }
 
-/** What {@link prefork} may be told. Times are from 1 to 2^53-1 milliseconds. */
+/**
+ * What {@link prefork} may be told. Times are from 1 to 2^53-1 milliseconds. A callback's name says in which
+ * process it runs: `onWorker...` in a worker, `onMaster...` in the master.
+ */
 export interface PreforkOptions {
   /**
    * How many workers, 1 to 1024. Default: `os.availableParallelism()`. `true` is the default number, and
@@ -60,21 +63,21 @@ export interface PreforkOptions {
    * Runs in each worker. When what this returns has resolved, `server` listens and the worker is ready. An
    * error ends the worker with code 1.
    */
-  onWorker?: (worker: PreforkWorker) => unknown;
+  onWorkerStart?: (worker: PreforkWorker) => unknown;
   /** Runs in a worker that ends, when its connections have ended; what it returns is awaited. */
-  onStop?: (worker: PreforkWorker) => unknown;
-  /** Runs in the master when a worker has ended. What it throws, `onError` gets. */
-  onExit?: (exit: WorkerExit) => void;
+  onWorkerStop?: (worker: PreforkWorker) => unknown;
+  /** Runs in the master when it has waited for a worker that has ended. What it throws, `onMasterError` gets. */
+  onMasterReap?: (exit: WorkerExit) => void;
   /**
    * Runs in the master before the workers of a reload are forked; what it returns is awaited for
    * `readyTimeout`, while workers that end are replaced as ever. An error ends the reload.
    */
-  onReload?: () => unknown;
+  onMasterReload?: () => unknown;
   /**
    * Runs in the master when a fork, a reload or another callback has failed; the master goes on. Default:
    * `process.emitWarning()`, which also gets what this callback throws.
    */
-  onError?: (error: Error) => void;
+  onMasterError?: (error: Error) => void;
   /** Whether and when to replace workers that have ended. Default: true. */
   respawn?: boolean | RespawnOptions;
   /** Milliseconds until a worker that is not ready is killed. Default: 30000. */
@@ -108,11 +111,11 @@ const KNOWN = [
   'workers',
   'listen',
   'server',
-  'onWorker',
-  'onStop',
-  'onExit',
-  'onReload',
-  'onError',
+  'onWorkerStart',
+  'onWorkerStop',
+  'onMasterReap',
+  'onMasterReload',
+  'onMasterError',
   'respawn',
   'readyTimeout',
   'stopTimeout',
@@ -124,7 +127,13 @@ const KNOWN = [
   'title',
 ] as const satisfies readonly (keyof PreforkOptions)[];
 
-const HOOKS = ['onWorker', 'onStop', 'onExit', 'onReload', 'onError'] as const;
+const HOOKS = [
+  'onWorkerStart',
+  'onWorkerStop',
+  'onMasterReap',
+  'onMasterReload',
+  'onMasterError',
+] as const;
 
 function milliseconds(value: number | undefined, name: string, otherwise: number): number {
   return integer(value ?? otherwise, `options.${name}`, 1, Number.MAX_SAFE_INTEGER);
@@ -156,10 +165,10 @@ function respawnRules(value: unknown) {
 }
 
 function serverFor(given: Partial<PreforkOptions>): Server | undefined {
-  const { server, listen, onWorker } = given;
+  const { server, listen, onWorkerStart } = given;
   if (server === undefined) {
-    if (onWorker !== undefined) return undefined;
-    throw invalidArgValue('options', given, 'must have server or onWorker: give one of them');
+    if (onWorkerStart !== undefined) return undefined;
+    throw invalidArgValue('options', given, 'must have server or onWorkerStart: give one of them');
   }
   if (!(server instanceof Server)) {
     throw invalidArgType('options.server', 'an instance of net.Server', server);
@@ -188,9 +197,29 @@ function seatsFor({ workers, threads }: Partial<PreforkOptions>) {
   return { seats: integer(count, 'options.workers', 1, 1024), threads: carried };
 }
 
+/** What the callbacks were called before 0.2: still taken, but no type has them. */
+const FORMER: Readonly<Record<string, (typeof HOOKS)[number]>> = {
+  onWorker: 'onWorkerStart',
+  onStop: 'onWorkerStop',
+  onExit: 'onMasterReap',
+  onReload: 'onMasterReload',
+  onError: 'onMasterError',
+};
+
+function renamed(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  if (!Object.keys(FORMER).some((name) => Object.hasOwn(value, name))) return value;
+  const entries = Object.entries(value).map(([name, option]) => {
+    const now = Object.hasOwn(FORMER, name) ? FORMER[name] : undefined;
+    if (now === undefined || !Object.hasOwn(value, now)) return [now ?? name, option];
+    throw invalidArgValue(`options.${name}`, option, `is ${now} now, which is given too`);
+  });
+  return Object.fromEntries(entries);
+}
+
 /** Checks what prefork() was given, and makes it complete. */
 export function preforkPlan(value: unknown) {
-  const given = options<PreforkOptions>(value ?? null, KNOWN);
+  const given = options<PreforkOptions>(renamed(value ?? null), KNOWN);
   for (const name of HOOKS) if (given[name] !== undefined) func(given[name], `options.${name}`);
   const listen = listenFor(given.listen);
   const { seats, threads } = seatsFor(given);
@@ -206,11 +235,11 @@ export function preforkPlan(value: unknown) {
     listen,
     backlog: typeof listen === 'object' ? listen.backlog : BACKLOG,
     server: serverFor(given),
-    onWorker: given.onWorker,
-    onStop: given.onStop,
-    onExit: given.onExit,
-    onReload: given.onReload,
-    onError: given.onError,
+    onWorkerStart: given.onWorkerStart,
+    onWorkerStop: given.onWorkerStop,
+    onMasterReap: given.onMasterReap,
+    onMasterReload: given.onMasterReload,
+    onMasterError: given.onMasterError,
     idleTimeout: milliseconds(given.idleTimeout, 'idleTimeout', 500),
     stopSignals: signals(given.stopSignals ?? ['SIGTERM', 'SIGINT'], 'options.stopSignals'),
     reloadSignals: signals(given.reloadSignals ?? ['SIGHUP'], 'options.reloadSignals'),

@@ -19,8 +19,8 @@ interface WorkerPlan {
   backlog: number;
   idleTimeout: number;
   rules: { stopTimeout: number };
-  onWorker: ((worker: PreforkWorker) => unknown) | undefined;
-  onStop: ((worker: PreforkWorker) => unknown) | undefined;
+  onWorkerStart: ((worker: PreforkWorker) => unknown) | undefined;
+  onWorkerStop: ((worker: PreforkWorker) => unknown) | undefined;
 }
 
 /** What a worker gets from the master that it was a moment ago. */
@@ -35,7 +35,7 @@ export interface Inheritance {
   stopRequested: () => boolean;
 }
 
-/** What {@link prefork} gives to `onWorker` and `onStop`. */
+/** What {@link prefork} gives to `onWorkerStart` and `onWorkerStop`. */
 export class PreforkWorker {
   /** The worker's seat, from 1 to the number of workers; its successor has the same. */
   readonly id: number;
@@ -104,9 +104,9 @@ export class PreforkWorker {
 
   /** @internal */
   async start(): Promise<void> {
-    const { title, onWorker, server } = this.#plan;
+    const { title, onWorkerStart, server } = this.#plan;
     if (title !== undefined) process.title = `${title}: worker ${this.id}`;
-    await onWorker?.(this);
+    await onWorkerStart?.(this);
     // Not before the program is set up: whoever accepts answers.
     if (server !== undefined && !this.#stopped) await this.serve(server);
     if (!this.#stopped) this.#line.say('ready');
@@ -115,7 +115,7 @@ export class PreforkWorker {
   async #end(): Promise<never> {
     this.#ending.abort();
     await Promise.all(this.#drains.map((drain) => drain.end(this.#plan.idleTimeout)));
-    await this.#plan.onStop?.(this);
+    await this.#plan.onWorkerStop?.(this);
     return process.exit(0);
   }
 }

@@ -165,21 +165,21 @@ export async function notifyBarrier(opts?: NotifyBarrierOptions): Promise<boolea
 }
 
 /**
- * Tells whether the service manager expects a sign of life.
+ * Tells how often the service manager expects a sign of life.
  *
- * @returns the microseconds within which it wants to hear {@link notify} `{ watchdog: true }`, half of
- *   which is the interval recommended; 0 if it expects none, or of another process (WATCHDOG_PID).
+ * @returns the milliseconds, with a fraction, within which it wants to hear {@link notify}
+ *   `{ watchdog: true }`; send it twice as often. 0 if it expects none, or of another process (WATCHDOG_PID).
  * @throws nothing: a WATCHDOG_USEC that is no number above 0 counts for none.
  *
  * After `becomeDaemon()` the daemon is who is meant; other forks are not.
  *
  * Source: sd_watchdog_enabled(3); `WatchdogSec=` of systemd.service(5).
  */
-export function watchdogEnabled(): number {
+export function watchdogInterval(): number {
   const { WATCHDOG_USEC, WATCHDOG_PID } = process.env;
   if (WATCHDOG_PID !== undefined && Number(WATCHDOG_PID) !== process.pid) return 0;
   const usec = Number(WATCHDOG_USEC);
-  return Number.isSafeInteger(usec) && usec > 0 ? usec : 0;
+  return Number.isSafeInteger(usec) && usec > 0 ? usec / 1000 : 0;
 }
 
 /** What {@link startWatchdog} may be told. */
@@ -198,7 +198,7 @@ export interface WatchdogOptions {
  * that is gone needs no sign.
  *
  * @param opts - see {@link WatchdogOptions}.
- * @returns a Disposable that ends it; null if no sign is expected, see {@link watchdogEnabled}.
+ * @returns a Disposable that ends it; null if no sign is expected, see {@link watchdogInterval}.
  * @throws `TypeError` for wrong options.
  *
  * Source: sd_watchdog_enabled(3), sd_event_set_watchdog(3).
@@ -206,15 +206,15 @@ export interface WatchdogOptions {
 export function startWatchdog(opts?: WatchdogOptions): Disposable | null {
   const { healthy = () => true } = options<WatchdogOptions>(opts, ['healthy']);
   syncFunc(healthy, 'options.healthy');
-  const usec = watchdogEnabled();
-  if (usec === 0) return null;
+  const interval = watchdogInterval();
+  if (interval === 0) return null;
   const beginner = native.getpid();
   const ping = () => {
-    if (native.getpid() === beginner && watchdogEnabled() > 0 && isTrue(healthy))
+    if (native.getpid() === beginner && watchdogInterval() > 0 && isTrue(healthy))
       tryNotify({ watchdog: true });
   };
   ping();
-  const timer = setInterval(ping, Math.min(Math.max(usec / 2000, 1), INT_MAX)).unref();
+  const timer = setInterval(ping, Math.min(Math.max(interval / 2, 1), INT_MAX)).unref();
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
