@@ -161,6 +161,22 @@ void ExportNotify(Napi::Object exports) {
   marshal::Export<sys::NotifyBarrier>(exports, "notifyBarrier");
 }
 
+// The names of an enumeration's values, in their order: what lib/ knows the numbers by.
+template <size_t N>
+void ExportNames(Napi::Object names, const char* key, const char* const (&list)[N]) {
+  Napi::Array array = Napi::Array::New(names.Env(), N);
+  for (uint32_t i = 0; i < N; ++i) array.Set(i, list[i]);
+  names.Set(key, array);
+}
+
+void ExportAllNames(Napi::Object exports) {
+  Napi::Object names = Napi::Object::New(exports.Env());
+  ExportNames(names, "births", sys::kBirths);
+  ExportNames(names, "dispositions", sys::kDispositions);
+  ExportNames(names, "found", sys::kFound);
+  exports.Set("names", names);
+}
+
 Napi::Object Init(Napi::Env, Napi::Object exports) {
   marshal::ExportFork(exports);
   ExportRefresh(exports);
@@ -177,6 +193,7 @@ Napi::Object Init(Napi::Env, Napi::Object exports) {
   ExportDaemon(exports);
   ExportListen(exports);
   ExportNotify(exports);
+  ExportAllNames(exports);
   return exports;
 }
 

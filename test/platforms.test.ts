@@ -6,6 +6,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { NAMES } from '../lib/addon/names.js';
 import { native } from '../lib/addon/native.js';
 import * as daemonkit from '../lib/index.js';
 
@@ -63,7 +64,7 @@ function families(): Map<string, string[]> {
 }
 
 test('the addon has these functions', () => {
-  sameNames(Object.keys(native), Object.values(NATIVE).flat());
+  sameNames(Object.keys(native), ['names', ...Object.values(NATIVE).flat()]);
 });
 
 test('the package exports these names', () => {
@@ -82,6 +83,10 @@ test('each family with a file for one system has one for the other, and both are
     assert.deepEqual(systems, ['freebsd', 'linux'], family);
     for (const system of systems) assert.ok(gyp.includes(`"sys/${family}_${system}.cc"`), family);
   }
+});
+
+test('the names of the numbers that cross the addon are one on both sides', () => {
+  assert.deepEqual(native.names, NAMES);
 });
 
 test('no source of cpp/sys asks for the system by #ifdef', () => {

@@ -2,7 +2,7 @@
   "targets": [
     {
       "target_name": "bench_clone",
-      "sources": ["clone.cc", "../../cpp/fork/mappings.cc", "../../cpp/fork/procfs.cc"],
+      "sources": ["clone.cc", "../../cpp/fork/freeze/mappings.cc", "../../cpp/fork/base/procfs.cc"],
       "include_dirs": ["../../cpp", "../../cpp/fork/x86_64"],
       "defines": ["NAPI_VERSION=8"],
       "cflags": ["-Wall", "-Wextra", "-Werror"],

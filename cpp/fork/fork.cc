@@ -5,16 +5,16 @@
 
 #include <initializer_list>
 
-#include "fork/confined.h"
-#include "fork/descriptors.h"
-#include "fork/mappings.h"
+#include "fork/base/procfs.h"
+#include "fork/freeze/descriptors.h"
+#include "fork/freeze/mappings.h"
+#include "fork/objects/ring_setup.h"
+#include "fork/objects/severed.h"
 #include "fork/obstacles.h"
-#include "fork/procfs.h"
+#include "fork/park/confined.h"
+#include "fork/rebuild/threads.h"
 #include "fork/report.h"
-#include "fork/ring_setup.h"
-#include "fork/severed.h"
 #include "fork/state.h"
-#include "fork/threads.h"
 
 namespace livefork {
 

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "fork/failure.h"
+#include "fork/base/failure.h"
 
 namespace livefork {
 

@@ -5,11 +5,11 @@
 
 #include <initializer_list>
 
-#include "fork/confined.h"
 #include "fork/fork.h"
-#include "fork/ring.h"
-#include "fork/ring_setup.h"
-#include "fork/threads.h"
+#include "fork/objects/ring.h"
+#include "fork/objects/ring_setup.h"
+#include "fork/park/confined.h"
+#include "fork/rebuild/threads.h"
 
 namespace livefork {
 const char* ProcObstacle(long opened) {

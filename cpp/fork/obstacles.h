@@ -1,7 +1,7 @@
 // What stands in the way of a fork, and can be told beforehand; each nullptr if nothing does.
 #pragma once
 
-#include "fork/procfs.h"
+#include "fork/base/procfs.h"
 
 namespace livefork {
 

@@ -8,8 +8,8 @@
 
 #include <atomic>
 
-#include "fork/failure.h"
-#include "fork/park.h"
+#include "fork/base/failure.h"
+#include "fork/park/park.h"
 
 namespace livefork {
 

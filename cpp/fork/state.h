@@ -3,14 +3,14 @@
 
 #include <atomic>
 
-#include "fork/arena.h"
-#include "fork/ids.h"
-#include "fork/libc_record.h"
-#include "fork/only_hole.h"
-#include "fork/parked.h"
-#include "fork/ring.h"
-#include "fork/ring_setup.h"
-#include "fork/severed.h"
+#include "fork/base/arena.h"
+#include "fork/objects/only_hole.h"
+#include "fork/objects/ring.h"
+#include "fork/objects/ring_setup.h"
+#include "fork/objects/severed.h"
+#include "fork/park/ids.h"
+#include "fork/park/libc_record.h"
+#include "fork/park/parked.h"
 
 namespace livefork {
 

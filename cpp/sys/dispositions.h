@@ -1,12 +1,13 @@
 // Signal dispositions and the mask: sigaction(2), pthread_sigmask(3). Main thread only.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
 namespace sys {
 
-// What a signal does; lib/posix/dispositions.ts has the same numbers.
+// What a signal does; lib/ knows the numbers by their names.
 enum class Disposition : int {
   kDefault = 0,
   kIgnored = 1,
@@ -14,6 +15,9 @@ enum class Disposition : int {
   kFlag = 3,     // a SignalFlag's
   kForeign = 4,  // any other code's: an addon's, or of a library that it brought
 };
+inline constexpr const char* kDispositions[] = {"default", "ignored", "runtime", "flag", "foreign"};
+static_assert(sizeof kDispositions / sizeof *kDispositions ==
+              static_cast<size_t>(Disposition::kForeign) + 1);
 
 // One of Disposition's numbers, or -errno: libc keeps some signals to itself.
 int DispositionOf(int signal);

@@ -18,6 +18,9 @@ enum class Birth : int {
   kError = 7,        // -errno of a call that the wait needs
   kCallFailed = 8,   // -errno of a call on the way to the daemon; the text is its name
 };
+inline constexpr const char* kBirths[] = {"ready",   "failed",      "died",  "middleDied", "closed",
+                                          "timeout", "interrupted", "error", "callFailed"};
+static_assert(sizeof kBirths / sizeof *kBirths == static_cast<size_t>(Birth::kCallFailed) + 1);
 
 // {how, exit code, pid or -errno, signal, text}
 using Outcome = std::tuple<int, int, int, std::string>;

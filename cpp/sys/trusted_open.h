@@ -4,13 +4,14 @@
 #include <sys/types.h>
 
 #include <climits>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <tuple>
 
 namespace sys {
 
-// What came of it, beside the descriptor; lib/posix/trusted-open.ts has the same numbers, and the words.
+// What came of it, beside the descriptor; lib/ knows the numbers by their names.
 enum class Found : int {
   kFile = 0,           // opened; or what open(2) said
   kMade = 1,           // it was not there, and was made
@@ -20,6 +21,9 @@ enum class Found : int {
   kOpenDirectory = 5,  // everybody may remove what is in the directory `at`
   kFifo = 6,  // with kOnlyRoom: a FIFO, which is not opened, as its reader would see an end
 };
+inline constexpr const char* kFound[] = {"file",        "made",          "room", "link",
+                                         "foreignLink", "openDirectory", "fifo"};
+static_assert(sizeof kFound / sizeof *kFound == static_cast<size_t>(Found::kFifo) + 1);
 
 // Who a new file shall belong to (-1: as it comes), and its mode, whatever the umask; kNone makes
 // none, kOnlyRoom neither, and finds out whether one could be made.

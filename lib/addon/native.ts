@@ -218,6 +218,7 @@ export interface Native {
   redirect(fd: number, target: number, epolls: number[]): number;
 
   /** cpp/sys/dispositions.h: one of Disposition's numbers, or -errno. */
+  readonly names: Readonly<Record<'births' | 'dispositions' | 'found', readonly string[]>>;
   disposition(signal: number): number;
   /** 0 is the default action. */
   signalHandler(signal: number): number;

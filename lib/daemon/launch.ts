@@ -19,11 +19,11 @@ const { SIGHUP } = constants.signals;
 
 type Outcome = [how: number, code: number, signal: number, text: string];
 
-/** How the daemon is made; `wait` is what a launcher that waits natively needs to know. */
-export interface Start {
-  /** Makes the first child: 0 in a copy of this process, the child's pid in the launcher. */
-  (birth: Birth, ends: Ends): { middle: number; outcome?: Outcome };
-}
+/**
+ * How the daemon is made: gives 0 in a copy of this process, the first child's pid in the launcher, and
+ * with it what came of the wait where the launcher waits natively.
+ */
+export type Start = (birth: Birth, ends: Ends) => { middle: number; outcome?: Outcome };
 
 /**
  * By live fork, as a move: the daemon alone has what there was. The launcher's other threads stay

@@ -1,4 +1,5 @@
 // What a launcher is told, and tells: why there is no daemon.
+import { type Names, nameOf } from '../addon/names.js';
 import { type SystemError, systemError } from '../base/errors.js';
 import { signalName } from '../system/signal-numbers.js';
 import { explained } from './again.js';
@@ -49,38 +50,39 @@ export const NEVER_CALLED = " (ready: 'manual', but ready() was never called)";
 const uncalled = (ready: Plan['ready'], stage: string) =>
   ready === 'manual' && stage === '' ? NEVER_CALLED : '';
 
-/** cpp/sys/launcher.h's Birth: the place in the list is the number there. */
-const VERDICTS: ((code: number, signal: number, text: string, plan: Plan) => Verdict)[] = [
-  () => ({ message: '', exitCode: 0 }),
-  (_code, _signal, text) => ({ message: text, exitCode: 1 }),
-  (code, signal, stage) => ({
+type Judge = (code: number, signal: number, text: string, plan: Plan) => Verdict;
+
+const VERDICTS: Record<Names['births'][number], Judge> = {
+  ready: () => ({ message: '', exitCode: 0 }),
+  failed: (_code, _signal, text) => ({ message: text, exitCode: 1 }),
+  died: (code, signal, stage) => ({
     message: `it ${ending(code, signal)} before it was ready${at(stage)}`,
     exitCode: byExit(code, signal),
   }),
-  (code, signal) => ({
+  middleDied: (code, signal) => ({
     message: `the process between launcher and daemon ${ending(code, signal)}`,
     exitCode: byExit(code, signal),
   }),
-  (_code, _signal, stage) => ({
+  closed: (_code, _signal, stage) => ({
     message: `it closed the line to the launcher before it was ready${at(stage)}`,
     exitCode: 1,
   }),
-  (_code, _signal, stage, { timeout, ready }) => ({
+  timeout: (_code, _signal, stage, { timeout, ready }) => ({
     message: `it was not ready within ${timeout} ms, and was ended${uncalled(ready, stage)}${at(stage)}`,
     exitCode: 1,
   }),
-  (_code, signal, stage) => ({
+  interrupted: (_code, signal, stage) => ({
     message: `${signalName(signal)} ended the launcher before the daemon was ready${at(stage)}`,
     exitCode: 128 + signal,
   }),
-  (code) => ({ message: systemError(code, 'pipe2').message, exitCode: 1 }),
-  (code, _signal, call) => ({ message: describe(failedCall(code, call)), exitCode: 1 }),
-];
+  error: (code) => ({ message: systemError(code, 'pipe2').message, exitCode: 1 }),
+  callFailed: (code, _signal, call) => ({ message: describe(failedCall(code, call)), exitCode: 1 }),
+};
 
 export function verdictOf(
   [how, code, signal, text]: [number, number, number, string],
   plan: Plan,
 ): Verdict {
-  const verdict = VERDICTS[how]?.(code, signal, explained(text, plan), plan);
-  return verdict ?? { message: `unknown outcome ${how}`, exitCode: 1 };
+  const birth = nameOf('births', how) ?? 'error';
+  return VERDICTS[birth](code, signal, explained(text, plan), plan);
 }

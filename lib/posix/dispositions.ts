@@ -1,6 +1,7 @@
 // What signals do to the process, and which are held back: sigaction(2), pthread_sigmask(3).
 import { constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
+import { nameOf } from '../addon/names.js';
 import { native } from '../addon/native.js';
 import { check, invalidArgValue, invalidState, workerUnsupported } from '../base/errors.js';
 import { boolean, options } from '../base/validate.js';
@@ -15,11 +16,7 @@ import {
 
 const { SIGCHLD, SIGPIPE, SIGWINCH, SIGXFSZ } = constants.signals;
 
-/** cpp/sys/dispositions.h. */
-const DEFAULT = 0;
-const IGNORED = 1;
-const FLAG = 3;
-const FOREIGN = 4;
+const stateOf = (signal: number) => nameOf('dispositions', native.disposition(signal));
 
 /** What {@link resetSignals} may be told. */
 export interface ResetSignalsOptions {
@@ -36,28 +33,27 @@ function listened(signal: number): string[] {
 /** Node's own, for reasons of its own: without them a write can kill the process. */
 const ignoredByNode = (signal: number) => signal === SIGPIPE || signal === SIGXFSZ;
 
-function resetHandled(signal: number, state: number): void {
+function resetHandled(signal: number, foreign: boolean): void {
   // process.stdout listens to SIGWINCH on a terminal, to learn its size.
   const events = signal === SIGWINCH ? [] : listened(signal);
   for (const event of events) process.removeAllListeners(event);
-  const foreign = state === FOREIGN && !isRuntimes(signal);
   // What libuv leaves behind is the default action, also where Node had it ignored.
-  if (foreign || (events.length > 0 && ignoredByNode(signal))) {
+  if ((foreign && !isRuntimes(signal)) || (events.length > 0 && ignoredByNode(signal))) {
     check(native.resetSignal(signal), 'sigaction');
   }
 }
 
 /** Resets one signal if it is for us to reset; whether that made a difference. */
 function reset(signal: number, handled: boolean): boolean {
-  const state = native.disposition(signal);
-  // Negative: one that libc keeps to itself.
-  if (state < 0 || state === DEFAULT || state === FLAG) return false;
-  if (state !== IGNORED) {
-    if (handled) resetHandled(signal, state);
+  const state = stateOf(signal);
+  // Undefined: one that libc keeps to itself.
+  if (state === undefined || state === 'default' || state === 'flag') return false;
+  if (state !== 'ignored') {
+    if (handled) resetHandled(signal, state === 'foreign');
   } else if (!ignoredByNode(signal)) {
     check(native.resetSignal(signal), 'sigaction');
   }
-  return native.disposition(signal) !== state;
+  return stateOf(signal) !== state;
 }
 
 /**
@@ -133,7 +129,7 @@ export function ignoreSignals(signals: string | number | readonly (string | numb
   const numbers = signalList(signals, 'signals', ignorableSignal);
   if (!isMainThread) throw workerUnsupported('ignoreSignals()');
   for (const signal of numbers) {
-    if (listened(signal).length > 0 || native.disposition(signal) === FLAG) {
+    if (listened(signal).length > 0 || stateOf(signal) === 'flag') {
       throw invalidState(`${signalName(signal)} has a listener or a SignalFlag`);
     }
   }

@@ -2,6 +2,7 @@
 // its place.
 import type { BigIntStats } from 'node:fs';
 import { constants } from 'node:os';
+import { nameOf } from '../addon/names.js';
 import { native } from '../addon/native.js';
 import { systemError } from '../base/errors.js';
 import { UINT_MAX } from '../base/validate.js';
@@ -16,23 +17,17 @@ export function refuse(path: string, detail: string, errno = EPERM): never {
   throw systemError(-errno, 'open', { path, detail });
 }
 
-/** cpp/sys/trusted_open.h's Found. */
-const ROOM = 2;
-const LINK = 3;
-const FOREIGN_LINK = 4;
-const OPEN_DIRECTORY = 5;
-const FIFO = 6;
-
 const whose = (owner: number) =>
   owner === UINT_MAX ? 'can be exchanged by others' : `belongs to user ${owner}`;
 
 function failure(path: string, errno: number, found: number, owner: number, at: string) {
   const failed = (detail: string, code = -EPERM) => systemError(code, 'open', { path, detail });
-  if (found === LINK) return failed('refused: it is a symbolic link', -ELOOP);
-  if (found === FOREIGN_LINK) {
+  const what = nameOf('found', found);
+  if (what === 'link') return failed('refused: it is a symbolic link', -ELOOP);
+  if (what === 'foreignLink') {
     return failed(`refused to root: the symbolic link ${at} ${whose(owner)}`);
   }
-  if (found === OPEN_DIRECTORY) {
+  if (what === 'openDirectory') {
     return failed(`refused to root: everybody may write to the directory ${at}`);
   }
   return systemError(errno, 'open', { path });
@@ -99,8 +94,9 @@ export function openOrExpectRoom(path: string, flags: number): TrustedFile | 'fi
     -1,
     -1,
   );
-  if (found === ROOM) return undefined;
-  if (found === FIFO) return 'fifo';
+  const what = nameOf('found', found);
+  if (what === 'room') return undefined;
+  if (what === 'fifo') return what;
   if (fd < 0) throw failure(path, fd, found, other, at);
   return { fd, guarded };
 }

@@ -57,7 +57,11 @@ function sources(): string[] {
       .map((name) => join(folder, name));
   // A process without Node has no libuv, which inotify.cc and main_loop.cc ask; no_libuv.cc stands in.
   const others = /^(unsupported|inotify|main_loop)|_freebsd/;
-  return [...of('cpp/fork', (name) => !others.test(name)), ...of('test/native/fork', () => true)];
+  const rooms = ['', 'base', 'park', 'freeze', 'objects', 'rebuild'].map((room) =>
+    join('cpp/fork', room),
+  );
+  const fork = rooms.flatMap((room) => of(room, (name) => !others.test(name)));
+  return [...fork, ...of('test/native/fork', () => true)];
 }
 
 const flags = ['-O1', '-std=c++17', '-fno-exceptions', '-fno-rtti', '-fno-threadsafe-statics'];

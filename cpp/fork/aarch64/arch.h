@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "fork/call.h"
+#include "fork/base/call.h"
 
 namespace livefork {
 

@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "fork/failure.h"
+#include "fork/base/failure.h"
 #include "fork/freebsd/region.h"
 
 namespace livefork {

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "fork/failure.h"
+#include "fork/base/failure.h"
 #include "fork/freebsd/park.h"
 
 namespace livefork {

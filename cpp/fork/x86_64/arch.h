@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "fork/call.h"
+#include "fork/base/call.h"
 
 namespace livefork {
 

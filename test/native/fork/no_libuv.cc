@@ -1,8 +1,8 @@
-// cpp/fork/inotify.h and main_loop.h for a process without libuv: no instance is the main loop's,
+// cpp/fork/objects/inotify.h and main_loop.h for a process without libuv: no instance is the main loop's,
 // and there is none.
-#include "fork/inotify.h"
-#include "fork/main_loop.h"
-#include "fork/watch_numbers.h"
+#include "fork/objects/inotify.h"
+#include "fork/freeze/main_loop.h"
+#include "fork/objects/watch_numbers.h"
 
 namespace livefork {
 
@@ -14,6 +14,10 @@ void TellWatchers(const FileWatchers&) {}
 
 int BackendOf(void*) {
   return -1;
+}
+
+bool HasRequests(void*) {
+  return false;
 }
 
 void EachHandle(void*, void (*)(void*, int, uint16_t), void*) {}

@@ -1,0 +1,25 @@
+// What other threads of the parent converse with, and the child must not: chosen here.
+#pragma once
+
+#include "fork/base/arena.h"
+#include "fork/base/failure.h"
+#include "fork/base/place.h"
+#include "fork/freeze/history.h"
+#include "fork/freeze/table.h"
+#include "fork/objects/pairs.h"
+#include "fork/objects/severed.h"
+
+namespace livefork {
+
+struct Conversations {
+  List<Severed> severed;
+  List<SocketPair> pairs;
+  List<Duplicate> duplicates;
+};
+
+// In the parent, all threads parked, the table marked (claims.h). doubts: nullptr if it is known
+// of every thread what it waits for.
+Failure FindConversations(const Table& table, const Peers& peers, Doubts* doubts, Arena& arena,
+                          Deadline& deadline, Conversations& found);
+
+}  // namespace livefork

@@ -1,0 +1,60 @@
+// Kernel objects that belong to one process only: their state is read in the parent while all
+// threads are parked, and the child gets a twin of each at the same descriptor number. What other
+// threads of the parent converse with is severed there (conversations.h).
+#pragma once
+
+#include <cstdint>
+
+#include "fork/base/arena.h"
+#include "fork/base/failure.h"
+#include "fork/base/place.h"
+#include "fork/base/procfs.h"
+#include "fork/freeze/conversations.h"
+#include "fork/freeze/mappings.h"
+#include "fork/freeze/registrations.h"
+#include "fork/freeze/table.h"
+#include "fork/objects/inotify.h"
+#include "fork/objects/pipes.h"
+#include "fork/objects/read_files.h"
+#include "fork/objects/ring.h"
+#include "fork/objects/timers.h"
+#include "fork/park/park.h"
+
+namespace livefork {
+
+// An object without a name that is private, by the first of its descriptors.
+struct Descriptor {
+  int fd;
+  Kind kind;
+  bool closes_on_exec;
+  int status;      // F_GETFL
+  uint64_t value;  // eventfd's count, signalfd's mask
+  bool semaphore;  // eventfd
+  Timer timer;
+};
+
+struct Snapshot {
+  Peers peers;
+  List<Descriptor> descriptors;
+  List<Pipe> pipes;
+  List<Ring> rings;
+  List<Duplicate> duplicates;
+  Conversations conversations;
+  List<Epoll> epolls;
+  ReadFiles read_files;
+  FileWatchers inotify;
+};
+
+// Before the threads are parked: opens what TakeSnapshot asks by. 0, or -errno with the call's
+// name.
+long PrepareSnapshot(Snapshot& snapshot, const char*& syscall);
+
+// In the parent, all threads parked. loop is libuv's main loop. move: the parent's threads will
+// never run again, so that the child may have all that they had. deadline: by MonotonicNs().
+Failure TakeSnapshot(ProcFiles& files, const Park& park, void* loop, bool move, uint64_t deadline,
+                     Mappings& mappings, Arena& arena, Snapshot& snapshot);
+
+// In the child, before any other thread runs.
+Failure MakeTwins(Snapshot& snapshot);
+
+}  // namespace livefork

@@ -1,0 +1,169 @@
+#include "fork/freeze/table.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "fork/park/park.h"
+
+namespace livefork {
+namespace {
+
+struct KindName {
+  const char* link;
+  Kind kind;
+};
+constexpr KindName kKinds[] = {
+    {"anon_inode:[eventpoll]", Kind::kEpoll},       {"anon_inode:[eventfd]", Kind::kEventfd},
+    {"anon_inode:inotify", Kind::kInotify},         {"anon_inode:[timerfd]", Kind::kTimerfd},
+    {"anon_inode:[signalfd]", Kind::kSignalfd},     {"anon_inode:[io_uring]", Kind::kRing},
+    {"anon_inode:[userfaultfd]", Kind::kUserfault},
+};
+
+// linux/stat.h as of 4.11: the build machine's libc may have none, or one of its own.
+struct Statx {
+  uint32_t mask, block_size;
+  uint64_t attributes;
+  uint32_t links, uid, gid;
+  uint16_t mode, padding;
+  uint64_t inode, size, blocks, attributes_mask;
+  uint64_t times[8];
+  uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
+  uint64_t spare[14];
+};
+static_assert(sizeof(Statx) == 256, "struct statx");
+
+constexpr int kEmptyPath = 0x1000;  // AT_EMPTY_PATH
+constexpr int kDontSync = 0x4000;   // AT_STATX_DONT_SYNC
+constexpr unsigned kTypeAndInode = 0x1 | 0x100;
+
+struct Link {
+  char text[64];
+};
+
+long ReadLink(int descriptors, int fd, Link& link) {
+  const Name name = Decimal(static_cast<unsigned>(fd));
+  const long n = Sys(SYS_readlinkat, descriptors, name.text, link.text, sizeof link.text - 1);
+  link.text[n < 0 ? 0 : n] = '\0';
+  return n < 0 ? n : 0;
+}
+
+// "socket:[123]"
+bool Numbered(const char* text, const char* prefix, uint64_t& inode) {
+  if (!Skip(text, prefix)) return false;
+  inode = Number(text, 10);
+  return *text == ']';
+}
+
+long AskLink(int descriptors, int fd, FileFacts& facts) {
+  Link link;
+  const long r = ReadLink(descriptors, fd, link);
+  if (r < 0) return r == -ENOENT ? -EBADF : r;
+  const char* text = link.text;
+  if (Numbered(text, "socket:[", facts.inode)) {
+    facts.mode = S_IFSOCK;
+  } else if (Numbered(text, "pipe:[", facts.inode)) {
+    facts.mode = S_IFIFO;
+  } else if (Skip(text, "/dev/pts/") || Skip(text, "/dev/tty")) {
+    facts.mode = S_IFCHR;
+    facts.major = 136;
+  } else if (link.text[0] != '/') {
+    struct stat st {};  // what the kernel itself keeps has no file system that could be silent
+    if (Sys(SYS_fstat, fd, &st) == 0) facts.inode = st.st_ino;
+  }
+  return 0;
+}
+
+}  // namespace
+
+long AskFile(int descriptors, int fd, FileFacts& facts) {
+  Statx st{};
+  const long r = Sys(SYS_statx, fd, "", kEmptyPath | kDontSync, kTypeAndInode, &st);
+  if (r == -EBADF) return r;
+  if (r < 0) return AskLink(descriptors, fd, facts);
+  facts.inode = st.inode;
+  facts.mode = st.mode;
+  facts.major = st.rdev_major;
+  return 0;
+}
+
+bool Deadline::Over() {
+  return ++calls_ % 64 == 0 && MonotonicNs() > ns_;
+}
+
+bool ClosesOnExec(int fd) {
+  const long flags = Sys(SYS_fcntl, fd, F_GETFD);
+  return flags >= 0 && (flags & FD_CLOEXEC) != 0;
+}
+
+// A socket tells by a call that takes no lock; ten thousand connections cost as many short calls.
+// For the rest the link in /proc says what it is: the kernel's own words, or a path.
+Failure Table::Classify(Entry& entry) const {
+  int type = 0;
+  socklen_t length = sizeof type;
+  if (Sys(SYS_getsockopt, entry.fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0) {
+    entry.kind = Kind::kSocket;
+    return {};
+  }
+  Link link;
+  const long r = ReadLink(descriptors_, entry.fd, link);
+  if (r < 0) {
+    const bool denied = r == -EPERM || r == -EACCES || r == -ENOSYS;
+    if (!denied) return Check(r, "readlinkat");
+    return {ENOTSUP, "fork", "readlinkat(2) is not permitted, which tells what descriptors are"};
+  }
+  if (Numbered(link.text, "pipe:[", entry.inode)) entry.kind = Kind::kPipe;
+  for (const KindName& k : kKinds) {
+    if (strcmp(link.text, k.link) == 0) entry.kind = k.kind;
+  }
+  return {};
+}
+
+// Once over the directory, as the kernel makes an entry of its cache for each number and throws it
+// away again.
+Failure Table::Read(const ProcFiles& files, int own, Arena& arena, Deadline& deadline) {
+  descriptors_ = files.descriptors.get();
+  List<int> numbers;
+  Failure failure;
+  const long r = EachNumber(descriptors_, [&](int fd) {
+    if (fd == own || files.Owns(fd)) return true;
+    int* number = numbers.Add(arena);
+    if (number != nullptr) *number = fd;
+    failure = number == nullptr ? kArenaFull : deadline.Over() ? kTooLate : Failure{};
+    return !failure;
+  });
+  if (failure) return failure;
+  if (r < 0) return Check(r, "getdents64");
+  entries_ = arena.Take<Entry>(numbers.size());
+  if (entries_ == nullptr) return kArenaFull;
+  bool ordered = true;  // as the kernel lists them (proc_readfd_common)
+  for (const int fd : numbers) {
+    if (deadline.Over()) return kTooLate;
+    Entry& entry = entries_[size_];
+    entry = {fd, Kind::kOther, 0, 0};
+    if ((failure = Classify(entry))) return failure;
+    ordered = ordered && (size_ == 0 || entries_[size_ - 1].fd < fd);
+    ++size_;
+  }
+  if (!ordered) std::sort(begin(), end(), [](auto& a, auto& b) { return a.fd < b.fd; });
+  return {};
+}
+
+Entry* Table::Find(int fd) const {
+  auto less = [](const Entry& entry, int number) { return entry.fd < number; };
+  Entry* at = std::lower_bound(begin(), end(), fd, less);
+  return at != end() && at->fd == fd ? at : nullptr;
+}
+
+uint64_t Table::Inode(Entry& entry) const {
+  if (entry.inode == 0) {
+    FileFacts facts;
+    if (AskFile(descriptors_, entry.fd, facts) == 0) entry.inode = facts.inode;
+  }
+  return entry.inode;
+}
+
+}  // namespace livefork

@@ -1,0 +1,161 @@
+#include "fork/objects/read_files.h"
+
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "fork/park/park.h"
+
+namespace livefork {
+namespace {
+
+struct Candidate {
+  int fd, status;
+  uint64_t inode, position;
+  uint64_t mount;
+  bool locked;
+};
+
+long Compare(int a, int b) {
+  const long pid = Sys(SYS_getpid);
+  return Sys(SYS_kcmp, pid, pid, KCMP_FILE, a, b);
+}
+
+// The descriptors of one open file next to each other, each file's by number.
+bool Before(const Candidate& a, const Candidate& b) {
+  if (a.inode != b.inode) return a.inode < b.inode;
+  if (a.position != b.position) return a.position < b.position;
+  const long order = Compare(a.fd, b.fd);
+  if (order > 0) return order == 1;
+  return a.fd < b.fd;
+}
+
+bool Same(const Candidate& a, const Candidate& b) {
+  return a.inode == b.inode && a.position == b.position && Compare(a.fd, b.fd) == 0;
+}
+
+Failure ReadInfo(int fdinfo, Candidate& c) {
+  const Name name = Decimal(static_cast<unsigned>(c.fd));
+  Fd info(Sys(SYS_openat, fdinfo, name.text, O_RDONLY | O_CLOEXEC, 0));
+  if (info.get() < 0) return Check(info.get(), "open");
+  Lines lines(info.get());
+  while (const char* line = lines.Next()) {
+    if (Skip(line, "pos:")) c.position = Number(line, 10);
+    if (Skip(line, "mnt_id:")) c.mount = Number(line, 10);
+    if (Skip(line, "lock:")) c.locked = true;
+  }
+  return Check(lines.error(), "read");
+}
+
+// Its inode, or 0.
+uint64_t FileAt(const Table& table, int fd) {
+  FileFacts facts;
+  if (AskFile(table.descriptors(), fd, facts) != 0) return 0;
+  return S_ISREG(facts.mode) || S_ISDIR(facts.mode) ? facts.inode : 0;
+}
+
+// open(2) of these asks nobody outside of this machine's kernel, whatever has no device of its own
+// otherwise: an NFS or FUSE server that is silent would hold the child up.
+constexpr const char* kLocal[] = {"overlay", "tmpfs",    "ramfs",   "rootfs", "btrfs",
+                                  "zfs",     "bcachefs", "proc",    "sysfs",  "cgroup2",
+                                  "cgroup",  "devtmpfs", "debugfs", "aufs",   "tracefs"};
+
+bool IsLocal(const char* type) {
+  const size_t length = strcspn(type, " ");
+  for (const char* local : kLocal) {
+    if (strlen(local) == length && memcmp(local, type, length) == 0) return true;
+  }
+  return false;
+}
+
+// "36 35 98:0 /root /path rw,noatime master:1 - ext4 /dev/root rw": proc_pid_mountinfo(5). A device
+// number of its own (its major is not 0) is a disk's.
+bool IsRemote(const char* line, uint64_t& mount) {
+  mount = Number(line, 10);
+  Number(line, 10);
+  if (Number(line, 10) != 0) return false;
+  const char* type = strstr(line, " - ");
+  return type == nullptr || !IsLocal(type + 3);
+}
+
+// Marks those out that lie on such a mount.
+Failure LeaveRemoteOut(Candidate* candidates, size_t n) {
+  Fd mounts(Open("/proc/self/mountinfo"));
+  if (mounts.get() < 0) return Check(mounts.get(), "open");
+  Lines lines(mounts.get());
+  while (const char* line = lines.Next()) {
+    uint64_t mount = 0;
+    if (!IsRemote(line, mount)) continue;
+    for (Candidate* c = candidates; c != candidates + n; ++c) c->locked |= c->mount == mount;
+  }
+  return Check(lines.error(), "read");
+}
+
+Failure Keep(const Candidate* at, const Candidate* end, Arena& arena, ReadFiles& found) {
+  ReadFile* file = found.files.Add(arena);
+  if (file == nullptr) return kArenaFull;
+  *file = {at->fd, at->status, ClosesOnExec(at->fd), at->position};
+  for (const Candidate* c = at + 1; c != end; ++c) {
+    Duplicate* duplicate = found.duplicates.Add(arena);
+    if (duplicate == nullptr) return kArenaFull;
+    *duplicate = {at->fd, c->fd, ClosesOnExec(c->fd)};
+  }
+  return {};
+}
+
+}  // namespace
+
+Failure ListReadFiles(const Table& table, const ProcFiles& files, Arena& arena, Deadline& deadline,
+                      ReadFiles& found) {
+  auto could_be = [](const Entry& e) {
+    return e.kind == Kind::kOther && !e.Has(Entry::kPrivate | Entry::kSevered);
+  };
+  auto* candidates = arena.Take<Candidate>(table.Count(could_be));
+  if (candidates == nullptr) return kArenaFull;
+  size_t n = 0;
+  for (const Entry& entry : table) {
+    if (!could_be(entry)) continue;
+    if (deadline.Over()) return kTooLate;
+    const long status = Sys(SYS_fcntl, entry.fd, F_GETFL);
+    if (status < 0 || (status & O_ACCMODE) != O_RDONLY || (status & O_PATH) != 0) continue;
+    const uint64_t inode = FileAt(table, entry.fd);
+    if (inode == 0) continue;
+    Candidate& c = candidates[n];
+    c = {entry.fd, static_cast<int>(status), inode, 0, 0, false};
+    if (Failure failure = ReadInfo(files.fdinfo.get(), c)) return failure;
+    n += c.locked ? 0 : 1;
+  }
+  if (n == 0) return {};
+  if (Failure failure = LeaveRemoteOut(candidates, n)) return failure;
+  n = static_cast<size_t>(
+      std::remove_if(candidates, candidates + n, [](auto& c) { return c.locked; }) - candidates);
+  std::sort(candidates, candidates + n, Before);
+  for (const Candidate* at = candidates; at != candidates + n;) {
+    const Candidate* end = at + 1;
+    while (end != candidates + n && Same(*at, *end)) ++end;
+    // What somebody has duplicated from a standard stream stays that.
+    Failure failure = at->fd > 2 ? Keep(at, end, arena, found) : Failure{};
+    if (failure) return failure;
+    at = end;
+  }
+  return {};
+}
+
+Failure MakeReadFile(const ReadFile& file) {
+  char path[40] = "/proc/self/fd/";
+  const Name name = Decimal(static_cast<unsigned>(file.fd));
+  memcpy(path + strlen(path), name.text, strlen(name.text) + 1);
+  constexpr int kFlags = O_NONBLOCK | O_DIRECT | O_DIRECTORY;
+  const long fd = Open(path, O_RDONLY | (file.status & kFlags));
+  if (fd < 0) return {};
+  if (Sys(SYS_lseek, fd, file.position, SEEK_SET) < 0) {
+    Sys(SYS_close, fd);
+    return {};
+  }
+  return Place(fd, file.fd, file.closes_on_exec, "dup3");
+}
+
+}  // namespace livefork

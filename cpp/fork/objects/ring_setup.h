@@ -1,0 +1,47 @@
+// Setting io_uring rings up at addresses of our choice, in one of the ways that kernels have for
+// it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "fork/freeze/mappings.h"
+
+namespace livefork {
+
+// linux/io_uring.h as of 6.6; the build machine's may be older than the kernel that runs.
+struct SqOffsets {
+  uint32_t head, tail, ring_mask, ring_entries, flags, dropped, array, resv1;
+  uint64_t user_addr;
+};
+struct CqOffsets {
+  uint32_t head, tail, ring_mask, ring_entries, overflow, cqes, flags, resv1;
+  uint64_t user_addr;
+};
+struct RingParams {
+  uint32_t sq_entries, cq_entries, flags, sq_thread_cpu, sq_thread_idle, features, wq_fd, resv[3];
+  SqOffsets sq_off;
+  CqOffsets cq_off;
+};
+static_assert(sizeof(RingParams) == 120, "struct io_uring_params");
+
+enum class RingMethod { kUnknown, kNone, kNoMmap, kMapFixed, kOnlyHole };
+
+// What this kernel can do, and where it keeps things in a ring.
+struct RingSupport {
+  RingMethod method = RingMethod::kUnknown;
+  uint32_t no_sqarray = 0;
+  SqOffsets sq{};
+  CqOffsets cq{};
+};
+
+// Finds it out, once per process. Makes and closes rings of its own, so it runs before the threads
+// are parked.
+void ProbeRings();
+
+const RingSupport& TheRingSupport();
+
+// A ring with its memory at the two given places; returns its descriptor or -errno.
+long SetUpRing(RingMethod method, Range ring, Range entries, RingParams& params);
+
+}  // namespace livefork

@@ -1,0 +1,33 @@
+// What a thread may do. A new thread gets that of its maker, so one that differs from the forking
+// thread would come back in the child without its restrictions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "fork/base/failure.h"
+
+namespace livefork {
+
+struct Confinement {
+  uint32_t ids[6];           // real, effective and saved user and group ids
+  uint32_t capabilities[6];  // effective, permitted, inheritable; low words, high words
+  uint32_t groups;           // a hash of the supplementary groups
+  int no_new_privileges;
+  int seccomp;  // 0: none, 1: strict, 2: filters
+};
+
+// Of the calling thread.
+void DescribeConfinement(Confinement& confinement);
+
+struct Park;
+struct Thread;
+
+// Is every parked thread as free as the caller: ids, capabilities, no_new_privs, seccomp, and does
+// it share its file system settings and descriptor table? task is an open /proc/self/task.
+Failure CheckConfinement(const Park& park, const Thread& self, int task);
+
+// The same without parking, from what /proc tells; nullptr, or why a fork would be refused.
+const char* ConfinementObstacle(int task);
+
+}  // namespace livefork

@@ -1,0 +1,20 @@
+// libc's record of a thread: where it keeps what live fork must know or mend.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "fork/rebuild/scheduling.h"
+
+namespace livefork {
+
+struct LibcRecord {
+  bool examined = false;
+  const char* obstacle = nullptr;
+  ptrdiff_t tid_offset = 0;  // of the id, from the thread pointer
+  SchedulingKnown scheduling;
+  ptrdiff_t rseq_offset = 0;
+  unsigned rseq_size = 0;  // 0: this libc registers none
+};
+
+}  // namespace livefork

@@ -1,0 +1,239 @@
+#include "fork/park/park.h"
+
+#include <signal.h>
+#include <time.h>
+
+#include <cstring>
+
+#include "fork/base/procfs.h"
+#include "fork/park/ids.h"
+#include "fork/park/parked.h"
+#include "fork/state.h"
+
+namespace livefork {
+namespace {
+
+// Kernel threads that io_uring or vhost run for the process are listed with it, take no signals,
+// own no user state and do not outlive a fork (PF_IO_WORKER, PF_USER_WORKER in
+// include/linux/sched.h).
+bool IsKernelWorker(int task, int tid) {
+  char path[32];
+  Name name = Decimal(static_cast<unsigned>(tid));
+  size_t n = strlen(name.text);
+  memcpy(path, name.text, n);
+  memcpy(path + n, "/stat", 6);
+  Fd fd(Sys(SYS_openat, task, path, O_RDONLY | O_CLOEXEC, 0));
+  char text[512];
+  long size = fd.get() < 0 ? -1 : Sys(SYS_read, fd.get(), text, sizeof text - 1);
+  if (size <= 0) return false;
+  text[size] = '\0';
+  const char* at = strrchr(text, ')');  // the name may hold spaces; flags is the 9th field
+  if (at == nullptr) return false;
+  at += 2;
+  for (int field = 3; field < 9 && *at != '\0'; ++at) field += *at == ' ';
+  constexpr uint64_t kIoWorker = 0x10, kUserWorker = 0x4000;
+  return (Number(at, 10) & (kIoWorker | kUserWorker)) != 0;
+}
+
+// What a thread is in right now; number -1 where it runs, or /proc does not say. After a change of
+// user the file belongs to root (PR_SET_DUMPABLE); then only the code itself tells the number of a
+// call.
+void See(int task, int tid, Seen& seen) {
+  seen = {{-1, {}}, 0, 0};
+  char path[32];
+  Name name = Decimal(static_cast<unsigned>(tid));
+  const size_t n = strlen(name.text);
+  memcpy(path, name.text, n);
+  memcpy(path + n, "/syscall", 9);
+  Fd fd(Sys(SYS_openat, task, path, O_RDONLY | O_CLOEXEC, 0));
+  char text[256] = {};
+  const long size = fd.get() < 0 ? -1 : Sys(SYS_read, fd.get(), text, sizeof text - 1);
+  if (size <= 0 || text[0] < '0' || text[0] > '9') return;  // "running", or "-1" between calls
+  text[size] = '\0';
+  const char* at = text;
+  seen.call.number = static_cast<long>(Number(at, 10));
+  for (long& argument : seen.call.arguments) argument = static_cast<long>(Number(at, 16));
+  seen.stack = Number(at, 16);
+  seen.place = Number(at, 16);
+}
+
+// The park in progress.
+class Parking {
+ public:
+  Parking(int task, Park& park, uint32_t generation, uint64_t deadline)
+      : task_(task),
+        park_(park),
+        deadline_(deadline),
+        generation_(generation),
+        self_(static_cast<int>(Sys(SYS_gettid))) {}
+
+  // Threads come and go: done when a pass over the list meets nobody new.
+  Failure Run() {
+    for (;;) {
+      size_t before = park_.count;
+      if (Failure failure = SignalNewThreads()) return failure;
+      if (park_.count == before) return {};
+      if (Failure failure = AwaitAll()) return failure;
+    }
+  }
+
+  // Gives up the threads that have not come, so that one that comes late passes on; tells whether
+  // there was any. One that is already on its way in is waited for: it is a matter of microseconds.
+  bool Abandon() {
+    bool any = false;
+    for (size_t i = 0; i < park_.count; ++i) {
+      any |= park_.threads[i].Move(generation_, Thread::kSignalled, Thread::kGone);
+    }
+    while (AnyUnparked()) Sys(SYS_sched_yield);
+    return any;
+  }
+
+ private:
+  bool AnyUnparked() const {
+    for (size_t i = 0; i < park_.count; ++i) {
+      uint32_t state = park_.threads[i].state();
+      if (state == Thread::kSignalled || state == Thread::kArriving) return true;
+    }
+    return false;
+  }
+
+  bool Known(int tid) const {
+    for (size_t i = 0; i < park_.count; ++i) {
+      if (park_.threads[i].tid == tid && park_.threads[i].state() != Thread::kGone) return true;
+    }
+    return false;
+  }
+
+  Failure SignalNewThreads() {
+    Failure failure;
+    auto signal = [&](int tid) {
+      if (tid == self_ || Known(tid) || IsIgnored(tid)) return true;
+      failure = SignalOne(tid);
+      return !failure;
+    };
+    long r = 0;
+    if (task_ >= 0) {
+      r = EachNumber(task_, signal);
+    } else {
+      for (size_t i = 0; i < state.kept.count && !failure; ++i)
+        signal(state.kept.entries[i].thread);
+    }
+    return failure ? failure : Check(r, "getdents64");
+  }
+
+  Failure SignalOne(int tid) {
+    if (park_.count == Park::kMaxThreads) {
+      return {EAGAIN, "fork", "the process has more threads than fork() can carry"};
+    }
+    Thread& thread = park_.threads[park_.count];
+    Seen seen;
+    See(task_, tid, seen);
+    thread.first = seen.call.arguments[0];
+    thread.Begin(generation_, tid);
+    for (;;) {
+      long r = Send(tid, Purpose::kPark, park_.count, seen);
+      if (r == -ESRCH) return {};  // it ended since it was listed
+      if (r == 0) {
+        ++park_.count;
+        return {};
+      }
+      // EAGAIN: RLIMIT_SIGPENDING is used up for the moment.
+      if (r != -EAGAIN || MonotonicNs() > deadline_) return Check(r, "rt_tgsigqueueinfo");
+      timespec pause{0, 100000};
+      Sys(SYS_nanosleep, &pause, nullptr);
+    }
+  }
+
+  Failure AwaitAll() {
+    for (;;) {
+      uint32_t arrived = Arrivals();
+      if (!AnyUnparked()) return {};
+      if (AwaitArrival(arrived, 1000000)) continue;
+      DropTheGone();
+      if (AnyUnparked() && MonotonicNs() > deadline_) {
+        return {EAGAIN, "fork", "a thread could not be parked"};
+      }
+    }
+  }
+
+  // A thread that ends blocks all signals on its way out and simply disappears.
+  void DropTheGone() {
+    for (size_t i = 0; i < park_.count; ++i) {
+      Thread& thread = park_.threads[i];
+      if (thread.state() != Thread::kSignalled) continue;
+      bool gone = Sys(SYS_tgkill, Sys(SYS_getpid), thread.tid, 0) == -ESRCH;
+      bool worker = !gone && ignored_ < kMaxIgnored && IsKernelWorker(task_, thread.tid);
+      if (worker) ignored_tids_[ignored_++] = thread.tid;
+      if (gone || worker) thread.Move(generation_, Thread::kSignalled, Thread::kGone);
+    }
+  }
+
+  bool IsIgnored(int tid) const {
+    for (size_t i = 0; i < ignored_; ++i) {
+      if (ignored_tids_[i] == tid) return true;
+    }
+    return false;
+  }
+
+  static constexpr size_t kMaxIgnored = 256;
+  int task_;
+  Park& park_;
+  uint64_t deadline_;
+  uint32_t generation_;
+  int self_;
+  size_t ignored_ = 0;
+  int ignored_tids_[kMaxIgnored];
+};
+
+}  // namespace
+
+uint64_t MonotonicNs() {
+  timespec now{};
+  Sys(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000000000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+SignalsBlocked::SignalsBlocked() : old_(0) {
+  uint64_t all = ~uint64_t{0};
+  Sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old_, sizeof all);
+}
+
+void SignalsBlocked::Restore() {
+  if (!kept_) Sys(SYS_rt_sigprocmask, SIG_SETMASK, &old_, nullptr, sizeof old_);
+  kept_ = true;
+}
+
+SignalsBlocked::~SignalsBlocked() {
+  Restore();
+}
+
+Failure ParkThreads(int task, Arena& arena, uint64_t deadline, Park& park) {
+  park.threads = arena.Take<Thread>(Park::kMaxThreads);
+  park.count = 0;
+  if (park.threads == nullptr) return kArenaFull;
+  uint32_t generation = 0;
+  if (Failure failure = OpenRendezvous(park.threads, generation)) return failure;
+  Parking parking(task, park, generation, deadline);
+  Failure failure = parking.Run();
+  if (failure) {
+    if (parking.Abandon()) LeaveHandler();
+    ReleaseThreads();
+  }
+  return failure;
+}
+
+long AskToTakeId(int task, int tid) {
+  if (Failure failure = InstallHandler()) return -failure.error;
+  Seen seen;
+  See(task, tid, seen);
+  // Seen at work, it need not be disturbed.
+  if (seen.call.number >= 0 && !IsIdle(Stop::kBefore, seen.call)) return -EAGAIN;
+  LeaveHandler();
+  return Send(tid, Purpose::kTakeId, 0, seen);
+}
+
+void WaitForArrivals(size_t n) {
+  for (uint32_t arrived; (arrived = Arrivals()) < n;) AwaitArrival(arrived, 10000000);
+}
+
+}  // namespace livefork

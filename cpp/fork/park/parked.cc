@@ -1,0 +1,245 @@
+#include "fork/park/parked.h"
+
+#include <linux/futex.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "fork/park/ids.h"
+#include "fork/park/resume.h"
+#include "fork/state.h"
+#include "libc.h"
+
+namespace livefork {
+namespace {
+
+// The value that rt_tgsigqueueinfo carries to the handler: which park, and whose record. A stray
+// signal of a park that was given up is thereby told from one of this park.
+void* Ticket(uint32_t generation, size_t index) {
+  return reinterpret_cast<void*>((uint64_t{generation} << 32) | index);
+}
+
+// Tells a call from another one of the same number, made from elsewhere or with other arguments.
+uint32_t Hash(uintptr_t stack, uintptr_t place, const Call& call) {
+  uint64_t hash = stack * 31 + place;
+  // The first argument's register may hold the result already.
+  for (int i = 1; i < 6; ++i) hash = hash * 31 + static_cast<uint64_t>(call.arguments[i]);
+  return static_cast<uint32_t>(hash ^ hash >> 32);
+}
+
+constexpr unsigned kNumberBits = 16;
+
+Purpose PurposeOf(const siginfo_t* info) {
+  return static_cast<Purpose>(static_cast<uint32_t>(info->si_errno) >> kNumberBits);
+}
+
+// The record that a parking signal was sent to; nullptr if its park is over.
+Thread* RecordOf(const siginfo_t* info, uint32_t generation) {
+  const auto ticket = reinterpret_cast<uint64_t>(info->si_value.sival_ptr);
+  return ticket >> 32 == generation ? &state.rendezvous.threads.load()[ticket & UINT32_MAX]
+                                    : nullptr;
+}
+
+// Where the register of the first argument holds the result: it was noted before the signal was
+// sent.
+bool RecallFirst(const siginfo_t* info, Call& call) {
+  if (PurposeOf(info) == Purpose::kTakeId) {
+    call.arguments[0] = reinterpret_cast<long>(info->si_value.sival_ptr);
+    return true;
+  }
+  const Thread* thread =
+      RecordOf(info, state.rendezvous.generation.load(std::memory_order_acquire));
+  if (thread != nullptr) call.arguments[0] = thread->first;
+  return thread != nullptr;
+}
+
+// Completes a call that was cut by what it was seen as before the signal was sent.
+void Complete(const siginfo_t* info, const void* ucontext, Stop stop, Call& call) {
+  if (stop != Stop::kCut) return;
+  const uint32_t told = static_cast<uint32_t>(info->si_errno) & ((1u << kNumberBits) - 1);
+  const bool same =
+      told != 0 && Hash(StackPointer(ucontext), ProgramCounter(ucontext), call) == info->si_uid;
+  if (same && call.number < 0) call.number = told - 1;
+  if (kFirstArgumentLost && !(same && RecallFirst(info, call))) call.number = -1;
+}
+
+void Forward(int signal, siginfo_t* info, void* ucontext) {
+  void* handler = state.rendezvous.previous.handler;
+  if (handler == reinterpret_cast<void*>(SIG_DFL) || handler == reinterpret_cast<void*>(SIG_IGN)) {
+    return;
+  }
+  // libc's handler takes siginfo; a plain one ignores the further arguments.
+  reinterpret_cast<void (*)(int, siginfo_t*, void*)>(handler)(signal, info, ucontext);
+}
+
+// What a thread does between the release and its own work.
+void RunErrand(Rendezvous& r) {
+  const Errand errand = r.errand.load(std::memory_order_acquire);
+  if (errand == nullptr) return;
+  if (errand(r.argument) < 0) r.failed.fetch_add(1, std::memory_order_acq_rel);
+  r.done.fetch_add(1, std::memory_order_acq_rel);
+  FutexWake(r.done);
+}
+
+// Returns when the park is over, or at once if the signal is one of a park that is.
+void StandParked(const siginfo_t* info, const ucontext_t* ucontext, Stop stop, const Call& call) {
+  Rendezvous& r = state.rendezvous;
+  const uint32_t generation = r.generation.load(std::memory_order_acquire);
+  Thread* const record = RecordOf(info, generation);
+  if (record == nullptr || !record->Move(generation, Thread::kSignalled, Thread::kArriving)) return;
+  Thread& thread = *record;
+  DescribeSelf(thread);
+  thread.stop = stop;
+  thread.call = call;
+  thread.signal_stack = ucontext->uc_stack;
+  // In the child this returns a second time, in a rebuilt thread on the same stack. Signal frame,
+  // mask, floating point state and alternate stack below are the kernel's to restore.
+  if (livefork_save_context(&thread.context) == 0) {
+    thread.Move(generation, Thread::kArriving, Thread::kParked);
+  }
+  r.arrived.fetch_add(1, std::memory_order_acq_rel);
+  FutexWake(r.arrived);
+  // From here on the record is not touched: it is another fork's before this thread wakes.
+  while (r.generation.load(std::memory_order_acquire) == generation) {
+    FutexWait(r.generation, generation, 0);
+  }
+  RunErrand(r);
+}
+
+void OnSignal(int signal, siginfo_t* info, void* ucontext) {
+  if (info->si_code != SI_QUEUE || info->si_pid != state.rendezvous.pid) {
+    Forward(signal, info, ucontext);
+    return;
+  }
+  Call call;
+  const Stop stop = StoppedAt(ucontext, call);
+  Complete(info, ucontext, stop, call);
+  const bool ours = MarkCut(ucontext);
+  if (PurposeOf(info) == Purpose::kPark) {
+    StandParked(info, static_cast<const ucontext_t*>(ucontext), stop, call);
+  } else {
+    TakeOwnIdIfIdle(stop, call);
+  }
+  if (!ours && stop == Stop::kCut && call.number >= 0) Resume(ucontext, call);
+}
+
+void RestoreHandler() {
+  Rendezvous& r = state.rendezvous;
+  // A parking signal that is still queued for a thread would meet the default action, which ends
+  // the process; our handler lets it pass.
+  if (r.stray || !r.installed) return;
+  Sys(SYS_rt_sigaction, kParkingSignal, &r.previous, nullptr, sizeof(uint64_t));
+  r.installed = false;
+}
+
+}  // namespace
+
+long FutexWait(std::atomic<uint32_t>& word, uint32_t value, uint64_t ns) {
+  timespec timeout{static_cast<time_t>(ns / 1000000000), static_cast<long>(ns % 1000000000)};
+  return Sys(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, ns == 0 ? nullptr : &timeout);
+}
+
+void FutexWake(std::atomic<uint32_t>& word) {
+  Sys(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT32_MAX);
+}
+
+// SA_ONSTACK, as libc installs this signal: a thread on a small stack of its own has an alternate
+// one for signals.
+Failure InstallHandler() {
+  Rendezvous& r = state.rendezvous;
+  r.pid = static_cast<int>(Sys(SYS_getpid));
+  if (r.installed) return {};
+  KernelAction action{};
+  action.handler = reinterpret_cast<void*>(OnSignal);
+  action.flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK | kRestorerFlag;
+  action.restorer = kRestorer;
+  action.mask = ~uint64_t{0};
+  // Known before ours is there: libc's signal may come at once, and must be passed on.
+  long result = Sys(SYS_rt_sigaction, kParkingSignal, nullptr, &r.previous, sizeof(uint64_t));
+  if (result == 0) {
+    result = Sys(SYS_rt_sigaction, kParkingSignal, &action, nullptr, sizeof(uint64_t));
+  }
+  r.installed = result == 0;
+  return Check(result, "rt_sigaction");
+}
+
+Failure OpenRendezvous(Thread* threads, uint32_t& generation) {
+  Rendezvous& r = state.rendezvous;
+  // A record that was never used reads as one of generation 0.
+  if (r.generation.load(std::memory_order_relaxed) == 0) r.generation.store(1);
+  r.threads = threads;
+  r.errand.store(nullptr, std::memory_order_release);
+  r.arrived.store(0, std::memory_order_release);
+  generation = r.generation.load(std::memory_order_relaxed);
+  return InstallHandler();
+}
+
+// si_errno and si_uid are free for whoever queues a signal to itself, and arrive as they were sent.
+long Send(int tid, Purpose purpose, size_t index, const Seen& seen) {
+  Rendezvous& r = state.rendezvous;
+  siginfo_t info{};
+  info.si_signo = kParkingSignal;
+  info.si_code = SI_QUEUE;
+  info.si_pid = r.pid;
+  const long number = seen.call.number;
+  const bool fits = number >= 0 && number + 1 < 1 << kNumberBits;
+  info.si_errno = static_cast<int>(static_cast<uint32_t>(purpose) << kNumberBits) |
+                  (fits ? static_cast<int>(number + 1) : 0);
+  info.si_uid = Hash(seen.stack, seen.place, seen.call);
+  info.si_value.sival_ptr = purpose == Purpose::kPark
+                                ? Ticket(r.generation.load(std::memory_order_relaxed), index)
+                                : reinterpret_cast<void*>(seen.call.arguments[0]);
+  return Sys(SYS_rt_tgsigqueueinfo, r.pid.load(), tid, kParkingSignal, &info);
+}
+
+uint32_t Arrivals() {
+  return state.rendezvous.arrived.load(std::memory_order_acquire);
+}
+
+bool AwaitArrival(uint32_t seen, uint64_t ns) {
+  return FutexWait(state.rendezvous.arrived, seen, ns) != -ETIMEDOUT;
+}
+
+void LeaveHandler() {
+  state.rendezvous.stray = true;
+}
+
+void ReleaseThreads() {
+  state.rendezvous.generation.fetch_add(1, std::memory_order_acq_rel);
+  FutexWake(state.rendezvous.generation);
+  RestoreHandler();
+}
+
+size_t ReleaseOnErrand(const Park& park, Errand errand, const void* argument) {
+  Rendezvous& r = state.rendezvous;
+  uint32_t sent = 0;
+  park.Each([&](const Thread&) { ++sent; });
+  r.argument = argument;
+  r.done.store(0, std::memory_order_relaxed);
+  r.failed.store(0, std::memory_order_relaxed);
+  r.errand.store(errand, std::memory_order_release);
+  ReleaseThreads();
+  for (uint32_t done; (done = r.done.load(std::memory_order_acquire)) < sent;) {
+    FutexWait(r.done, done, 0);
+  }
+  return r.failed.load(std::memory_order_acquire);
+}
+
+void ExpectArrivals() {
+  state.rendezvous.arrived.store(0, std::memory_order_release);
+  // Signals queued for the parent's threads did not come along.
+  state.rendezvous.stray = false;
+}
+
+void DescribeSelf(Thread& thread) {
+  thread.pointer = ThreadPointer();
+  ReadCpuSettings(thread.cpu);
+  Sys(SYS_prctl, PR_GET_TID_ADDRESS, &thread.clear_tid, 0, 0, 0);
+  Sys(SYS_get_robust_list, 0, &thread.robust_list, &thread.robust_size);
+  Sys(SYS_prctl, PR_GET_NAME, thread.name, 0, 0, 0);
+  thread.affinity_size = Sys(SYS_sched_getaffinity, 0, sizeof thread.affinity, thread.affinity);
+  Sys(SYS_sched_getattr, 0, thread.sched, 48, 0);
+  DescribeConfinement(thread.confinement);
+}
+
+}  // namespace livefork

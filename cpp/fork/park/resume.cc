@@ -1,0 +1,279 @@
+#include "fork/park/resume.h"
+
+#include <linux/futex.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+#include "fork/park/park.h"
+
+namespace livefork {
+namespace {
+
+constexpr long kCutByUs = -1000;  // no errno: livefork_call() alone ever returns it
+constexpr uint64_t kSecond = 1000000000;
+constexpr size_t kMaskSize = sizeof(uint64_t);
+
+uint64_t Nanoseconds(const timespec& time) {
+  return static_cast<uint64_t>(time.tv_sec) * kSecond + static_cast<uint64_t>(time.tv_nsec);
+}
+
+timespec Timespec(uint64_t ns) {
+  return {static_cast<time_t>(ns / kSecond), static_cast<long>(ns % kSecond)};
+}
+
+uint64_t* MaskOf(void* ucontext) {
+  return reinterpret_cast<uint64_t*>(&static_cast<ucontext_t*>(ucontext)->uc_sigmask);
+}
+
+// A signal that the thread lets through, and has come while all were blocked. One that was sent to
+// the process goes to the main thread, as it does without a fork, once that has opened its mask
+// again.
+bool OwnSignalWaits(void* ucontext) {
+  for (long pause = 50000; pause < 50000000; pause *= 2) {
+    uint64_t pending = 0;
+    Sys(SYS_rt_sigpending, &pending, kMaskSize);
+    if ((pending & ~*MaskOf(ucontext)) == 0) return false;
+    timespec moment{0, pause};
+    Sys(SYS_nanosleep, &moment, nullptr);
+  }
+  return true;
+}
+
+// The kernel tells nobody when a call began, so its time limit counts from now on: it ends late by
+// what had passed before the first signal, never early, and not later however many follow.
+class Limit {
+ public:
+  explicit Limit(uint64_t ns) : end_(MonotonicNs() + ns) {}
+  uint64_t Left() const {
+    const uint64_t now = MonotonicNs();
+    return now < end_ ? end_ - now : 0;
+  }
+
+ private:
+  uint64_t end_;
+};
+
+// Makes calls until one is not cut by us. make gives the arguments anew each time.
+template <typename F>
+long Repeat(long number, F make) {
+  for (;;) {
+    Call call{number, {}};
+    make(call.arguments);
+    const long result = livefork_call(call.number, call.arguments);
+    if (result != kCutByUs) return result;
+  }
+}
+
+template <typename T>
+long Address(T* pointer) {
+  return reinterpret_cast<long>(pointer);
+}
+
+// ppoll(2) and epoll_pwait(2) open the thread's own mask and wait in one step, so that no signal
+// falls in between.
+[[maybe_unused]] long Poll(const Call& call, uint64_t ns, uint64_t* mask) {
+  const Limit limit(ns);
+  timespec left;
+  return Repeat(SYS_ppoll, [&](long* a) {
+    left = Timespec(limit.Left());
+    a[0] = call.arguments[0];
+    a[1] = call.arguments[1];
+    a[2] = Address(&left);
+    a[3] = Address(mask);
+    a[4] = kMaskSize;
+  });
+}
+
+// Rounded up, as epoll_wait(2) counts milliseconds.
+long WaitForEvents(const Call& call, uint64_t ns, const uint64_t* mask) {
+  const Limit limit(ns);
+  return Repeat(SYS_epoll_pwait, [&](long* a) {
+    for (int i = 0; i < 3; ++i) a[i] = call.arguments[i];
+    a[3] = static_cast<long>((limit.Left() + 999999) / 1000000);
+    a[4] = Address(mask);
+    a[5] = kMaskSize;
+  });
+}
+
+// A sleep, which ppoll(2) of nothing is. What is left is told to whoever asked, as nanosleep(2)
+// does.
+long SleepOn(uint64_t ns, timespec* remaining, uint64_t* mask) {
+  const Limit limit(ns);
+  timespec left;
+  const long result = Repeat(SYS_ppoll, [&](long* a) {
+    left = Timespec(limit.Left());
+    a[2] = Address(&left);
+    a[3] = Address(mask);
+    a[4] = kMaskSize;
+  });
+  if (result < 0 && remaining != nullptr) *remaining = Timespec(limit.Left());
+  return result;
+}
+
+// Where the call takes no mask: the thread's own is opened before it and closed behind.
+template <typename F>
+long Unmasked(const uint64_t* mask, F call) {
+  uint64_t all = 0;
+  Sys(SYS_rt_sigprocmask, SIG_SETMASK, mask, &all, kMaskSize);
+  const long result = call();
+  Sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, nullptr, kMaskSize);
+  return result;
+}
+
+// The calls with a time limit that is a struct timespec at arguments[at]: made with what is left.
+long WithTimespec(const Call& call, int at, const uint64_t* mask) {
+  const Limit limit(Nanoseconds(*reinterpret_cast<const timespec*>(call.arguments[at])));
+  timespec left;
+  return Unmasked(mask, [&] {
+    return Repeat(call.number, [&](long* a) {
+      for (int i = 0; i < 6; ++i) a[i] = call.arguments[i];
+      left = Timespec(limit.Left());
+      a[at] = Address(&left);
+    });
+  });
+}
+
+long WaitForFutex(const Call& call, const uint64_t* mask) {
+  return WithTimespec(call, 3, mask);
+}
+
+// nanosleep(2) has told what is left, if it was asked.
+uint64_t ToSleep(long request, long remaining) {
+  return Nanoseconds(*reinterpret_cast<const timespec*>(remaining != 0 ? remaining : request));
+}
+
+constexpr long kAgain = -1001;  // to be made again as it is: no limit, or one that still holds
+
+// The result of a call that has gone on, or kAgain.
+long GoOn(const Call& call, uint64_t* mask) {
+  const long* a = call.arguments;
+  const auto milliseconds = [&](int at) {
+    return static_cast<uint64_t>(static_cast<int>(a[at])) * 1000000;
+  };
+  switch (call.number) {
+#ifdef SYS_poll
+    case SYS_poll:
+      return static_cast<int>(a[2]) < 0 ? kAgain : Poll(call, milliseconds(2), mask);
+#endif
+#ifdef SYS_epoll_wait
+    case SYS_epoll_wait:
+      return static_cast<int>(a[3]) < 0 ? kAgain : WaitForEvents(call, milliseconds(3), mask);
+#endif
+    case SYS_epoll_pwait:
+      if (static_cast<int>(a[3]) < 0) return kAgain;
+      return WaitForEvents(call, milliseconds(3),
+                           a[4] == 0 ? mask : reinterpret_cast<const uint64_t*>(a[4]));
+#ifdef SYS_epoll_pwait2
+    case SYS_epoll_pwait2:
+      return a[3] == 0 ? kAgain : WithTimespec(call, 3, mask);
+#endif
+    case SYS_nanosleep:
+      return SleepOn(ToSleep(a[0], a[1]), reinterpret_cast<timespec*>(a[1]), mask);
+    case SYS_clock_nanosleep:
+      if ((a[1] & TIMER_ABSTIME) != 0) return kAgain;
+      return SleepOn(ToSleep(a[2], a[3]), reinterpret_cast<timespec*>(a[3]), mask);
+    case SYS_futex:
+      // FUTEX_WAIT alone has a relative limit.
+      if ((a[1] & FUTEX_CMD_MASK) != FUTEX_WAIT || a[3] == 0) return kAgain;
+      return WaitForFutex(call, mask);
+    case SYS_rt_sigtimedwait:
+      return a[2] == 0 ? kAgain : WithTimespec(call, 2, mask);
+    case SYS_semtimedop:
+      return a[3] == 0 ? kAgain : WithTimespec(call, 3, mask);
+    case SYS_io_getevents:
+      return a[4] == 0 ? kAgain : WithTimespec(call, 4, mask);
+#ifdef SYS_pause
+    case SYS_pause:
+#endif
+    case SYS_rt_sigsuspend: {
+      // In one step: a signal that came between release and wait would be waited for for ever.
+      const long own = call.number == SYS_rt_sigsuspend ? a[0] : Address(mask);
+      return Repeat(SYS_rt_sigsuspend, [&](long* arguments) {
+        arguments[0] = own;
+        arguments[1] = kMaskSize;
+      });
+    }
+    default:
+      return kAgain;
+  }
+}
+
+// Those that may be made again as they are. ppoll(2), pselect6(2) and select(2) have written what
+// is left to where the limit was. close(2) is not among them: its descriptor is gone.
+bool CanBeMadeAgain(const Call& call) {
+  switch (call.number) {
+#ifdef SYS_poll
+    case SYS_poll:
+#endif
+#ifdef SYS_select
+    case SYS_select:
+#endif
+#ifdef SYS_epoll_wait
+    case SYS_epoll_wait:
+#endif
+#ifdef SYS_epoll_pwait2
+    case SYS_epoll_pwait2:
+#endif
+#ifdef SYS_futex_waitv
+    case SYS_futex_waitv:
+#endif
+    case SYS_ppoll:
+    case SYS_pselect6:
+    case SYS_epoll_pwait:
+    case SYS_clock_nanosleep:
+    case SYS_futex:
+    case SYS_rt_sigtimedwait:
+    case SYS_semop:
+    case SYS_semtimedop:
+    case SYS_msgrcv:
+    case SYS_msgsnd:
+    case SYS_mq_timedreceive:
+    case SYS_mq_timedsend:
+    case SYS_io_getevents:
+    case SYS_io_uring_enter:
+    case SYS_read:
+    case SYS_readv:
+    case SYS_write:
+    case SYS_writev:
+    case SYS_recvfrom:
+    case SYS_recvmsg:
+    case SYS_recvmmsg:
+    case SYS_sendto:
+    case SYS_sendmsg:
+    case SYS_sendmmsg:
+    case SYS_accept:
+    case SYS_accept4:
+    case SYS_connect:
+    case SYS_wait4:
+    case SYS_waitid:
+    case SYS_flock:
+    case SYS_fcntl:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+void Resume(void* ucontext, const Call& call) {
+  if (OwnSignalWaits(ucontext)) return;
+  const long result = GoOn(call, MaskOf(ucontext));
+  if (result != kAgain) {
+    SetResult(ucontext, result);
+  } else if (CanBeMadeAgain(call)) {
+    MakeAgain(ucontext, call);
+  }
+}
+
+bool MarkCut(void* ucontext) {
+  if (ProgramCounter(ucontext) != reinterpret_cast<uintptr_t>(livefork_call_made)) return false;
+  Call call;
+  if (StoppedAt(ucontext, call) != Stop::kCut) return false;
+  SetResult(ucontext, kCutByUs);
+  return true;
+}
+
+}  // namespace livefork

@@ -1,0 +1,189 @@
+#include "fork/rebuild/threads.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include <cstring>
+
+#include "fork/park/ids.h"
+#include "fork/rebuild/scheduling.h"
+#include "fork/state.h"
+#include "libc.h"
+
+namespace livefork {
+namespace {
+
+constexpr size_t kStackSize = 8192;
+
+// struct pthread lies at the thread pointer or below it, by CPU, at the same distance in every
+// thread, and differs between libc versions. The usual place is tried first; CheckRecords() proves
+// it on every thread, at every fork.
+ptrdiff_t FindTidOffset() {
+  const int tid = static_cast<int>(Sys(SYS_gettid));
+  const auto record = reinterpret_cast<uintptr_t>(pthread_self());
+  auto is_tid = [&](size_t offset) { return *reinterpret_cast<int*>(record + offset) == tid; };
+  size_t offset = kUsualTid;
+  for (size_t at = 16; !is_tid(offset); at += sizeof(int)) {
+    if (at >= kRecordSize) return 0;
+    offset = at;
+  }
+  return static_cast<ptrdiff_t>(record + offset - ThreadPointer());
+}
+
+LibcRecord Examine() {
+  LibcRecord libc;
+  libc.scheduling = FindSchedulingKnown();
+  libc.tid_offset = FindTidOffset();
+  if (libc.tid_offset == 0) libc.obstacle = "the thread id is not found in this libc's records";
+  if (HasShadowStack()) libc.obstacle = "the process has a user shadow stack";
+  // glibc 2.35 and later say where they registered their restartable sequences.
+  auto* offset = static_cast<const ptrdiff_t*>(dlsym(RTLD_DEFAULT, "__rseq_offset"));
+  auto* size = static_cast<const unsigned*>(dlsym(RTLD_DEFAULT, "__rseq_size"));
+  if (offset != nullptr && size != nullptr) {
+    libc.rseq_offset = *offset;
+    libc.rseq_size = *size;
+  }
+  return libc;
+}
+
+// Asked each time: a seccomp filter may have come since.
+const char* PrctlObstacle() {
+  int* address = nullptr;
+  const long r = Sys(SYS_prctl, PR_GET_TID_ADDRESS, &address, 0, 0, 0);
+  if (r == 0) return nullptr;
+  // A kernel that was built without it knows no such option.
+  return r == -EINVAL ? "the kernel does not tell PR_GET_TID_ADDRESS (CONFIG_CHECKPOINT_RESTORE)"
+                      : "prctl(2) is not permitted";
+}
+
+const LibcRecord& Libc() {
+  if (!state.libc.examined) {
+    state.libc = Examine();
+    state.libc.examined = true;
+  }
+  return state.libc;
+}
+
+// The original registration was of 32 bytes even where the size in use is smaller (glibc 2.36
+// says 32, 2.40 may say 20).
+void RegisterRseq(const LibcRecord& libc, uintptr_t thread_pointer) {
+  if (libc.rseq_size == 0) return;
+  auto* area = reinterpret_cast<uint32_t*>(thread_pointer + libc.rseq_offset);
+  const unsigned size = libc.rseq_size > 32 ? libc.rseq_size : 32;
+  if (Sys(SYS_rseq, area, size, 0, kRseqSignature) == 0) return;
+  constexpr uint32_t kRegistrationFailed = UINT32_MAX - 1;  // RSEQ_CPU_ID_REGISTRATION_FAILED
+  area[1] = kRegistrationFailed;
+}
+
+// The first thing a rebuilt thread runs, on its temporary stack; then it is back in the signal
+// handler that parked its original. AddressSanitizer would look for that stack among those that it
+// knows of.
+[[gnu::no_sanitize_address]] void Enter(void* arg) {
+  const auto* thread = static_cast<const Thread*>(arg);
+  RegisterRseq(state.libc, thread->pointer);
+  WriteCpuSettings(thread->cpu);
+  if (thread->robust_list != nullptr) {
+    Sys(SYS_set_robust_list, thread->robust_list, thread->robust_size);
+  }
+  Sys(SYS_prctl, PR_SET_NAME, thread->name, 0, 0, 0);
+  if (thread->affinity_size > 0) {
+    Sys(SYS_sched_setaffinity, 0, thread->affinity_size, thread->affinity);
+  }
+  if (thread->sched[0] != 0) Sys(SYS_sched_setattr, 0, thread->sched, 0);
+  // A signal that comes before the frame is left, which brings it back, needs it already.
+  if ((thread->signal_stack.ss_flags & SS_DISABLE) == 0) {
+    stack_t signal_stack = thread->signal_stack;
+    signal_stack.ss_flags &= ~SS_ONSTACK;
+    Sys(SYS_sigaltstack, &signal_stack, nullptr);
+  }
+  livefork_jump_context(&thread->context);
+}
+
+constexpr unsigned long kThreadFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
+                                       CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
+                                       CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
+
+// What a new thread inherits from its creator anyway is not set again.
+void DropInherited(Thread& thread, const Thread& self) {
+  if (thread.affinity_size == self.affinity_size &&
+      memcmp(thread.affinity, self.affinity, sizeof thread.affinity) == 0) {
+    thread.affinity_size = 0;
+  }
+  if (memcmp(thread.sched, self.sched, sizeof thread.sched) == 0) thread.sched[0] = 0;
+}
+
+void RebuildSelf(const Thread& self) {
+  const int tid = static_cast<int>(Sys(SYS_gettid));
+  Sys(SYS_set_tid_address, self.clear_tid);
+  // fork(2) clears the registration; rseq it keeps.
+  if (self.robust_list != nullptr) {
+    Sys(SYS_set_robust_list, self.robust_list, self.robust_size);
+  }
+  if (kCallerKeepsId) {
+    state.kept.Add(self.pointer, tid);
+  } else {
+    WriteId(self.pointer, self.robust_list, tid);
+  }
+}
+
+}  // namespace
+
+const char* ThreadObstacle() {
+  const char* obstacle = Libc().obstacle;
+  return obstacle == nullptr ? PrctlObstacle() : obstacle;
+}
+
+Failure CheckRecords(const Park& park) {
+  Failure failure;
+  park.Each([&](Thread& t) {
+    const int id = IdInRecord(t.pointer);
+    const bool keeps = state.kept.Find(t.pointer, t.tid) != nullptr;
+    t.keeps_id = !IsIdle(t.stop, t.call);
+    // Without the address nobody would learn of the thread's end: who joins it waits for ever.
+    if (((id == t.tid || keeps) && t.clear_tid != nullptr) || failure.error == ENOTSUP) return;
+    // musl's pthread_exit() takes the id out before the thread has ended.
+    failure = id == 0 ? Failure{EAGAIN, "fork", "a thread is about to end", true}
+                      : Failure{ENOTSUP, "fork",
+                                "libc keeps its thread ids where they were not expected"};
+  });
+  return failure;
+}
+
+bool ReserveStacks(const Park& park, Arena& arena, char*& stacks) {
+  stacks = arena.Take<char>(park.count * kStackSize);
+  return stacks != nullptr;
+}
+
+Failure RebuildThreads(Park& park, const Thread& self, char* stacks) {
+  state.kept.Clear();
+  RebuildSelf(self);
+  ExpectArrivals();
+  Failure failure;
+  park.Each([&](Thread& thread) {
+    if (failure) return;
+    DropInherited(thread, self);
+    stacks += kStackSize;
+    long r = livefork_clone_thread(kThreadFlags, stacks, &thread.new_tid, thread.clear_tid,
+                                   thread.pointer, Enter, &thread);
+    if (r < 0) {
+      failure = Check(r, "clone");
+    } else if (thread.keeps_id) {
+      state.kept.Add(thread.pointer, thread.new_tid);
+      RememberScheduling(state.libc.scheduling, thread);
+    } else {
+      WriteId(thread.pointer, thread.robust_list, thread.new_tid);
+    }
+  });
+  return failure;
+}
+
+void AwaitThreads(const Park& park) {
+  size_t n = 0;
+  park.Each([&](const Thread&) { ++n; });
+  WaitForArrivals(n);
+}
+
+}  // namespace livefork

@@ -1,0 +1,32 @@
+// What the addon's numbers mean, by the names that it has for them itself.
+import { native } from './native.js';
+
+/** The names that lib/ acts on; test/platforms.test.ts compares them with the addon's. */
+export const NAMES = {
+  /** cpp/sys/launcher.h: what became of a daemon's start. */
+  births: [
+    'ready',
+    'failed',
+    'died',
+    'middleDied',
+    'closed',
+    'timeout',
+    'interrupted',
+    'error',
+    'callFailed',
+  ],
+  /** cpp/sys/dispositions.h: what a signal does. */
+  dispositions: ['default', 'ignored', 'runtime', 'flag', 'foreign'],
+  /** cpp/sys/trusted_open.h: what came of opening a file. */
+  found: ['file', 'made', 'room', 'link', 'foreignLink', 'openDirectory', 'fifo'],
+} as const;
+
+export type Names = typeof NAMES;
+
+/** The name of a number; undefined for a negative one, which is an -errno. */
+export function nameOf<L extends keyof Names>(
+  list: L,
+  number: number,
+): Names[L][number] | undefined {
+  return native.names[list][number] as Names[L][number] | undefined;
+}
