@@ -99,6 +99,18 @@ inline Napi::Value ToJs(Napi::Env env, const std::string& v) {
   return Napi::String::New(env, v);
 }
 
+inline Napi::Value ToJs(Napi::Env, Napi::Value v) {
+  return v;
+}
+
+// A field of a result. Defined, not set: a setter that the program has given Object.prototype would
+// be called, and what it throws makes two parents of one in the child of fork().
+template <typename T>
+void Define(Napi::Object object, const char* name, const T& value) {
+  const Napi::Value field = ToJs(object.Env(), value);
+  object.DefineProperty(Napi::PropertyDescriptor::Value(name, field, napi_default_jsproperty));
+}
+
 // Before those that use it for their items.
 template <typename... T>
 Napi::Value ToJs(Napi::Env env, const std::tuple<T...>& v);

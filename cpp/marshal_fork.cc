@@ -66,16 +66,17 @@ Napi::Object ToResult(Napi::Env env, const livefork::ForkResult& fork) {
     return s == nullptr ? env.Undefined() : Napi::Value(Napi::String::New(env, s));
   };
   Napi::Object result = Napi::Object::New(env);
-  result.Set("pid", fork.pid);
-  result.Set("errno", -fork.failure.error);
-  result.Set("syscall", text(fork.failure.syscall));
-  result.Set("reason", text(fork.failure.reason));
+  Define(result, "pid", fork.pid);
+  Define(result, "errno", -fork.failure.error);
+  Define(result, "syscall", text(fork.failure.syscall));
+  Define(result, "reason", text(fork.failure.reason));
   return result;
 }
 
 livefork::ForkRequest RequestOf(const Napi::CallbackInfo& info, bool move) {
   const auto timeout = static_cast<uint64_t>(info[0].As<Napi::Number>().Int64Value()) * 1000000;
-  return {LoopOf(info.Env()), timeout, move};
+  const bool workers = !move && FromJs<bool>::Get(info[1]);
+  return {LoopOf(info.Env()), timeout, move, workers};
 }
 
 // With the handlers of other addons around it.
@@ -91,6 +92,7 @@ livefork::ForkResult ForkWithHandlers(const livefork::ForkRequest& request) {
   return fork;
 }
 
+// fork(timeout, workers)
 Napi::Value Fork(const Napi::CallbackInfo& info) {
   return ToResult(info.Env(), ForkWithHandlers(RequestOf(info, false)));
 }
@@ -122,7 +124,7 @@ Napi::Value Launch(const Napi::CallbackInfo& info) {
   const sys::Outcome outcome = sys::AwaitBirthHeld(launch, livefork::ReleaseHeld);
   atfork::Parent();
   Napi::Object result = ToResult(env, fork);
-  result.Set("outcome", ToJs(env, outcome));
+  Define(result, "outcome", ToJs(env, outcome));
   return result;
 }
 

@@ -14,7 +14,7 @@ double Microseconds(const timeval& time) {
 // With the names, order and units of process.resourceUsage().
 Napi::Object Usage(Napi::Env env, const rusage& usage) {
   auto object = Napi::Object::New(env);
-  auto set = [&](const char* name, double value) { object.Set(name, value); };
+  auto set = [&](const char* name, double value) { Define(object, name, value); };
   auto count = [&](const char* name, long value) { set(name, static_cast<double>(value)); };
   set("userCPUTime", Microseconds(usage.ru_utime));
   set("systemCPUTime", Microseconds(usage.ru_stime));
@@ -44,13 +44,13 @@ Napi::Value Waitpid(const Napi::CallbackInfo& info) {
   if (waited.pid == 0) return env.Null();
   if (waited.pid < 0) return ToJs(env, waited.pid);
   auto object = Napi::Object::New(env);
-  object.Set("pid", waited.pid);
-  object.Set("exitCode", waited.exitCode);
-  object.Set("signal", waited.signal);
-  object.Set("stopped", waited.stopped);
-  object.Set("continued", waited.continued);
-  object.Set("coreDumped", waited.coreDumped);
-  object.Set("rusage", Usage(env, waited.usage));
+  Define(object, "pid", waited.pid);
+  Define(object, "exitCode", waited.exitCode);
+  Define(object, "signal", waited.signal);
+  Define(object, "stopped", waited.stopped);
+  Define(object, "continued", waited.continued);
+  Define(object, "coreDumped", waited.coreDumped);
+  Define(object, "rusage", Usage(env, waited.usage));
   return object;
 }
 

@@ -53,6 +53,7 @@ for (const scenario of [
   'handles',
   'deleted',
   'pollution',
+  'setters',
   'arrays',
   'weakRefs',
   'iterators',
@@ -74,13 +75,16 @@ for (const scenario of [
 
 test('--frozen-intrinsics', () => done('loaderHooks', ['--frozen-intrinsics']));
 
-for (const how of ['frozen', 'sealed', 'fixed']) {
-  test(`process or its pid is ${how}: ENOTSUP, in the words of forkSupport(), and no child`, async () => {
+for (const how of ['frozen', 'sealed', 'fixed', 'setter']) {
+  test(`process, its pid or a setter is ${how}: ENOTSUP, in the words of forkSupport(), and no child`, async () => {
     const { code, stderr } = await run('refresh.js', ['refused', how]);
     assert.equal(code, 0, stderr);
     const [live, reasons, error, message, children] = JSON.parse(stderr);
     assert.deepEqual([live, error, children], [false, 'ENOTSUP', 'ECHILD']);
-    assert.match(reasons.join(), /process\.pid cannot be changed/);
+    assert.match(
+      reasons.join(),
+      /process\.pid cannot be changed|process\.setgid cannot be replaced/,
+    );
     assert.ok(message.includes(reasons[0]), message);
   });
 }

@@ -23,6 +23,11 @@ for (const [name, title] of cases) {
   });
 }
 
+test("a Worker's pipe that no epoll watches: the child's copy does not write there", async () => {
+  const output = await succeeds('severed.js', ['unwatched']);
+  assert.deepEqual(output.trim().split('\n').sort(), ['after', 'before', 'done']);
+});
+
 const inNetwork = ['unshare', '--net', '--mount'];
 const tools = needs('root', 'unshare', 'mount');
 const needsNamespaces = tools.skip

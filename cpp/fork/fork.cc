@@ -89,8 +89,7 @@ class LiveFork {
     if (Failure failure = CheckConfinement(park_, self_, files_.task.get())) return failure;
     if (!ReserveStacks(park_, state.arena, stacks_)) return kArenaFull;
     if (Failure failure = ShareMappings(files_.maps.get(), state.arena, mappings_)) return failure;
-    return TakeSnapshot(files_, park_, request_.loop, request_.move, deadline_, mappings_,
-                        state.arena, snapshot_);
+    return TakeSnapshot(files_, park_, request_, deadline_, mappings_, state.arena, snapshot_);
   }
 
   // In the child: on return everything is as it was in the parent, all threads still parked.

@@ -22,6 +22,9 @@ struct ForkRequest {
   // blocked, until it exits or calls ReleaseHeld(); until then it may use nothing that they could
   // hold: no malloc, no JavaScript.
   bool move;
+  // Worker threads of Node run. Their loops hold sockets that no epoll watches: the standard input
+  // of a child process, a connection that is only written to.
+  bool workers;
 };
 
 ForkResult Fork(const ForkRequest& request);

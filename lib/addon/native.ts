@@ -27,7 +27,8 @@ export interface Forked {
 }
 
 export interface Native {
-  fork(timeout: number): Forked;
+  /** `workers`: some run, whose loops may have what nobody watches. */
+  fork(timeout: number, workers: boolean): Forked;
   /** A fork that moves the process: the parent waits natively for a daemon, and exits when it is ready. */
   launch(
     timeout: number,

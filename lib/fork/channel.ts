@@ -38,8 +38,9 @@ export function closeHandle(handle: Handle): void {
 
 /** Closes an end of a channel. disconnect() would tell the other end, and so speak for both. */
 export function closeEnd(end: End): void {
+  if (!end.channel) return;
   const handle = channelHandle(end);
-  if (handle === undefined || !end.channel) return;
+  if (handle === undefined) return;
   end.channel = null;
   end.connected = false;
   closeHandle(handle);

@@ -12,7 +12,7 @@ import { forkLimits } from './limits.js';
 import { publishFork } from './published.js';
 import { expectHeadroom, refreshChild, refreshObstacles } from './refresh.js';
 import { awaitStartup } from './startup.js';
-import { liveWorkers } from './workers.js';
+import { anyWorkers, liveWorkers } from './workers.js';
 
 // The originals: a program may have fake ones for its tests.
 const sleep = setTimeout;
@@ -111,7 +111,7 @@ export function fork(options?: ForkOptions): number {
   const workers = boolean(given.workers ?? false, 'options.workers');
   const timeout = integer(given.timeout ?? 10_000, 'options.timeout', 1);
   if (!isMainThread) throw workerUnsupported('fork()');
-  return forkBy(() => native.fork(timeout), workers);
+  return forkBy(() => native.fork(timeout, anyWorkers()), workers);
 }
 
 /**

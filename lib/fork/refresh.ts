@@ -1,7 +1,7 @@
 // State of the runtime that a copy of a process must not keep: refreshed in the child of fork().
 import { native } from '../addon/native.js';
 import { getOwnPropertyDescriptor, hasOwn, setValue } from '../atfork/originals.js';
-import { guardSetters } from '../posix/threadids.js';
+import { guardSetters, settersObstacle } from '../posix/threadids.js';
 import { channelObstacle, closeChannel } from './channel.js';
 import { moveChildren, releaseChildren } from './children.js';
 import { entropyObstacle, refreshEntropy } from './entropy.js';
@@ -29,7 +29,8 @@ function refreshPid(): void {
  */
 export function refreshObstacles(): string[] {
   const reasons: string[] = [];
-  for (const reason of [pidObstacle(), entropyObstacle(), channelObstacle()]) {
+  const all = [pidObstacle(), entropyObstacle(), channelObstacle(), settersObstacle()];
+  for (const reason of all) {
     if (reason !== undefined) reasons.push(reason);
   }
   return reasons;

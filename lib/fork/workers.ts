@@ -41,6 +41,15 @@ function isInternal(worker: Worker): boolean {
   return worker.constructor?.name === 'InternalWorker';
 }
 
+/** Does any run, Node's own too? */
+export function anyWorkers(): boolean {
+  let any = false;
+  workers.each((worker) => {
+    any ||= worker.threadId !== -1;
+  });
+  return any;
+}
+
 /** How many Workers run. */
 export function liveWorkers(): number {
   let count = 0;

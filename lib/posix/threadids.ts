@@ -1,21 +1,47 @@
 // Ids of threads in libc's records, which the threads of a child take over when they are idle.
 import { constants } from 'node:os';
 import { native } from '../addon/native.js';
-import { apply } from '../atfork/originals.js';
+import { apply, getOwnPropertyDescriptor, hasOwn, setValue } from '../atfork/originals.js';
 import { systemError } from '../base/errors.js';
 
 const SETTERS = ['setuid', 'setgid', 'seteuid', 'setegid', 'setgroups', 'initgroups'] as const;
 const LONGEST = 10_000;
 
 type Setter = (...args: unknown[]) => unknown;
-const setters = process as unknown as Record<(typeof SETTERS)[number], Setter>;
-let originals: Setter[] = [];
+type Place = readonly [name: string, original: Setter, fixed: boolean];
+
+/** What stands there now: the program may have deleted one. One with a getter is the program's. */
+function places(): Place[] {
+  const found: Place[] = [];
+  for (let i = 0; i < SETTERS.length; i++) {
+    const name = SETTERS[i] as (typeof SETTERS)[number];
+    const property = getOwnPropertyDescriptor(process, name);
+    if (property === undefined || !hasOwn(property, 'value')) continue;
+    const { value, configurable, writable } = property;
+    if (typeof value === 'function')
+      found[found.length] = [name, value, !configurable && !writable];
+  }
+  return found;
+}
+
+let guarded: Place[] = [];
 
 function restore(): void {
-  for (let i = 0; i < originals.length; i++) {
-    setters[SETTERS[i] as (typeof SETTERS)[number]] = originals[i] as Setter;
+  for (let i = 0; i < guarded.length; i++) {
+    const [name, original] = guarded[i] as Place;
+    setValue(process, name, original);
   }
-  originals = [];
+  guarded = [];
+}
+
+/** Why guardSetters() could not do its work. */
+export function settersObstacle(): string | undefined {
+  const all = places();
+  for (let i = 0; i < all.length; i++) {
+    const [name, , fixed] = all[i] as Place;
+    if (fixed) return `process.${name} cannot be replaced (it is read-only)`;
+  }
+  return undefined;
 }
 
 /**
@@ -24,15 +50,14 @@ function restore(): void {
  * those Node makes one kind, the changes of user and group, which must not pass a thread by.
  */
 export function guardSetters(): void {
-  if (native.idsAdopted() || originals.length > 0) return;
-  for (let i = 0; i < SETTERS.length; i++) {
-    const name = SETTERS[i] as (typeof SETTERS)[number];
-    const original = setters[name];
-    originals[i] = original;
-    setters[name] = (...args) => {
+  if (native.idsAdopted() || guarded.length > 0) return;
+  guarded = places();
+  for (let i = 0; i < guarded.length; i++) {
+    const [name, original] = guarded[i] as Place;
+    setValue(process, name, (...args: unknown[]) => {
       if (native.idsAdopted()) restore();
       return withAllThreads(() => apply(original, process, args));
-    };
+    });
   }
 }
 

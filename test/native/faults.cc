@@ -116,6 +116,7 @@ const struct {
     {"ringPush", Call<objects::RingPush>},
     {"ringEnter", Call<objects::RingEnter>},
     {"ringTake", Call<objects::RingTake>},
+    {"ringWord", Call<objects::RingWord>},
     {"ringTimeout", Call<objects::RingTimeout>},
     {"epollAddFor", Call<objects::EpollAddFor>},
     {"socketpair", Call<objects::Socketpair>},

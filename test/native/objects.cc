@@ -154,6 +154,13 @@ int64_t RingTimeout(const int64_t* a) {
   return Result(syscall(SYS_io_uring_enter, ring.fd, 1, 0, 0, nullptr, 0));
 }
 
+// ringWord(which): a counter. 0 and 1: head and tail of the requests; 2 and 3: of the completions.
+int64_t RingWord(const int64_t* a) {
+  const auto& p = ring.params;
+  const uint32_t offsets[] = {p.sq_off.head, p.sq_off.tail, p.cq_off.head, p.cq_off.tail};
+  return ring.Word(offsets[a[0]]).load();
+}
+
 // Takes one completion: what its request carried, or -EAGAIN.
 int64_t RingTake(const int64_t*) {
   auto& head = ring.Word(ring.params.cq_off.head);

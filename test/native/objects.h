@@ -19,6 +19,7 @@ int64_t RingOpen(const int64_t* arguments);
 int64_t RingPush(const int64_t* arguments);
 int64_t RingEnter(const int64_t* arguments);
 int64_t RingTake(const int64_t* arguments);
+int64_t RingWord(const int64_t* arguments);
 int64_t RingTimeout(const int64_t* arguments);
 // more_objects.cc
 int64_t EpollAddFor(const int64_t* arguments);

@@ -48,6 +48,15 @@ bool IsOfLookUp(const Entry& entry) {
   return PeerOf(entry.fd, peer) && (AsksNameServer(peer) || AsksNameDaemon(peer));
 }
 
+// A Worker's loop does not watch what it only writes to: the standard input of its child processes.
+// libuv's descriptors are all of this kind; a socket that a script means to share by its number, or
+// that a library waits for by itself, blocks as a rule.
+bool MayBeWorkers(const Entry& entry) {
+  if (entry.fd <= 2 || !ClosesOnExec(entry.fd)) return false;
+  const long status = Sys(SYS_fcntl, entry.fd, F_GETFL);
+  return status >= 0 && (status & O_NONBLOCK) != 0;
+}
+
 bool IsForeign(const Entry& entry, uint64_t inode) {
   if (IsOutput(entry.fd)) return false;
   if (entry.Has(Entry::kMain)) return IsResolvers(entry);
@@ -57,9 +66,14 @@ bool IsForeign(const Entry& entry, uint64_t inode) {
 
 class Finder {
  public:
-  Finder(const Table& table, const Peers& peers, Arena& arena, Deadline& deadline,
+  Finder(const Table& table, const Peers& peers, bool workers, Arena& arena, Deadline& deadline,
          Conversations& found)
-      : table_(table), peers_(peers), arena_(arena), deadline_(deadline), found_(found) {}
+      : table_(table),
+        peers_(peers),
+        workers_(workers),
+        arena_(arena),
+        deadline_(deadline),
+        found_(found) {}
 
   Failure Run(Doubts* doubts) {
     doubts_ = doubts;
@@ -130,6 +144,7 @@ class Finder {
       foreign = foreign || IsForeign(*item.entry, inode);
       mains = mains || (item.entry->Has(Entry::kMain) && !IsResolvers(*item.entry));
     }
+    foreign = foreign || (!mains && IsWorkers(group));
     if (!foreign) {
       return mains ? Failure{} : MayBeSomebodys(group);
     }
@@ -137,6 +152,11 @@ class Finder {
     bool paired = false;
     Failure failure = Pair(group, paired);
     return failure || paired || mains ? failure : Sever(group);
+  }
+
+  bool IsWorkers(const Group& group) const {
+    return workers_ && std::all_of(group.first, group.past,
+                                   [](const Item& i) { return MayBeWorkers(*i.entry); });
   }
 
   // Both ends here: what is said there is for this process alone, whoever waits at the other end.
@@ -206,7 +226,7 @@ class Finder {
       if (group.Any(Entry::kMain)) continue;
       const uint64_t id = group.first->inode;
       const bool writes = group.first->writes;
-      bool foreign = !writes && Remembered(id) == Verdict::kForeign;
+      bool foreign = IsWorkers(group) || (!writes && Remembered(id) == Verdict::kForeign);
       for (const Item& item : group) {
         const unsigned mark = writes ? Entry::kWrites : Entry::kReads;
         foreign = foreign || (item.entry->Has(mark) && !IsOutput(item.entry->fd));
@@ -238,6 +258,7 @@ class Finder {
 
   const Table& table_;
   const Peers& peers_;
+  const bool workers_;
   Arena& arena_;
   Deadline& deadline_;
   Conversations& found_;
@@ -248,9 +269,9 @@ class Finder {
 
 }  // namespace
 
-Failure FindConversations(const Table& table, const Peers& peers, Doubts* doubts, Arena& arena,
-                          Deadline& deadline, Conversations& found) {
-  return Finder(table, peers, arena, deadline, found).Run(doubts);
+Failure FindConversations(const Table& table, const Peers& peers, bool workers, Doubts* doubts,
+                          Arena& arena, Deadline& deadline, Conversations& found) {
+  return Finder(table, peers, workers, arena, deadline, found).Run(doubts);
 }
 
 }  // namespace livefork

@@ -17,9 +17,10 @@ struct Conversations {
   List<Duplicate> duplicates;
 };
 
-// In the parent, all threads parked, the table marked (claims.h). doubts: nullptr if it is known
-// of every thread what it waits for.
-Failure FindConversations(const Table& table, const Peers& peers, Doubts* doubts, Arena& arena,
-                          Deadline& deadline, Conversations& found);
+// In the parent, all threads parked, the table marked (claims.h). workers: there are Workers, to
+// which may belong what nobody watches. doubts: nullptr if it is known of every thread what it
+// waits for.
+Failure FindConversations(const Table& table, const Peers& peers, bool workers, Doubts* doubts,
+                          Arena& arena, Deadline& deadline, Conversations& found);
 
 }  // namespace livefork

@@ -29,13 +29,16 @@ class Reader {
         deadline_(deadline),
         snapshot_(snapshot) {}
 
-  Failure Run(const Park& park, void* loop, bool move) {
+  Failure Run(const Park& park, const ForkRequest& request) {
+    void* const loop = request.loop;
+    const bool move = request.move;
     Failure failure = table_.Read(files_, snapshot_.peers.fd(), arena_, deadline_);
     if (failure) return failure;
     MarkHandles(table_, loop);
     if ((failure = Epolls(BackendOf(loop)))) return failure;
     if (!move && (failure = Awaited(park))) return failure;
-    unclear_ = !move && AnyUnclear(park);
+    running_ = AnyUnclear(park);
+    unclear_ = !move && running_;
     for (auto step : {&Reader::Nameless, &Reader::Rings, &Reader::Pipes, &Reader::Userfaults}) {
       if ((failure = (this->*step)())) return failure;
     }
@@ -44,8 +47,9 @@ class Reader {
         (failure = ListReadFiles(table_, files_, arena_, deadline_, snapshot_.read_files))) {
       return failure;
     }
-    failure = FindConversations(table_, snapshot_.peers, unclear_ ? &doubts_ : nullptr, arena_,
-                                deadline_, snapshot_.conversations);
+    failure =
+        FindConversations(table_, snapshot_.peers, request.workers, unclear_ ? &doubts_ : nullptr,
+                          arena_, deadline_, snapshot_.conversations);
     return failure ? failure : doubts_.Settle(deadline_.ns());
   }
 
@@ -165,6 +169,9 @@ class Reader {
       ring->fd = at->entry->fd;
       ring->inode = table_.Inode(*at->entry);
       if ((failure = DescribeRing(*ring, files_, mappings_, arena_))) return failure;
+      const Entry* watcher = table_.Find(EpollOf(*ring));
+      // The main loop's thread is the one that forks.
+      ring->exact = running_ && (watcher == nullptr || !watcher->Has(Entry::kMain));
       MarkQueued(*ring);
       for (; at != end; ++at) {
         if ((failure = Repeat(ring->fd, *at->entry))) return failure;
@@ -268,6 +275,7 @@ class Reader {
   Deadline deadline_;
   Snapshot& snapshot_;
   Table table_;
+  bool running_ = false;  // a thread was stopped while it ran
   bool unclear_ = false;
   Doubts doubts_;
 };
@@ -279,12 +287,12 @@ long PrepareSnapshot(Snapshot& snapshot, const char*& syscall) {
   return snapshot.peers.Open();
 }
 
-Failure TakeSnapshot(ProcFiles& files, const Park& park, void* loop, bool move, uint64_t deadline,
-                     Mappings& mappings, Arena& arena, Snapshot& snapshot) {
+Failure TakeSnapshot(ProcFiles& files, const Park& park, const ForkRequest& request,
+                     uint64_t deadline, Mappings& mappings, Arena& arena, Snapshot& snapshot) {
   files.spare.Close();
-  snapshot.inotify.loop = loop;
+  snapshot.inotify.loop = request.loop;
   snapshot.inotify.arena = &arena;
-  return Reader(files, mappings, arena, deadline, snapshot).Run(park, loop, move);
+  return Reader(files, mappings, arena, deadline, snapshot).Run(park, request);
 }
 
 }  // namespace livefork

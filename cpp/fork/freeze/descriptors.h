@@ -9,6 +9,7 @@
 #include "fork/base/failure.h"
 #include "fork/base/place.h"
 #include "fork/base/procfs.h"
+#include "fork/fork.h"
 #include "fork/freeze/conversations.h"
 #include "fork/freeze/mappings.h"
 #include "fork/freeze/registrations.h"
@@ -49,10 +50,10 @@ struct Snapshot {
 // name.
 long PrepareSnapshot(Snapshot& snapshot, const char*& syscall);
 
-// In the parent, all threads parked. loop is libuv's main loop. move: the parent's threads will
-// never run again, so that the child may have all that they had. deadline: by MonotonicNs().
-Failure TakeSnapshot(ProcFiles& files, const Park& park, void* loop, bool move, uint64_t deadline,
-                     Mappings& mappings, Arena& arena, Snapshot& snapshot);
+// In the parent, all threads parked. In a move the parent's threads will never run again, so that
+// the child may have all that they had. deadline: by MonotonicNs().
+Failure TakeSnapshot(ProcFiles& files, const Park& park, const ForkRequest& request,
+                     uint64_t deadline, Mappings& mappings, Arena& arena, Snapshot& snapshot);
 
 // In the child, before any other thread runs.
 Failure MakeTwins(Snapshot& snapshot);

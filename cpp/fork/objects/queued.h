@@ -19,4 +19,11 @@ void EachQueued(const Ring& ring, F f) {
   }
 }
 
+// In the parent: the epoll of the ring's loop, as its last request tells; -1 if there was none.
+inline int EpollOf(const Ring& ring) {
+  const auto* entries = reinterpret_cast<const io_uring_sqe*>(ring.entries.start);
+  const io_uring_sqe& last = entries[(ring.head + ring.pending - 1) & (ring.sq_size - 1)];
+  return last.opcode == IORING_OP_EPOLL_CTL ? last.fd : -1;
+}
+
 }  // namespace livefork

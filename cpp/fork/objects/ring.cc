@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 
@@ -130,22 +131,38 @@ const char* RingObstacle(const ProcFiles& files, int fd) {
   return kInFlight;
 }
 
-// Head and tail count modulo the size; entries keep their slots, because libuv's completion
-// handler finds its own record by the slot. Empty entries (NOP) bring the new ring's head there.
-Failure Requeue(const Ring& ring, int fd) {
+// Empty entries (NOP) bring the new ring's counters to where the parent's are. libuv's completion
+// handler finds its own record by the slot, so that must be right. All of it must where a thread of
+// another loop was stopped while it ran, perhaps between reading a counter and comparing it:
+// `while (*sqhead != *sqtail)` in uv__io_poll(). Up to a number that takes some 25 ms.
+uint32_t StartOf(const Ring& ring) {
+  constexpr uint32_t kFarthest = 1U << 18;
+  const bool exactly = ring.exact && ring.head <= kFarthest;
+  return exactly ? ring.head : ring.head & (ring.sq_size - 1);
+}
+
+Failure CountTo(uint32_t start, const Ring& ring) {
   const RingSupport& support = TheRingSupport();
-  auto* slots = reinterpret_cast<char*>(ring.entries.start);
   const uintptr_t at = ring.ring.start;
-  const uint32_t skip = ring.head & (ring.sq_size - 1);
-  if (skip > 0) {
-    memset(slots, 0, skip * kEntrySize);
-    Word(at, support.sq.tail).store(skip, std::memory_order_release);
-    long r = Sys(SYS_io_uring_enter, fd, skip, skip, kGetEvents, nullptr, 0);
-    if (r != static_cast<long>(skip)) return Check(r < 0 ? r : -EIO, "io_uring_enter");
-    Word(at, support.cq.head).store(skip, std::memory_order_release);
+  memset(reinterpret_cast<void*>(ring.entries.start), 0, ring.sq_size * kEntrySize);
+  for (uint32_t done = 0; done != start;) {
+    const uint32_t n = std::min(start - done, ring.sq_size);
+    done += n;
+    Word(at, support.sq.tail).store(done, std::memory_order_release);
+    const long r = Sys(SYS_io_uring_enter, ring.fd, n, n, kGetEvents, nullptr, 0);
+    if (r != static_cast<long>(n)) return Check(r < 0 ? r : -EIO, "io_uring_enter");
+    Word(at, support.cq.head).store(done, std::memory_order_release);
   }
-  memcpy(slots, ring.copy, ring.sq_size * kEntrySize);
-  Word(at, support.sq.tail).store(skip + ring.pending, std::memory_order_release);
+  return {};
+}
+
+Failure Requeue(const Ring& ring) {
+  const uint32_t start = StartOf(ring);
+  if (Failure failure = CountTo(start, ring)) return failure;
+  if (ring.pending == 0) return {};
+  memcpy(reinterpret_cast<void*>(ring.entries.start), ring.copy, ring.sq_size * kEntrySize);
+  Word(ring.ring.start, TheRingSupport().sq.tail)
+      .store(start + ring.pending, std::memory_order_release);
   return {};
 }
 
@@ -212,7 +229,7 @@ Failure RebuildRing(const Ring& ring) {
   if (method == RingMethod::kNoMmap && !Remember(ring, facts.inode)) {
     return {ENOMEM, "io_uring_setup", nullptr};
   }
-  return ring.pending > 0 ? Requeue(ring, ring.fd) : Failure{};
+  return Requeue(ring);
 }
 
 }  // namespace livefork

@@ -32,6 +32,7 @@ struct Ring {
   uint32_t head;     // of the submission queue
   uint32_t pending;  // entries queued there and not yet submitted
   const void* copy;  // of the submission entries, if any is pending
+  bool exact;        // a thread may hold one of its counters in a register
 };
 
 // Why some ring of this process cannot be carried into a child, or nullptr. Other threads run

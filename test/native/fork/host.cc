@@ -57,7 +57,7 @@ void AwaitProgress(const Workers& workers) {
 
 // As fork(2), but it fails by ending the process.
 int Fork() {
-  const livefork::ForkResult result = livefork::Fork({nullptr, 20 * kSecond, false});
+  const livefork::ForkResult result = livefork::Fork({nullptr, 20 * kSecond, false, false});
   const livefork::Failure& failure = result.failure;
   if (failure) Fail(failure.syscall, failure.reason ? failure.reason : strerror(failure.error));
   return result.pid;
