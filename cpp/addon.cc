@@ -120,6 +120,8 @@ void ExportDaemon(Napi::Object exports) {
   marshal::Export<sys::Reexec>(exports, "reexec");
   marshal::Export<sys::WriteAll>(exports, "writeAll");
   marshal::Export<sys::ResetTerminal>(exports, "resetTerminal");
+  marshal::Export<sys::GiveBackStandard>(exports, "giveBackStandard");
+  marshal::Export<sys::MakeBlocking>(exports, "makeBlocking");
   marshal::Export<sys::Redirect>(exports, "redirect");
 }
 
@@ -177,7 +179,9 @@ void ExportAllNames(Napi::Object exports) {
   exports.Set("names", names);
 }
 
-Napi::Object Init(Napi::Env, Napi::Object exports) {
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  uv_loop_s* loop = nullptr;
+  if (napi_get_uv_event_loop(env, &loop) == napi_ok) sys::RememberStandard(*loop);
   marshal::ExportFork(exports);
   ExportRefresh(exports);
   ExportSession(exports);

@@ -26,6 +26,7 @@
         "sys/notify.cc",
         "sys/process.cc",
         "sys/reexec.cc",
+        "sys/relay.cc",
         "sys/rlimit.cc",
         "sys/session.cc",
         "sys/signal_action.cc",

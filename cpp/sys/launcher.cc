@@ -6,11 +6,13 @@
 #include <uv.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstdio>
 #include <cstring>
 
 #include "sys/launcher_wait.h"
 #include "sys/notify.h"
+#include "sys/stdio.h"
 
 namespace sys {
 namespace {
@@ -26,7 +28,7 @@ void SayReady(const Launch& launch, int pid) {
     for (size_t left = strlen(text); left > 0;) {
       pollfd ready{launch.say, POLLOUT, 0};
       if (poll(&ready, 1, kGraceMs) <= 0) return;
-      const ssize_t size = write(launch.say, text, left < kChunk ? left : kChunk);
+      const ssize_t size = write(launch.say, text, left < PIPE_BUF ? left : PIPE_BUF);
       if (size < 0) return;
       text += size;
       left -= static_cast<size_t>(size);
@@ -46,6 +48,7 @@ Outcome AwaitBirthHeld(const Launch& launch, void (*release)()) {
     // Until now the launcher was the main process, whose words count.
     if (launch.notify >= 0) NotifyReady(launch.notify, end.code);
     if (launch.say >= 0) SayReady(launch, end.code);
+    GiveBackStandard();
     _exit(0);
   }
   release();

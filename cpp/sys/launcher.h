@@ -42,8 +42,8 @@ struct Launch {
 // why not, "e<errno> <call>" what could not be done; "s<text>" tells how far the daemon is, which
 // becomes the text of the outcomes kDied, kClosed, kTimeout and kInterrupted; "t<signal>" has an
 // exit that follows count as a death by that signal. Meanwhile copies `relay` to descriptor 2 and
-// to `log`. A reader of descriptor 2 that does not read holds up neither the time limit nor a
-// signal; what it has not taken a moment after the end is dropped. Unless the outcome is kReady,
+// to `log` (sys/relay.h): a reader of descriptor 2 that does not read holds up neither the daemon
+// nor the time limit nor a signal. Unless the outcome is kReady,
 // everything that descends from `middle` has been ended and reaped on return.
 //
 // It replaces the handlers of SIGCHLD, SIGHUP, SIGINT, SIGQUIT and SIGTERM for good, and lets these

@@ -12,6 +12,8 @@
 #include <cstring>
 #include <optional>
 
+#include "sys/relay.h"
+
 namespace sys {
 namespace {
 
@@ -63,29 +65,23 @@ const char* Keep(const char* text, ssize_t size) {
   return failure;
 }
 
-// A write that never waits: descriptor 2 is the starter's, and its flags are not ours to change.
-bool TakesMore(int fd) {
-  pollfd ready{fd, POLLOUT, 0};
-  return poll(&ready, 1, 0) != 0;
-}
-
 class Wait {
  public:
   explicit Wait(const Launch& launch)
-      : channel_(launch.channel), relay_(launch.relay), log_(launch.log), middle_(launch.middle) {}
+      : channel_(launch.channel), relay_(launch.relay, launch.log), middle_(launch.middle) {}
 
   End Run(Millis timeout) {
     End end = Watch(Clock::now() + timeout);
     // One that has told why it failed is ending by itself, with its own exit handlers.
     if (end.how != Birth::kReady) Stop(end.how == Birth::kFailed ? 0 : SIGTERM);
-    RelayTheRest();
+    relay_.PassTheRest();
     return end;
   }
 
  private:
   End Watch(Clock::time_point deadline) {
     while (true) {
-      Relay();
+      relay_.Pass();
       if (auto end = Records()) return *end;
       if (ready_ && MiddleGone(deadline)) {
         // The daemon's pid, which the middle process has told before its end.
@@ -106,14 +102,9 @@ class Wait {
 
   void Sleep(Clock::time_point until) {
     // poll(2) skips negative descriptors: those that have ended.
-    // What there is to relay waits for who shall take it.
-    const bool takes = TakesMore(STDERR_FILENO);
-    pollfd fds[] = {{channel_, POLLIN, 0},
-                    {signal_pipe[0], POLLIN, 0},
-                    {takes ? relay_ : -1, POLLIN, 0},
-                    {takes ? -1 : STDERR_FILENO, POLLOUT, 0}};
-    auto left = std::chrono::ceil<Millis>(until - Clock::now()).count();
-    if (left > 0) poll(fds, 4, static_cast<int>(left));
+    pollfd fds[] = {{channel_, POLLIN, 0}, {signal_pipe[0], POLLIN, 0}, relay_.Awaited()};
+    auto left = std::chrono::ceil<Millis>(std::min(until, relay_.Until()) - Clock::now()).count();
+    if (left > 0) poll(fds, 3, static_cast<int>(left));
   }
 
   std::optional<End> Records() {
@@ -188,30 +179,6 @@ class Wait {
     return End{who, info.si_code == CLD_DUMPED, info.si_status, stage};
   }
 
-  // As much as is taken without waiting; true if there may be more to relay.
-  bool Relay() {
-    char bytes[kChunk];
-    while (relay_ >= 0 && TakesMore(STDERR_FILENO)) {
-      ssize_t size = recv(relay_, bytes, sizeof bytes, MSG_DONTWAIT);
-      if (size < 0 && (errno == EAGAIN || errno == EINTR)) return false;
-      if (size <= 0) {
-        relay_ = -1;
-        return false;
-      }
-      (void)!write(STDERR_FILENO, bytes, static_cast<size_t>(size));
-      if (log_ >= 0) (void)!write(log_, bytes, static_cast<size_t>(size));
-    }
-    return relay_ >= 0;
-  }
-
-  void RelayTheRest() {
-    const auto deadline = Clock::now() + kGrace;
-    while (Relay() && Clock::now() < deadline) {
-      pollfd ready{STDERR_FILENO, POLLOUT, 0};
-      poll(&ready, 1, 50);
-    }
-  }
-
   // The middle process leads the session's only process group, so that what the daemon has
   // started meanwhile is reached too. Before its setsid(2) there is no such group yet.
   void Kill(int number) {
@@ -229,7 +196,7 @@ class Wait {
     auto deadline = Clock::now() + kGrace;
     Kill(first);
     while (Clock::now() < deadline && !AllDead()) {
-      Relay();
+      relay_.Pass();
       // The daemon may have failed before the middle process has announced it.
       Records();
       if (Interruption() != 0) break;
@@ -237,13 +204,12 @@ class Wait {
     }
     Kill(SIGKILL);
     for (pid_t pid : {middle_, -middle_, daemon_}) {
-      while (pid != 0 && (waitpid(pid, nullptr, 0) > 0 || errno == EINTR)) Relay();
+      while (pid != 0 && (waitpid(pid, nullptr, 0) > 0 || errno == EINTR)) relay_.Pass();
     }
   }
 
   int channel_;
-  int relay_;
-  int log_;
+  Relay relay_;
   pid_t middle_;
   pid_t daemon_ = 0;
   bool ready_ = false;

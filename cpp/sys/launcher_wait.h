@@ -3,17 +3,12 @@
 // lock.
 #pragma once
 
-#include <cstddef>
-
 #include "sys/launcher.h"
 
 namespace sys {
 
 // How long the daemon may take to end after SIGTERM, and to be dead after its channel closed.
 constexpr int kGraceMs = 2000;
-
-// poll(2) says that a pipe is writable when a page of it is free.
-constexpr size_t kChunk = 4096;
 
 // An Outcome that takes no memory; the text is in one of the buffers below.
 struct End {

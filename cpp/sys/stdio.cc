@@ -1,5 +1,6 @@
 #include "sys/stdio.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -7,6 +8,9 @@
 #include <cerrno>
 #include <chrono>
 #include <climits>
+
+#include "sys/loop.h"
+#include "sys/result.h"
 
 namespace sys {
 
@@ -17,6 +21,9 @@ using Clock = std::chrono::steady_clock;
 // What POLLOUT promises that a pipe takes without blocking (4,096 bytes on Linux, 512 on FreeBSD):
 // the descriptor may be a blocking one.
 constexpr size_t kPiece = PIPE_BUF;
+
+// Which of 0, 1 and 2 the starter has made non-blocking itself.
+bool starters[3] = {};
 
 bool AwaitWritable(int fd, Clock::time_point deadline) {
   for (;;) {
@@ -41,6 +48,29 @@ int WriteWithin(int fd, ByteSpan bytes, int milliseconds) {
     }
   }
   return static_cast<int>(done);
+}
+
+int MakeBlocking(int fd) {
+  const int flags = fcntl(fd, F_GETFL);
+  if (flags < 0) return -errno;
+  return (flags & O_NONBLOCK) == 0 ? 0 : Result(fcntl(fd, F_SETFL, flags & ~O_NONBLOCK));
+}
+
+void RememberStandard(uv_loop_t& loop) {
+  [[maybe_unused]] static const bool once = [&loop] {
+    const std::vector<int> handles = HandleDescriptors(loop);
+    for (int fd = 0; fd < 3; fd++) {
+      const bool ours = std::find(handles.begin(), handles.end(), fd) != handles.end();
+      starters[fd] = !ours && (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0;
+    }
+    return true;
+  }();
+}
+
+void GiveBackStandard() {
+  for (int fd = 0; fd < 3; fd++) {
+    if (!starters[fd]) MakeBlocking(fd);
+  }
 }
 
 }  // namespace sys

@@ -1,6 +1,8 @@
 // Standard streams: dup2(2) onto a descriptor that somebody may be polling, and the last words.
 #pragma once
 
+#include <uv.h>
+
 #include <vector>
 
 #include "sys/span.h"
@@ -15,5 +17,18 @@ int Redirect(int fd, int target, const std::vector<int>& epolls);
 // Writes as much as `fd` takes within the time, waiting without spinning where it is full. How many
 // bytes that was: fewer than all after `milliseconds`, or an error.
 int WriteWithin(int fd, ByteSpan bytes, int milliseconds);
+
+// Has writes to `fd` wait again, whoever has made them fail with EAGAIN. 0, or -errno.
+int MakeBlocking(int fd);
+
+// Looks at 0, 1 and 2, before GiveBackStandard() is called. Once for a process; further calls do
+// nothing.
+void RememberStandard(uv_loop_t& loop);
+
+// Has 0, 1 and 2 block where libuv has made them not block. The flag belongs to the open file,
+// which is the starter's too: its next program would read and write with EAGAIN. Node gives it back
+// when it exits by itself (ResetStdio() in its src/node.cc), not at _exit(2). Takes no memory and
+// no lock.
+void GiveBackStandard();
 
 }  // namespace sys

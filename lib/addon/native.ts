@@ -216,6 +216,8 @@ export interface Native {
   ): number;
   writeAll(fd: number, text: string): number;
   resetTerminal(): void;
+  giveBackStandard(): void;
+  makeBlocking(fd: number): number;
   redirect(fd: number, target: number, epolls: number[]): number;
 
   /** cpp/sys/dispositions.h: one of Disposition's numbers, or -errno. */

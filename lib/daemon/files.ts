@@ -106,8 +106,14 @@ export function redirectToFiles(birth: Birth): void {
   if (detach) moves.push(...survey.terminals.map((fd) => [fd, files.null] as [number, number]));
   redirectStreams(moves, survey.epolls);
   // Only now, so that process.stderr has found a file, not a socket that soon is one no more.
-  if (lines === undefined) closeFiles(birth);
-  else check(native.redirect(2, lines.relay, []), 'dup2');
+  if (lines === undefined) {
+    closeFiles(birth);
+  } else {
+    check(native.redirect(2, lines.relay, []), 'dup2');
+    // In a program that was started again it was process.stderr's, which Node has made not block: Node 22
+    // and later make that stream when node:util is imported. A logger that writes to 2 would have EAGAIN.
+    check(native.makeBlocking(2), 'fcntl');
+  }
 }
 
 /** Parts from the launcher: standard error goes to its file, and after `last` nothing is open. */

@@ -25,15 +25,15 @@ const DEFAULT_ACTION = 0;
 const NODES_ACTION =
   process.listenerCount('SIGTERM') === 0 ? native.signalHandler(SIGTERM) : DEFAULT_ACTION;
 
-/**
- * Whether a listener would put no handler over one that an addon has installed: there is none, or
- * libuv's or a SignalFlag's is over it already.
- */
 /** A master may be of another copy of the package, whose flags the addon of this one does not know. */
 function masterActsOnTerm(): boolean {
   return [...registry.masters].some(({ signals }) => signals.includes('SIGTERM'));
 }
 
+/**
+ * Whether a listener would put no handler over one that an addon has installed: there is none, or
+ * libuv's or a SignalFlag's is over it already.
+ */
 function mayListen(): boolean {
   if ([DEFAULT_ACTION, NODES_ACTION].includes(native.signalHandler(SIGTERM))) return true;
   return process.listenerCount('SIGTERM') > 0 || native.signalTaken(SIGTERM);

@@ -119,6 +119,7 @@ function wait(
     }
     sayFarewell({ ...verdict, pid: exitCode === 0 ? outcome[1] : 0 });
   } finally {
+    native.giveBackStandard();
     _exit(exitCode);
   }
 }
