@@ -36,7 +36,7 @@ test('wrong options are refused before anything happens', () => {
     [{ timeout: 0 }, range],
     [{ timeout: '1' }, type],
     [{ detach: 'no' }, type],
-    [{ pidfile: '/tmp/x' }, value],
+    [{ pidfiles: '/tmp/x' }, value],
   ];
   for (const [options, expected] of wrong) {
     assert.throws(() => becomeDaemon(options as DaemonOptions), expected, JSON.stringify(options));

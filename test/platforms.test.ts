@@ -20,8 +20,8 @@ const NATIVE = {
     disposition dup dup2 entropyFound exit exitDescriptor fillRandom flockExclusive flockHeld fork
     forkInterface forkObstacles getChildSubreaper
     getParentDeathSignal getdtablesize getpgid getpid getppid getresgid getresuid getrlimit getsid
-    groupByName handleDescriptors hasCapabilities idsAdopted ignoreSignal isListening listenTcp listenUnix
-    localPort loginGroup loopDescriptors notifyBarrier notifyOpen notifySend processHandles queuedWrites quiesce
+    giveBackStandard groupByName handleDescriptors hasCapabilities idsAdopted ignoreSignal isListening listenTcp listenUnix
+    localPort loginGroup loopDescriptors makeBlocking notifyBarrier notifyOpen notifySend processHandles queuedWrites quiesce
     openTrusted randomIntCache redirect reexec refreshEntropy resetSignal
     resetTerminal rlimitResources sendRecord setChildSubreaper setParentDeathSignal setgroups
     setNoNewPrivileges setpgid setresgid setresuid setrlimit setsid signalFlagClose signalFlagFd signalFlagLatest
