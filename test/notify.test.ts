@@ -146,27 +146,29 @@ test('a manager that has made its socket anew is told too', async (t) => {
   await manager.exits();
 });
 
-test('a barrier ends when the manager lets go, or its time is over', async (t) => {
+test('a barrier ends when the manager lets go, or its time is over, or an AbortSignal aborts', async (t) => {
   const manager = await Manager.start(
     t,
     service(`const barrier = daemonkit.notifyBarrier;
       void process.stdout; // for whose sake libuv opens /dev/null
       const open = fs.readdirSync('/proc/self/fd').length;
       await barrier({ timeout: 50 }).catch(({ code, syscall }) => console.log(code, syscall));
+      const signal = AbortSignal.timeout(50);
+      await barrier({ timeout: 60_000, signal }).catch(({ code, cause }) => console.log(code, cause === signal.reason));
       notify({ status: 'now' });
       console.log(await barrier({ timeout: 60_000 }));
       console.log(fs.readdirSync('/proc/self/fd').length - open);`),
     { hold: true },
   );
   await manager.hears('STATUS=now');
-  await until('the second barrier', () => manager.told.length === 3);
-  assert.equal(manager.output, 'ETIMEDOUT poll\n');
-  const { lines, fds } = manager.messages[2] ?? {};
+  await until('the third barrier', () => manager.told.length === 4);
+  assert.equal(manager.output, 'ETIMEDOUT poll\nABORT_ERR true\n');
+  const { lines, fds } = manager.messages[3] ?? {};
   assert.deepEqual([lines, fds?.length], [['BARRIER=1'], 1]);
   assert.match(fds?.[0] ?? '', /^pipe:/);
   manager.command('release');
   await manager.exits();
-  assert.equal(manager.output, 'ETIMEDOUT poll\ntrue\n1\n', 'the socket stays, the pipes do not');
+  assert.equal(manager.output, 'ETIMEDOUT poll\nABORT_ERR true\ntrue\n1\n', 'the socket stays, the pipes do not');
 });
 
 // A manager without WATCHDOG_PID means whoever inherits the variable; the program has begun for itself only.

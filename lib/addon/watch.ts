@@ -1,6 +1,6 @@
 // Descriptors on the event loop.
 import { closeSync } from 'node:fs';
-import { systemError } from '../base/errors.js';
+import { abortError, systemError } from '../base/errors.js';
 import { native, type Watch } from './native.js';
 
 /**
@@ -21,8 +21,23 @@ export function watch(
   throw systemError(watched, 'poll');
 }
 
-/** Whether a descriptor becomes readable, or hangs up, within a time; keeps the process alive. */
-export function readableWithin(fd: number, milliseconds: number, owned = false): Promise<boolean> {
+/** How {@link readableWithin} waits. */
+interface Patience {
+  /** The descriptor is closed in the end, whatever that is. */
+  owned?: boolean;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Whether a descriptor becomes readable, or hangs up, within a time; keeps the process alive.
+ *
+ * @throws (rejects with) the signal's `AbortError`.
+ */
+export function readableWithin(
+  fd: number,
+  milliseconds: number,
+  { owned = false, signal }: Patience = {},
+): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const look = (status: number) => {
       end();
@@ -34,9 +49,16 @@ export function readableWithin(fd: number, milliseconds: number, owned = false):
       end();
       resolve(false);
     }, milliseconds);
+    const abort = () => {
+      end();
+      reject(abortError(signal as AbortSignal));
+    };
+    signal?.addEventListener('abort', abort);
     const end = () => {
       clearTimeout(timer);
       watched.close();
+      signal?.removeEventListener('abort', abort);
     };
+    if (signal?.aborted) abort();
   });
 }

@@ -13,3 +13,9 @@ export function deferred<T>(): Deferred<T> {
   });
   return { promise, resolve, reject };
 }
+
+/** Rejects it if there is an error. */
+export function settle(promise: Deferred<void>, error: Error | undefined): void {
+  if (error === undefined) promise.resolve();
+  else promise.reject(error);
+}

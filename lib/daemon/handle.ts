@@ -1,8 +1,10 @@
 // The daemon's handle on itself: readiness, and what must be tidied up when it ends.
 import { constants } from 'node:os';
+import { type InspectOptionsStylized, inspect } from 'node:util';
 import { native } from '../addon/native.js';
 import { atFork } from '../atfork/hooks.js';
 import { registry } from '../atfork/registry.js';
+import { shown } from '../base/shown.js';
 import { func } from '../base/validate.js';
 import { line } from '../service/message.js';
 import { notify, startWatchdog, tryNotify } from '../service/notify.js';
@@ -205,6 +207,21 @@ export class Daemon implements Disposable, AsyncDisposable {
   /** As `[Symbol.dispose]()`. */
   async [Symbol.asyncDispose](): Promise<void> {
     this[Symbol.dispose]();
+  }
+
+  /** @internal */
+  [inspect.custom](depth: number, options: InspectOptionsStylized): string {
+    const { pidfile } = this;
+    const { chroot, stdout, stderr } = this.#birth.plan;
+    const state = { state: this.#state(), pid: this.#pid, pidfile, chroot, stdout, stderr };
+    return shown(this, state, depth, options);
+  }
+
+  #state(): string {
+    if (currentSlot() !== this) return 'disposed';
+    if (this.#stopping || this.#terminated) return 'stopping';
+    if (!this.#ready) return 'starting';
+    return this.#reloads > 0 ? 'reloading' : 'ready';
   }
 
   #tidy(): void {

@@ -5,6 +5,7 @@ import { isMainThread } from 'node:worker_threads';
 import { type Forked, native } from '../addon/native.js';
 import { runChildHooks, withForkHooks } from '../atfork/hooks.js';
 import { registry } from '../atfork/registry.js';
+import { signalIn } from '../base/abort.js';
 import { systemError, workerUnsupported } from '../base/errors.js';
 import { boolean, integer, options as optionsObject } from '../base/validate.js';
 import { dropChildren, holdChildren } from './children.js';
@@ -175,7 +176,9 @@ function makeChild(make: () => Forked): number {
 /** Options of {@link quiesce}. */
 export interface QuiesceOptions {
   /** How long to wait, in milliseconds. Default: 10,000. */
-  timeout?: number;
+  timeout?: number | undefined;
+  /** Ends the wait when it aborts. Default: none. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -188,14 +191,16 @@ export interface QuiesceOptions {
  * @param options - see {@link QuiesceOptions}.
  * @returns a promise that resolves when every other thread of the process waits for work.
  * @throws (rejects with) `EAGAIN` (syscall `fork`) if that did not happen within `timeout`; `ENOTSUP`
- *   (syscall `fork`) at once where it cannot be seen, as there is no live fork.
+ *   (syscall `fork`) at once where it cannot be seen, as there is no live fork; an `AbortError`
+ *   (`ABORT_ERR`, `cause` the signal's reason) when aborted.
  *   `TypeError`/`RangeError` for wrong options.
  *
  * Source: forkall(2) of Solaris, which leaves this to the program. Platform: as {@link fork}.
  */
 export async function quiesce(options?: QuiesceOptions): Promise<void> {
-  const given = optionsObject<QuiesceOptions>(options, ['timeout']);
+  const given = optionsObject<QuiesceOptions>(options, ['timeout', 'signal']);
   const timeout = integer(given.timeout ?? 10_000, 'options.timeout', 1);
+  const signal = signalIn(given);
   if (!isMainThread) throw workerUnsupported('quiesce()');
   refuse(native.forkObstacles());
   const deadline = now() + timeout;
@@ -203,6 +208,6 @@ export async function quiesce(options?: QuiesceOptions): Promise<void> {
     if (now() > deadline) {
       throw systemError(-EAGAIN, 'fork', { detail: 'the thread pool is still busy' });
     }
-    await sleep(delay);
+    await sleep(delay, undefined, signal && { signal });
   }
 }

@@ -2,10 +2,12 @@
 // the number in the file only which process it is.
 import { closeSync, constants, fstatSync, ftruncateSync, unlinkSync, writeSync } from 'node:fs';
 import { constants as os } from 'node:os';
+import { type InspectOptionsStylized, inspect } from 'node:util';
 import { native } from '../addon/native.js';
 import { absolutePath } from '../base/absolute.js';
 import { check, type SystemError, systemError } from '../base/errors.js';
 import { pause } from '../base/pause.js';
+import { shown } from '../base/shown.js';
 import { integer, path as pathString } from '../base/validate.js';
 import { pathInRoot } from '../posix/chroot.js';
 import { expectSafeFile, openTrusted } from '../posix/trusted-open.js';
@@ -108,7 +110,7 @@ function openLocked(path: string, mode: number): number | undefined {
  * ```ts
  * const pidfile = Pidfile.open('/run/hello.pid');
  * pidfile.write();
- * process.on('exit', () => pidfile.remove());
+ * process.on('exit', () => pidfile.remove()); // or `using pidfile = ...`
  * ```
  *
  * The lock belongs to the open file, so that a process and its forks hold it together until the
@@ -117,10 +119,12 @@ function openLocked(path: string, mode: number): number | undefined {
  *
  * Source: pidfile(3), FreeBSD.
  */
-export class Pidfile {
+export class Pidfile implements Disposable {
   /** Where it was created, as an absolute path. */
   readonly path: string;
   #fd: number;
+  /** What write() has written. */
+  #named: number | undefined;
   /** The process that has made this object; a fork has a copy of it. */
   readonly #maker = native.getpid();
   /** Where it is now: inside of a chroot another path, or out of reach. */
@@ -186,6 +190,7 @@ export class Pidfile {
     try {
       const written = writeSync(this.#fd, text, 0);
       if (written < text.length) throw systemError(-ENOSPC, 'write');
+      this.#named = pid;
     } catch (error) {
       // The first digits of a pid are another process's.
       ftruncateSync(this.#fd, 0);
@@ -226,6 +231,20 @@ export class Pidfile {
     if (ours && !removed) ftruncateSync(this.#fd, 0);
     this.close();
     return removed;
+  }
+
+  /** As {@link remove}. */
+  [Symbol.dispose](): void {
+    this.remove();
+  }
+
+  /** @internal */
+  [inspect.custom](depth: number, options: InspectOptionsStylized): string {
+    const held = this.#fd >= 0;
+    const { path } = this;
+    const [fd, pid] = held ? [this.#fd, this.#named] : [];
+    const state = { path, state: held ? 'held' : 'closed', fd, pid };
+    return shown(this, state, depth, options);
   }
 
   #unlink(): boolean {

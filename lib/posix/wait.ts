@@ -4,8 +4,9 @@ import { native, type Waited } from '../addon/native.js';
 import { watch } from '../addon/watch.js';
 import { atFork } from '../atfork/hooks.js';
 import { registry } from '../atfork/registry.js';
+import { type WaitOptions as Abortable, waitSignal } from '../base/abort.js';
 import { abortError, check, systemError } from '../base/errors.js';
-import { abortSignal, boolean, integer, options } from '../base/validate.js';
+import { boolean, integer, options } from '../base/validate.js';
 import { signalName } from '../system/signal-numbers.js';
 import { system } from '../system/system.js';
 
@@ -146,14 +147,9 @@ function fromTimeToTime(callback: () => void): () => void {
  *
  * Source: waitpid(2), POSIX.1; pidfd_open(2), Linux.
  */
-export async function waitpidAsync(
-  pid: number,
-  opts?: { signal?: AbortSignal },
-): Promise<WaitResult> {
+export async function waitpidAsync(pid: number, opts?: Abortable): Promise<WaitResult> {
   integer(pid, 'pid', 1);
-  const { signal } = options<{ signal: AbortSignal }>(opts, ['signal']);
-  if (signal !== undefined) abortSignal(signal);
-  if (signal?.aborted) throw abortError(signal);
+  const signal = waitSignal(opts);
   // First, because a child that has ended needs no descriptor, and a stranger shall not have one.
   const ended = waitpid(pid, { noHang: true });
   return ended ?? untilEnded(pid, signal);

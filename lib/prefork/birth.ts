@@ -5,6 +5,8 @@ import { native } from '../addon/native.js';
 import { registry } from '../atfork/registry.js';
 import { type ForkOptions, fork } from '../fork/fork.js';
 import { socketpair } from '../system/socketpair.js';
+import { ConnectionCheck } from './connections.js';
+import { whenQuiet } from './quiet.js';
 
 /** One side of a fork: `pid` is 0 in the child, `line` this side's end. */
 export interface Born {
@@ -40,6 +42,24 @@ function forkOrDie(options: ForkOptions): Omit<Born, 'line'> {
     return { pid, error: error as Error };
   } finally {
     registry.makingWorker = false;
+  }
+}
+
+/** A turn of the event loop with nothing else on the stack, for one fork. */
+export class ForkTurn {
+  readonly #connections = new ConnectionCheck();
+  #awaited = false;
+
+  /** What was asked for before comes in the same turn. */
+  ask(fork: () => void): void {
+    if (this.#awaited) return;
+    this.#awaited = true;
+    // Now, as a warning is told in the next turn, which must not be a worker's.
+    this.#connections.look();
+    whenQuiet(() => {
+      this.#awaited = false;
+      fork();
+    });
   }
 }
 

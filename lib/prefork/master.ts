@@ -1,18 +1,19 @@
 // The master: has done what next.ts says, and tells state.ts what came of it.
+import { type InspectOptionsStylized, inspect } from 'node:util';
 import { atFork } from '../atfork/hooks.js';
 import { type RegisteredMaster, registry } from '../atfork/registry.js';
-import { type Deferred, deferred } from '../base/deferred.js';
+import { type WaitOptions, Waits, waiting } from '../base/abort.js';
+import { deferred, settle } from '../base/deferred.js';
 import { invalidState } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 import { reapOrphans } from '../fork/reap.js';
 import { type WaitResult, waitpid } from '../posix/wait.js';
 import { Alarm, clock } from './alarm.js';
-import { type Born, forkWithLine } from './birth.js';
+import { type Born, ForkTurn, forkWithLine } from './birth.js';
 import { Callbacks } from './callbacks.js';
-import { ConnectionCheck } from './connections.js';
 import { Member } from './member.js';
 import { type Action, next } from './next.js';
 import { Orders } from './orders.js';
-import { whenQuiet } from './quiet.js';
 import { Reloads } from './reloads.js';
 import type { PreforkPlan } from './settings.js';
 import { SharedSocket } from './socket.js';
@@ -27,7 +28,7 @@ type Fork = Action & { do: 'fork' };
 export class PreforkMaster implements AsyncDisposable {
   readonly #started = deferred<void>();
   readonly #over = deferred<void>();
-  readonly #stopped = deferred<void>();
+  readonly #stops = new Waits<void>();
   /**
    * Resolves when all workers are ready for the first time. Rejected if that will not come: with
    * `ERR_INVALID_STATE` if the master is stopped before, with `ERR_WORKERS_FAILED` if it gave up
@@ -49,14 +50,16 @@ export class PreforkMaster implements AsyncDisposable {
   readonly #hook: Disposable;
   readonly #reaper: Disposable | undefined;
   readonly #alarm = new Alarm(() => this.#turn());
-  readonly #reloads = new Reloads((isCurrent) => this.#beginReload(isCurrent));
-  readonly #connections = new ConnectionCheck();
+  readonly #reloads = new Reloads({
+    begin: (isCurrent) => this.#beginReload(isCurrent),
+    abandon: (error) => this.#abandonReload(error),
+  });
+  readonly #forkTurn = new ForkTurn();
   readonly #members = new Map<number, Member>();
   #state: event.State;
   /** This process is a copy of the master. */
   #left = false;
   #turning = false;
-  #forking = false;
   #closed = false;
 
   /** @internal */
@@ -98,17 +101,21 @@ export class PreforkMaster implements AsyncDisposable {
    * all of them are ready asks the old ones to end, one after the other. Does what SIGHUP does. A call
    * during a reload starts another one after it.
    *
+   * @param options - `signal`: an AbortSignal that takes the reload back, unless others have asked for the
+   *   same one: the new workers end, and the promise is rejected when they are gone. Once all new workers
+   *   are ready it ends the wait only, as the old ones have begun to leave.
    * @returns a promise that resolves when the old workers are gone. Rejected, and the old workers stay,
    *   with what `onMasterReload` has thrown (with a `code`, `ERR_RELOAD_FAILED` if it had none), `ETIMEDOUT`
    *   if that did not settle within `readyTimeout`, what fork() has thrown, `ERR_RELOAD_FAILED` if a new
-   *   worker was not ready in time or ended before. With `ERR_INVALID_STATE` once the master stops.
+   *   worker was not ready in time or ended before. With `ERR_INVALID_STATE` once the master stops. With an
+   *   `AbortError` (`ABORT_ERR`, `cause` the reason) when aborted.
    */
-  reload(): Promise<void> {
-    if (this.#left) return never();
-    if (this.#state.phase !== 'running') {
-      return Promise.reject(invalidState('the master has stopped'));
-    }
-    return this.#reloads.ask();
+  reload(options?: WaitOptions): Promise<void> {
+    return waiting(options, (signal) => {
+      if (this.#left) return never();
+      if (this.#state.phase !== 'running') throw invalidState('the master has stopped');
+      return this.#reloads.ask(signal);
+    });
   }
 
   /**
@@ -116,17 +123,29 @@ export class PreforkMaster implements AsyncDisposable {
    * those that do not, and gives the signals back. Does what SIGTERM does. The process goes on until
    * nothing else holds it.
    *
-   * @returns a promise that resolves when no worker is left.
+   * @param options - `signal`: an AbortSignal that ends the wait. The master goes on to stop, unless the
+   *   signal had aborted before the call.
+   * @returns a promise that resolves when no worker is left. Rejected with an `AbortError` (`ABORT_ERR`,
+   *   `cause` the reason) when aborted.
    */
-  stop(): Promise<void> {
-    if (this.#left) return never();
-    this.#apply((state) => event.stopAsked(state));
-    return this.#stopped.promise;
+  stop(options?: WaitOptions): Promise<void> {
+    return waiting(options, (signal) => {
+      if (this.#left) return never();
+      this.#apply((state) => event.stopAsked(state));
+      return this.#state.phase === 'ended' ? Promise.resolve() : this.#stops.add(signal);
+    });
   }
 
   /** As {@link stop}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+  }
+
+  /** @internal */
+  [inspect.custom](depth: number, options: InspectOptionsStylized): string {
+    const seen = this.#left ? { state: 'a copy' } : event.described(this.#state);
+    const state = { port: this.port, ...seen };
+    return shown(this, state, depth, options);
   }
 
   /** Something has happened. */
@@ -158,7 +177,7 @@ export class PreforkMaster implements AsyncDisposable {
   }
 
   #do(action: Action): void {
-    if (action.do === 'fork') this.#forkSoon();
+    if (action.do === 'fork') this.#forkTurn.ask(() => this.#left || this.#fork());
     else if (action.do === 'ask') this.#members.get(action.pid)?.kill('SIGTERM');
     else if (action.do === 'kill') this.#members.get(action.pid)?.kill('SIGKILL');
     else if (action.what === 'started') settle(this.#started, action.error);
@@ -171,18 +190,6 @@ export class PreforkMaster implements AsyncDisposable {
     if (this.#closed) return;
     this.#closed = true;
     this.#socket.close((error) => this.#callbacks.error(error));
-  }
-
-  /** One fork, from a turn of the event loop with nothing else on the stack. */
-  #forkSoon(): void {
-    if (this.#forking) return;
-    this.#forking = true;
-    // Now, as a warning is told in the next turn, which must not be a worker's.
-    this.#connections.look();
-    whenQuiet(() => {
-      this.#forking = false;
-      if (!this.#left) this.#fork();
-    });
   }
 
   #fork(): void {
@@ -248,6 +255,12 @@ export class PreforkMaster implements AsyncDisposable {
     });
   }
 
+  #abandonReload(error: Error): boolean {
+    const inTime = event.reloadAbandoned(this.#state, error) !== this.#state;
+    this.#apply((state) => event.reloadAbandoned(state, error));
+    return inTime;
+  }
+
   #reloadHasFailed(error: Error): void {
     if (!this.#left && this.#state.phase === 'running') this.#callbacks.error(error);
   }
@@ -258,7 +271,7 @@ export class PreforkMaster implements AsyncDisposable {
     this.#reaper?.[Symbol.dispose]();
     registry.masters.delete(this.#registered);
     settle(this.#over, error);
-    this.#stopped.resolve();
+    this.#stops.resolve();
   }
 
   #becomeWorker({ seat: id }: Fork, line: number, stops: number): void {
@@ -275,13 +288,10 @@ export class PreforkMaster implements AsyncDisposable {
     this.#orders[Symbol.dispose]();
     registry.masters.delete(this.#registered);
     this.#alarm.clear();
+    this.#reloads.forget();
+    this.#stops.forget();
     for (const member of this.#members.values()) member.forget();
     this.#members.clear();
     if (!this.#closed && this.#socket.fd !== kept) this.#socket.leave(worker);
   }
-}
-
-function settle(promise: Deferred<void>, error: Error | undefined): void {
-  if (error === undefined) promise.resolve();
-  else promise.reject(error);
 }

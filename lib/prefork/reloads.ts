@@ -1,21 +1,34 @@
 // Calls for a reload: one is under way, and all that come meanwhile are one more after it.
-import { type Deferred, deferred } from '../base/deferred.js';
+import { Waits } from '../base/abort.js';
 import { invalidState } from '../base/errors.js';
 
-export class Reloads {
-  readonly #begin: (isCurrent: () => boolean) => void;
-  #current: Deferred<void> | undefined;
-  #following: Deferred<void> | undefined;
+/** A reload, as those see it who have asked for it. */
+type Reload = Waits<void>;
 
-  /** @param begin - has a reload begin; it may ask later whether that is still the one under way. */
-  constructor(begin: (isCurrent: () => boolean) => void) {
-    this.#begin = begin;
+interface Actions {
+  /** Has a reload begin; it may ask later whether that is still the one under way. */
+  begin: (isCurrent: () => boolean) => void;
+  /** Nobody wants the one under way any more. False if it is too late to take it back. */
+  abandon: (error: Error) => boolean;
+}
+
+export class Reloads {
+  readonly #actions: Actions;
+  #current: Reload | undefined;
+  #following: Reload | undefined;
+
+  constructor(actions: Actions) {
+    this.#actions = actions;
   }
 
-  ask(): Promise<void> {
-    if (this.#current === undefined) return this.#start(deferred<void>());
-    this.#following ??= deferred<void>();
-    return this.#following.promise;
+  ask(signal: AbortSignal | undefined): Promise<void> {
+    const begins = this.#current === undefined;
+    const reload = begins ? new Waits<void>() : (this.#following ?? new Waits<void>());
+    if (begins) this.#current = reload;
+    else this.#following = reload;
+    const ended = reload.add(signal, (error) => this.#aborted(reload, error));
+    if (begins) this.#begin(reload);
+    return ended;
   }
 
   /** The one under way has ended. */
@@ -23,20 +36,29 @@ export class Reloads {
     const [ended, following] = [this.#current, this.#following];
     this.#current = undefined;
     this.#following = undefined;
-    if (!running) {
-      // Whoever stops the master need not hear that a reload did not come to its end.
-      ended?.promise.catch(() => {});
-      following?.promise.catch(() => {});
-      following?.reject(invalidState('the master stops'));
-    }
+    // Whoever stops the master need not hear that a reload did not come to its end.
+    if (!running) following?.reject(invalidState('the master stops'), true);
     if (error === undefined) ended?.resolve();
-    else ended?.reject(error);
-    if (running && following !== undefined) void this.#start(following);
+    else ended?.reject(error, !running);
+    if (!running || following === undefined) return;
+    this.#current = following;
+    this.#begin(following);
   }
 
-  #start(reload: Deferred<void>): Promise<void> {
-    this.#current = reload;
-    this.#begin(() => this.#current === reload);
-    return reload.promise;
+  /** In a copy of the master. */
+  forget(): void {
+    this.#current?.forget();
+    this.#following?.forget();
+  }
+
+  /** One of those who have asked does not wait any more; true if it is told when nothing of it is left. */
+  #aborted(reload: Reload, error: Error): boolean {
+    if (reload.size > 1) return false;
+    if (reload === this.#following) this.#following = undefined;
+    return reload === this.#current && this.#actions.abandon(error);
+  }
+
+  #begin(reload: Reload): void {
+    this.#actions.begin(() => this.#current === reload);
   }
 }

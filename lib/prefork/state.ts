@@ -85,6 +85,16 @@ export function initial(rules: Rules): State {
   };
 }
 
+/** What util.inspect() shows of it. */
+export function described({ phase, reload, workers }: State) {
+  const state = phase === 'running' && reload !== undefined ? 'reloading' : phase;
+  const told = workers.map(({ seat: id, pid, generation, readyAt, leaving }) => {
+    const doing = readyAt === undefined ? 'starting' : 'ready';
+    return { id, pid, generation, state: leaving ? 'stopping' : doing };
+  });
+  return { state, workers: told };
+}
+
 /** It has been ready for a while, so that its end is no failure to start. */
 export function isProven({ readyAt }: WorkerState, { rules }: State, now: number): boolean {
   return readyAt !== undefined && now - readyAt >= rules.minUptime;
@@ -212,6 +222,12 @@ export function hookSettled(state: State, now: number, error?: Error): State {
     notBefore: Math.min(notBefore, now),
     reload: { stage: 'starting' },
   };
+}
+
+/** Nobody wants the reload any more: its workers are asked to end, unless they have their seats. */
+export function reloadAbandoned(state: State, error: Error): State {
+  const stage = state.reload?.stage;
+  return stage === 'hook' || stage === 'starting' ? reloadFailed(state, error) : state;
 }
 
 /** The master shall stop. */

@@ -2,7 +2,9 @@
 import { once } from 'node:events';
 import type { Server } from 'node:net';
 import { setImmediate } from 'node:timers';
+import { type InspectOptionsStylized, inspect } from 'node:util';
 import { registry } from '../atfork/registry.js';
+import { shown } from '../base/shown.js';
 import { SignalFlag } from '../signal/flag.js';
 import { Alarm, clock } from './alarm.js';
 import { die } from './birth.js';
@@ -48,6 +50,7 @@ export class PreforkWorker {
   readonly #drains: Drain[] = [];
   readonly #ending = new AbortController();
   readonly #deadline = new Alarm(() => process.exit(0));
+  #ready = false;
   #stopped = false;
 
   /** @internal */
@@ -109,7 +112,17 @@ export class PreforkWorker {
     await onWorkerStart?.(this);
     // Not before the program is set up: whoever accepts answers.
     if (server !== undefined && !this.#stopped) await this.serve(server);
-    if (!this.#stopped) this.#line.say('ready');
+    if (this.#stopped) return;
+    this.#ready = true;
+    this.#line.say('ready');
+  }
+
+  /** @internal */
+  [inspect.custom](depth: number, options: InspectOptionsStylized): string {
+    const { id, generation, socket } = this;
+    const phase = this.#stopped ? 'stopping' : this.#ready ? 'ready' : 'starting';
+    const state = { id, state: phase, generation, socket };
+    return shown(this, state, depth, options);
   }
 
   async #end(): Promise<never> {

@@ -3,6 +3,7 @@ import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { native } from '../addon/native.js';
 import { readableWithin } from '../addon/watch.js';
+import { signalIn } from '../base/abort.js';
 import { check, outOfRange, type SystemError, systemError } from '../base/errors.js';
 import { INT_MAX, integer, isThenable, options, syncFunc } from '../base/validate.js';
 import { complain } from '../stdio/log-writer.js';
@@ -138,7 +139,9 @@ export function tryNotify(state: NotifyState): boolean {
 /** What {@link notifyBarrier} may be told. */
 export interface NotifyBarrierOptions {
   /** Milliseconds to wait, from 1 to 2^31-1. Default: 5000. */
-  timeout?: number;
+  timeout?: number | undefined;
+  /** Ends the wait when it aborts; what was sent stays sent. Default: none. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -150,17 +153,19 @@ export interface NotifyBarrierOptions {
  * @param opts - see {@link NotifyBarrierOptions}.
  * @returns a promise of true; of false if there is no NOTIFY_SOCKET.
  * @throws (rejects with) `ETIMEDOUT` (syscall `poll`) if the time is over, as it is with managers that
- *   do not know BARRIER=1 and keep the descriptor; otherwise as {@link notify}.
+ *   do not know BARRIER=1 and keep the descriptor; an `AbortError` (`ABORT_ERR`, `cause` the signal's
+ *   reason) when aborted; otherwise as {@link notify}.
  *
  * Source: sd_notify_barrier(3), systemd 246. Linux, FreeBSD.
  */
 export async function notifyBarrier(opts?: NotifyBarrierOptions): Promise<boolean> {
-  const given = options<NotifyBarrierOptions>(opts, ['timeout']);
+  const given = options<NotifyBarrierOptions>(opts, ['timeout', 'signal']);
   const timeout = integer(given.timeout ?? 5000, 'options.timeout', 1);
+  const signal = signalIn(given);
   const pipe = overChannel(native.notifyBarrier);
   if (pipe === undefined) return false;
   // Nothing is ever written to the pipe: it is readable when its other end is closed.
-  if (await readableWithin(pipe, timeout, true)) return true;
+  if (await readableWithin(pipe, timeout, { owned: true, signal })) return true;
   throw systemError(-ETIMEDOUT, 'poll');
 }
 

@@ -1,17 +1,16 @@
 // Signal flags: sigaction(2) with the self-pipe trick, readable without the event loop.
+import { type InspectOptionsStylized, inspect } from 'node:util';
 import { isMainThread } from 'node:worker_threads';
 import { native, type Watch } from '../addon/native.js';
 import { watch } from '../addon/watch.js';
+import { type WaitOptions, Waits, waitSignal } from '../base/abort.js';
 import { abortError, check, invalidState, workerUnsupported } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 import { abortSignal, options } from '../base/validate.js';
 import { catchableSignal, signalList } from '../system/signal-numbers.js';
+import { SignalEvents } from './events.js';
 import type { SignalEvent } from './published.js';
 import { SignalRecords } from './records.js';
-
-interface Waiter {
-  resolve(event: SignalEvent): void;
-  reject(error: Error): void;
-}
 
 // Held until dispose(): the handler writes to a flag's memory even when nobody refers to it.
 const open = new Set<SignalFlag>();
@@ -47,9 +46,9 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
   readonly #view: Int32Array<SharedArrayBuffer>;
   readonly #records: SignalRecords;
   #watch: Watch | undefined;
-  #waiters = new Set<Waiter>();
-  #arrivals: (() => void)[] = [];
-  #iterators = 0;
+  readonly #waits = new Waits<SignalEvent>(() => this.#refresh());
+  /** The iterations under way. */
+  readonly #loops = new Set<SignalEvents>();
   #abort: AbortController | undefined;
   #keepAlive: boolean | undefined;
   #disposed = false;
@@ -120,7 +119,7 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
     if (this.#records.counts().some((count, i) => count !== before[i])) {
       Atomics.store(this.#view, 0, 1);
     }
-    if (this.#iterators === 0) this.#records.forget(before);
+    if (this.#loops.size === 0) this.#records.forget(before);
     // Its wake-up may just have been drained.
     if (this.raised) this.#notify();
   }
@@ -134,28 +133,12 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
    *   is disposed while waiting; `ERR_INVALID_STATE` after that; `TypeError` for wrong options;
    *   `EMFILE` and such (syscall `poll`) if the event loop cannot watch the pipe.
    */
-  async wait(waitOptions: { signal?: AbortSignal } = {}): Promise<SignalEvent> {
-    const { signal } = options<{ signal: AbortSignal }>(waitOptions, ['signal']);
-    if (signal !== undefined) abortSignal(signal);
+  async wait(waitOptions?: WaitOptions): Promise<SignalEvent> {
+    const signal = waitSignal(waitOptions);
     this.#check();
-    if (signal?.aborted) throw abortError(signal);
     if (this.raised) return this.#records.latest();
     this.#listen();
-    return new Promise((resolve, reject) => {
-      const onAbort = () => waiter.reject(abortError(signal as AbortSignal));
-      const settle =
-        <T>(how: (value: T) => void) =>
-        (value: T) => {
-          signal?.removeEventListener('abort', onAbort);
-          this.#waiters.delete(waiter);
-          this.#refresh();
-          how(value);
-        };
-      const waiter: Waiter = { resolve: settle(resolve), reject: settle(reject) };
-      signal?.addEventListener('abort', onAbort);
-      this.#waiters.add(waiter);
-      this.#refresh();
-    });
+    return this.#waits.add(signal);
   }
 
   /**
@@ -182,19 +165,39 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
    * over one flag share its events. At most 1,024 events wait for a slow loop, besides those in the
    * pipe; beyond that some are left out, which shows as a gap in `count`, but the last `count` of each
    * signal always comes.
+   *
+   * Leaving the loop, or the iterator's return(), ends a next() that is pending.
+   *
+   * @param loopOptions - `signal`: an AbortSignal that ends the iteration.
+   * @returns an iterator, whose next() is rejected with an `AbortError` (`ABORT_ERR`, `cause` the reason)
+   *   when aborted, with `ERR_INVALID_STATE` if the flag was disposed before the first one, and as
+   *   wait() if the event loop cannot watch the pipe; afterwards it is done.
+   * @throws `TypeError` for wrong options.
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<SignalEvent, void, undefined> {
-    this.#check();
-    this.#iterators++;
-    try {
-      while (!this.#disposed) {
-        const event = this.#records.take();
-        if (event !== undefined) yield event;
-        else await this.#arrival();
-      }
-    } finally {
-      this.#iterators--;
-    }
+  events(loopOptions?: WaitOptions): AsyncIterableIterator<SignalEvent> & AsyncDisposable {
+    const given = options<WaitOptions>(loopOptions, ['signal']);
+    if (given.signal !== undefined) abortSignal(given.signal);
+    return new SignalEvents(
+      {
+        begin: (loop) => {
+          this.#check();
+          this.#loops.add(loop);
+        },
+        take: () => this.#records.take(),
+        listen: () => this.#listen(),
+        changed: () => this.#refresh(),
+        end: (loop) => {
+          this.#loops.delete(loop);
+          this.#refresh();
+        },
+      },
+      { ...given },
+    );
+  }
+
+  /** As {@link events} without options. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<SignalEvent> & AsyncDisposable {
+    return this.events();
   }
 
   /** Keeps the process alive from now on until dispose(), waited for or not. */
@@ -226,8 +229,15 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
     native.signalFlagClose(this.#id);
     open.delete(this);
     const gone = abortError(AbortSignal.abort(invalidState('the SignalFlag was disposed')));
-    for (const waiter of this.#waiters) waiter.reject(gone);
-    this.#arrive();
+    this.#waits.reject(gone);
+    for (const loop of this.#loops) loop.end();
+  }
+
+  /** @internal */
+  [inspect.custom](depth: number, options: InspectOptionsStylized): string {
+    const disposed = this.#disposed || undefined;
+    const state = { raised: this.raised, counts: this.#records.tally(), disposed };
+    return shown(this, state, depth, options);
   }
 
   #check(): void {
@@ -243,7 +253,8 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
   /** Whether the process stays alive: as ref() or unref() said, else while somebody waits. */
   #refresh(): void {
     if (this.#disposed) return;
-    const keep = this.#keepAlive ?? this.#waiters.size + this.#arrivals.length > 0;
+    const waits = this.#waits.size > 0 || [...this.#loops].some((loop) => loop.waits);
+    const keep = this.#keepAlive ?? waits;
     if (keep) this.#watch?.ref();
     else this.#watch?.unref();
   }
@@ -256,26 +267,10 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
 
   #notify(): void {
     if (this.raised) {
-      const event = this.#records.latest();
-      for (const waiter of this.#waiters) waiter.resolve(event);
+      this.#waits.resolve(this.#records.latest());
       this.#abortNow();
     }
-    this.#arrive();
-  }
-
-  #arrive(): void {
-    const arrivals = this.#arrivals;
-    this.#arrivals = [];
-    for (const arrive of arrivals) arrive();
-    this.#refresh();
-  }
-
-  #arrival(): Promise<void> {
-    this.#listen();
-    return new Promise((resolve) => {
-      this.#arrivals.push(resolve);
-      this.#refresh();
-    });
+    for (const loop of this.#loops) loop.pump();
   }
 
   #abortNow(): void {

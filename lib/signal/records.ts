@@ -55,6 +55,13 @@ export class SignalRecords {
     return this.#numbers.map((_, i) => this.#count(i));
   }
 
+  /** The same by the signals' names. */
+  tally(): Record<string, number> {
+    return Object.fromEntries(
+      this.#numbers.map((number, i) => [signalName(number), this.#count(i)]),
+    );
+  }
+
   /** Empties the pipe into the queue. */
   pull(): void {
     let got: number;

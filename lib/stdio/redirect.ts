@@ -2,10 +2,12 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { isatty } from 'node:tty';
+import { type InspectOptionsStylized, inspect } from 'node:util';
 import { isMainThread } from 'node:worker_threads';
 import { native } from '../addon/native.js';
 import { absolutePath } from '../base/absolute.js';
 import { check, invalidArgValue, systemError, workerUnsupported } from '../base/errors.js';
+import { shown } from '../base/shown.js';
 import { fileDescriptor, fileDescriptors, filePath, integer, options } from '../base/validate.js';
 import { ownedByRuntime, survey, terminalDevices } from '../descriptors/list.js';
 import { lookUp, nameOrId } from '../posix/credentials.js';
@@ -153,6 +155,13 @@ export class Redirection implements Disposable {
   /** Stops to listen for the signal. The descriptors stay as they are. */
   [Symbol.dispose](): void {
     this.#listener?.[Symbol.dispose]();
+  }
+
+  /** @internal */
+  [inspect.custom](depth: number, options: InspectOptionsStylized): string {
+    const { fds, path } = this;
+    const state = { fds, path };
+    return shown(this, state, depth, options);
   }
 
   #withFile(use: (file: number) => void): void {

@@ -1,0 +1,116 @@
+// One loop over the events of a signal flag. An async generator would not do: its return() waits until a
+// next() that is pending has settled, and so for a signal that may never come.
+import { signalIn, type WaitOptions } from '../base/abort.js';
+import { type Deferred, deferred } from '../base/deferred.js';
+import { abortError } from '../base/errors.js';
+import type { SignalEvent } from './published.js';
+
+type Result = IteratorResult<SignalEvent, undefined>;
+
+const DONE: Result = { done: true, value: undefined };
+
+/** What a loop needs of its flag. */
+export interface EventSource {
+  /** @throws if there is nothing to come any more. */
+  begin(loop: SignalEvents): void;
+  take(): SignalEvent | undefined;
+  /** Has the event loop tell of events from now on. */
+  listen(): void;
+  /** A loop has begun or ceased to wait. */
+  changed(): void;
+  end(loop: SignalEvents): void;
+}
+
+/** Several next() may be pending; they are answered in their order. */
+export class SignalEvents implements AsyncIterableIterator<SignalEvent>, AsyncDisposable {
+  readonly #source: EventSource;
+  readonly #options: WaitOptions;
+  #state: 'new' | 'going' | 'over' = 'new';
+  #waiting: Deferred<Result>[] = [];
+  /** What the next next() is rejected with. */
+  #error: Error | undefined;
+
+  constructor(source: EventSource, options: WaitOptions) {
+    this.#source = source;
+    this.#options = options;
+  }
+
+  get waits(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<Result> {
+    if (this.#state === 'new') this.#begin();
+    if (this.#error !== undefined) {
+      const error = this.#error;
+      this.#error = undefined;
+      throw error;
+    }
+    if (this.#state === 'over') return DONE;
+    return this.#takeOrWait();
+  }
+
+  async return(): Promise<Result> {
+    this.end();
+    return DONE;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.end();
+  }
+
+  /** There may be events. */
+  pump(): void {
+    while (this.waits) {
+      const event = this.#source.take();
+      if (event === undefined) break;
+      this.#waiting.shift()?.resolve({ done: false, value: event });
+    }
+    this.#source.changed();
+  }
+
+  /** Ends the loop, with an error for whoever waits, or calls next() next. */
+  end(error?: Error): void {
+    if (this.#state === 'over') return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#options.signal?.removeEventListener('abort', this.#abort);
+    this.#state = 'over';
+    this.#source.end(this);
+    if (error !== undefined) {
+      const first = waiting.shift();
+      if (first === undefined) this.#error = error;
+      else first.reject(error);
+    }
+    for (const waiter of waiting) waiter.resolve(DONE);
+  }
+
+  #takeOrWait(): Result | Promise<Result> {
+    try {
+      const event = this.waits ? undefined : this.#source.take();
+      if (event !== undefined) return { done: false, value: event };
+      this.#source.listen();
+    } catch (error) {
+      this.end();
+      throw error;
+    }
+    const waiter = deferred<Result>();
+    this.#waiting.push(waiter);
+    this.#source.changed();
+    return waiter.promise;
+  }
+
+  #begin(): void {
+    this.#state = 'over';
+    const signal = signalIn(this.#options);
+    this.#source.begin(this);
+    this.#state = 'going';
+    signal?.addEventListener('abort', this.#abort);
+  }
+
+  readonly #abort = (): void => this.end(abortError(this.#options.signal as AbortSignal));
+}
