@@ -66,7 +66,7 @@ test('dup: EMFILE when the table is full', needs('prlimit'), () => {
     const fill = () => { for (;;) have.push(dup(0)); };
     say(caught(fill));
     say(Math.max(...have) === getdtablesize() - 1);`,
-    { via: ['prlimit', '--nofile=64:64'] },
+    { via: ['prlimit', '--nofile=128:128'] },
   );
   assert.deepEqual(lines, ['EMFILE -24 dup', true]);
 });

@@ -119,7 +119,7 @@ test(
   needs('prlimit'),
   async () => {
     const outcomes = await reports<string[]>('refuse.js', ['tableFull'], {
-      under: ['prlimit', '--nofile=96:4096'],
+      under: ['prlimit', '--nofile=192:4096'],
     });
     const firstGood = outcomes.indexOf('worked');
     assert.ok(firstGood >= 0, outcomes.join(' '));

@@ -47,7 +47,7 @@ test(
     const flag = new daemonkit.SignalFlag('SIGALRM');
     process.kill(process.pid, 'SIGALRM');
     console.log(...results, flag.raised);`,
-      { via: ['prlimit', '--nofile=64'] },
+      { via: ['prlimit', '--nofile=128'] },
     );
     assert.deepEqual([status, stderr], [0, '']);
     assert.equal(stdout, `${'EMFILE-24pipe2 '.repeat(4)}true\n`);

@@ -156,7 +156,7 @@ test(
     const attempt = (before: string, via: string[]) =>
       withFamily([`${gate} exit 2`], before + source, via);
     const ended = [0, 2, null, false, false];
-    const full = attempt(fill, ['prlimit', '--nofile=64:64']);
+    const full = attempt(fill, ['prlimit', '--nofile=128:128']);
     assert.deepEqual(full, ['Error EMFILE -24 pidfd_open', ended]);
     const inject = ['-e', 'inject=pidfd_open:error=ENOSYS'];
     const look = `gated(0);
