@@ -168,7 +168,11 @@ test('a barrier ends when the manager lets go, or its time is over, or an AbortS
   assert.match(fds?.[0] ?? '', /^pipe:/);
   manager.command('release');
   await manager.exits();
-  assert.equal(manager.output, 'ETIMEDOUT poll\nABORT_ERR true\ntrue\n1\n', 'the socket stays, the pipes do not');
+  assert.equal(
+    manager.output,
+    'ETIMEDOUT poll\nABORT_ERR true\ntrue\n1\n',
+    'the socket stays, the pipes do not',
+  );
 });
 
 // A manager without WATCHDOG_PID means whoever inherits the variable; the program has begun for itself only.
