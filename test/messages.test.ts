@@ -32,7 +32,7 @@ test('wrong arguments: what would have been right', () => {
     "daemonkit.signalMask('block', 'SIGTREM')": /did you mean 'SIGTERM'\?/,
     "daemonkit.pidfdSendSignal(0, 'SIGNOPE')": /is not the name of a signal\. Received 'SIGNOPE'/,
     "daemonkit.ignoreSignals('SIGCHLD')":
-      /cannot be ignored: child_process needs it\. Received .SIGCHLD./,
+      /SIGCHLD cannot be ignored: child_process needs it\. Received .SIGCHLD./,
     'daemonkit.prefork({})': /'options' must have server or onWorkerStart: give one of them/,
     'daemonkit.prefork({ onWorkerStart() {}, respawn: 1 })': /must be of type boolean or object/,
     "daemonkit.prefork({ onWorkerStart() {}, listen: '80' })": /must be of type object or number/,

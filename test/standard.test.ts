@@ -1,5 +1,6 @@
 // 0, 1 and 2 of a program that has closed them, or was started with something of its own there.
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { Nest } from './tools/daemons.js';
 import { scratch } from './tools/scratch.js';
@@ -123,4 +124,33 @@ test('keep: 0, 1 or 2 is refused where they become other files', async (t) => {
   assert.equal(code, 1);
   assert.match(stderr, /^0\n(?:.*\n)*.*descriptor 0 is a file open for both and would be replaced/);
   assert.deepEqual(nest.processes(), []);
+});
+
+test("what was there before daemonkit is the script's own, too; a redirection is not", async (t) => {
+  const nest = new Nest(t);
+  const library = JSON.stringify(new URL('../lib/index.js', import.meta.url).href);
+  const file = join(nest.directory, 'db');
+  const outcome = async (opened: string, under: string[] = []) => {
+    const source = `import fs, { closeSync } from 'node:fs'; import net from 'node:net'; import { once } from 'node:events';
+      ${opened} const { becomeDaemon } = await import(${library});
+      try { becomeDaemon({ dryRun: true, detach: true }).forEach(({ precondition: { message } }) => {
+        if (message) console.error(message); }); } catch ({ message }) { console.error(message); }
+      process.exit();`;
+    const command = [process.execPath, '--input-type=module', '-e', source];
+    const { stderr } = await nest.run(command, { under });
+    return stderr.trim();
+  };
+  const lost = (what: string) => `Invalid state: descriptor 0 is ${what} and would be replaced: \
+open it while 0, 1 and 2 are in use, or dup() it`;
+  const db = `closeSync(0); fs.openSync(${JSON.stringify(file)}, 'w+');`;
+  const client = (at: string) => `const server = net.createServer().listen(${at});
+    await once(server, 'listening'); closeSync(0);
+    const client = net.connect(server.address().port ?? server.address()); await once(client, 'connect');`;
+  const unix = client(JSON.stringify(join(nest.directory, 'socket')));
+  const found = [await outcome(db), await outcome(client('0')), await outcome(unix)];
+  const words = ['a file open for both', 'a socket in use', 'a socket in use'];
+  assert.deepEqual(found, words.map(lost));
+  const python = `import subprocess, sys
+with open(${JSON.stringify(file)}, 'w+') as f: subprocess.run(sys.argv[1:], stdin=f, stdout=f)`;
+  assert.equal(await outcome('', ['python3', '-c', python]), '');
 });

@@ -3,9 +3,10 @@
 import { basename } from 'node:path';
 import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads';
 import { native } from '../addon/native.js';
+import { standardTaken } from '../posix/standard.js';
 import { system } from '../system/system.js';
 import type { DescriptorType, Entry, Identity } from '../system/types.js';
-import { fromStarter } from './parent.js';
+import { fromStarter, type Parent, parentHas } from './parent.js';
 
 export interface Table {
   entries: Entry[];
@@ -96,6 +97,17 @@ function findStart(): void {
     (entry) => entry.fd <= 2 || (!others.has(entry.fd) && fromStarter(entry, parent, entries)),
   );
   start.inherited = new Map(inherited.map(({ fd, dev, ino }) => [fd, { dev, ino }]));
+  for (const entry of entries) if (isOpenedAtStandard(entry, parent)) standardTaken(entry.fd);
+}
+
+/**
+ * A database at 0, as of a script that had closed that before: open for both, which a redirection seldom
+ * is, and not open in the parent, which keeps what it passes on as a standard stream.
+ */
+function isOpenedAtStandard(entry: Entry, parent: Parent): boolean {
+  const { fd, type, readable, writable } = entry;
+  const both = fd <= 2 && type === 'file' && readable && writable;
+  return both && parent !== undefined && !parentHas(entry, parent);
 }
 
 /** In use by an event loop: registered in an epoll, or a handle's of this thread's loop. */

@@ -86,7 +86,11 @@ export function resetSignals(opts?: ResetSignalsOptions): string[] {
 function ignorableSignal(value: unknown, name: string): number {
   const signal = catchableSignal(value, name);
   if (signal !== SIGCHLD) return signal;
-  throw invalidArgValue(name, value, 'cannot be ignored: child_process needs it');
+  throw invalidArgValue(
+    name,
+    value,
+    'is refused: SIGCHLD cannot be ignored: child_process needs it',
+  );
 }
 
 /** Ignores signals whatever handles them, until the returned object is disposed. */

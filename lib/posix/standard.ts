@@ -31,6 +31,28 @@ export function standardPlaced(fd: number): void {
   known.set(fd, { dev, ino });
 }
 
+/** Tells that what is there since before the package was loaded is the script's own, not the starter's. */
+export function standardTaken(fd: number): void {
+  known.delete(fd);
+}
+
+const STREAMS = ['stdin', 'stdout', 'stderr'] as const;
+
+/**
+ * Whether the script uses the socket or pipe there for something else than a standard stream. A stream that is
+ * not that of the descriptor counts with sockets of the network only: the script may have put another one in
+ * the place of process.stdout, whose old one has a pipe then, or the Unix socket of a parent that is a Node.
+ */
+function usedOtherwise(fd: number): boolean {
+  if (!native.handleDescriptors().includes(fd)) return false;
+  try {
+    const stream = process[STREAMS[fd as 0 | 1 | 2]] as { _handle?: { fd: number } | null };
+    return stream._handle?.fd !== fd && native.localPort(fd) > 0;
+  } catch {
+    return true; // EEXIST: the stream is made just now, and libuv has a handle for the descriptor already
+  }
+}
+
 const DIRECTIONS = ['reading', 'writing', 'both'];
 
 /** What is there that is no standard stream, in words; undefined if it is one, or nothing. */
@@ -38,6 +60,8 @@ function stranger(fd: number): string | undefined {
   if (native.closeOnExec(fd) < 0) return undefined;
   if (native.isListening(fd) === 1) return 'a socket that listens';
   const found = fstatSync(fd, { bigint: true });
+  const flows = found.isSocket() || found.isFIFO();
+  if (flows && usedOtherwise(fd)) return `a ${found.isSocket() ? 'socket' : 'pipe'} in use`;
   const before = known.get(fd);
   if (before?.dev === found.dev && before.ino === found.ino) return undefined;
   if (found.isCharacterDevice()) return undefined;

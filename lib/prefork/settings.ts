@@ -219,7 +219,7 @@ function renamed(value: unknown): unknown {
 
 /** Checks what prefork() was given, and makes it complete. */
 export function preforkPlan(value: unknown) {
-  const given = options<PreforkOptions>(renamed(value ?? null), KNOWN);
+  const given = options<PreforkOptions>(renamed(value), KNOWN);
   for (const name of HOOKS) if (given[name] !== undefined) func(given[name], `options.${name}`);
   const listen = listenFor(given.listen);
   const { seats, threads } = seatsFor(given);
