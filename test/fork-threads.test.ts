@@ -11,6 +11,11 @@ for (const [name, title] of [
   ['errorChecking', 'an error-checking one'],
   ['robust', 'a robust one'],
   ['priorityInheritance', 'one with priority inheritance'],
+  ['inEpoll', 'one held over an epoll_wait(2) with a time limit'],
+  ['forCondition', 'one held over a wait for a condition with a time limit'],
+  ['forSemaphore', 'one held over a wait for a semaphore with a time limit'],
+  ['receiving', 'recvmmsg(2) with SO_RCVTIMEO ends in time in parent and child'],
+  ['accepting', 'accept(2) with SO_RCVTIMEO'],
 ] as const) {
   test(title, async () => void (await succeeds('threads.js', [name])));
 }
@@ -21,6 +26,11 @@ for (const [name, title] of [
   ['user', 'a thread with a user of its own: refused'],
   ['fileSystem', 'a thread that unshared its working directory: refused'],
   ['descriptors', 'a thread that unshared its descriptors: refused'],
+  ['bounds', 'a thread with a capability bounding set of its own: refused'],
+  ['secureBits', 'a thread with securebits of its own: refused'],
+  ['hostName', 'a thread in a UTS namespace of its own: refused'],
+  ['ipc', 'a thread in an IPC namespace of its own: refused'],
+  ['pids', 'a thread whose children are in a PID namespace of their own: refused'],
   ['setuid', 'setuid() in the child reaches a thread that keeps its parent’s id'],
 ] as const) {
   test(title, needsRoot, async () => void (await succeeds('threads.js', [name])));

@@ -1,19 +1,25 @@
 // Threads of a native library in states that a fork must keep or refuse.
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <linux/securebits.h>
 #include <node_api.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstring>
 
 namespace {
@@ -87,17 +93,50 @@ napi_value Overwritten(napi_env env, napi_callback_info) {
 pthread_mutex_t mutex;
 std::atomic<int> held{0}, go{0}, unlocked{-1};
 
-void* HoldAsleep(void*) {
+timespec SoonBy(clockid_t clock) {
+  constexpr long kSoon = 20000000, kSecond = 1000000000;
+  timespec time{};
+  clock_gettime(clock, &time);
+  const long ns = time.tv_nsec + kSoon;
+  return {time.tv_sec + ns / kSecond, ns % kSecond};
+}
+
+// Ways to sleep for 20 ms.
+void Pause(int how) {
+  const timespec soon = SoonBy(CLOCK_REALTIME);
+  if (how == 0) usleep(20000);
+  if (how == 1) {
+    const int epoll = epoll_create1(EPOLL_CLOEXEC);
+    epoll_event event;
+    epoll_wait(epoll, &event, 1, 20);
+    close(epoll);
+  }
+  if (how == 2) {
+    pthread_mutex_t other = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t never = PTHREAD_COND_INITIALIZER;
+    pthread_mutex_lock(&other);
+    pthread_cond_timedwait(&never, &other, &soon);
+    pthread_mutex_unlock(&other);
+  }
+  if (how == 3) {
+    sem_t never;
+    sem_init(&never, 0, 0);
+    sem_timedwait(&never, &soon);
+    sem_destroy(&never);
+  }
+}
+
+void* HoldAsleep(void* how) {
   pthread_mutex_lock(&mutex);
   held = 1;
-  while (go == 0) usleep(20000);
+  while (go == 0) Pause(static_cast<int>(reinterpret_cast<intptr_t>(how)));
   unlocked = pthread_mutex_unlock(&mutex);
   return nullptr;
 }
 
-// hold(kind): 0 recursive, 1 error-checking, 2 robust, 3 with priority inheritance.
+// hold(kind + 4 * pause): 0 recursive, 1 error-checking, 2 robust, 3 with priority inheritance.
 napi_value Hold(napi_env env, napi_callback_info info) {
-  const int kind = Argument(env, info);
+  const int kind = Argument(env, info) % 4;
   pthread_mutexattr_t attributes;
   pthread_mutexattr_init(&attributes);
   if (kind == 0) pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
@@ -105,7 +144,7 @@ napi_value Hold(napi_env env, napi_callback_info info) {
   if (kind == 2) pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
   if (kind == 3) pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
   pthread_mutex_init(&mutex, &attributes);
-  Start(HoldAsleep, nullptr);
+  Start(HoldAsleep, reinterpret_cast<void*>(static_cast<intptr_t>(Argument(env, info) / 4)));
   while (held == 0) usleep(100);
   return Integer(env, 0);
 }
@@ -116,6 +155,41 @@ napi_value Release(napi_env env, napi_callback_info) {
   for (int i = 0; unlocked < 0 && i < 10000; ++i) usleep(1000);
   if (unlocked != 0) return Integer(env, unlocked);
   return Integer(env, pthread_mutex_trylock(&mutex));
+}
+
+// A thread that waits at a socket with a time limit.
+std::atomic<int> limited{0};
+
+void* WaitLimited(void* listens) {
+  const timeval limit{0, 300000};
+  const int type = (listens != nullptr ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC;
+  const int fd = socket(AF_UNIX, type, 0);
+  const sa_family_t family = AF_UNIX;  // the kernel chooses an address
+  bind(fd, reinterpret_cast<const sockaddr*>(&family), sizeof family);
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  int r = 0;
+  if (listens != nullptr) {
+    listen(fd, 1);
+    r = accept(fd, nullptr, nullptr);
+  } else {
+    mmsghdr message{};
+    r = recvmmsg(fd, &message, 1, 0, nullptr);
+  }
+  limited = r < 0 ? errno : -1;
+  close(fd);
+  return nullptr;
+}
+
+// wait(kind): 0 in recvmmsg(2), 1 in accept(2).
+napi_value Wait(napi_env env, napi_callback_info info) {
+  limited = 0;
+  Start(WaitLimited, reinterpret_cast<void*>(static_cast<intptr_t>(Argument(env, info))));
+  return Integer(env, 0);
+}
+
+// waited(): 0 as long as it waits, then the call's errno.
+napi_value Waited(napi_env env, napi_callback_info) {
+  return Integer(env, limited);
 }
 
 // A thread with restrictions of its own.
@@ -141,8 +215,23 @@ void* Confined(void* kind) {
     case 3:
       unshare(CLONE_FS);
       break;
-    default:
+    case 4:
       unshare(CLONE_FILES);
+      break;
+    case 5:
+      prctl(PR_CAPBSET_DROP, CAP_SYS_BOOT, 0, 0, 0);
+      break;
+    case 6:
+      prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0);
+      break;
+    case 7:
+      unshare(CLONE_NEWUTS);
+      break;
+    case 8:
+      unshare(CLONE_NEWIPC);
+      break;
+    default:
+      unshare(CLONE_NEWPID);
   }
   confined = 1;
   for (;;) pause();
@@ -179,8 +268,14 @@ napi_value Init(napi_env env, napi_value exports) {
   const struct {
     const char* name;
     napi_callback call;
-  } functions[] = {{"smallStack", SmallStack}, {"overwritten", Overwritten}, {"hold", Hold},
-                   {"release", Release},       {"confine", Confine},         {"edge", Edge}};
+  } functions[] = {{"smallStack", SmallStack},
+                   {"overwritten", Overwritten},
+                   {"hold", Hold},
+                   {"release", Release},
+                   {"confine", Confine},
+                   {"edge", Edge},
+                   {"wait", Wait},
+                   {"waited", Waited}};
   for (const auto& f : functions) {
     napi_value function;
     napi_create_function(env, f.name, NAPI_AUTO_LENGTH, f.call, nullptr, &function);

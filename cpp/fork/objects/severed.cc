@@ -73,6 +73,14 @@ Failure MakeEnd(const Severed& s, int type, bool close_peer) {
   return Place(ends[0], s.fd, s.closes_on_exec, "socketpair");
 }
 
+void SetTimeouts(long fd, const Severed& s) {
+  const int options[2] = {SO_RCVTIMEO, SO_SNDTIMEO};
+  for (int i = 0; i < 2; ++i) {
+    if (s.timeouts[i].tv_sec == 0 && s.timeouts[i].tv_usec == 0) continue;
+    Sys(SYS_setsockopt, fd, SOL_SOCKET, options[i], &s.timeouts[i], sizeof s.timeouts[i]);
+  }
+}
+
 // An abstract address that the kernel chooses (unix(7), autobind). No port is opened, and a socket
 // that is not bound could not listen.
 Failure MakeListener(const Severed& s) {
@@ -90,6 +98,7 @@ Failure MakeListener(const Severed& s) {
     Sys(SYS_close, fd);
     return Check(r, syscall);
   }
+  SetTimeouts(fd, s);
   return Place(fd, s.fd, s.closes_on_exec, "socket");
 }
 
@@ -98,11 +107,7 @@ long Fresh(const Severed& s) {
   const int flags = SOCK_CLOEXEC | (s.status & O_NONBLOCK);
   const long fd = Sys(SYS_socket, s.domain, s.type | flags, s.protocol);
   if (fd < 0) return fd;
-  const int options[2] = {SO_RCVTIMEO, SO_SNDTIMEO};
-  for (int i = 0; i < 2; ++i) {
-    if (s.timeouts[i].tv_sec == 0 && s.timeouts[i].tv_usec == 0) continue;
-    Sys(SYS_setsockopt, fd, SOL_SOCKET, options[i], &s.timeouts[i], sizeof s.timeouts[i]);
-  }
+  SetTimeouts(fd, s);
   return fd;
 }
 

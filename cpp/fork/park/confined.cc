@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <initializer_list>
+#include <iterator>
 
 #include "fork/base/procfs.h"
 #include "fork/park/park.h"
@@ -17,7 +18,7 @@ constexpr const char* kOwn =
     "a thread has a user, capabilities, no_new_privs or a seccomp filter of its own";
 constexpr const char* kUnshared =
     "a thread has a working directory, root, umask or descriptor table of its own (unshare(2))";
-constexpr const char* kNamespace = "a thread is in a network namespace of its own";
+constexpr const char* kNamespace = "a thread is in a namespace of its own (unshare(2), setns(2))";
 
 void HashGroups(Confinement& c) {
   constexpr int kMost = 64;  // of the signal handler's stack; more are told apart by their number
@@ -25,6 +26,15 @@ void HashGroups(Confinement& c) {
   const long count = Sys(SYS_getgroups, kMost, groups);
   c.groups = static_cast<uint32_t>(count > 0 ? count : Sys(SYS_getgroups, 0, nullptr));
   for (long i = 0; i < count; ++i) c.groups = c.groups * 31 + groups[i];
+}
+
+// Until the kernel knows no further one: EINVAL.
+void ReadBounds(Confinement& c) {
+  for (unsigned i = 0; i < 64; ++i) {
+    const long has = Sys(SYS_prctl, PR_CAPBSET_READ, i, 0, 0, 0);
+    if (has < 0) return;
+    if (has > 0) c.bounds[i / 32] |= 1U << i % 32;
+  }
 }
 
 // "TID/name" below /proc/self/task.
@@ -57,22 +67,32 @@ bool Unshared(int self, int tid) {
          Sys(SYS_kcmp, self, tid, KCMP_FILES, 0, 0) > 0;
 }
 
-struct Link {
-  char text[32] = {};
-  Link(int task, int tid) {
-    Sys(SYS_readlinkat, task, TaskPath(tid, "ns/net").text, text, sizeof text - 1);
+// Those that a thread can have of its own beside shared files: a mount namespace goes with a
+// working directory, a user namespace with a process of one thread.
+struct Namespaces {
+  static constexpr const char* kNames[] = {
+      "ns/net", "ns/uts", "ns/ipc", "ns/pid_for_children", "ns/cgroup", "ns/time_for_children"};
+  char links[std::size(kNames)][32] = {};
+  Namespaces(int task, int tid) {
+    for (size_t i = 0; i < std::size(kNames); ++i) {
+      Sys(SYS_readlinkat, task, TaskPath(tid, kNames[i]).text, links[i], sizeof links[i] - 1);
+    }
+  }
+  // One of processes that are to come has no name until there is one. Of a thread that has ended
+  // nothing is read.
+  bool Differ(const Namespaces& other) const {
+    return other.links[0][0] != '\0' && memcmp(links, other.links, sizeof links) != 0;
   }
 };
 
-const char* SharedObstacle(int task, int self, int tid, const Link& net) {
+const char* SharedObstacle(int task, int self, int tid, const Namespaces& own) {
   if (Unshared(self, tid)) return kUnshared;
-  const Link other(task, tid);
-  return other.text[0] != '\0' && strcmp(other.text, net.text) != 0 ? kNamespace : nullptr;
+  return own.Differ(Namespaces(task, tid)) ? kNamespace : nullptr;
 }
 
 // The lines of /proc/self/task/TID/status that tell what a thread may do.
 bool Confines(const char* line) {
-  for (const char* name : {"Uid:", "Gid:", "Groups:", "CapInh:", "CapPrm:", "CapEff:",
+  for (const char* name : {"Uid:", "Gid:", "Groups:", "CapInh:", "CapPrm:", "CapEff:", "CapBnd:",
                            "NoNewPrivs:", "Seccomp:", "Seccomp_filters:"}) {
     const char* at = line;
     if (Skip(at, name)) return true;
@@ -102,6 +122,8 @@ void DescribeConfinement(Confinement& c) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   Sys(SYS_capget, &header, c.capabilities);
   HashGroups(c);
+  ReadBounds(c);
+  c.secure_bits = static_cast<int>(Sys(SYS_prctl, PR_GET_SECUREBITS, 0, 0, 0, 0));
   c.no_new_privileges = static_cast<int>(Sys(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
   c.seccomp = static_cast<int>(Sys(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0));
 }
@@ -109,7 +131,7 @@ void DescribeConfinement(Confinement& c) {
 Failure CheckConfinement(const Park& park, const Thread& self, int task) {
   const bool filtered = self.confinement.seccomp == 2;
   const uint64_t filters = filtered ? SeccompFilters(task, self.tid) : 0;
-  const Link net(task, self.tid);
+  const Namespaces own(task, self.tid);
   const char* obstacle = nullptr;
   park.Each([&](const Thread& thread) {
     if (obstacle != nullptr) return;
@@ -117,7 +139,7 @@ Failure CheckConfinement(const Park& park, const Thread& self, int task) {
         (filtered && SeccompFilters(task, thread.tid) != filters)) {
       obstacle = kOwn;
     } else {
-      obstacle = SharedObstacle(task, self.tid, thread.tid, net);
+      obstacle = SharedObstacle(task, self.tid, thread.tid, own);
     }
   });
   return obstacle == nullptr ? Failure{} : Failure{ENOTSUP, "fork", obstacle};
@@ -126,12 +148,12 @@ Failure CheckConfinement(const Park& park, const Thread& self, int task) {
 const char* ConfinementObstacle(int task) {
   const int self = static_cast<int>(Sys(SYS_gettid));
   const uint64_t own = HashStatus(task, self);
-  const Link net(task, self);
+  const Namespaces namespaces(task, self);
   const char* obstacle = nullptr;
   EachNumber(task, [&](int tid) {
     const uint64_t other = tid == self ? own : HashStatus(task, tid);
     if (other != 0 && other != own) obstacle = kOwn;
-    if (obstacle == nullptr) obstacle = SharedObstacle(task, self, tid, net);
+    if (obstacle == nullptr) obstacle = SharedObstacle(task, self, tid, namespaces);
     return obstacle == nullptr;
   });
   return obstacle;

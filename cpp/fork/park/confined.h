@@ -13,6 +13,8 @@ struct Confinement {
   uint32_t ids[6];           // real, effective and saved user and group ids
   uint32_t capabilities[6];  // effective, permitted, inheritable; low words, high words
   uint32_t groups;           // a hash of the supplementary groups
+  uint32_t bounds[2];        // the capability bounding set
+  int secure_bits;
   int no_new_privileges;
   int seccomp;  // 0: none, 1: strict, 2: filters
 };

@@ -39,6 +39,13 @@ void RenameRobust(void* robust_list, int old_id, int id) {
   }
 }
 
+// Who waits with a time limit may be pausing with a lock in hand. A loop of libuv's is not: it has
+// room for 1,024 events at a time.
+bool WaitsForWork(const Call& call, bool limited) {
+  constexpr long kLibuvs = 1024;
+  return !limited || call.arguments[2] == kLibuvs;
+}
+
 }  // namespace
 
 void KeptIds::Add(uintptr_t pointer, int tid) {
@@ -63,12 +70,14 @@ bool IsIdle(Stop stop, const Call& call) {
 #ifdef SYS_epoll_wait
     case SYS_epoll_wait:
 #endif
+    case SYS_epoll_pwait:
+      return WaitsForWork(call, static_cast<int>(call.arguments[3]) >= 0);
 #ifdef SYS_epoll_pwait2
     case SYS_epoll_pwait2:
+      return WaitsForWork(call, call.arguments[3] != 0);
 #endif
-    case SYS_epoll_pwait:
-      return true;
     case SYS_futex: {
+      if (call.arguments[3] != 0) return false;
       const long command = call.arguments[1] & FUTEX_CMD_MASK;
       if (command == FUTEX_WAIT_BITSET) return true;
       return command == FUTEX_WAIT && !WaitsForLock(static_cast<uint32_t>(call.arguments[2]));

@@ -38,7 +38,8 @@ bool IsKernelWorker(int task, int tid) {
 // What a thread is in right now; number -1 where it runs, or /proc does not say. After a change of
 // user the file belongs to root (PR_SET_DUMPABLE); then only the code itself tells the number of a
 // call.
-void See(int task, int tid, Seen& seen) {
+// False: nothing could be read.
+bool See(int task, int tid, Seen& seen) {
   seen = {{-1, {}}, 0, 0};
   char path[32];
   Name name = Decimal(static_cast<unsigned>(tid));
@@ -48,13 +49,15 @@ void See(int task, int tid, Seen& seen) {
   Fd fd(Sys(SYS_openat, task, path, O_RDONLY | O_CLOEXEC, 0));
   char text[256] = {};
   const long size = fd.get() < 0 ? -1 : Sys(SYS_read, fd.get(), text, sizeof text - 1);
-  if (size <= 0 || text[0] < '0' || text[0] > '9') return;  // "running", or "-1" between calls
+  if (size <= 0) return false;
+  if (text[0] < '0' || text[0] > '9') return true;  // "running", or "-1" between calls
   text[size] = '\0';
   const char* at = text;
   seen.call.number = static_cast<long>(Number(at, 10));
   for (long& argument : seen.call.arguments) argument = static_cast<long>(Number(at, 16));
   seen.stack = Number(at, 16);
   seen.place = Number(at, 16);
+  return true;
 }
 
 // The park in progress.
@@ -225,9 +228,9 @@ Failure ParkThreads(int task, Arena& arena, uint64_t deadline, Park& park) {
 long AskToTakeId(int task, int tid) {
   if (Failure failure = InstallHandler()) return -failure.error;
   Seen seen;
-  See(task, tid, seen);
-  // Seen at work, it need not be disturbed.
-  if (seen.call.number >= 0 && !IsIdle(Stop::kBefore, seen.call)) return -EAGAIN;
+  // Seen at work, it need not be disturbed. Nor when it runs: the signal might cut a call whose
+  // number nobody knows, as it began since.
+  if (See(task, tid, seen) && !IsIdle(Stop::kBefore, seen.call)) return -EAGAIN;
   LeaveHandler();
   return Send(tid, Purpose::kTakeId, 0, seen);
 }
