@@ -1,4 +1,5 @@
-// Files that somebody is in the middle of reading have one offset: with two readers each would get half.
+// Files that somebody is in the middle of reading or writing have one offset: two readers would get a part
+// each, and what two go on writing would be in the file twice.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { succeeds } from './tools/run.js';
@@ -7,6 +8,7 @@ import { scratch } from './tools/scratch.js';
 const cases: [name: string, title: string][] = [
   ['pool', 'files and directories that are being read: parent and child each get all'],
   ['worker', 'so do a Worker and its copy'],
+  ['writes', 'what is being written, or copied, or waits for that, is in the file once'],
   ['shared', 'duplicates of such a file have one offset in the child too, of its own'],
 ];
 for (const [name, title] of cases) {

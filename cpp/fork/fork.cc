@@ -7,6 +7,7 @@
 
 #include "fork/base/procfs.h"
 #include "fork/freeze/descriptors.h"
+#include "fork/freeze/file_requests.h"
 #include "fork/freeze/mappings.h"
 #include "fork/objects/ring_setup.h"
 #include "fork/objects/severed.h"
@@ -80,7 +81,9 @@ class LiveFork {
     }
     if (long p = PrepareSnapshot(snapshot_, syscall); p < 0) return Check(p, syscall);
     if (Failure failure = report_.Map()) return failure;
-    return state.arena.Reserve() ? Failure{} : kArenaFull;
+    if (!state.arena.Reserve()) return kArenaFull;
+    if (!request_.move) MarkQueue(request_.loop);
+    return {};
   }
 
   // In the parent, all threads parked: everything that the child must know.

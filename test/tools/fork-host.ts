@@ -55,8 +55,8 @@ function sources(): string[] {
     readdirSync(join(root, folder))
       .filter((name) => name.endsWith('.cc') && wanted(name))
       .map((name) => join(folder, name));
-  // A process without Node has no libuv, which inotify.cc and main_loop.cc ask; no_libuv.cc stands in.
-  const others = /^(unsupported|inotify|main_loop)|_freebsd/;
+  // A process without Node has no libuv, which inotify.cc, main_loop.cc and file_requests.cc ask; no_libuv.cc stands in.
+  const others = /^(unsupported|inotify|main_loop|file_requests)|_freebsd/;
   const rooms = ['', 'base', 'park', 'freeze', 'objects', 'rebuild'].map((room) =>
     join('cpp/fork', room),
   );

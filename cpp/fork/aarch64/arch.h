@@ -53,6 +53,10 @@ struct Context {
   uint64_t x[12], sp, d[8];
 };
 
+inline uintptr_t StackPointer(const Context& context) {
+  return context.sp;
+}
+
 extern "C" {
 int livefork_save_context(Context* context) __attribute__((returns_twice));
 [[noreturn]] void livefork_jump_context(const Context* context);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "fork/freeze/claims.h"
+#include "fork/freeze/file_requests.h"
 #include "fork/freeze/main_loop.h"
 #include "fork/objects/objects.h"
 #include "fork/objects/queued.h"
@@ -43,10 +44,7 @@ class Reader {
       if ((failure = (this->*step)())) return failure;
     }
     if (move) return {};
-    if (InMiddle(loop) &&
-        (failure = ListReadFiles(table_, files_, arena_, deadline_, snapshot_.read_files))) {
-      return failure;
-    }
+    if (InMiddle(loop) && (failure = InUse(park, loop))) return failure;
     failure =
         FindConversations(table_, snapshot_.peers, request.workers, unclear_ ? &doubts_ : nullptr,
                           arena_, deadline_, snapshot_.conversations);
@@ -59,6 +57,13 @@ class Reader {
     Failure failure = ListWaits(park, files_, arena_, waits);
     MarkAwaited(table_, waits);
     return failure;
+  }
+
+  Failure InUse(const Park& park, void* loop) {
+    Writes writes{};
+    Failure failure = ListWrites(park, files_, loop, arena_, writes);
+    if (failure) return failure;
+    return ListFilesInUse(table_, files_, writes, arena_, deadline_, snapshot_.files_in_use);
   }
 
   // May somebody else than the caller be reading a file right now? V8's own threads, of which it is

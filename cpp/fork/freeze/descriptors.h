@@ -14,9 +14,9 @@
 #include "fork/freeze/mappings.h"
 #include "fork/freeze/registrations.h"
 #include "fork/freeze/table.h"
+#include "fork/objects/files_in_use.h"
 #include "fork/objects/inotify.h"
 #include "fork/objects/pipes.h"
-#include "fork/objects/read_files.h"
 #include "fork/objects/ring.h"
 #include "fork/objects/timers.h"
 #include "fork/park/park.h"
@@ -42,7 +42,7 @@ struct Snapshot {
   List<Duplicate> duplicates;
   Conversations conversations;
   List<Epoll> epolls;
-  ReadFiles read_files;
+  FilesInUse files_in_use;
   FileWatchers inotify;
 };
 

@@ -58,8 +58,8 @@ Failure MakeAll(Snapshot& snapshot) {
   for (const Descriptor& d : snapshot.descriptors) {
     if (Failure failure = Make(d, snapshot.inotify)) return failure;
   }
-  Failure failure = Each(snapshot.read_files.files, MakeReadFile);
-  if (!failure) failure = Each(snapshot.read_files.duplicates, MakeDuplicate);
+  Failure failure = Each(snapshot.files_in_use.files, MakeFileInUse);
+  if (!failure) failure = Each(snapshot.files_in_use.duplicates, MakeDuplicate);
   if (!failure) failure = Each(snapshot.pipes, MakePipe);
   if (!failure) failure = Each(conversations.severed, MakeStandIn);
   if (!failure) failure = Each(conversations.pairs, MakePair);

@@ -52,6 +52,10 @@ struct Context {
   uint64_t rbx, rbp, r12, r13, r14, r15, rsp, rip;
 };
 
+inline uintptr_t StackPointer(const Context& context) {
+  return context.rsp;
+}
+
 extern "C" {
 // Returns 0 when it saves, 1 when JumpContext comes back to it.
 int livefork_save_context(Context* context) __attribute__((returns_twice));

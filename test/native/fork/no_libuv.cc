@@ -1,6 +1,7 @@
 // cpp/fork/objects/inotify.h and main_loop.h for a process without libuv: no instance is the main loop's,
 // and there is none.
 #include "fork/objects/inotify.h"
+#include "fork/freeze/file_requests.h"
 #include "fork/freeze/main_loop.h"
 #include "fork/objects/watch_numbers.h"
 
@@ -14,6 +15,12 @@ void TellWatchers(const FileWatchers&) {}
 
 int BackendOf(void*) {
   return -1;
+}
+
+void MarkQueue(void*) {}
+
+Failure ListWrites(const Park&, const ProcFiles&, void*, Arena&, Writes&) {
+  return {};
 }
 
 bool HasRequests(void*) {

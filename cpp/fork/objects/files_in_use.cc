@@ -1,4 +1,4 @@
-#include "fork/objects/read_files.h"
+#include "fork/objects/files_in_use.h"
 
 #include <fcntl.h>
 #include <linux/kcmp.h>
@@ -16,6 +16,7 @@ struct Candidate {
   int fd, status;
   uint64_t inode, position;
   uint64_t mount;
+  bool wanted;
   bool locked;
 };
 
@@ -94,8 +95,8 @@ Failure LeaveRemoteOut(Candidate* candidates, size_t n) {
   return Check(lines.error(), "read");
 }
 
-Failure Keep(const Candidate* at, const Candidate* end, Arena& arena, ReadFiles& found) {
-  ReadFile* file = found.files.Add(arena);
+Failure Keep(const Candidate* at, const Candidate* end, Arena& arena, FilesInUse& found) {
+  FileInUse* file = found.files.Add(arena);
   if (file == nullptr) return kArenaFull;
   *file = {at->fd, at->status, ClosesOnExec(at->fd), at->position};
   for (const Candidate* c = at + 1; c != end; ++c) {
@@ -106,26 +107,40 @@ Failure Keep(const Candidate* at, const Candidate* end, Arena& arena, ReadFiles&
   return {};
 }
 
+bool Has(const List<int>& list, int fd) {
+  for (const int one : list) {
+    if (one == fd) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
-Failure ListReadFiles(const Table& table, const ProcFiles& files, Arena& arena, Deadline& deadline,
-                      ReadFiles& found) {
+Failure ListFilesInUse(const Table& table, const ProcFiles& files, const Writes& writes,
+                       Arena& arena, Deadline& deadline, FilesInUse& found) {
   auto could_be = [](const Entry& e) {
     return e.kind == Kind::kOther && !e.Has(Entry::kPrivate | Entry::kSevered);
   };
   auto* candidates = arena.Take<Candidate>(table.Count(could_be));
   if (candidates == nullptr) return kArenaFull;
+  const bool any = writes.copies || writes.opens || writes.fds.size() > 0;
   size_t n = 0;
   for (const Entry& entry : table) {
     if (!could_be(entry)) continue;
     if (deadline.Over()) return kTooLate;
     const long status = Sys(SYS_fcntl, entry.fd, F_GETFL);
-    if (status < 0 || (status & O_ACCMODE) != O_RDONLY || (status & O_PATH) != 0) continue;
+    if (status < 0 || (status & O_PATH) != 0) continue;
+    const bool writable = (status & O_ACCMODE) != O_RDONLY;
+    if (writable && (!any || (status & O_APPEND) != 0)) continue;
     const uint64_t inode = FileAt(table, entry.fd);
     if (inode == 0) continue;
     Candidate& c = candidates[n];
-    c = {entry.fd, static_cast<int>(status), inode, 0, 0, false};
+    c = {entry.fd, static_cast<int>(status),
+         inode,    0,
+         0,        !writable || writes.copies || Has(writes.fds, entry.fd),
+         false};
     if (Failure failure = ReadInfo(files.fdinfo.get(), c)) return failure;
+    c.wanted = c.wanted || (writes.opens && c.position == 0);
     n += c.locked ? 0 : 1;
   }
   if (n == 0) return {};
@@ -136,20 +151,21 @@ Failure ListReadFiles(const Table& table, const ProcFiles& files, Arena& arena, 
   for (const Candidate* at = candidates; at != candidates + n;) {
     const Candidate* end = at + 1;
     while (end != candidates + n && Same(*at, *end)) ++end;
+    const bool wanted = std::any_of(at, end, [](auto& c) { return c.wanted; });
     // What somebody has duplicated from a standard stream stays that.
-    Failure failure = at->fd > 2 ? Keep(at, end, arena, found) : Failure{};
+    Failure failure = wanted && at->fd > 2 ? Keep(at, end, arena, found) : Failure{};
     if (failure) return failure;
     at = end;
   }
   return {};
 }
 
-Failure MakeReadFile(const ReadFile& file) {
+Failure MakeFileInUse(const FileInUse& file) {
   char path[40] = "/proc/self/fd/";
   const Name name = Decimal(static_cast<unsigned>(file.fd));
   memcpy(path + strlen(path), name.text, strlen(name.text) + 1);
   constexpr int kFlags = O_NONBLOCK | O_DIRECT | O_DIRECTORY;
-  const long fd = Open(path, O_RDONLY | (file.status & kFlags));
+  const long fd = Open(path, file.status & (O_ACCMODE | kFlags));
   if (fd < 0) return {};
   if (Sys(SYS_lseek, fd, file.position, SEEK_SET) < 0) {
     Sys(SYS_close, fd);
