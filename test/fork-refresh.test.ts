@@ -1,7 +1,7 @@
 // The child is refreshed: what it must not keep of its parent it does not, nobody sees it being done,
 // and what cannot be done is refused before there is a child.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -129,11 +129,12 @@ test('Workers from before the import are seen, ended ones are not', () => {
 });
 
 test('profiles and logs of one name are limits that forkSupport() tells; no reasons', () => {
-  const ask = (options: string[], inEnvironment = '') => {
+  const ask = (options: string[], inEnvironment = '', before = '') => {
     const directory = mkdtempSync(join(tmpdir(), 'daemonkit-'));
     try {
+      writeFileSync(join(directory, 'node.config.json'), '{"nodeOptions":{"heap-prof":true}}');
       const [support] = linesOf<{ live: boolean; limits: string[] }>(
-        'console.log(JSON.stringify(daemonkit.forkSupport()))',
+        `${before}; console.log(JSON.stringify(daemonkit.forkSupport()))`,
         { cwd: directory, env: cleanEnvironment({ NODE_OPTIONS: inEnvironment }), node: options },
       );
       assert.equal(support?.live, true);
@@ -147,6 +148,18 @@ test('profiles and logs of one name are limits that forkSupport() tells; no reas
   assert.match(String(ask(['--heap_prof'])), /one heap profile/);
   assert.match(String(ask([], '--trace-event-categories=v8')), /one trace file/);
   assert.match(String(ask(['--prof'])), /log of V8/);
+  assert.match(String(ask([], '"--heap-prof"')), /one heap profile/);
+  const forgets = "delete process.env.NODE_OPTIONS; process.chdir('/')";
+  assert.match(String(ask([], '--heap-prof', forgets)), /one heap profile/);
+  const traces = "process.getBuiltinModule('trace_events').createTracing({ categories: ['v8'] })";
+  assert.match(String(ask([], '', `${traces}.enable()`)), /one trace file/);
+  if (Number.parseInt(process.versions.node, 10) >= 24) {
+    const [option, file] = ['--experimental-config-file', 'node.config.json'];
+    const quiet = '--no-warnings';
+    assert.match(String(ask([quiet, option, file], '', forgets)), /one heap profile/);
+    assert.match(String(ask([quiet, `${option}=${file}`])), /one heap profile/);
+    assert.match(String(ask([quiet, '--experimental-default-config-file'])), /one heap profile/);
+  }
 });
 
 test('coverage has a file for each process', () => {

@@ -1,4 +1,5 @@
 // What will not be as it should in a child of fork(), and is no reason against one.
+import { readFileSync } from 'node:fs';
 
 /**
  * Options of Node and V8 that have them write a file whose name was made, or which was opened, when the
@@ -25,15 +26,49 @@ const ONE_FILE: readonly (readonly [option: RegExp, words: string])[] = [
   ],
 ];
 
-/** The options that Node was started with, in the environment too, in one spelling. */
+/** NODE_OPTIONS may have quotes. */
+const unquoted = (option: string) => option.replaceAll('"', '');
+
+/** Those of a configuration file (experimental, Node 23.10 and later). */
+function fromFile(given: readonly string[]): string[] {
+  let path: string | undefined;
+  given.forEach((option, at) => {
+    if (option === '--experimental-default-config-file') path = 'node.config.json';
+    if (option === '--experimental-config-file') path = given[at + 1];
+    if (option.startsWith('--experimental-config-file=')) path = option.slice(27);
+  });
+  if (path === undefined) return [];
+  try {
+    const { nodeOptions = {} } = JSON.parse(readFileSync(path, 'utf8'));
+    return Object.keys(nodeOptions).flatMap((name) => (nodeOptions[name] ? [`--${name}`] : []));
+  } catch {
+    return []; // not to be read any more: nothing is known
+  }
+}
+
+/** The options that Node was started with, in the environment and a file too, in one spelling. */
 function nodeOptions(): string[] {
-  const all = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)];
-  return all.map((option) => option.replaceAll('_', '-'));
+  const given = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)];
+  const all = given.map(unquoted);
+  return [...all, ...fromFile(all)].map((option) => option.replaceAll('_', '-'));
+}
+
+// A program may change directory and environment later.
+const given = nodeOptions();
+
+/** createTracing(), and a debugger that traces, come later. Not to be had in a Worker. */
+function traces(): boolean {
+  try {
+    const events = process.getBuiltinModule('node:trace_events');
+    return events.getEnabledCategories() !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 /** In words; none as a rule. */
 export function forkLimits(): string[] {
-  const given = nodeOptions();
-  const met = ONE_FILE.filter(([option]) => given.some((one) => option.test(one)));
+  const all = traces() ? [...given, '--trace-events-enabled'] : given;
+  const met = ONE_FILE.filter(([option]) => all.some((one) => option.test(one)));
   return met.map(([, words]) => words);
 }
