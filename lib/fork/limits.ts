@@ -32,10 +32,9 @@ const unquoted = (option: string) => option.replaceAll('"', '');
 /** Those of a configuration file (experimental, Node 23.10 and later). */
 function fromFile(given: readonly string[]): string[] {
   let path: string | undefined;
-  given.forEach((option, at) => {
+  given.forEach((option) => {
     if (option === '--experimental-default-config-file') path = 'node.config.json';
-    if (option === '--experimental-config-file') path = given[at + 1];
-    if (option.startsWith('--experimental-config-file=')) path = option.slice(27);
+    path = /^--(?:experimental-)?config-file=(.*)/.exec(option)?.[1] ?? path;
   });
   if (path === undefined) return [];
   try {
