@@ -75,7 +75,7 @@ int ClockNanosleepUntil(int64_t ns) {
 }
 
 // By an instruction of its own, as compilers put it: libc's syscall(2) has one for all calls, in
-// front of which no number is to be seen. docs/live-fork.md, "Calls that go on".
+// front of which no number is to be seen. docs/live-fork-internals.md, "Calls that go on".
 long WaitFor(const int* word, const timespec* span) {
 #ifdef __x86_64__
   long result;
