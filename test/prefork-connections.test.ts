@@ -99,6 +99,32 @@ test('fetch() and the global agents in the master: workers get their own answers
   for (const port of ports) assert.match(message, new RegExp(`127\\.0\\.0\\.1:${port}\\b`));
 });
 
+test('connections half made when the first worker is due: the master makes them, and nobody else', async (t) => {
+  const asked: string[] = [];
+  const answer: RequestListener = (request, response) => {
+    asked.push(request.url ?? '');
+    response.end(request.url ?? '');
+  };
+  const http = createHttpServer(answer);
+  const https = createHttpsServer({ key, cert }, answer);
+  const ports = [await listening(t, http), await listening(t, https)];
+  const group = new Grouped(
+    t,
+    `const [plain, secure] = process.argv.slice(1);
+    const get = async (url) => (await fetch(url)).text();
+    const master = prefork({ workers: 2, onWorkerStart() {} });
+    const both = [get('http://127.0.0.1:' + plain + '/plain'), get('https://127.0.0.1:' + secure + '/secure')];
+    say(await Promise.all(both));
+    await master.ready;
+    await master.stop();
+    process.exit(0);`,
+    { args: ports.map(String), env: { NODE_TLS_REJECT_UNAUTHORIZED: '0' } },
+  );
+  await group.endsWell();
+  assert.deepEqual(group.said, [[['/plain', '/secure']]]);
+  assert.deepEqual(asked.toSorted(), ['/plain', '/secure']);
+});
+
 test('the warning names each address once; without connections there is none', async (t) => {
   const path = join(scratch(t), 's');
   const [port] = [

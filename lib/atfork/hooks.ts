@@ -1,7 +1,7 @@
 // Hooks around every fork: pthread_atfork(3)'s contract in JavaScript.
 
 import { native } from '../addon/native.js';
-import { set } from './originals.js';
+import { asError, telling } from '../base/errors.js';
 import { type ForkHooks, registry } from './registry.js';
 
 export type { ForkHooks } from './registry.js';
@@ -99,8 +99,7 @@ function withPid(pid: number, run: () => void): void {
   try {
     run();
   } catch (error) {
-    if (error instanceof Error) set(error, 'pid', pid); // without effect on a frozen one
-    throw error;
+    throw telling(asError(error), { pid });
   }
 }
 

@@ -1,7 +1,9 @@
 // The two kinds of error daemonkit throws: wrong arguments (before any system call) as Node's own
 // TypeError and RangeError shapes, failed calls in the shape of node:fs errors.
 import { constants } from 'node:os';
-import { getSystemErrorMap, inspect } from 'node:util';
+import { getSystemErrorMap, inspect, types } from 'node:util';
+
+const { set } = Reflect;
 
 /** A failed system call, in the shape `node:fs` gives its errors. */
 export interface SystemError extends Error {
@@ -113,6 +115,23 @@ export function abortError(signal: AbortSignal): Error & { code: string } {
 /** For what fails by daemonkit's own judgement, not by a call's. */
 export function codedError(message: string, code: string) {
   return coded(new Error(message), code);
+}
+
+/** Whatever a program has thrown, as an Error that can be looked at: a Proxy may throw at every look. */
+export function asError(thrown: unknown): Error {
+  if (!types.isProxy(thrown) && thrown instanceof Error) return thrown;
+  try {
+    return new Error(typeof thrown === 'string' ? thrown : inspect(thrown), { cause: thrown });
+  } catch {
+    return new Error('something that cannot be shown was thrown', { cause: thrown });
+  }
+}
+
+/** An error that tells something more; one that takes no properties is the cause of another one. */
+export function telling<T extends object>(error: Error, more: T): Error & T {
+  if (Object.entries(more).every(([key, value]) => set(error, key, value)))
+    return error as Error & T;
+  return Object.assign(new Error(error.message, { cause: error }), more);
 }
 
 /** For a call on an object that was disposed. */

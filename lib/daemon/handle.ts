@@ -8,6 +8,7 @@ import { shown } from '../base/shown.js';
 import { func } from '../base/validate.js';
 import { line } from '../service/message.js';
 import { notify, startWatchdog, tryNotify } from '../service/notify.js';
+import { isUnhandled, leaveListener } from '../signal/inherited.js';
 import { complain } from '../stdio/log-writer.js';
 import { listenForReopen } from '../stdio/reopen.js';
 import type { Birth } from './birth.js';
@@ -21,11 +22,6 @@ import { announceByDescriptor, announceFailure, closeReadiness } from './supervi
 import { showStatus } from './title.js';
 
 const { SIGTERM } = constants.signals;
-const DEFAULT_ACTION = 0;
-
-/** Node handles SIGTERM from its start on, to give the terminal its mode back before it dies. */
-const NODES_ACTION =
-  process.listenerCount('SIGTERM') === 0 ? native.signalHandler(SIGTERM) : DEFAULT_ACTION;
 
 /** A master may be of another copy of the package, whose flags the addon of this one does not know. */
 function masterActsOnTerm(): boolean {
@@ -37,7 +33,7 @@ function masterActsOnTerm(): boolean {
  * libuv's or a SignalFlag's is over it already.
  */
 function mayListen(): boolean {
-  if ([DEFAULT_ACTION, NODES_ACTION].includes(native.signalHandler(SIGTERM))) return true;
+  if (isUnhandled(SIGTERM)) return true;
   return process.listenerCount('SIGTERM') > 0 || native.signalTaken(SIGTERM);
 }
 
@@ -255,6 +251,7 @@ export class Daemon implements Disposable, AsyncDisposable {
 
   /** In a fork of the daemon: the pidfile, its lock and the launcher are the daemon's alone. */
   #disown(): void {
+    leaveListener('SIGTERM', this.#terminate);
     this[Symbol.dispose]();
     this.#watchdog?.[Symbol.dispose]();
     this.#birth.pidfile?.close();

@@ -1,6 +1,6 @@
 // What a launcher is told, and tells: why there is no daemon.
 import { type Names, nameOf } from '../addon/names.js';
-import { type SystemError, systemError } from '../base/errors.js';
+import { asError, type SystemError, systemError } from '../base/errors.js';
 import { signalName } from '../system/signal-numbers.js';
 import { explained } from './again.js';
 import type { Plan } from './options.js';
@@ -10,7 +10,7 @@ const LONGEST = 32 * 1024;
 
 /** An error in words: the step first, the stack last. */
 export function describe(thrown: unknown): string {
-  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  const error = asError(thrown);
   const { step, code, errno } = error as Partial<SystemError> & { step?: string };
   const where = step === undefined ? '' : `step ${step}: `;
   const number = errno === undefined ? '' : ` (errno ${Math.abs(errno)})`;

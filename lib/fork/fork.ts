@@ -19,6 +19,9 @@ import { anyWorkers, liveWorkers } from './workers.js';
 const sleep = setTimeout;
 const now = performance.now.bind(performance);
 
+/** Milliseconds; {@link ForkOptions.timeout}. */
+export const TIMEOUT = 10_000;
+
 /** Options of {@link fork}. */
 export interface ForkOptions {
   /**
@@ -110,7 +113,7 @@ export function forkSupport(): ForkSupport {
 export function fork(options?: ForkOptions): number {
   const given = optionsObject<ForkOptions>(options, ['workers', 'timeout']);
   const workers = boolean(given.workers ?? false, 'options.workers');
-  const timeout = integer(given.timeout ?? 10_000, 'options.timeout', 1);
+  const timeout = integer(given.timeout ?? TIMEOUT, 'options.timeout', 1);
   if (!isMainThread) throw workerUnsupported('fork()');
   return forkBy(() => native.fork(timeout, anyWorkers()), workers);
 }

@@ -3,7 +3,9 @@ import { closeSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { native } from '../addon/native.js';
 import { registry } from '../atfork/registry.js';
-import { type ForkOptions, fork } from '../fork/fork.js';
+import { asError } from '../base/errors.js';
+import { type ForkOptions, forkBy, TIMEOUT } from '../fork/fork.js';
+import { anyWorkers } from '../fork/workers.js';
 import { socketpair } from '../system/socketpair.js';
 import { ConnectionCheck } from './connections.js';
 import { whenQuiet } from './quiet.js';
@@ -29,17 +31,23 @@ export function die(error: unknown): never {
   return native.exit(1);
 }
 
-/** fork() that throws in the parent only. */
-function forkOrDie(options: ForkOptions): Omit<Born, 'line'> {
+/** fork() that throws in the parent only, and only if there is no child. */
+function forkOrDie({ workers = false }: ForkOptions): Omit<Born, 'line'> {
   const master = native.getpid();
+  // Not what an error says: it is a hook's, and may have the `pid` of whatever it is about.
+  let pid = -1;
+  const make = () => {
+    const made = native.fork(TIMEOUT, anyWorkers());
+    pid = made.pid;
+    return made;
+  };
   registry.makingWorker = true;
   try {
-    return { pid: fork(options) };
+    return { pid: forkBy(make, workers) };
   } catch (error) {
     if (native.getpid() !== master) die(error);
-    const { pid } = error as { pid?: number };
-    if (pid === undefined) throw error;
-    return { pid, error: error as Error };
+    if (pid <= 0) throw error;
+    return { pid, error: asError(error) };
   } finally {
     registry.makingWorker = false;
   }
@@ -49,17 +57,23 @@ function forkOrDie(options: ForkOptions): Omit<Born, 'line'> {
 export class ForkTurn {
   readonly #connections = new ConnectionCheck();
   #awaited = false;
+  #left = false;
 
   /** What was asked for before comes in the same turn. */
   ask(fork: () => void): void {
     if (this.#awaited) return;
     this.#awaited = true;
-    // Now, as a warning is told in the next turn, which must not be a worker's.
-    this.#connections.look();
-    whenQuiet(() => {
+    const go = () => {
       this.#awaited = false;
-      fork();
-    });
+      if (!this.#left) fork();
+    };
+    // A warning is told in the next turn, which must not be a worker's.
+    whenQuiet(() => (!this.#left && this.#connections.look() ? whenQuiet(go) : go()));
+  }
+
+  /** In a copy of the master: nothing of what was asked for comes. */
+  leave(): void {
+    this.#left = true;
   }
 }
 

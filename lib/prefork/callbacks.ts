@@ -1,10 +1,6 @@
 // The program's callbacks in the master: whatever they throw, the master goes on.
-import { inspect } from 'node:util';
+import { asError, telling } from '../base/errors.js';
 import type { PreforkPlan, WorkerExit } from './settings.js';
-
-function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(inspect(thrown));
-}
 
 /** Calls, and tells of what it throws, now or by its promise. Nobody waits for that. */
 function guarded(call: () => unknown, onFault: (error: Error) => void): void {
@@ -50,8 +46,5 @@ export class Callbacks {
 
 /** The program's own error, with a code as every error of a rejected promise has one. */
 function withCode(error: Error): Error {
-  if ('code' in error) return error;
-  const code = 'ERR_RELOAD_FAILED';
-  if (Object.isExtensible(error)) return Object.assign(error, { code });
-  return Object.assign(new Error(error.message, { cause: error }), { code });
+  return 'code' in error ? error : telling(error, { code: 'ERR_RELOAD_FAILED' });
 }

@@ -17,10 +17,11 @@ function peers(): string[] {
 export class ConnectionCheck {
   #warned = false;
 
-  look(): void {
-    if (this.#warned) return;
+  /** @returns whether it has warned just now: the warning is told in a later turn of the event loop. */
+  look(): boolean {
+    if (this.#warned) return false;
     const all = [...new Set(peers())];
-    if (all.length === 0) return;
+    if (all.length === 0) return false;
     this.#warned = true;
     const detail =
       'A worker and the master, or another worker, read the answers of one another there. Close them ' +
@@ -30,5 +31,6 @@ export class ConnectionCheck {
       code: 'DAEMONKIT_OPEN_SOCKETS',
       detail,
     });
+    return true;
   }
 }

@@ -4,6 +4,7 @@ import { EventEmitter } from 'node:events';
 import { writeSync } from 'node:fs';
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import { setTimeout } from 'node:timers/promises';
+import { INT_MAX } from '../base/validate.js';
 
 /** A frame: length, type GOAWAY, no flags, stream 0; the last stream is the highest there can be, NO_ERROR. */
 const NOTICE = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
@@ -59,7 +60,8 @@ class Goodbye {
   }
 
   get #left(): number {
-    return Math.max(this.#deadline - performance.now(), 0);
+    // A timer takes no more.
+    return Math.min(Math.max(this.#deadline - performance.now(), 0), INT_MAX);
   }
 
   /** What the client has sent before it heard what we had sent is here then. */

@@ -4,7 +4,7 @@ import { atFork } from '../atfork/hooks.js';
 import { type RegisteredMaster, registry } from '../atfork/registry.js';
 import { type WaitOptions, Waits, waiting } from '../base/abort.js';
 import { deferred, settle } from '../base/deferred.js';
-import { invalidState } from '../base/errors.js';
+import { asError, invalidState } from '../base/errors.js';
 import { shown } from '../base/shown.js';
 import { reapOrphans } from '../fork/reap.js';
 import { type WaitResult, waitpid } from '../posix/wait.js';
@@ -84,7 +84,10 @@ export class PreforkMaster implements AsyncDisposable {
     const signals = [...plan.stopSignals, ...plan.reloadSignals];
     this.#registered = { signals, leave: (kept) => this.#leave(true, kept) };
     registry.masters.add(this.#registered);
-    this.#hook = atFork({ child: () => registry.makingWorker || this.#leave(false) });
+    this.#hook = atFork({
+      before: () => this.#orders.forks(),
+      child: () => registry.makingWorker || this.#leave(false),
+    });
     // Who does not ask for it need not hear that it failed; `finished` tells.
     this.ready.catch(() => {});
     if (plan.title !== undefined) process.title = `${plan.title}: master`;
@@ -177,7 +180,7 @@ export class PreforkMaster implements AsyncDisposable {
   }
 
   #do(action: Action): void {
-    if (action.do === 'fork') this.#forkTurn.ask(() => this.#left || this.#fork());
+    if (action.do === 'fork') this.#forkTurn.ask(() => this.#fork());
     else if (action.do === 'ask') this.#members.get(action.pid)?.kill('SIGTERM');
     else if (action.do === 'kill') this.#members.get(action.pid)?.kill('SIGKILL');
     else if (action.what === 'started') settle(this.#started, action.error);
@@ -204,7 +207,7 @@ export class PreforkMaster implements AsyncDisposable {
     try {
       born = forkWithLine(this.#plan.fork);
     } catch (error) {
-      this.#forkHasFailed(wanted, error as Error);
+      this.#forkHasFailed(wanted, asError(error));
       return;
     }
     if (born.pid === 0) this.#becomeWorker(wanted, born.line, stops);
@@ -285,9 +288,11 @@ export class PreforkMaster implements AsyncDisposable {
     if (this.#left) return;
     this.#left = true;
     this.#hook[Symbol.dispose]();
-    this.#orders[Symbol.dispose]();
+    if (worker) this.#orders[Symbol.dispose]();
+    else this.#orders.leave();
     registry.masters.delete(this.#registered);
     this.#alarm.clear();
+    this.#forkTurn.leave();
     this.#reloads.forget();
     this.#stops.forget();
     for (const member of this.#members.values()) member.forget();

@@ -1,5 +1,9 @@
 // The signals by which the master is told what to do.
+import { constants } from 'node:os';
+import { native } from '../addon/native.js';
 import { SignalFlag } from '../signal/flag.js';
+import { raiseAgain } from '../signal/inherited.js';
+import { signalNumber } from '../system/signal-numbers.js';
 import type { PreforkPlan } from './settings.js';
 
 interface Actions {
@@ -17,10 +21,13 @@ function flagOf(signals: readonly string[]): SignalFlag | undefined {
 export class Orders implements Disposable {
   readonly #stop: SignalFlag | undefined;
   readonly #reload: SignalFlag | undefined;
+  readonly #stopSignals: readonly number[];
+  #before: readonly number[] = [];
   #given = true;
 
   /** Takes the signals of both lists, or throws what SignalFlag does and takes none. */
   constructor(plan: PreforkPlan, actions: Actions) {
+    this.#stopSignals = plan.stopSignals.map((name) => signalNumber(name, 'stopSignals'));
     this.#stop = flagOf(plan.stopSignals);
     try {
       this.#reload = flagOf(plan.reloadSignals);
@@ -32,9 +39,30 @@ export class Orders implements Disposable {
     this.#obey(this.#reload, actions.reload).catch(actions.deaf);
   }
 
-  /** How many signals to stop have come to this process and the one it was copied from. */
+  /**
+   * Another number when a signal has come to this process, or the one it was copied from, that stops the
+   * master, or a worker (SIGTERM), and a flag has seen it.
+   */
   get stops(): number {
-    return this.#stop?.view.subarray(1).reduce((sum, count) => sum + count, 0) ?? 0;
+    const seen = native.signalFlagSeen(constants.signals.SIGTERM);
+    return this.#counts().reduce((sum, count) => sum + count, seen);
+  }
+
+  /** A fork is about to be made. */
+  forks(): void {
+    this.#before = this.#counts();
+  }
+
+  /** In a fork that is no worker: disposes it. What has come to the fork since is for it to act on. */
+  leave(): void {
+    this[Symbol.dispose]();
+    // Not before it is off: what comes meanwhile is counted.
+    const came = this.#counts().map((count, i) => count !== this.#before[i]);
+    for (const number of this.#stopSignals.filter((_, i) => came[i])) raiseAgain(number);
+  }
+
+  #counts(): number[] {
+    return [...(this.#stop?.view.subarray(1) ?? [])];
   }
 
   [Symbol.dispose](): void {

@@ -6,6 +6,7 @@ import { type InspectOptionsStylized, inspect } from 'node:util';
 import { registry } from '../atfork/registry.js';
 import { shown } from '../base/shown.js';
 import { SignalFlag } from '../signal/flag.js';
+import { onCaughtBefore } from '../signal/inherited.js';
 import { Alarm, clock } from './alarm.js';
 import { die } from './birth.js';
 import { Drain } from './drain.js';
@@ -149,7 +150,11 @@ function takeSignals({ socket, stopRequested }: Inheritance, stop: () => void): 
   const ignored = [...new Set(all)].filter((name) => name !== 'SIGTERM');
   // The program's listeners for them are the master's as well. They go first, the masters' flags
   // last, such that no signal meets its default action in between.
-  for (const name of ['SIGTERM', ...ignored]) process.removeAllListeners(name);
+  const caught = onCaughtBefore('SIGTERM', (heard) => heard && stop());
+  for (const name of ['SIGTERM', ...ignored]) {
+    for (const one of process.rawListeners(name))
+      if (one !== caught) process.off(name, one as () => void);
+  }
   // Read by nobody: a Ctrl-C reaches the whole process group.
   if (ignored.length > 0) new SignalFlag(ignored);
   const flag = new SignalFlag('SIGTERM');

@@ -1,5 +1,5 @@
 // Log files that are opened anew at a signal: logrotate(8), newsyslog(8).
-import { invalidArgValue } from '../base/errors.js';
+import { asError, invalidArgValue } from '../base/errors.js';
 import { catchableSignal, signalName } from '../system/signal-numbers.js';
 import { complain } from './log-writer.js';
 
@@ -18,8 +18,8 @@ export function listenForReopen(signal: NodeJS.Signals, reopen: () => void): Dis
     try {
       reopen();
     } catch (error) {
-      const why = error instanceof Error ? error.message : error;
-      complain(`daemonkit: the log is not opened anew, and the old file goes on: ${why}\n`);
+      const { message } = asError(error);
+      complain(`daemonkit: the log is not opened anew, and the old file goes on: ${message}\n`);
     }
   };
   process.on(signal, listener);

@@ -1,0 +1,103 @@
+// A signal that comes to a fork before its hooks have run is caught by copies of the parent's handlers, and acts
+// as any other.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Grouped } from './tools/grouped.js';
+
+test('a fork of a daemon, and of a master, that is told to end at once does', async (t) => {
+  const group = new Grouped(
+    t,
+    `daemonkit.becomeDaemon({ detach: false, env: 'keep', reopenOn: 'SIGUSR2' });
+    const ends = async (who, signal) => {
+      for (let i = 0; i < 5; i++) {
+        const pid = fork();
+        if (pid === 0) await pause(1e6);
+        process.kill(pid, signal);
+        say(who, (await daemonkit.waitpidAsync(pid)).signal);
+      }
+    };
+    await ends('daemon', 'SIGTERM');
+    const master = prefork({ workers: 1, onWorkerStart() {} });
+    await master.ready;
+    await ends('master', 'SIGINT');
+    await ends('both', 'SIGTERM');
+    say('listeners', process.listenerCount('SIGTERM'), master.pids.length);
+    await master.stop();
+    process.exit(0);`,
+  );
+  await group.endsWell();
+  assert.deepEqual(group.words('daemon'), new Array(5).fill(['SIGTERM']));
+  assert.deepEqual(group.words('master'), new Array(5).fill(['SIGINT']));
+  assert.deepEqual(group.words('both'), new Array(5).fill(['SIGTERM']));
+  assert.deepEqual(group.words('listeners'), [[1, 1]]);
+});
+
+test('a fork has its other handlers for the signal, which hear of it once', async (t) => {
+  const group = new Grouped(
+    t,
+    `daemonkit.becomeDaemon({ detach: false, env: 'keep' });
+    const flag = new daemonkit.SignalFlag('SIGTERM');
+    process.on('SIGTERM', () => say('heard', process.pid, flag.view[1]));
+    for (let i = 0; i < 3; i++) {
+      const pid = fork();
+      if (pid === 0) {
+        await until(() => flag.raised);
+        // What would come a second time does so by now.
+        process.kill(process.pid, 'SIGURG');
+        await new Promise((resolve) => { setImmediate(() => setImmediate(resolve)); });
+        say('counts', process.listenerCount('SIGTERM'));
+        daemonkit._exit(0);
+      }
+      process.kill(pid, 'SIGTERM');
+      say('child', pid, (await daemonkit.waitpidAsync(pid)).exitCode);
+    }
+    process.exit(0);`,
+  );
+  await group.endsWell();
+  const children = group.words('child').map(([pid]) => pid);
+  assert.deepEqual(
+    group.words('heard'),
+    children.map((pid) => [pid, 1]),
+  );
+  assert.deepEqual(
+    group.words('child'),
+    children.map((pid) => [pid, 0]),
+  );
+  assert.deepEqual(group.words('counts'), new Array(3).fill([1]));
+});
+
+for (const how of ['nothing', 'daemon', 'listener', 'flag']) {
+  test(`a worker that is asked to end at once does, whoever else catches SIGTERM: ${how}`, async (t) => {
+    const group = new Grouped(
+      t,
+      `const how = process.argv[1];
+      if (how === 'daemon') daemonkit.becomeDaemon({ detach: false, env: 'keep' });
+      if (how === 'listener') process.on('SIGTERM', () => say('heard'));
+      if (how === 'flag') new daemonkit.SignalFlag('SIGTERM');
+      for (let i = 0; i < 6; i++) {
+        const master = prefork({
+          workers: 1,
+          stopTimeout: 600_000,
+          stopSignals: ['SIGQUIT'],
+          onWorkerStart: () => say('listeners', process.listenerCount('SIGTERM')),
+          onMasterReap: ({ exitCode, signal }) => say('ended', exitCode ?? signal),
+        });
+        master.ready.catch(() => {});
+        while (master.pids.length === 0) await new Promise(setImmediate);
+        await master.stop();
+      }
+      process.exit(0);`,
+      { args: [how] },
+    );
+    await group.endsWell();
+    // Where nobody catches it, it kills.
+    const ends = new Set(group.words('ended').flat());
+    if (how === 'nothing') ends.delete('SIGTERM');
+    assert.equal(group.words('ended').length, 6);
+    assert.deepEqual(
+      [...ends].filter((end) => end !== 0),
+      [],
+    );
+    assert.deepEqual(group.words('heard'), []);
+  });
+}
