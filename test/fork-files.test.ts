@@ -9,6 +9,7 @@ const cases: [name: string, title: string][] = [
   ['pool', 'files and directories that are being read: parent and child each get all'],
   ['worker', 'so do a Worker and its copy'],
   ['writes', 'what is being written, or copied, or waits for that, is in the file once'],
+  ['changes', 'a change that waits for the thread pool is made once, and fails in the child'],
   ['shared', 'duplicates of such a file have one offset in the child too, of its own'],
 ];
 for (const [name, title] of cases) {

@@ -60,10 +60,10 @@ class Reader {
   }
 
   Failure InUse(const Park& park, void* loop) {
-    Writes writes{};
-    Failure failure = ListWrites(park, files_, loop, arena_, writes);
+    Failure failure = ListWrites(park, files_, loop, arena_, snapshot_.writes);
     if (failure) return failure;
-    return ListFilesInUse(table_, files_, writes, arena_, deadline_, snapshot_.files_in_use);
+    return ListFilesInUse(table_, files_, snapshot_.writes, arena_, deadline_,
+                          snapshot_.files_in_use);
   }
 
   // May somebody else than the caller be reading a file right now? V8's own threads, of which it is

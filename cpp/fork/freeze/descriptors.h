@@ -42,6 +42,7 @@ struct Snapshot {
   List<Duplicate> duplicates;
   Conversations conversations;
   List<Epoll> epolls;
+  Writes writes;
   FilesInUse files_in_use;
   FileWatchers inotify;
 };

@@ -1,9 +1,11 @@
 #include "fork/freeze/file_requests.h"
 
+#include <fcntl.h>
 #include <uv.h>
 
 #include <cstddef>
 #include <cstring>
+#include <initializer_list>
 
 #include "fork/base/peek.h"
 #include "fork/freeze/main_loop.h"
@@ -11,9 +13,43 @@
 namespace livefork {
 namespace {
 
-// libuv's to use until it is done, in parent and child alike.
-uv_work_t mark;
-bool marked = false;
+uv_fs_t* At(uintptr_t request) {
+  return reinterpret_cast<uv_fs_t*>(request);
+}
+
+// In the place of uv__fs_work(), which a thread of the pool calls when it has taken a request out
+// of the queue.
+void Refuse(uv__work* work) {
+  auto* request = reinterpret_cast<char*>(work) - offsetof(uv_fs_t, work_req);
+  reinterpret_cast<uv_fs_t*>(request)->result = UV_ECANCELED;
+}
+
+bool Changes(const uv_fs_t& request) {
+  switch (request.fs_type) {
+    case UV_FS_UNLINK:
+    case UV_FS_RMDIR:
+    case UV_FS_MKDIR:
+    case UV_FS_RENAME:
+    case UV_FS_LINK:
+    case UV_FS_SYMLINK:
+    case UV_FS_COPYFILE:
+    case UV_FS_FTRUNCATE:
+      return true;
+    case UV_FS_OPEN:
+      return (request.flags & O_EXCL) != 0;
+    default:
+      return false;
+  }
+}
+
+// libuv's to use until the loop has been told that it is done, in parent and child alike: several
+// forks may be made before that.
+struct Mark {
+  uv_work_t request;
+  bool used;
+};
+constexpr size_t kMarks = 16;
+Mark marks[kMarks];
 
 constexpr size_t kPiece = 4096;
 // From the signal's frame to worker(), uv__fs_work() and the call that it makes: some 2 KiB, and
@@ -41,11 +77,20 @@ class Finder {
   }
 
   // uv__work's that are done.
-  Failure Done() { return Ring(reinterpret_cast<uintptr_t>(&loop_->wq)); }
+  Failure Done() { return Ring(reinterpret_cast<uintptr_t>(&loop_->wq), 0); }
 
-  // Those that wait with ours. One that is not in the queue any more is alone.
+  // Those that wait with ours. One that is not in the queue any more is alone. In both directions,
+  // as a thread may have been stopped while it changed the queue.
   Failure Queued() {
-    return marked ? Ring(reinterpret_cast<uintptr_t>(&mark.work_req.wq)) : Failure{};
+    Failure failure;
+    for (const Mark& mark : marks) {
+      if (!mark.used || mark.request.work_req.work == nullptr) continue;
+      for (const int direction : {0, 1}) {
+        if (failure) break;
+        failure = Ring(reinterpret_cast<uintptr_t>(&mark.request.work_req.wq), direction);
+      }
+    }
+    return failure;
   }
 
  private:
@@ -54,11 +99,11 @@ class Finder {
 
   // The links of a queue are the wq fields of what is in it (src/threadpool.c, src/queue.h), and
   // one more, which is nobody's.
-  Failure Ring(uintptr_t begin) {
+  Failure Ring(uintptr_t begin, int direction) {
     void* links[2];
     if (!PeekAll(files_, begin, links, sizeof links)) return {};
     for (int steps = 0; steps < kMost; ++steps) {
-      const auto at = reinterpret_cast<uintptr_t>(links[0]);
+      const auto at = reinterpret_cast<uintptr_t>(links[direction]);
       if (at == begin || at == 0) break;
       if (Failure failure = Request(at - offsetof(uv__work, wq) - kWork)) return failure;
       if (!PeekAll(files_, at, links, sizeof links)) break;
@@ -88,19 +133,26 @@ class Finder {
       return {};
     if (loop != loop_ || !PeekAll(files_, at, &request, sizeof request)) return {};
     if (request.type != UV_FS || request.work_req.loop != loop_) return {};
+    if (request.work_req.work != nullptr && request.result == 0) {
+      Failure failure;
+      if (Changes(request)) failure = Keep(found_.changes, at);
+      if (request.fs_type == UV_FS_OPEN) failure = Keep(found_.openings, at);
+      if (failure) return failure;
+    }
     if (request.fs_type == UV_FS_COPYFILE) found_.copies = true;
-    if (request.fs_type == UV_FS_WRITE && request.off < 0) return Add(request.file);
+    if (request.fs_type == UV_FS_WRITE && request.off < 0) return Keep(found_.fds, request.file);
     if (request.fs_type != UV_FS_OPEN) return {};
     // The result is written there by the thread, once open(2) has returned it.
-    if (request.result > 0) return Add(static_cast<int>(request.result));
+    if (request.result > 0) return Keep(found_.fds, static_cast<int>(request.result));
     found_.opens = found_.opens || request.result == 0;
     return {};
   }
 
-  Failure Add(int descriptor) {
-    int* fd = found_.fds.Add(arena_);
-    if (fd == nullptr) return kArenaFull;
-    *fd = descriptor;
+  template <typename T>
+  Failure Keep(List<T>& list, T value) {
+    T* kept = list.Add(arena_);
+    if (kept == nullptr) return kArenaFull;
+    *kept = value;
     return {};
   }
 
@@ -113,21 +165,31 @@ class Finder {
 }  // namespace
 
 void MarkQueue(void* loop) {
-  if (marked || !HasRequests(loop)) return;
+  if (!HasRequests(loop)) return;
   auto nothing = [](uv_work_t*) {};
-  auto done = [](uv_work_t*, int) { marked = false; };
-  marked = uv_queue_work(static_cast<uv_loop_t*>(loop), &mark, nothing, done) == 0;
+  auto done = [](uv_work_t* request, int) { static_cast<Mark*>(request->data)->used = false; };
+  for (Mark& mark : marks) {
+    if (mark.used) continue;
+    mark.request.data = &mark;
+    mark.used = uv_queue_work(static_cast<uv_loop_t*>(loop), &mark.request, nothing, done) == 0;
+    return;
+  }
 }
 
 Failure ListWrites(const Park& park, const ProcFiles& files, void* loop, Arena& arena,
                    Writes& found) {
   Finder finder(files, loop, arena, found);
   Failure failure = finder.Done();
-  if (!failure) failure = finder.Queued();
   park.Each([&](const Thread& thread) {
     if (!failure) failure = finder.OnStack(thread);
   });
-  return failure;
+  return failure ? failure : finder.Queued();
+}
+
+void WithholdRequests(const Writes& writes) {
+  // Of no effect on one that a thread has begun with: it does not look there again.
+  for (const uintptr_t request : writes.changes) At(request)->work_req.work = Refuse;
+  for (const uintptr_t request : writes.openings) At(request)->flags &= ~O_TRUNC;
 }
 
 }  // namespace livefork

@@ -11,9 +11,15 @@
 namespace livefork {
 
 struct Writes {
-  List<int> fds;  // written to, at the file's offset, or just opened
-  bool opens;     // something is being opened: which descriptor that has become is not known
-  bool copies;    // a file is being copied (uv_fs_copyfile), by descriptors of that thread's own
+  // Requests that change the file system, with which no thread may have begun yet. Both processes
+  // would make the change, and one of them hear that it was made already.
+  List<uintptr_t> changes;
+  List<uintptr_t> openings;  // of files, likewise
+  List<int> fds;             // written to, at the file's offset, or just opened
+  // Something is being opened: which descriptor that has become is not known.
+  bool opens = false;
+  // A file is being copied (uv_fs_copyfile), by descriptors of that thread's own.
+  bool copies = false;
 };
 
 // Before the threads are parked: puts a request of our own, which does nothing, behind those that
@@ -24,5 +30,9 @@ void MarkQueue(void* loop);
 // In the parent, all threads parked.
 Failure ListWrites(const Park& park, const ProcFiles& files, void* loop, Arena& arena,
                    Writes& found);
+
+// In the child, before its threads run: changes that no thread has begun with are the parent's to
+// make, and fail with ECANCELED as by uv_cancel(); a file that is opened is not emptied once more.
+void WithholdRequests(const Writes& writes);
 
 }  // namespace livefork

@@ -80,6 +80,7 @@ Failure MakeTwins(Snapshot& snapshot) {
   open = limit;
   open.rlim_cur = limit.rlim_max;
   Sys(SYS_prlimit64, 0, RLIMIT_NOFILE, &open, nullptr);
+  WithholdRequests(snapshot.writes);
   Failure failure = MakeAll(snapshot);
   Sys(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, nullptr);
   return failure;

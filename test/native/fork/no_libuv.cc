@@ -19,6 +19,8 @@ int BackendOf(void*) {
 
 void MarkQueue(void*) {}
 
+void WithholdRequests(const Writes&) {}
+
 Failure ListWrites(const Park&, const ProcFiles&, void*, Arena&, Writes&) {
   return {};
 }
