@@ -501,3 +501,26 @@ test(
     await nest.end(nest.pid());
   },
 );
+
+test('what a log has lost is not told by a fork, and keeps no process alive', (t) => {
+  const file = join(scratch(t), 'log');
+  const lines = linesOf<string>(`const { dup2, fork, redirect, waitpid } = daemonkit;
+    const out = daemonkit.dup(1);
+    const say = (value) => fs.writeSync(out, JSON.stringify(value) + '\\n');
+    redirect(1, '/dev/full');
+    console.log('lost');
+    const pid = fork();
+    if (pid === 0) {
+      dup2(fs.openSync(${JSON.stringify(file)}, 'a'), 1);
+      console.log('of the fork');
+    } else {
+      say([waitpid(pid).exitCode, fs.readFileSync(${JSON.stringify(file)}, 'utf8')]);
+      dup2(fs.openSync(${JSON.stringify(file)}, 'a'), 1);
+      console.log('of the parent');
+      dup2(fs.openSync('/dev/full', 'a'), 1);
+      console.log('lost for good'); // and the process ends by itself
+    }`);
+  assert.deepEqual(lines, [[0, 'of the fork\n']]);
+  const own = 'daemonkit: 5 bytes of log were lost: ENOSPC\nof the parent\n';
+  assert.equal(readFileSync(file, 'utf8'), `of the fork\n${own}`);
+});
