@@ -35,7 +35,9 @@ export {
   Pidfile,
   type PidfileError,
   type PidfileReport,
-  type PidfileState,
+  type PidfileRunning,
+  type PidfileUnnamed,
+  type PidfileUnproven,
   pidfileRead,
   pidfileSignal,
 } from './pidfile/pidfile.js';
@@ -83,8 +85,13 @@ export {
   _exit,
   getpid,
   getppid,
+  type WaitContinued,
+  type WaitEnd,
+  type WaitExited,
+  type WaitKilled,
   type WaitOptions,
   type WaitResult,
+  type WaitStopped,
   waitpid,
   waitpidAsync,
 } from './posix/wait.js';
@@ -95,6 +102,9 @@ export {
   prefork,
   type RespawnOptions,
   type WorkerExit,
+  type WorkerExited,
+  type WorkerGone,
+  type WorkerKilled,
 } from './prefork/prefork.js';
 export { type DropOptions, dropPrivileges } from './privileges/drop.js';
 export { type ListenFd, type ListenFdsOptions, listenFds } from './service/listenfds.js';
@@ -118,3 +128,4 @@ export {
   redirect,
   redirectToNull,
 } from './stdio/redirect.js';
+export type { RealTimeSignal, Signal, SignalName } from './system/signal-numbers.js';

@@ -44,7 +44,8 @@ const notSignals = [
 
 /** Signals, users and limits. */
 const privileged: Record<string, string[][]> = {
-  'resetSignals($)': [...notOptions, ['{ x: 1 }', value], ['{ handled: 1 }', type]],
+  'resetSignals($)': [...notOptions, ['{ x: 1 }', value], ['{ handled: 1 }', type],
+    ["{ signals: 'SIGNOPE' }", value], ['{ signals: [null] }', type], ['{ signals: 0 }', range]],
   'ignoreSignals($)': [
     ...notSignals,
     ['[]', value],

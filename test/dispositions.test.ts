@@ -108,11 +108,14 @@ test('resetSignals: ignored, listened to, handled by an addon; the runtime keeps
       say(daemonkit.resetSignals());
       child.once('exit', (code, signal) => say('child', signal));
     });
-    say('ignored');
+    daemonkit.ignoreSignals(['SIGHUP', 'SIGCONT', 'SIGRTMIN+6']);
+    say(daemonkit.resetSignals({ signals: 'SIGRTMIN+6' }), daemonkit.resetSignals({ signals: ['SIGHUP', 18] }));
+    say(daemonkit.resetSignals({ signals: [] }), 'ignored');
     setInterval(() => {}, 1000);`);
   const ignored = () => members(signals(process_.pid).SigIgn);
   assert.equal(await process_.line(), 'SIGHUP,SIGRTMIN+6');
-  assert.equal(await process_.line(), 'ignored');
+  assert.equal(await process_.line(), 'SIGRTMIN+6 SIGHUP,SIGCONT');
+  assert.equal(await process_.line(), ' ignored');
   assert.deepEqual(ignored(), [XFSZ]);
   const caught = () => members(signals(process_.pid).SigCgt).filter((n) => n !== 33);
   const before = [INT, QUIT, USR1, SEGV, USR2, PIPE, ALRM, TERM, CHLD, WINCH, IO];

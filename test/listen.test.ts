@@ -134,7 +134,7 @@ test('wrong options are told before anything happens', () => {
     [{ onWorkerStart, respawn: { delay: 0 } }, range],
     [{ onWorkerStart, respawn: { dleay: 1 } }, value],
     [{ onWorkerStart, stopTimeout: 0 }, range],
-    [{ onWorkerStart, stopSignals: 'SIGTERM' }, type],
+    [{ onWorkerStart, stopSignals: {} }, type],
     [{ onWorkerStart, stopSignals: ['SIGKILL'] }, value],
     [{ onWorkerStart, reloadSignals: ['SIGNOPE'] }, value],
     [{ onWorkerStart, title: 1 }, type],

@@ -239,6 +239,6 @@ test('no descriptor is left open, whatever is found', async (t) => {
 
 test('arguments are checked first', () => {
   assert.throws(() => pidfileRead(1 as never), { code: 'ERR_INVALID_ARG_TYPE' });
-  assert.throws(() => pidfileSignal('/x', 'TERM'), { code: 'ERR_INVALID_ARG_VALUE' });
+  assert.throws(() => pidfileSignal('/x', 'TERM' as never), { code: 'ERR_INVALID_ARG_VALUE' });
   assert.throws(() => pidfileSignal('/x', 1000), { code: 'ERR_OUT_OF_RANGE' });
 });

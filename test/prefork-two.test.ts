@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { constants } from 'node:os';
 import { test } from 'node:test';
 import { secondCopy } from './tools/copy.js';
 import { until } from './tools/daemons.js';
@@ -38,8 +39,8 @@ const source = `
     server: server(),
     listen: daemonkit.listeningSocket({ port: 0, host }),
     workers: 2,
-    stopSignals: ['SIGTERM'],
-    reloadSignals: ['SIGUSR2'],
+    stopSignals: 'SIGTERM',
+    reloadSignals: ${constants.signals.SIGUSR2},
   });
   const three = other.prefork({ server: server(), listen: { port: 0, host }, workers: 1, reloadSignals: [] });
   await Promise.all([one.ready, two.ready, three.ready]);

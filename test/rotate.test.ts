@@ -53,7 +53,7 @@ test('a log that cannot be reopened: the old one goes on, and says why', async (
     new URL('../lib/index.js', import.meta.url).href,
   )};
     redirectToNull(0);
-    redirect([1, 2], ${JSON.stringify(log)}, { reopenOn: 'SIGHUP' });
+    redirect([1, 2], ${JSON.stringify(log)}, { reopenOn: ['SIGUSR2', 1] });
     console.log('ready'); process.on('SIGHUP', () => { console.log('goes on'); process.exit(); });
     setInterval(() => {}, 1000);`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', program]);

@@ -57,7 +57,7 @@ test(
 test('signals that must not be caught and wrong arguments are refused', () => {
   const code = (signals: unknown) => {
     try {
-      new SignalFlag(signals as string)[Symbol.dispose]();
+      new SignalFlag(signals as never)[Symbol.dispose]();
     } catch (error) {
       assert.ok(error instanceof TypeError || error instanceof RangeError);
       return (error as NodeJS.ErrnoException).code;

@@ -1,21 +1,22 @@
 // What all copies of the package in a process have in common. The command and the application may each
 // have a copy of their own, or an application two versions by its dependencies: still the process is one,
 // and what a fork takes along is everybody's.
+import type { SignalName } from '../system/signal-numbers.js';
 
 /** What {@link atFork} registers; each is called without arguments, and must not return a promise. */
 export interface ForkHooks {
   /** In the parent, just before the fork; the hooks registered last run first. */
-  before?: () => void;
+  before?: (() => void) | undefined;
   /** In the parent, after the fork, in the order of registration; also when the fork failed. */
-  parent?: () => void;
+  parent?: (() => void) | undefined;
   /** In the child, once its threads run again, in the order of registration. */
-  child?: () => void;
+  child?: (() => void) | undefined;
 }
 
 /** A master of prefork workers in this process. */
 export interface RegisteredMaster {
   /** The signals that are its to act on. */
-  readonly signals: readonly string[];
+  readonly signals: readonly SignalName[];
   /**
    * In a worker, of this master or another one: nothing of the master goes on here.
    *

@@ -1,6 +1,7 @@
 // daemonkit reload: SIGHUP, or another signal, to the daemon, if that has a handler for it.
 import type { SystemError } from '../base/errors.js';
 import { uncertain } from '../pidfile/read.js';
+import type { SignalName } from '../system/signal-numbers.js';
 import { COMMON, FILE, type Options, parseAll, RELOAD, textOf } from './arguments.js';
 import { findSettled, isReady } from './finding.js';
 import { type Command, EXIT, type Outcome } from './outcome.js';
@@ -32,7 +33,7 @@ function obstacle(pid: number, signal: string): string | undefined {
   }
 }
 
-async function reloadDaemon(path: string, signal: string): Promise<Outcome> {
+async function reloadDaemon(path: string, signal: SignalName): Promise<Outcome> {
   const { report, owner } = await findSettled(path);
   const { pid, state } = report;
   const data = { path, pid, signal };

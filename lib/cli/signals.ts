@@ -1,11 +1,11 @@
 // Signals as a command line has them, and what they would do to a process.
 import { execFileSync } from 'node:child_process';
 import { procText } from '../system/procfs.js';
-import { signalName, signalNumber } from '../system/signal-numbers.js';
+import { type SignalName, signalName, signalNumber } from '../system/signal-numbers.js';
 import { UsageError } from './arguments.js';
 
 /** The name of a signal, with or without `SIG`, or its number. */
-export function signalOf(text: string, option: string): string {
+export function signalOf(text: string, option: string): SignalName {
   try {
     if (/^\d+$/.test(text)) return signalName(signalNumber(Number(text), 'signal'));
     const name = text.toUpperCase();

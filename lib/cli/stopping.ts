@@ -4,12 +4,13 @@ import type { SystemError } from '../base/errors.js';
 import type { Owner } from '../pidfile/owner.js';
 import { Pidfile } from '../pidfile/pidfile.js';
 import { uncertain } from '../pidfile/read.js';
+import type { SignalName } from '../system/signal-numbers.js';
 import { secondsOf, textOf, UsageError, type Values } from './arguments.js';
 import { findSettled } from './finding.js';
 import { signalOf } from './signals.js';
 
 /** Signals, each with the time that the daemon then has, in milliseconds. */
-export type Schedule = readonly { signal: string; wait: number }[];
+export type Schedule = readonly { signal: SignalName; wait: number }[];
 
 /** What became of the daemon. */
 export interface Stopped {
@@ -17,7 +18,7 @@ export interface Stopped {
   pid: number | undefined;
   stopped: boolean;
   /** The last signal that it got. */
-  signal: string | undefined;
+  signal: SignalName | undefined;
   milliseconds: number;
 }
 
@@ -47,8 +48,11 @@ export function scheduleOf(values: Values, timeout?: string): Schedule {
 }
 
 /** The last signal sent, if any was, and whether the process has ended. */
-async function end(owner: Owner, steps: Schedule): Promise<[stopped: boolean, signal?: string]> {
-  let last: string | undefined;
+async function end(
+  owner: Owner,
+  steps: Schedule,
+): Promise<[stopped: boolean, signal?: SignalName]> {
+  let last: SignalName | undefined;
   for (const { signal, wait } of steps) {
     try {
       owner.signal(signal);

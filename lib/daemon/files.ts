@@ -60,8 +60,8 @@ function writerOf({ credentials: { uid, gid } }: Birth): FileOwner | undefined {
 }
 
 function expectReopenable(path: string, { plan, credentials }: Birth, there: boolean): void {
-  if (plan.reopenOn === undefined) return;
-  expectReopening(path, plan.chroot, credentials, there, plan.reopenOn);
+  if (plan.reopenOn.length === 0) return;
+  expectReopening(path, plan.chroot, credentials, there, plan.reopenOn.join(', '));
 }
 
 /** What becomes of 0, 1 and 2, in words. */
@@ -77,7 +77,9 @@ export function describeStdio(plan: Plan, { credentials: { uid } }: Birth): stri
   if (moves.length === 0) return undefined;
   const who = uid === undefined ? '' : ` by user ${uid}`;
   const anew =
-    reopenOn === undefined || logs(plan).length === 0 ? '' : ` (opened anew${who} at ${reopenOn})`;
+    reopenOn.length === 0 || logs(plan).length === 0
+      ? ''
+      : ` (opened anew${who} at ${reopenOn.join(', ')})`;
   return `point ${moves.join(', ')}${anew}`;
 }
 

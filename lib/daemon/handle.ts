@@ -48,7 +48,7 @@ export class Daemon implements Disposable, AsyncDisposable {
   readonly #birth: Birth;
   readonly #pid = process.pid;
   readonly #hooks: Disposable;
-  readonly #reopener: Disposable | undefined;
+  readonly #reopener: Disposable;
   /** Of the SIGTERMs that some SignalFlag has seen, those that our listener knows of. */
   #flagged = native.signalFlagSeen(SIGTERM);
   #watchdog: Disposable | null = null;
@@ -64,9 +64,7 @@ export class Daemon implements Disposable, AsyncDisposable {
     process.on('exit', this.#end);
     setCurrentDaemon(this);
     const { reopenOn } = birth.plan;
-    if (reopenOn !== undefined) {
-      this.#reopener = listenForReopen(reopenOn, () => this.reloading(() => this.reopenLogs()));
-    }
+    this.#reopener = listenForReopen(reopenOn, () => this.reloading(() => this.reopenLogs()));
     if (mayListen()) process.on('SIGTERM', this.#terminate);
   }
 
@@ -193,7 +191,7 @@ export class Daemon implements Disposable, AsyncDisposable {
   /** Removes the pidfile and gives its lock up; the process goes on, and reopens no logs. */
   [Symbol.dispose](): void {
     if (currentSlot() === this) setCurrentDaemon(undefined);
-    this.#reopener?.[Symbol.dispose]();
+    this.#reopener[Symbol.dispose]();
     this.#hooks[Symbol.dispose]();
     process.off('exit', this.#end);
     process.off('SIGTERM', this.#terminate);

@@ -14,7 +14,7 @@ import {
 } from '../base/validate.js';
 import { nameOrId } from '../posix/credentials.js';
 import { supervisor } from '../service/supervisor.js';
-import { reopenSignal } from '../stdio/reopen.js';
+import { reopenSignals } from '../stdio/reopen.js';
 import { type EnvironmentOptions, type EnvironmentPlan, environmentPlan } from './environment.js';
 
 /** What {@link becomeDaemon} may be told. Relative paths start at the current directory. */
@@ -34,10 +34,10 @@ export interface DaemonOptions {
   /** A file to append standard error to, instead of `log`. */
   stderr?: string;
   /**
-   * A signal at which the log files are opened anew, as `SIGHUP`, for log rotation; see
+   * The signal or signals at which the log files are opened anew, as `SIGHUP`, for log rotation; see
    * `Daemon.reopenLogs()`. `user` must be able to do that, in the chroot. Default: none.
    */
-  reopenOn?: NodeJS.Signals;
+  reopenOn?: NodeJS.Signals | number | readonly (NodeJS.Signals | number)[] | undefined;
   /**
    * The file mode creation mask, 0 to 0o777. Default: 0o022; the 0 of daemon(7) would have
    * `fs.writeFile()` create files that everybody may write to.
@@ -133,7 +133,7 @@ export interface Plan {
   pidfile: string | undefined;
   stdout: string | undefined;
   stderr: string | undefined;
-  reopenOn: NodeJS.Signals | undefined;
+  reopenOn: readonly NodeJS.Signals[];
   umask: number;
   cwd: string;
   chroot: string | undefined;
@@ -237,7 +237,7 @@ export function planOf(value: unknown): Plan {
     pidfile: given(from, 'pidfile', absolute),
     stdout: given(from, 'stdout', absolute) ?? log,
     stderr: given(from, 'stderr', absolute) ?? log,
-    reopenOn: given(from, 'reopenOn', reopenSignal),
+    reopenOn: given(from, 'reopenOn', reopenSignals) ?? [],
     umask: given(from, 'umask', mask) ?? 0o022,
     cwd: given(from, 'cwd', chroot === undefined ? absolute : insideRoot) ?? '/',
     chroot,

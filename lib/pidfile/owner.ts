@@ -4,6 +4,7 @@ import { native } from '../addon/native.js';
 import { readableWithin } from '../addon/watch.js';
 import { check, type SystemError, systemError } from '../base/errors.js';
 import { pidfdSendSignal } from '../posix/pidfd.js';
+import type { Signal } from '../system/signal-numbers.js';
 import { system } from '../system/system.js';
 import { holdsLock, startTicks, startTime } from './evidence.js';
 
@@ -78,7 +79,7 @@ export class Owner implements Disposable {
    * @throws `ESRCH` if it has ended and been waited for, `EPERM` (syscall `pidfd_send_signal`, on
    *   FreeBSD `kill`).
    */
-  signal(signal: string | number): void {
+  signal(signal: Signal): void {
     try {
       pidfdSendSignal(this.#fd, signal);
     } catch (error) {

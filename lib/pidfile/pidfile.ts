@@ -16,7 +16,9 @@ import { readPid } from './text.js';
 
 export {
   type PidfileReport,
-  type PidfileState,
+  type PidfileRunning,
+  type PidfileUnnamed,
+  type PidfileUnproven,
   pidfileRead,
   pidfileSignal,
 } from './read.js';

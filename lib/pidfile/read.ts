@@ -5,28 +5,18 @@ import { absolutePath } from '../base/absolute.js';
 import { type SystemError, systemError } from '../base/errors.js';
 import { path as pathString } from '../base/validate.js';
 import { expectSafeFile, openThere } from '../posix/trusted-open.js';
-import { signalNumber } from '../system/signal-numbers.js';
+import { type Signal, signalNumber } from '../system/signal-numbers.js';
 import { startTime } from './evidence.js';
 import { lockHeld, Owner } from './owner.js';
 import { sameFile } from './same-file.js';
 import { readPid } from './text.js';
 
-/**
- * - `running`: the process that the file names holds its lock.
- * - `starting`: the file is locked, and nothing is written in it yet.
- * - `stale`: nobody holds the lock; who wrote the file has ended without removing it.
- * - `absent`: there is no file, or an empty one that nobody has locked.
- * - `unknown`: the file is locked, but by another process than the one it names, or it cannot be
- *   seen by which.
- */
-export type PidfileState = 'running' | 'starting' | 'stale' | 'absent' | 'unknown';
-
-/** What {@link pidfileRead} tells. */
-export interface PidfileReport {
+/** What {@link pidfileRead} tells of each file. */
+interface Told {
   /** The file, as an absolute path. */
   path: string;
   /** What is known of the process that it means. */
-  state: PidfileState;
+  state: 'running' | 'starting' | 'stale' | 'absent' | 'unknown';
   /** Whether `state` is `running`. */
   running: boolean;
   /** The number in the file; undefined if there is none. */
@@ -35,20 +25,54 @@ export interface PidfileReport {
   startTime: Date | undefined;
 }
 
+/** The process that the file names holds its lock. */
+export interface PidfileRunning extends Told {
+  state: 'running';
+  running: true;
+  pid: number;
+}
+
+/**
+ * - `starting`: the file is locked, and nothing is written in it yet.
+ * - `absent`: there is no file, or an empty one that nobody has locked.
+ */
+export interface PidfileUnnamed extends Told {
+  state: 'starting' | 'absent';
+  running: false;
+  pid: undefined;
+  startTime: undefined;
+}
+
+/**
+ * - `stale`: nobody holds the lock; who wrote the file has ended without removing it.
+ * - `unknown`: the file is locked, but by another process than the one it names, or it cannot be
+ *   seen by which.
+ */
+export interface PidfileUnproven extends Told {
+  state: 'stale' | 'unknown';
+  running: false;
+  startTime: undefined;
+}
+
+/** What {@link pidfileRead} tells, by its `state`. */
+export type PidfileReport = PidfileRunning | PidfileUnnamed | PidfileUnproven;
+
 /** A report, and the process if it runs; to be disposed. */
 export interface Finding {
   report: PidfileReport;
   owner: Owner | undefined;
 }
 
+type State = PidfileReport['state'];
+
 const { EAGAIN, ESTALE } = os.errno;
 
 /** Keeps the owner of a running one, and lets go of it otherwise. */
-function finding(path: string, state: PidfileState, pid?: number, owner?: Owner): Finding {
+function finding(path: string, state: State, pid?: number, owner?: Owner): Finding {
   const running = state === 'running';
   if (!running) owner?.[Symbol.dispose]();
   const began = running && pid !== undefined ? startTime(pid) : undefined;
-  const report = { path, state, running, pid, startTime: began };
+  const report = { path, state, running, pid, startTime: began } as PidfileReport;
   return { report, owner: running ? owner : undefined };
 }
 
@@ -134,7 +158,7 @@ export function uncertain({ path, state, pid }: PidfileReport): SystemError {
  * the proof.
  * Source: pidfile(3), FreeBSD; pidfd_send_signal(2), Linux.
  */
-export function pidfileSignal(path: string, signal: string | number): number | undefined {
+export function pidfileSignal(path: string, signal: Signal): number | undefined {
   const number = signal === 0 ? 0 : signalNumber(signal, 'signal');
   const { report, owner } = find(path);
   if (owner === undefined) {

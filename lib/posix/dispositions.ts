@@ -9,6 +9,8 @@ import {
   allSignals,
   catchableSignal,
   isRuntimes,
+  type Signal,
+  type SignalName,
   signalList,
   signalName,
   signalNumber,
@@ -21,7 +23,9 @@ const stateOf = (signal: number) => nameOf('dispositions', native.disposition(si
 /** What {@link resetSignals} may be told. */
 export interface ResetSignalsOptions {
   /** Also signals that have a listener or a native handler, not only ignored ones. Default: true. */
-  handled?: boolean;
+  handled?: boolean | undefined;
+  /** The signals to look at, one or several. Default: all. */
+  signals?: Signal | readonly Signal[] | undefined;
 }
 
 /** The events that Node sends for a signal: SIGABRT and SIGIOT are one. */
@@ -67,20 +71,20 @@ function reset(signal: number, handled: boolean): boolean {
  * 33. Signals with a {@link SignalFlag} are left to it: dispose it. The mask is
  * {@link signalMask}'s.
  *
- * @param opts - `handled: false` resets ignored signals only.
+ * @param opts - `handled: false` resets ignored signals only, `signals` these only.
  * @returns the names of the signals that it reset.
- * @throws `TypeError` for wrong options, and in a Worker (`ERR_WORKER_UNSUPPORTED_OPERATION`):
- *   dispositions belong to the process.
+ * @throws `TypeError`, `RangeError` for wrong options; `TypeError` in a Worker
+ *   (`ERR_WORKER_UNSUPPORTED_OPERATION`): dispositions belong to the process.
  *
  * Source: sigaction(2), POSIX.1; daemon(7) step 2. The same on Linux and FreeBSD.
  */
-export function resetSignals(opts?: ResetSignalsOptions): string[] {
-  const { handled = true } = options<ResetSignalsOptions>(opts, ['handled']);
+export function resetSignals(opts?: ResetSignalsOptions): SignalName[] {
+  const { handled = true, signals } = options<ResetSignalsOptions>(opts, ['handled', 'signals']);
   boolean(handled, 'options.handled');
+  const chosen =
+    signals === undefined ? allSignals() : signalList(signals, 'options.signals', signalNumber, 0);
   if (!isMainThread) throw workerUnsupported('resetSignals()');
-  return allSignals()
-    .filter((signal) => reset(signal, handled))
-    .map(signalName);
+  return chosen.filter((signal) => reset(signal, handled)).map(signalName);
 }
 
 function ignorableSignal(value: unknown, name: string): number {
@@ -129,7 +133,7 @@ export function ignore(signals: readonly number[]): Disposable {
  *
  * Source: sigaction(2), POSIX.1. The same on Linux and FreeBSD.
  */
-export function ignoreSignals(signals: string | number | readonly (string | number)[]): Disposable {
+export function ignoreSignals(signals: Signal | readonly Signal[]): Disposable {
   const numbers = signalList(signals, 'signals', ignorableSignal);
   if (!isMainThread) throw workerUnsupported('ignoreSignals()');
   for (const signal of numbers) {
@@ -151,7 +155,7 @@ const HOW = { block: 1, unblock: 2, set: 3 } as const;
  *
  * Source: pthread_sigmask(3), POSIX.1. The same on Linux and FreeBSD.
  */
-export function signalMask(): string[];
+export function signalMask(): SignalName[];
 /**
  * Tells, and changes, which signals the **main thread** has blocked.
  *
@@ -172,9 +176,9 @@ export function signalMask(): string[];
  */
 export function signalMask(
   how: 'block' | 'unblock' | 'set',
-  signals: string | number | readonly (string | number)[],
-): string[];
-export function signalMask(...args: [how?: unknown, signals?: unknown]): string[] {
+  signals: Signal | readonly Signal[],
+): SignalName[];
+export function signalMask(...args: [how?: unknown, signals?: unknown]): SignalName[] {
   const [how, signals] = args;
   // Not by mere look-up: an array of one word is that word as a key, and some objects are no key.
   if (args.length > 0 && !(typeof how === 'string' && Object.hasOwn(HOW, how))) {

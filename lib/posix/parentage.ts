@@ -3,7 +3,12 @@ import { isMainThread } from 'node:worker_threads';
 import { native } from '../addon/native.js';
 import { check, workerUnsupported } from '../base/errors.js';
 import { boolean } from '../base/validate.js';
-import { signalName, signalNumber } from '../system/signal-numbers.js';
+import {
+  type Signal,
+  type SignalName,
+  signalName,
+  signalNumber,
+} from '../system/signal-numbers.js';
 import { system } from '../system/system.js';
 
 /**
@@ -59,7 +64,7 @@ export function getChildSubreaper(): boolean {
  *
  * Source: PR_SET_PDEATHSIG(2const), prctl(2), Linux; procctl(2), FreeBSD.
  */
-export function setParentDeathSignal(signal: string | number | null): void {
+export function setParentDeathSignal(signal: Signal | null): void {
   const number = signal === null || signal === 0 ? 0 : signalNumber(signal, 'signal');
   if (!isMainThread) throw workerUnsupported('setParentDeathSignal()');
   check(native.setParentDeathSignal(number), system.parentageCall);
@@ -73,7 +78,7 @@ export function setParentDeathSignal(signal: string | number | null): void {
  *
  * Source: PR_GET_PDEATHSIG(2const), prctl(2), Linux; procctl(2), FreeBSD.
  */
-export function getParentDeathSignal(): string | null {
+export function getParentDeathSignal(): SignalName | null {
   if (!isMainThread) throw workerUnsupported('getParentDeathSignal()');
   const number = check(native.getParentDeathSignal(), system.parentageCall);
   return number === 0 ? null : signalName(number);

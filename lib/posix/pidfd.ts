@@ -3,7 +3,7 @@
 import { native } from '../addon/native.js';
 import { check } from '../base/errors.js';
 import { fileDescriptor, integer } from '../base/validate.js';
-import { signalNumber } from '../system/signal-numbers.js';
+import { type Signal, signalNumber } from '../system/signal-numbers.js';
 
 /**
  * Opens a descriptor that stands for a process: unlike its pid it can never come to mean another
@@ -40,7 +40,7 @@ export function pidfdOpen(pid: number): number {
  *
  * Source: pidfd_send_signal(2), Linux; kill(2).
  */
-export function pidfdSendSignal(pidfd: number, signal: string | number): void {
+export function pidfdSendSignal(pidfd: number, signal: Signal): void {
   fileDescriptor(pidfd, 'pidfd');
   const number = signal === 0 ? 0 : signalNumber(signal, 'signal');
   check(native.pidfdSendSignal(pidfd, number), 'pidfd_send_signal');

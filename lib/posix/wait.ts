@@ -7,27 +7,33 @@ import { registry } from '../atfork/registry.js';
 import { type WaitOptions as Abortable, waitSignal } from '../base/abort.js';
 import { abortError, check, systemError } from '../base/errors.js';
 import { boolean, integer, options } from '../base/validate.js';
-import { signalName } from '../system/signal-numbers.js';
+import { type SignalName, signalName } from '../system/signal-numbers.js';
 import { system } from '../system/system.js';
 
 /** What {@link waitpid} may be told; each is false by default. */
 export interface WaitOptions {
   /** Return null at once if no child has changed its state (WNOHANG). */
-  noHang?: boolean;
+  noHang?: boolean | undefined;
   /** Also tell of children that a signal has stopped (WUNTRACED). */
-  untraced?: boolean;
+  untraced?: boolean | undefined;
   /** Also tell of stopped children that SIGCONT has resumed (WCONTINUED). */
-  continued?: boolean;
+  continued?: boolean | undefined;
 }
 
-/** A child's change of state: it exited, was killed, stopped or resumed. */
-export interface WaitResult {
+/** The same, for those who are only told of a child's end. */
+interface WaitForEnd extends WaitOptions {
+  untraced?: false | undefined;
+  continued?: false | undefined;
+}
+
+/** What {@link waitpid} tells of each child. */
+interface Told {
   /** The child's process id; free to be used again, unless the child has only stopped or resumed. */
   pid: number;
   /** What the child exited with, 0 to 255; null if it did not exit. */
   exitCode: number | null;
   /** The signal that killed or stopped the child, or null: `SIGTERM`, `SIGRTMIN+2`. */
-  signal: string | null;
+  signal: SignalName | null;
   /** The child is stopped, by `signal`. Only with `untraced`. */
   stopped: boolean;
   /** The child was stopped and runs again. Only with `continued`. */
@@ -38,13 +44,54 @@ export interface WaitResult {
   rusage: NodeJS.ResourceUsage;
 }
 
+/** The child has called _exit(2), or returned from its main program: `exitCode` is no null. */
+export interface WaitExited extends Told {
+  exitCode: number;
+  signal: null;
+  stopped: false;
+  continued: false;
+  coreDumped: false;
+}
+
+/** A signal has ended the child: `signal` is no null, and `stopped` is false. */
+export interface WaitKilled extends Told {
+  exitCode: null;
+  signal: SignalName;
+  stopped: false;
+  continued: false;
+}
+
+/** A signal has stopped the child, which goes on at SIGCONT. */
+export interface WaitStopped extends Told {
+  exitCode: null;
+  signal: SignalName;
+  stopped: true;
+  continued: false;
+  coreDumped: false;
+}
+
+/** The child was stopped and runs again. */
+export interface WaitContinued extends Told {
+  exitCode: null;
+  signal: null;
+  stopped: false;
+  continued: true;
+  coreDumped: false;
+}
+
+/** How a child has ended. */
+export type WaitEnd = WaitExited | WaitKilled;
+
+/** A child's change of state: it exited, was killed, stopped or resumed. */
+export type WaitResult = WaitEnd | WaitStopped | WaitContinued;
+
 function waitResult(waited: Waited): WaitResult {
   const { exitCode, signal } = waited;
   return {
     ...waited,
     exitCode: exitCode < 0 ? null : exitCode,
     signal: signal === 0 ? null : signalName(signal),
-  };
+  } as WaitResult;
 }
 
 /**
@@ -67,7 +114,12 @@ function waitResult(waited: Waited): WaitResult {
  *
  * Source: waitpid(2), POSIX.1; the usage: wait4(2), 4.3BSD. The same on Linux and FreeBSD.
  */
-export function waitpid(pid: number, opts: WaitOptions & { noHang?: false }): WaitResult;
+export function waitpid(pid: number, opts?: WaitForEnd & { noHang?: false | undefined }): WaitEnd;
+export function waitpid(pid: number, opts: WaitForEnd): WaitEnd | null;
+export function waitpid(
+  pid: number,
+  opts: WaitOptions & { noHang?: false | undefined },
+): WaitResult;
 export function waitpid(pid: number, opts?: WaitOptions): WaitResult | null;
 export function waitpid(pid: number, opts?: WaitOptions): WaitResult | null {
   integer(pid, 'pid');
@@ -136,7 +188,7 @@ function fromTimeToTime(callback: () => void): () => void {
  *
  * @param pid - a child of this process, from 1 to 2^31-1.
  * @param opts - `signal`: an AbortSignal that ends the wait; the child is left as it is.
- * @returns a promise of what became of the child: `stopped` and `continued` are false.
+ * @returns a promise of how the child has ended.
  * @throws (rejects with) `ECHILD` (syscall `waitpid`) if there is no such child; `EMFILE`, `ENFILE` or
  *   `ENOMEM` (syscall `pidfd_open`, on FreeBSD `kqueue`) if there is no descriptor left; an `AbortError` (`ABORT_ERR`), its cause the signal's reason, when aborted; a
  *   `TypeError` or `RangeError` for wrong arguments. The child can still be waited for then.
@@ -147,7 +199,7 @@ function fromTimeToTime(callback: () => void): () => void {
  *
  * Source: waitpid(2), POSIX.1; pidfd_open(2), Linux.
  */
-export async function waitpidAsync(pid: number, opts?: Abortable): Promise<WaitResult> {
+export async function waitpidAsync(pid: number, opts?: Abortable): Promise<WaitEnd> {
   integer(pid, 'pid', 1);
   const signal = waitSignal(opts);
   // First, because a child that has ended needs no descriptor, and a stranger shall not have one.
@@ -155,7 +207,7 @@ export async function waitpidAsync(pid: number, opts?: Abortable): Promise<WaitR
   return ended ?? untilEnded(pid, signal);
 }
 
-function untilEnded(pid: number, signal: AbortSignal | undefined): Promise<WaitResult> {
+function untilEnded(pid: number, signal: AbortSignal | undefined): Promise<WaitEnd> {
   return new Promise((resolve, reject) => {
     const look = () => {
       try {

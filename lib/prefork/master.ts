@@ -7,7 +7,7 @@ import { deferred, settle } from '../base/deferred.js';
 import { asError, invalidState } from '../base/errors.js';
 import { shown } from '../base/shown.js';
 import { reapOrphans } from '../fork/reap.js';
-import { type WaitResult, waitpid } from '../posix/wait.js';
+import { type WaitEnd, waitpid } from '../posix/wait.js';
 import { Alarm, clock } from './alarm.js';
 import { type Born, ForkTurn, forkWithLine } from './birth.js';
 import { Callbacks } from './callbacks.js';
@@ -15,7 +15,7 @@ import { Member } from './member.js';
 import { type Action, next } from './next.js';
 import { Orders } from './orders.js';
 import { Reloads } from './reloads.js';
-import type { PreforkPlan } from './settings.js';
+import type { PreforkPlan, WorkerExit } from './settings.js';
 import { SharedSocket } from './socket.js';
 import * as event from './state.js';
 import { beWorker } from './worker.js';
@@ -23,6 +23,8 @@ import { beWorker } from './worker.js';
 const never = () => new Promise<never>(() => {});
 
 type Fork = Action & { do: 'fork' };
+
+type HowEnded = Pick<WorkerExit, 'exitCode' | 'signal' | 'rusage'>;
 
 /** What {@link prefork} returns, in the master. In copies of it, its promises never settle. */
 export class PreforkMaster implements AsyncDisposable {
@@ -226,7 +228,7 @@ export class PreforkMaster implements AsyncDisposable {
       const told = {
         ready: () => this.#apply((state, now) => event.becameReady(state, now, pid)),
         leaving: () => this.#apply((state, now) => event.leaves(state, now, pid)),
-        ended: (result?: WaitResult) => this.#onEnd(pid, result),
+        ended: (result?: WaitEnd) => this.#onEnd(pid, result),
       };
       this.#members.set(pid, new Member(pid, line, told));
     } catch (failure) {
@@ -238,15 +240,17 @@ export class PreforkMaster implements AsyncDisposable {
     this.#apply((state, now) => event.forked(state, now, { pid, seat, fresh }));
   }
 
-  #onEnd(pid: number, result: WaitResult | undefined): void {
+  #onEnd(pid: number, result: WaitEnd | undefined): void {
     const worker = this.#state.workers.find((one) => one.pid === pid);
     this.#members.delete(pid);
     if (worker === undefined) return;
     this.#state = event.ended(this.#state, clock(), pid);
-    const { exitCode = null, signal = null, rusage } = result ?? {};
     const { seat: id, generation, readyAt, leaving, born } = worker;
     const [ready, asked, lived] = [readyAt !== undefined, leaving === 'asked', clock() - born];
-    this.#callbacks.exit({ id, pid, generation, exitCode, signal, rusage, lived, ready, asked });
+    const how: HowEnded = result ?? { exitCode: null, signal: null, rusage: undefined };
+    const { exitCode, signal, rusage } = how;
+    const exit = { id, pid, generation, exitCode, signal, rusage, lived, ready, asked };
+    this.#callbacks.exit(exit as WorkerExit);
     this.#turn();
   }
 

@@ -1,6 +1,6 @@
 // A worker as the master can reach it: by its line, its pid and the wait for its end.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type WaitResult, waitpidAsync } from '../posix/wait.js';
+import { type WaitEnd, waitpidAsync } from '../posix/wait.js';
 import { Line } from './line.js';
 
 /** What the master is told of a worker. */
@@ -8,7 +8,7 @@ export interface Told {
   ready: () => void;
   leaving: () => void;
   /** Without a result if somebody else has waited for it. */
-  ended: (result: WaitResult | undefined) => void;
+  ended: (result: WaitEnd | undefined) => void;
 }
 
 const RETRY_MS = 1000;
@@ -58,7 +58,7 @@ export class Member {
   }
 
   /** waitpidAsync() that does not give up: EMFILE passes. Undefined if somebody else has waited. */
-  async #waitFor(): Promise<WaitResult | undefined> {
+  async #waitFor(): Promise<WaitEnd | undefined> {
     for (;;) {
       try {
         return await waitpidAsync(this.pid);

@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { native } from '../addon/native.js';
 import { SignalFlag } from '../signal/flag.js';
 import { raiseAgain } from '../signal/inherited.js';
-import { signalNumber } from '../system/signal-numbers.js';
+import { type SignalName, signalNumber } from '../system/signal-numbers.js';
 import type { PreforkPlan } from './settings.js';
 
 interface Actions {
@@ -13,7 +13,7 @@ interface Actions {
   deaf: (error: Error) => void;
 }
 
-function flagOf(signals: readonly string[]): SignalFlag | undefined {
+function flagOf(signals: readonly SignalName[]): SignalFlag | undefined {
   return signals.length === 0 ? undefined : new SignalFlag(signals);
 }
 

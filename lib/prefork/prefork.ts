@@ -6,7 +6,14 @@ import { PreforkMaster } from './master.js';
 import { type PreforkOptions, preforkPlan } from './settings.js';
 
 export type { PreforkMaster } from './master.js';
-export type { PreforkOptions, RespawnOptions, WorkerExit } from './settings.js';
+export type {
+  PreforkOptions,
+  RespawnOptions,
+  WorkerExit,
+  WorkerExited,
+  WorkerGone,
+  WorkerKilled,
+} from './settings.js';
 export type { PreforkWorker } from './worker.js';
 
 /**

@@ -4,12 +4,18 @@ import { availableParallelism } from 'node:os';
 import { invalidArgType, invalidArgValue } from '../base/errors.js';
 import { boolean, fileDescriptor, func, integer, options, string } from '../base/validate.js';
 import { BACKLOG, type ListenOptions, type ListenPlan, listenPlan } from '../posix/listen.js';
-import { catchableSignal, signalList, signalName } from '../system/signal-numbers.js';
+import {
+  catchableSignal,
+  type Signal,
+  type SignalName,
+  signalList,
+  signalName,
+} from '../system/signal-numbers.js';
 import type { Rules } from './state.js';
 import type { PreforkWorker } from './worker.js';
 
-/** The end of a worker, as `onMasterReap` is told. */
-export interface WorkerExit {
+/** What is told of each worker that has ended. */
+interface Ended {
   /** The worker's seat, from 1 to the number of workers; its successor has the same. */
   id: number;
   /** Its process id, which may be another's by now. */
@@ -19,7 +25,7 @@ export interface WorkerExit {
   /** What it exited with; null if a signal killed it, or somebody else has waited for it. */
   exitCode: number | null;
   /** The signal that killed it, or null. */
-  signal: string | null;
+  signal: SignalName | null;
   /** What it has used; undefined if somebody else has waited for it. */
   rusage: NodeJS.ResourceUsage | undefined;
   /** Milliseconds from its fork to its end. */
@@ -29,6 +35,30 @@ export interface WorkerExit {
   /** The master had asked it to end: a stop, a reload. */
   asked: boolean;
 }
+
+/** The worker has exited by itself: `exitCode` is no null. */
+export interface WorkerExited extends Ended {
+  exitCode: number;
+  signal: null;
+  rusage: NodeJS.ResourceUsage;
+}
+
+/** A signal has ended the worker: `signal` is no null. */
+export interface WorkerKilled extends Ended {
+  exitCode: null;
+  signal: SignalName;
+  rusage: NodeJS.ResourceUsage;
+}
+
+/** Somebody else has waited for the worker, so that it is not known how it has ended. */
+export interface WorkerGone extends Ended {
+  exitCode: null;
+  signal: null;
+  rusage: undefined;
+}
+
+/** The end of a worker, as `onMasterReap` is told. */
+export type WorkerExit = WorkerExited | WorkerKilled | WorkerGone;
 
 /** When a worker that has ended is replaced. */
 export interface RespawnOptions {
@@ -89,10 +119,10 @@ export interface PreforkOptions {
   stopTimeout?: number;
   /** Milliseconds of silence until a worker that ends closes a kept-alive connection. Default: 500. */
   idleTimeout?: number;
-  /** The signals that stop the master. Default: SIGTERM and SIGINT. */
-  stopSignals?: readonly (string | number)[];
-  /** The signals that make it reload. Default: SIGHUP. */
-  reloadSignals?: readonly (string | number)[];
+  /** The signal or signals that stop the master; an empty array for none. Default: SIGTERM and SIGINT. */
+  stopSignals?: Signal | readonly Signal[] | undefined;
+  /** The signal or signals that make it reload; an empty array for none. Default: SIGHUP. */
+  reloadSignals?: Signal | readonly Signal[] | undefined;
   /**
    * Fork although `Worker` threads run in the master: `workers` of {@link fork}. They go on in each worker,
    * in the middle of whatever they do. Default: false, prefork() then refuses.
@@ -139,8 +169,7 @@ function milliseconds(value: number | undefined, name: string, otherwise: number
   return integer(value ?? otherwise, `options.${name}`, 1, Number.MAX_SAFE_INTEGER);
 }
 
-function signals(value: unknown, name: string): string[] {
-  if (!Array.isArray(value)) throw invalidArgType(name, 'an instance of Array', value);
+function signals(value: unknown, name: string): SignalName[] {
   return signalList(value, name, catchableSignal, 0).map(signalName);
 }
 

@@ -7,7 +7,7 @@ import { type WaitOptions, Waits, waitSignal } from '../base/abort.js';
 import { abortError, check, invalidState, workerUnsupported } from '../base/errors.js';
 import { shown } from '../base/shown.js';
 import { abortSignal, options } from '../base/validate.js';
-import { catchableSignal, signalList } from '../system/signal-numbers.js';
+import { catchableSignal, type Signal, signalList } from '../system/signal-numbers.js';
 import { SignalEvents } from './events.js';
 import type { SignalEvent } from './published.js';
 import { SignalRecords } from './records.js';
@@ -64,7 +64,7 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
    *   number that is not a signal's. `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker: handlers
    *   belong to the process. `EMFILE`, `ENFILE` (syscall `pipe2`).
    */
-  constructor(signals: string | number | readonly (string | number)[]) {
+  constructor(signals: Signal | readonly Signal[]) {
     const numbers = signalList(signals, 'signals', catchableSignal);
     if (!isMainThread) throw workerUnsupported('SignalFlag');
     this.#view = new Int32Array(new SharedArrayBuffer(4 * (1 + numbers.length)));

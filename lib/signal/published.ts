@@ -1,10 +1,11 @@
 // The diagnostics channel of signals. Without subscribers no message is made.
 import { channel } from 'node:diagnostics_channel';
+import type { SignalName } from '../system/signal-numbers.js';
 
 /** One delivery of a signal, as a {@link SignalFlag} tells it. */
 export interface SignalEvent {
   /** The signal's name: `SIGTERM`, `SIGRTMIN+2`. */
-  signal: string;
+  signal: SignalName;
   /** The signal's number, as this system has it. */
   number: number;
   /** Who sent it by kill(2) or sigqueue(3), or which child's end SIGCHLD tells; 0 is the kernel. */

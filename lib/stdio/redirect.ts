@@ -14,7 +14,7 @@ import { lookUp, nameOrId } from '../posix/credentials.js';
 import { getdtablesize } from '../posix/fd.js';
 import { expectStandard, standardPlaced } from '../posix/standard.js';
 import { LOG_MODE, openLog } from './logfile.js';
-import { listenForReopen, reopenSignal } from './reopen.js';
+import { listenForReopen, reopenSignals } from './reopen.js';
 import { redirectStreams } from './streams.js';
 
 const STANDARD = [0, 1, 2];
@@ -100,14 +100,14 @@ export function redirectToNull(...fds: number[]): void {
 /** What {@link redirect} may be told. */
 export interface RedirectOptions {
   /** The mode of the file if it must be made, 0 to 0o777, whatever the umask. Default: 0o640. */
-  mode?: number;
+  mode?: number | undefined;
   /**
    * Who will write the file, name or uid, for root that becomes this user later: a new file belongs
    * to it and its login group, and one that belongs to it is accepted. Default: the caller.
    */
-  user?: string | number;
-  /** A signal at which the file is opened anew, as `SIGHUP`. Default: none. */
-  reopenOn?: NodeJS.Signals;
+  user?: string | number | undefined;
+  /** The signal or signals at which the file is opened anew, as `SIGHUP`. Default: none. */
+  reopenOn?: NodeJS.Signals | number | readonly (NodeJS.Signals | number)[] | undefined;
 }
 
 /** Descriptors that lead to a log file; see {@link redirect}. */
@@ -115,15 +115,20 @@ export class Redirection implements Disposable {
   readonly #fds: readonly number[];
   readonly #path: string;
   readonly #open: () => number;
-  readonly #listener: Disposable | undefined;
+  readonly #listener: Disposable;
 
   /** @internal */
-  constructor(fds: readonly number[], path: string, open: () => number, signal?: NodeJS.Signals) {
+  constructor(
+    fds: readonly number[],
+    path: string,
+    open: () => number,
+    signals: readonly NodeJS.Signals[],
+  ) {
     this.#fds = fds;
     this.#path = path;
     this.#open = open;
     this.#withFile((file) => pointTo(fds, file));
-    if (signal !== undefined) this.#listener = listenForReopen(signal, () => this.reopen());
+    this.#listener = listenForReopen(signals, () => this.reopen());
   }
 
   /** The descriptors that lead to the file. */
@@ -152,9 +157,9 @@ export class Redirection implements Disposable {
     });
   }
 
-  /** Stops to listen for the signal. The descriptors stay as they are. */
+  /** Stops to listen for the signals. The descriptors stay as they are. */
   [Symbol.dispose](): void {
-    this.#listener?.[Symbol.dispose]();
+    this.#listener[Symbol.dispose]();
   }
 
   /** @internal */
@@ -203,12 +208,11 @@ export function redirect(
   const file = absolutePath(filePath(path));
   const given = options<RedirectOptions>(opts, ['mode', 'user', 'reopenOn']);
   const mode = integer(given.mode ?? LOG_MODE, 'options.mode', 0, 0o777);
-  const signal =
-    given.reopenOn === undefined ? undefined : reopenSignal(given.reopenOn, 'options.reopenOn');
+  const signals = reopenSignals(given.reopenOn ?? [], 'options.reopenOn');
   const user = given.user === undefined ? undefined : nameOrId(given.user, 'options.user');
   if (!isMainThread) throw workerUnsupported('redirect()');
   expectUsable(chosen, 'fds');
   const { uid, gid } = lookUp(user) as { uid?: number; gid: number };
   const owner = uid === undefined ? undefined : { uid, gid };
-  return new Redirection(chosen, file, () => openLog(file, owner, mode), signal);
+  return new Redirection(chosen, file, () => openLog(file, owner, mode), signals);
 }

@@ -1,19 +1,26 @@
 // Log files that are opened anew at a signal: logrotate(8), newsyslog(8).
 import { asError, invalidArgValue } from '../base/errors.js';
-import { catchableSignal, signalName } from '../system/signal-numbers.js';
+import { catchableSignal, signalList, signalName } from '../system/signal-numbers.js';
 import { complain } from './log-writer.js';
 
 const LAST_STANDARD = 31;
 
-/** The signal's name, if process.on() can listen for it. */
-export function reopenSignal(value: unknown, name: string): NodeJS.Signals {
+function reopenSignal(value: unknown, name: string): number {
   const number = catchableSignal(value, name);
   if (number > LAST_STANDARD) throw invalidArgValue(name, value, 'is a real-time signal');
-  return signalName(number) as NodeJS.Signals;
+  return number;
 }
 
-/** Calls `reopen` at the signal. Nobody is there to catch what it throws: standard error tells. */
-export function listenForReopen(signal: NodeJS.Signals, reopen: () => void): Disposable {
+/** The names of the signals, if process.on() can listen for them. */
+export function reopenSignals(value: unknown, name: string): NodeJS.Signals[] {
+  return signalList(value, name, reopenSignal, 0).map(signalName) as NodeJS.Signals[];
+}
+
+/** Calls `reopen` at each of the signals. Nobody is there to catch what it throws: standard error tells. */
+export function listenForReopen(
+  signals: readonly NodeJS.Signals[],
+  reopen: () => void,
+): Disposable {
   const listener = () => {
     try {
       reopen();
@@ -22,6 +29,9 @@ export function listenForReopen(signal: NodeJS.Signals, reopen: () => void): Dis
       complain(`daemonkit: the log is not opened anew, and the old file goes on: ${message}\n`);
     }
   };
-  process.on(signal, listener);
-  return { [Symbol.dispose]: () => void process.off(signal, listener) };
+  for (const signal of signals) process.on(signal, listener);
+  const stop = () => {
+    for (const signal of signals) process.off(signal, listener);
+  };
+  return { [Symbol.dispose]: stop };
 }

@@ -5,6 +5,25 @@ import { invalidArgType, invalidArgValue } from '../base/errors.js';
 import { nearest } from '../base/nearest.js';
 import { integer } from '../base/validate.js';
 
+/**
+ * The name of a real-time signal, counted from either end of what the C library leaves to programs. The first
+ * two or three, which it keeps to itself, have no name but their number: nptl(7); on FreeBSD libthr's.
+ */
+export type RealTimeSignal =
+  | 'SIGRTMIN'
+  | 'SIGRTMAX'
+  | `SIGRTMIN+${number}`
+  | `SIGRTMAX-${number}`
+  | 'SIG32'
+  | 'SIG33'
+  | 'SIG34';
+
+/** A signal's name, as it is told. */
+export type SignalName = NodeJS.Signals | RealTimeSignal;
+
+/** A signal, as it is given: its name, or its number on this system. */
+export type Signal = SignalName | number;
+
 const RT_MIN = native.signalRtMin();
 const RT_MAX = native.signalRtMax();
 
@@ -13,6 +32,7 @@ for (let n = RT_MIN; n <= RT_MAX; n++) {
   numbers.set(`SIGRTMIN+${n - RT_MIN}`, n);
   numbers.set(`SIGRTMAX-${RT_MAX - n}`, n);
 }
+for (let n = 32; n < Math.min(RT_MIN, 35); n++) numbers.set(`SIG${n}`, n);
 numbers.set('SIGRTMIN', RT_MIN);
 numbers.set('SIGRTMAX', RT_MAX);
 
@@ -22,7 +42,8 @@ const names = new Map([...numbers].reverse().map(([name, number]) => [number, na
 function meant(name: string): string {
   // What all of them begin with makes none more like another.
   const bare = (text: string) => text.toUpperCase().replace(/^SIG/, '');
-  const like = nearest(bare(name), [...numbers.keys()].map(bare));
+  const known = [...numbers.keys()].map(bare).filter((word) => /^[A-Z]/.test(word));
+  const like = nearest(bare(name), known);
   return like === undefined ? '' : `: did you mean 'SIG${like}'?`;
 }
 
@@ -38,8 +59,8 @@ export function signalNumber(value: unknown, name: string): number {
 }
 
 /** The name of a signal. */
-export function signalName(number: number): string {
-  return names.get(number) ?? `SIG${number}`;
+export function signalName(number: number): SignalName {
+  return (names.get(number) ?? `SIG${number}`) as SignalName;
 }
 
 /** Every signal's number, libc's own included. */

@@ -1,0 +1,98 @@
+// The snippets of types.test.ts: bodies of an async function, with `daemonkit` in scope.
+
+/** A value of exactly this type. */
+const is = (type: string, value: string) => `expectType<${type}>()(${value}) satisfies true;`;
+
+const SIGNALS = [
+  ...["'SIGTERM'", '15', "'SIGRTMIN'", "'SIGRTMAX'", "'SIGRTMIN+2'", "'SIGRTMAX-30'"],
+  ...["['SIGTERM', 2, 'SIGRTMIN+1']", "['SIGTERM'] as const"],
+];
+
+/** Where a signal, or a list of them, is taken. */
+const TAKE_SIGNALS = (signals: string) => [
+  `new daemonkit.SignalFlag(${signals});`,
+  `daemonkit.ignoreSignals(${signals});`,
+  `daemonkit.signalMask('block', ${signals});`,
+  `daemonkit.resetSignals({ signals: ${signals} });`,
+  `const options: Pick<daemonkit.PreforkOptions, 'stopSignals' | 'reloadSignals'> =
+     { stopSignals: ${signals}, reloadSignals: ${signals} };`,
+];
+
+const WAITED = `const result = daemonkit.waitpid(1, { untraced: true, continued: true });`;
+
+/** What must compile. */
+export const accepted: readonly string[] = [
+  ...SIGNALS.flatMap(TAKE_SIGNALS),
+  `daemonkit.pidfdSendSignal(3, 'SIGRTMIN+1'); daemonkit.pidfdSendSignal(3, 0);`,
+  `daemonkit.pidfileSignal('/x', 'SIGHUP');`,
+  `daemonkit.setParentDeathSignal('SIGTERM'); daemonkit.setParentDeathSignal(null);`,
+  `daemonkit.redirect(1, '/x', { reopenOn: ['SIGHUP', 'SIGUSR1'] });`,
+  `daemonkit.becomeDaemon({ reopenOn: 'SIGHUP' }); daemonkit.becomeDaemon({ reopenOn: ['SIGHUP', 10] });`,
+  is('daemonkit.SignalName[]', 'daemonkit.resetSignals()'),
+  is('daemonkit.SignalName[]', 'daemonkit.signalMask()'),
+  is('daemonkit.SignalName | null', 'daemonkit.getParentDeathSignal()'),
+  is(
+    'NodeJS.Signals | daemonkit.RealTimeSignal',
+    `(await new daemonkit.SignalFlag('SIGHUP').wait()).signal`,
+  ),
+  // What comes out goes in again.
+  `new daemonkit.SignalFlag(daemonkit.resetSignals());`,
+
+  is('daemonkit.WaitExited | daemonkit.WaitKilled', 'daemonkit.waitpid(1)'),
+  is('daemonkit.WaitExited | daemonkit.WaitKilled', 'await daemonkit.waitpidAsync(1)'),
+  is('daemonkit.WaitEnd', 'daemonkit.waitpid(1, { noHang: false, untraced: undefined })'),
+  is('daemonkit.WaitEnd | null', 'daemonkit.waitpid(1, { noHang: true })'),
+  is('daemonkit.WaitResult', 'daemonkit.waitpid(1, { untraced: true })'),
+  is('daemonkit.WaitResult | null', 'daemonkit.waitpid(1, { noHang: true, untraced: true })'),
+  `const options: daemonkit.WaitOptions = {};
+   ${is('daemonkit.WaitResult | null', 'daemonkit.waitpid(1, options)')}`,
+  `${WAITED}
+   if (result.exitCode !== null) { const code: number = result.exitCode; const no: null = result.signal; }
+   else if (result.continued) { const no: null = result.signal; }
+   else if (result.stopped) { const name: daemonkit.SignalName = result.signal; const no: false = result.coreDumped; }
+   else { const name: daemonkit.SignalName = result.signal; const core: boolean = result.coreDumped; }`,
+  `const result = daemonkit.waitpid(1);
+   const text: string | number = result.exitCode ?? result.signal;`,
+
+  `const report = daemonkit.pidfileRead('/x');
+   if (report.running) { const pid: number = report.pid; const began: Date | undefined = report.startTime; }
+   else { const no: undefined = report.startTime; }
+   switch (report.state) {
+     case 'running': { const pid: number = report.pid; break; }
+     case 'starting': case 'absent': { const no: undefined = report.pid; break; }
+     case 'stale': case 'unknown': { const pid: number | undefined = report.pid; break; }
+     default: report satisfies never;
+   }`,
+  `daemonkit.prefork({ onWorkerStart() {}, onMasterReap(exit) {
+     if (exit.exitCode !== null) { const no: null = exit.signal; exit.rusage.maxRSS; }
+     else if (exit.signal !== null) { const name: daemonkit.SignalName = exit.signal; exit.rusage.maxRSS; }
+     else { const no: undefined = exit.rusage; }
+   } });`,
+];
+
+/** What must not, and the numbers of the errors that tsc tells: 2345 is an argument of a wrong type. */
+export const refused: readonly (readonly [snippet: string, ...codes: number[]])[] = [
+  [`expectType<number | null>()(1) satisfies true;`, 1360],
+
+  [`new daemonkit.SignalFlag('SIGTREM');`, 2345],
+  [`new daemonkit.SignalFlag(['SIGTERM', 'SIGTREM']);`, 2820],
+  [`new daemonkit.SignalFlag('TERM');`, 2345],
+  [`new daemonkit.SignalFlag('SIGRTMIN+x');`, 2345],
+  [`new daemonkit.SignalFlag('SIGRTMIN-1');`, 2345],
+  [`new daemonkit.SignalFlag();`, 2554],
+  [`daemonkit.ignoreSignals('SIGHPU');`, 2345],
+  [`daemonkit.signalMask('block', ['SIGHPU']);`, 2820],
+  [`daemonkit.signalMask('get', 'SIGHUP');`, 2345],
+  [`daemonkit.resetSignals({ signals: 'SIGHPU' });`, 2820],
+  [`daemonkit.pidfdSendSignal(3, 'TERM');`, 2345],
+  [`daemonkit.pidfileSignal('/x', 'HUP');`, 2345],
+  [`daemonkit.setParentDeathSignal('TERM');`, 2345],
+  [`daemonkit.prefork({ onWorkerStart() {}, stopSignals: ['TERM'] });`, 2322],
+  [`daemonkit.prefork({ onWorkerStart() {}, reloadSignals: 'HUP' });`, 2322],
+  [`const options: daemonkit.DaemonOptions = { reopenOn: 'SIGRTMIN+1' };`, 2322],
+  [`daemonkit.redirect(1, '/x', { reopenOn: 'HUP' });`, 2322],
+  [`${WAITED} const name: string = result.signal;`, 2322],
+  [`daemonkit.waitpid(1, { noHang: true }).exitCode;`, 2531],
+  [`const code: number = daemonkit.waitpid(1).exitCode;`, 2322],
+  [`const pid: number = daemonkit.pidfileRead('/x').pid;`, 2322],
+];
