@@ -44,8 +44,14 @@ const notSignals = [
 
 /** Signals, users and limits. */
 const privileged: Record<string, string[][]> = {
-  'resetSignals($)': [...notOptions, ['{ x: 1 }', value], ['{ handled: 1 }', type],
-    ["{ signals: 'SIGNOPE' }", value], ['{ signals: [null] }', type], ['{ signals: 0 }', range]],
+  'resetSignals($)': [
+    ...notOptions,
+    ['{ x: 1 }', value],
+    ['{ handled: 1 }', type],
+    ["{ signals: 'SIGNOPE' }", value],
+    ['{ signals: [null] }', type],
+    ['{ signals: 0 }', range],
+  ],
   'ignoreSignals($)': [
     ...notSignals,
     ['[]', value],
