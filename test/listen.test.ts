@@ -114,7 +114,8 @@ test('wrong options are told before anything happens', () => {
   const onWorkerStart = () => {};
   const listening = createServer().listen(0);
   const preforks: [unknown, object][] = [
-    [undefined, type],
+    [undefined, value],
+    [null, type],
     [{}, value],
     [{ server }, type],
     [{ server: {}, listen }, type],

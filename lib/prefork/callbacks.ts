@@ -1,6 +1,9 @@
 // The program's callbacks in the master: whatever they throw, the master goes on.
+
 import { asError, telling } from '../base/errors.js';
+import type { WaitEnd } from '../posix/wait.js';
 import type { PreforkPlan, WorkerExit } from './settings.js';
+import type { WorkerState } from './state.js';
 
 /** Calls, and tells of what it throws, now or by its promise. Nobody waits for that. */
 function guarded(call: () => unknown, onFault: (error: Error) => void): void {
@@ -12,6 +15,14 @@ function guarded(call: () => unknown, onFault: (error: Error) => void): void {
 }
 
 const warn = (error: Error) => process.emitWarning(error);
+
+/** What is told of a worker that has ended; without a result if somebody else has waited for it. */
+export function exitOf(worker: WorkerState, result: WaitEnd | undefined, now: number): WorkerExit {
+  const { seat: id, pid, generation, readyAt, leaving, born } = worker;
+  const { exitCode = null, signal = null, rusage } = result ?? {};
+  const [ready, asked, lived] = [readyAt !== undefined, leaving === 'asked', now - born];
+  return { id, pid, generation, exitCode, signal, rusage, lived, ready, asked } as WorkerExit;
+}
 
 /** onMasterReap, onMasterError and onMasterReload of a plan. */
 export class Callbacks {

@@ -10,12 +10,12 @@ import { reapOrphans } from '../fork/reap.js';
 import { type WaitEnd, waitpid } from '../posix/wait.js';
 import { Alarm, clock } from './alarm.js';
 import { type Born, ForkTurn, forkWithLine } from './birth.js';
-import { Callbacks } from './callbacks.js';
+import { Callbacks, exitOf } from './callbacks.js';
 import { Member } from './member.js';
 import { type Action, next } from './next.js';
 import { Orders } from './orders.js';
 import { Reloads } from './reloads.js';
-import type { PreforkPlan, WorkerExit } from './settings.js';
+import type { PreforkPlan } from './settings.js';
 import { SharedSocket } from './socket.js';
 import * as event from './state.js';
 import { beWorker } from './worker.js';
@@ -23,8 +23,6 @@ import { beWorker } from './worker.js';
 const never = () => new Promise<never>(() => {});
 
 type Fork = Action & { do: 'fork' };
-
-type HowEnded = Pick<WorkerExit, 'exitCode' | 'signal' | 'rusage'>;
 
 /** What {@link prefork} returns, in the master. In copies of it, its promises never settle. */
 export class PreforkMaster implements AsyncDisposable {
@@ -245,12 +243,7 @@ export class PreforkMaster implements AsyncDisposable {
     this.#members.delete(pid);
     if (worker === undefined) return;
     this.#state = event.ended(this.#state, clock(), pid);
-    const { seat: id, generation, readyAt, leaving, born } = worker;
-    const [ready, asked, lived] = [readyAt !== undefined, leaving === 'asked', clock() - born];
-    const how: HowEnded = result ?? { exitCode: null, signal: null, rusage: undefined };
-    const { exitCode, signal, rusage } = how;
-    const exit = { id, pid, generation, exitCode, signal, rusage, lived, ready, asked };
-    this.#callbacks.exit(exit as WorkerExit);
+    this.#callbacks.exit(exitOf(worker, result, clock()));
     this.#turn();
   }
 
