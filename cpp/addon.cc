@@ -78,6 +78,7 @@ void ExportFd(Napi::Object exports) {
 void ExportProcess(Napi::Object exports) {
   exports.Set("waitpid", Napi::Function::New<marshal::Waitpid>(exports.Env(), "waitpid"));
   marshal::Export<sys::Exec>(exports, "exec");
+  marshal::Export<sys::PlaceDescriptors>(exports, "placeDescriptors");
   marshal::Export<sys::Exit>(exports, "exit");
   marshal::Export<sys::Getpid>(exports, "getpid");
   marshal::Export<sys::Getppid>(exports, "getppid");

@@ -57,6 +57,7 @@ export {
   resetSignals,
   signalMask,
 } from './posix/dispositions.js';
+export { type ExecveOptions, execve } from './posix/exec.js';
 export {
   type CloseRangeOptions,
   closefrom,

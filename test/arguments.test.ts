@@ -141,6 +141,34 @@ const wrong: Record<string, string[][]> = {
     ["'/a\\0b'", value],
     ["new URL('http://localhost/')", 'TypeError ERR_INVALID_URL_SCHEME'],
   ],
+  "execve($, ['true'])": [
+    ...notNumbers.filter(([a]) => a !== "'1'"),
+    ["''", value],
+    ["'/a\\0b'", value],
+    ["new URL('http://localhost/')", 'TypeError ERR_INVALID_URL_SCHEME'],
+  ],
+  "execve('/bin/true', $)": [
+    ...['null', 'undefined', "'true'", '{}', '7', '[1]', '[, 1]', "['a', null]"].map((a) => [
+      a,
+      type,
+    ]),
+    ['[]', value],
+    ["['a\\0b']", value],
+  ],
+  "execve('/bin/true', ['true'], $)": [
+    ...notOptions,
+    ...['{ A: 1 }', '{ A: null }', '{ A: Symbol() }'].map((a) => [a, type]),
+    ...["{ '': 'x' }", "{ 'A=B': 'x' }", "{ A: 'a\\0b' }", "{ 'A\\0': 'x' }"].map((a) => [
+      a,
+      value,
+    ]),
+  ],
+  "execve('/bin/true', ['true'], {}, $)": [
+    ...notOptions,
+    ...['{ keep: 3 }', "{ keep: ['3'] }", '{ keep: [, 3] }'].map((a) => [a, type]),
+    ['{ keep: [-1] }', range],
+    ...["{ signals: 'none' }", '{ signals: 1 }', '{ kepe: [] }'].map((a) => [a, value]),
+  ],
   "chroot('/', $)": [...notOptions, ['{ root: 1 }', value], ['{ chdir: 1 }', type]],
   ...privileged,
 };
@@ -156,11 +184,11 @@ test('every wrong argument: its error, and no system call', needsStrace, () => {
     // getppid(2) marks, in the trace, where the calls under test begin and end.
     const calls =
       'getppid,dup,dup2,dup3,close_range,close,fcntl,wait4,waitid,pidfd_open,chroot,chdir,' +
-      'rt_sigaction,rt_sigprocmask,pidfd_send_signal,prctl,prlimit64,getrlimit,setrlimit,' +
+      'execve,stat,newfstatat,rt_sigaction,rt_sigprocmask,pidfd_send_signal,prctl,prlimit64,getrlimit,setrlimit,' +
       'setgroups,setresuid,setresgid,setuid,setgid,open,openat,socket';
     const ran = runScript(
       `const { dup, dup2, closefrom, closeRange, waitpid, waitpidAsync, _exit, chroot } = daemonkit;
-      const { resetSignals, ignoreSignals, signalMask, pidfdOpen, pidfdSendSignal } = daemonkit;
+      const { execve, resetSignals, ignoreSignals, signalMask, pidfdOpen, pidfdSendSignal } = daemonkit;
       const { setChildSubreaper, setParentDeathSignal, getrlimit, setrlimit } = daemonkit;
       const { setgroups, initgroups, setresuid, setresgid, dropPrivileges } = daemonkit;
       const failures = [];

@@ -225,6 +225,10 @@ test('inherited: a forked child holds it when the parent has closed it', (t) => 
 test('arguments are checked first', () => {
   const type = { code: 'ERR_INVALID_ARG_TYPE' };
   assert.throws(() => Pidfile.open(1 as never), type);
+  assert.throws(() => Reflect.construct(Pidfile, ['/nowhere/x', 9]), {
+    name: 'TypeError',
+    code: 'ERR_ILLEGAL_CONSTRUCTOR',
+  });
   assert.throws(() => Pidfile.open(''), { code: 'ERR_INVALID_ARG_VALUE' });
   assert.throws(() => Pidfile.open('/nowhere/x', 0o1000), { code: 'ERR_OUT_OF_RANGE' });
 });

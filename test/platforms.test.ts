@@ -26,7 +26,7 @@ const NATIVE = {
     resetTerminal rlimitResources sendRecord setChildSubreaper setParentDeathSignal setgroups
     setNoNewPrivileges setpgid setresgid setresuid setrlimit setsid signalFlagClose signalFlagFd signalFlagLatest
     signalFlagOpen signalFlagRead signalFlagSeen signalFlagSettle signalHandler signalMask signalRtMax signalRtMin
-    signalTaken socketpair supplementaryGroups tryOpenAs unignoreSignal userByName connectUnix exec followCaller launch missesKept peerAddress step userEntry waitpid watch writeAll writeWithin`),
+    signalTaken socketpair supplementaryGroups tryOpenAs unignoreSignal userByName connectUnix exec placeDescriptors followCaller launch missesKept peerAddress step userEntry waitpid watch writeAll writeWithin`),
   linux: words('pidfdOpen pidfdSendSignal sameOpenFile'),
   freebsd: words('fileDescriptors'),
 };
@@ -35,7 +35,7 @@ const NATIVE = {
 const PUBLIC = {
   everywhere: words(`
     Pidfile SignalFlag _exit atFork becomeDaemon chroot closeInherited closeRange closefrom
-    currentDaemon dropPrivileges dup dup2 forkInterface forkSupport getChildSubreaper getParentDeathSignal getdtablesize getpgid
+    currentDaemon dropPrivileges dup dup2 execve forkInterface forkSupport getChildSubreaper getParentDeathSignal getdtablesize getpgid
     getpid getppid getresgid getresuid getrlimit getsid ignoreSignals initgroups listenFds
     listeningSocket notify notifyBarrier openDescriptors pidfileRead pidfileSignal redirect redirectToNull resetSignals
     setChildSubreaper setParentDeathSignal setgroups setpgid setresgid setresuid setrlimit setsid

@@ -93,6 +93,10 @@ int UnignoreSignal(int signal) {
   return Result(sigaction(signal, &record->before, nullptr));
 }
 
+bool IsIgnoring(int signal) {
+  return ignored[signal].times > 0;
+}
+
 std::vector<int> SignalMask(int how, const std::vector<int>& signals) {
   constexpr int kHow[] = {SIG_BLOCK, SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK};
   sigset_t set;

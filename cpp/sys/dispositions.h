@@ -34,6 +34,9 @@ int ResetSignal(int signal);
 int IgnoreSignal(int signal);
 int UnignoreSignal(int signal);
 
+// Whether there is an IgnoreSignal() that was not undone.
+bool IsIgnoring(int signal);
+
 // Changes the calling thread's mask and returns the signals it had before; `how` is 0 to leave it,
 // 1 to block, 2 to unblock the signals, 3 to block these only. One element that is negative is
 // -errno.

@@ -1,4 +1,4 @@
-// execv(3) in place of this program, with descriptors at numbers that it chooses.
+// execve(2) in place of this program. Main thread only.
 #pragma once
 
 #include <string>
@@ -6,13 +6,19 @@
 
 namespace sys {
 
-// Replaces the program of this process, which stays the same one: pid, parent, session. Those in
-// `keep` stay open, and each of `sources` becomes a descriptor from `first` on, in their order; all
-// else is closed that is close-on-exec, as libuv makes even 0, 1 and 2 when Node starts
-// (uv_disable_stdio_inheritance()). Returns -errno; the numbers from `first` on may then lead to
-// other files than before, so that a program that had some of them, as the event loop has, can only
-// end.
-int Exec(const std::string& program, const std::vector<std::string>& argv,
-         const std::vector<int>& keep, const std::vector<int>& sources, int first);
+// Replaces the program of this process, which stays the same one: pid, parent, session. 0, 1, 2 and
+// those in `keep` stay open, all else is closed that is close-on-exec: libuv makes even 0, 1 and 2
+// that when Node starts (uv_disable_stdio_inheritance()). 0, 1 and 2 are blocking ones again, and a
+// terminal has the mode that Node found. With `resetSignals` nothing is blocked, and nothing
+// ignored but what IgnoreSignal() ignores. Returns -errno only, and all is as before then. Without
+// `ownEnvironment` the new program has the environment as it is, byte by byte.
+int Exec(const std::string& path, const std::vector<std::string>& argv, bool ownEnvironment,
+         const std::vector<std::string>& environment, const std::vector<int>& keep,
+         bool resetSignals);
+
+// Makes each of `sources` a descriptor from `first` on, in their order, whatever was there; a
+// program that had some of these numbers, as the event loop has, can only end or execute another
+// one then. 0, or -errno.
+int PlaceDescriptors(const std::vector<int>& sources, int first);
 
 }  // namespace sys

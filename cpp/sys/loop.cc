@@ -116,7 +116,12 @@ void CompleteWrites(uv_loop_t& loop, int fd) {
   uv_stream_t* stream = StreamOf(loop, fd);
   if (stream == nullptr) return;
   uv__queue* head = &stream->write_queue;
-  while (head->next != head) Complete(*stream, RequestOf(head->next));
+  // Not those that its callbacks add, as a stream does that has more to write.
+  for (uv__queue* last = head->prev; head->next != head;) {
+    uv__queue* node = head->next;
+    Complete(*stream, RequestOf(node));
+    if (node == last) break;
+  }
 }
 
 }  // namespace sys

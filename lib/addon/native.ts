@@ -121,7 +121,16 @@ export interface Native {
     continued: boolean,
   ): Waited | null | number;
   /** cpp/sys/exec.h: comes back with -errno only. */
-  exec(program: string, argv: string[], keep: number[], sources: number[], first: number): number;
+  exec(
+    path: string,
+    argv: readonly string[],
+    ownEnvironment: boolean,
+    environment: readonly string[],
+    keep: readonly number[],
+    resetSignals: boolean,
+  ): number;
+  /** 0, or -errno. */
+  placeDescriptors(sources: readonly number[], first: number): number;
   exit(code: number): never;
   getpid(): number;
   getppid(): number;

@@ -134,6 +134,11 @@ export function telling<T extends object>(error: Error, more: T): Error & T {
   return Object.assign(new Error(error.message, { cause: error }), more);
 }
 
+/** For `new` of a class that is made by other means. */
+export function illegalConstructor() {
+  return coded(new TypeError('Illegal constructor'), 'ERR_ILLEGAL_CONSTRUCTOR');
+}
+
 /** For a call on an object that was disposed. */
 export function invalidState(message: string) {
   return coded(new Error(`Invalid state: ${message}`), 'ERR_INVALID_STATE');

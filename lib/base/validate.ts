@@ -46,13 +46,17 @@ export function string(value: unknown, name: string): string {
   return value;
 }
 
-/** A non-empty path without null bytes (the kernel would cut it at the first one). */
-export function path(value: unknown, name = 'path'): string {
+/** A string without null bytes: the kernel would cut it at the first one. */
+export function cString(value: unknown, name: string): string {
   const text = string(value, name);
-  if (text === '') throw invalidArgValue(name, value, 'must not be empty');
-  if (text.includes('\0'))
-    throw invalidArgValue(name, value, 'must be a string without null bytes');
-  return text;
+  if (!text.includes('\0')) return text;
+  throw invalidArgValue(name, value, 'must be a string without null bytes');
+}
+
+/** A non-empty path without null bytes. */
+export function path(value: unknown, name = 'path'): string {
+  if (value === '') throw invalidArgValue(name, value, 'must not be empty');
+  return cString(value, name);
 }
 
 /** A path as {@link path} wants it, or a file: URL, as a string. */

@@ -120,9 +120,11 @@ export function reserveDescriptors(addresses: readonly Address[]): number | unde
   const command = [process.argv0, ...process.execArgv, ...process.argv.slice(1)];
   const inherited = openDescriptors().flatMap((entry) => (entry.inherited ? entry.fd : []));
   const keep = [0, 1, 2, ...inherited];
-  const errno = native.exec(process.execPath, command, keep, sources, 3);
+  const errno =
+    native.placeDescriptors(sources, 3) ||
+    native.exec(process.execPath, command, false, [], keep, false);
   // The event loop's descriptors may be gone.
-  const { message } = systemError(errno, 'execv', { path: process.execPath });
+  const { message } = systemError(errno, 'execve', { path: process.execPath });
   native.writeAll(2, `daemonkit: ${message}\n`);
   return native.exit(111);
 }

@@ -5,7 +5,7 @@ import { constants as os } from 'node:os';
 import { type InspectOptionsStylized, inspect } from 'node:util';
 import { native } from '../addon/native.js';
 import { absolutePath } from '../base/absolute.js';
-import { check, type SystemError, systemError } from '../base/errors.js';
+import { check, illegalConstructor, type SystemError, systemError } from '../base/errors.js';
 import { pause } from '../base/pause.js';
 import { shown } from '../base/shown.js';
 import { integer, path as pathString } from '../base/validate.js';
@@ -30,6 +30,9 @@ export interface PidfileError extends SystemError {
 }
 
 const { EAGAIN, EEXIST, ENOSPC, ESTALE, EWOULDBLOCK } = os.errno;
+
+/** What programs do not have: Pidfile.open() makes the objects. */
+const KEY = Symbol('Pidfile');
 
 /** How often and how long to wait for a rival that has locked its file but not written it yet. */
 const RETRIES = 3;
@@ -132,7 +135,8 @@ export class Pidfile implements Disposable {
   /** Where it is now: inside of a chroot another path, or out of reach. */
   #here: string | undefined;
 
-  private constructor(path: string, fd: number) {
+  private constructor(path: string, fd: number, key?: typeof KEY) {
+    if (key !== KEY) throw illegalConstructor();
     this.path = path;
     this.#here = path;
     this.#fd = fd;
@@ -156,7 +160,7 @@ export class Pidfile implements Disposable {
     integer(mode, 'mode', 0, 0o777);
     for (;;) {
       const fd = openLocked(absolute, mode);
-      if (fd !== undefined) return new Pidfile(absolute, fd);
+      if (fd !== undefined) return new Pidfile(absolute, fd, KEY);
     }
   }
 
@@ -167,7 +171,7 @@ export class Pidfile implements Disposable {
    * @param fd - the descriptor; it belongs to the result from now on. Neither it nor its lock is looked at.
    */
   static adopt(path: string, fd: number): Pidfile {
-    return new Pidfile(path, fd);
+    return new Pidfile(path, fd, KEY);
   }
 
   /** The open file; -1 once it is closed. */

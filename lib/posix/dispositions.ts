@@ -161,7 +161,7 @@ export function signalMask(): SignalName[];
  *
  * The mask is one thread's, and libuv's and V8's threads have masks of their own: a signal sent to
  * the process is taken by another thread where the main one has it blocked, and its handlers run.
- * What blocking does do: programs started by exec inherit the mask (`child_process` empties it, as
+ * What blocking does do: programs started by exec inherit the mask (`child_process` and execve() empty it, as
  * libuv does), and so do {@link fork}'s children and threads made later.
  *
  * @param how - `block` these signals too, `unblock` them, or `set`: block them and no others.

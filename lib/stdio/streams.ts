@@ -1,27 +1,9 @@
 // The standard streams of a process whose descriptors 0-2 become other files.
-
-import { isatty } from 'node:tty';
 import { native } from '../addon/native.js';
 import { check } from '../base/errors.js';
+import { type HandleStream, mayHaveHandle, outputs } from '../posix/outputs.js';
 import { standardPlaced } from '../posix/standard.js';
 import { LogWriter } from './log-writer.js';
-
-/** What Node's standard streams have when they are terminals, pipes or sockets. */
-interface Handle {
-  fd: number;
-  close(): void;
-}
-
-interface HandleStream {
-  _handle?: Handle | null;
-  _write?: unknown;
-  _writev?: unknown;
-  _writableState?: { getBuffer?(): { chunk: Buffer | string; encoding: string }[] };
-  _refreshSize?: () => void;
-  setRawMode?: (mode: boolean) => unknown;
-  readableEnded?: boolean;
-  push?(chunk: null): boolean;
-}
 
 type Callback = (error?: Error | null) => void;
 
@@ -92,16 +74,6 @@ function endInput(stream: HandleStream): void {
   if (!release(stream)) return;
   stream.setRawMode = () => stream;
   if (!stream.readableEnded) stream.push?.(null);
-}
-
-const outputs = new Map([
-  [1, () => process.stdout as HandleStream],
-  [2, () => process.stderr as HandleStream],
-]);
-
-/** Whether a standard stream may have a handle, without making the stream. */
-function mayHaveHandle(fd: number, handles: readonly number[]): boolean {
-  return handles.some((handle) => handle === fd || (handle > 2 && isatty(handle)));
 }
 
 /**

@@ -1,0 +1,106 @@
+// execve(2): another program in place of this one.
+import { isMainThread } from 'node:worker_threads';
+import { native } from '../addon/native.js';
+import {
+  check,
+  invalidArgType,
+  invalidArgValue,
+  systemError,
+  workerUnsupported,
+} from '../base/errors.js';
+import { cString, elements, fileDescriptors, filePath, options } from '../base/validate.js';
+import { flushOutputs } from './outputs.js';
+
+/** What {@link execve} may be told. */
+export interface ExecveOptions {
+  /** Descriptors that the new program gets besides 0, 1 and 2. Default: none. */
+  keep?: readonly number[] | undefined;
+  /**
+   * `reset`: the new program finds what a shell would give it: no signal is blocked, and none ignored but
+   * by {@link ignoreSignals}. `inherit`: it gets the mask and the ignored signals of this process, of
+   * which SIGPIPE and SIGXFSZ are two that Node ignores. Default: `reset`.
+   */
+  signals?: 'reset' | 'inherit' | undefined;
+}
+
+/** How long a reader of standard output that does not read holds the call up. */
+const LAST_WORDS_MS = 1000;
+
+const SIGNALS = ['reset', 'inherit'];
+
+function argumentsOf(value: unknown): string[] {
+  const args = elements(value, 'args', cString);
+  if (args.length > 0) return args;
+  throw invalidArgValue('args', value, "must not be empty: the first one is the program's name");
+}
+
+/** As environ(7) has it. */
+function environmentOf(value: unknown): string[] {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+    throw invalidArgType('env', 'of type object', value);
+  }
+  return Object.entries(value).flatMap(([name, one]) => {
+    if (one === undefined) return [];
+    if (name === '' || name.includes('=')) {
+      throw invalidArgValue(`env.${name}`, one, 'must have a name, without =');
+    }
+    return `${cString(name, 'env')}=${cString(one, `env.${name}`)}`;
+  });
+}
+
+/**
+ * Executes another program in place of this one, in the same process: pid, parent, children, session,
+ * working directory, umask, limits and credentials stay. The call comes back only if it fails.
+ *
+ * ```ts
+ * closeInherited();
+ * execve('/usr/sbin/hello', ['hello', '--foreground'], { PATH: '/usr/bin:/bin' });
+ * ```
+ *
+ * Nothing of this program goes on, as after {@link _exit}: no 'exit' listener runs, a pidfile is unlocked and
+ * stays, Worker threads end. What `process.stdout` and `process.stderr` have been given is written
+ * first, as far as their readers take it within a second.
+ *
+ * **Descriptors.** Node makes all its descriptors close-on-exec, and at its start those that it inherits.
+ * The new program gets 0, 1 and 2, in blocking mode, those of `keep`, and those that are not close-on-exec, as
+ * the results of {@link dup}. A terminal in raw mode gets its mode back.
+ *
+ * **Signals.** See the option `signals`. Handlers end with the program.
+ *
+ * @param path - the program's file; PATH is not searched. A script needs a line `#!`.
+ * @param args - its arguments, the first of which is by custom the program's name.
+ * @param env - its environment; properties that are undefined are left out. Default: the one of this
+ *   process, byte by byte.
+ * @param opts - see {@link ExecveOptions}.
+ * @throws `ENOENT`, `EACCES` (no permission, no regular file, a file system mounted noexec), `ENOEXEC`, `E2BIG`,
+ *   `ELOOP`, `ENOTDIR`, `ETXTBSY`, `ENOMEM` and others (syscall `execve`, with `path`); `EBADF` (syscall
+ *   `fcntl`) for one of `keep` that is not open. The process is as it was then: descriptors and their flags,
+ *   mask, ignored signals, handlers, threads. `TypeError`, `RangeError` for wrong arguments;
+ *   `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker.
+ *
+ * Node raises RLIMIT_NOFILE to its hard limit, which the new program inherits: see {@link setrlimit}.
+ *
+ * Source: execve(2), POSIX.1. The same on Linux and FreeBSD.
+ */
+export function execve(
+  path: string | URL,
+  args: readonly string[],
+  env?: NodeJS.ProcessEnv,
+  opts?: ExecveOptions,
+): never {
+  const file = filePath(path);
+  const argv = argumentsOf(args);
+  const environment = env === undefined ? undefined : environmentOf(env);
+  const given = options<ExecveOptions>(opts, ['keep', 'signals']);
+  const keep = fileDescriptors(given.keep ?? [], 'options.keep');
+  const { signals = 'reset' } = given;
+  if (!SIGNALS.includes(signals)) {
+    throw invalidArgValue('options.signals', signals, "must be 'reset' or 'inherit'");
+  }
+  if (!isMainThread) throw workerUnsupported('execve()');
+  for (const fd of keep) check(native.closeOnExec(fd), 'fcntl');
+  flushOutputs(LAST_WORDS_MS);
+  const own = environment !== undefined;
+  const errno = native.exec(file, argv, own, environment ?? [], keep, signals === 'reset');
+  throw systemError(errno, 'execve', { path: file });
+}
