@@ -65,6 +65,7 @@
             "fork/objects/pipes.cc",
             "fork/base/procfs.cc",
             "fork/freeze/registrations.cc",
+            "fork/park/calls.cc",
             "fork/park/resume.cc",
             "fork/objects/files_in_use.cc",
             "fork/objects/ring.cc",

@@ -1,5 +1,6 @@
 #include "waits.h"
 
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
@@ -144,6 +145,29 @@ int ErrorChecking(int64_t ns) {
   return HoldingLock(Mutex<PTHREAD_MUTEX_ERRORCHECK>(), 1, ns);
 }
 
+int way[2] = {-1, -1};
+
+void* ReadSlowly(void*) {
+  static char bytes[1 << 15];
+  while (read(way[0], bytes, sizeof bytes) > 0) Nanosleep(kMilli);
+  return nullptr;
+}
+
+// Into a pipe that has room for a part only: one call, which waits until all is through.
+int WriteAll(int64_t ns) {
+  static char bytes[1 << 20];
+  static const bool begun = [] {
+    pthread_t reader;
+    return pipe2(way, O_CLOEXEC) == 0 &&
+           pthread_create(&reader, nullptr, ReadSlowly, nullptr) == 0 &&
+           pthread_detach(reader) == 0;
+  }();
+  const int64_t begin = Now();
+  if (!begun || write(way[1], bytes, sizeof bytes) != sizeof bytes) return -1;
+  const int64_t left = ns - (Now() - begin);
+  return left > 0 ? Nanosleep(left) : 0;
+}
+
 struct Kind {
   const char* name;
   int (*wait)(int64_t ns);
@@ -164,6 +188,7 @@ Kind kinds[] = {
     {"clock_nanosleep until", ClockNanosleepUntil},
     {"futex", Futex},
     {"pthread_cond_timedwait", Condition},
+    {"write", WriteAll},
     {"with a recursive lock", Recursive},
     {"with a recursive lock too", Recursive},
     {"with an error-checking lock", ErrorChecking},

@@ -85,6 +85,13 @@ inline Stop StoppedAt(const void* ucontext, Call& call) {
   return Stop::kRunning;
 }
 
+inline long CameFrom(const void* ucontext) {
+  return static_cast<long>(static_cast<const ucontext_t*>(ucontext)->uc_mcontext.regs[8]);
+}
+inline long ResultOf(const void* ucontext) {
+  return static_cast<long>(static_cast<const ucontext_t*>(ucontext)->uc_mcontext.regs[0]);
+}
+
 constexpr bool kFirstArgumentLost = true;
 
 inline uintptr_t StackPointer(const void* ucontext) {

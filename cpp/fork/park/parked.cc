@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include "fork/park/calls.h"
 #include "fork/park/ids.h"
 #include "fork/park/resume.h"
 #include "fork/state.h"
@@ -53,14 +54,32 @@ bool RecallFirst(const siginfo_t* info, Call& call) {
   return thread != nullptr;
 }
 
-// Completes a call that was cut by what it was seen as before the signal was sent.
-void Complete(const siginfo_t* info, const void* ucontext, Stop stop, Call& call) {
-  if (stop != Stop::kCut) return;
+// Whether the thread stands where it was seen before the signal was sent; number: of that call.
+bool IsAsSeen(const siginfo_t* info, const void* ucontext, const Call& call, long& number) {
   const uint32_t told = static_cast<uint32_t>(info->si_errno) & ((1u << kNumberBits) - 1);
-  const bool same =
-      told != 0 && Hash(StackPointer(ucontext), ProgramCounter(ucontext), call) == info->si_uid;
-  if (same && call.number < 0) call.number = told - 1;
+  number = static_cast<long>(told) - 1;
+  return told != 0 && Hash(StackPointer(ucontext), ProgramCounter(ucontext), call) == info->si_uid;
+}
+
+// Completes what is known of a call that was cut by what it was seen as before the signal was sent.
+void Recall(const siginfo_t* info, const void* ucontext, Call& call) {
+  long number = -1;
+  const bool same = IsAsSeen(info, ucontext, call, number);
+  if (same && call.number < 0) call.number = number;
   if (kFirstArgumentLost && !(same && RecallFirst(info, call))) call.number = -1;
+}
+
+// Whether the thread has just come from a call that the signal has ended with a part of what was
+// asked for. Where the first argument's register has the result it must have been seen in it.
+bool RecallPartial(const siginfo_t* info, const void* ucontext, Call& call) {
+  Call from = call;
+  long number = -1;
+  const bool same = IsAsSeen(info, ucontext, call, number);
+  from.number = same ? number : CameFrom(ucontext);
+  if (kFirstArgumentLost && !(same && RecallFirst(info, from))) return false;
+  if (!IsPartial(from, ResultOf(ucontext))) return false;
+  call = from;
+  return true;
 }
 
 void Forward(int signal, siginfo_t* info, void* ucontext) {
@@ -113,13 +132,15 @@ void OnSignal(int signal, siginfo_t* info, void* ucontext) {
   }
   Call call;
   const Stop stop = StoppedAt(ucontext, call);
-  Complete(info, ucontext, stop, call);
+  if (stop == Stop::kCut) Recall(info, ucontext, call);
+  const bool partial = stop == Stop::kRunning && RecallPartial(info, ucontext, call);
   const bool ours = MarkCut(ucontext);
   if (PurposeOf(info) == Purpose::kPark) {
     StandParked(info, static_cast<const ucontext_t*>(ucontext), stop, call);
   } else {
     TakeOwnIdIfIdle(stop, call);
   }
+  if (partial) Complete(ucontext, call);
   if (!ours && stop == Stop::kCut && call.number >= 0) Resume(ucontext, call);
 }
 

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <time.h>
 
+#include "fork/park/calls.h"
 #include "fork/park/park.h"
 
 namespace livefork {
@@ -183,6 +184,9 @@ long GoOn(const Call& call, uint64_t* mask) {
     case SYS_semtimedop:
       return a[3] == 0 ? kAgain : WithTimespec(call, 3, mask);
     case SYS_io_getevents:
+#ifdef SYS_io_pgetevents
+    case SYS_io_pgetevents:
+#endif
       return a[4] == 0 ? kAgain : WithTimespec(call, 4, mask);
 #ifdef SYS_pause
     case SYS_pause:
@@ -200,63 +204,25 @@ long GoOn(const Call& call, uint64_t* mask) {
   }
 }
 
-// Those that may be made again as they are. ppoll(2), pselect6(2) and select(2) have written what
-// is left to where the limit was. close(2) is not among them: its descriptor is gone.
-bool CanBeMadeAgain(const Call& call) {
-  switch (call.number) {
-#ifdef SYS_poll
-    case SYS_poll:
-#endif
-#ifdef SYS_select
-    case SYS_select:
-#endif
-#ifdef SYS_epoll_wait
-    case SYS_epoll_wait:
-#endif
-#ifdef SYS_epoll_pwait2
-    case SYS_epoll_pwait2:
-#endif
-#ifdef SYS_futex_waitv
-    case SYS_futex_waitv:
-#endif
-    case SYS_ppoll:
-    case SYS_pselect6:
-    case SYS_epoll_pwait:
-    case SYS_clock_nanosleep:
-    case SYS_futex:
-    case SYS_rt_sigtimedwait:
-    case SYS_semop:
-    case SYS_semtimedop:
-    case SYS_msgrcv:
-    case SYS_msgsnd:
-    case SYS_mq_timedreceive:
-    case SYS_mq_timedsend:
-    case SYS_io_getevents:
-    case SYS_io_uring_enter:
-    case SYS_read:
-    case SYS_readv:
-    case SYS_write:
-    case SYS_writev:
-    case SYS_recvfrom:
-    case SYS_recvmsg:
-    case SYS_recvmmsg:
-    case SYS_sendto:
-    case SYS_sendmsg:
-    case SYS_sendmmsg:
-    case SYS_accept:
-    case SYS_accept4:
-    case SYS_connect:
-    case SYS_wait4:
-    case SYS_waitid:
-    case SYS_flock:
-    case SYS_fcntl:
-      return true;
-    default:
-      return false;
-  }
-}
-
 }  // namespace
+
+void Complete(void* ucontext, const Call& call) {
+  if (OwnSignalWaits(ucontext)) return;
+  long done = ResultOf(ucontext);
+  const long wanted = call.arguments[2];
+  Unmasked(MaskOf(ucontext), [&] {
+    while (done < wanted) {
+      Call rest = call;
+      rest.arguments[1] += done;
+      rest.arguments[2] -= done;
+      const long result = livefork_call(rest.number, rest.arguments);
+      if (result != kCutByUs && result <= 0) break;
+      if (result > 0) done += result;
+    }
+    return done;
+  });
+  SetResult(ucontext, done);
+}
 
 void Resume(void* ucontext, const Call& call) {
   if (OwnSignalWaits(ucontext)) return;

@@ -12,6 +12,11 @@ namespace livefork {
 // is.
 void Resume(void* ucontext, const Call& call);
 
+// The same for a call that the signal has ended with a part of what was asked for: write(2) to a
+// pipe or a socket that waits for room, send(2) likewise, recv(2) with MSG_WAITALL. Asking for the
+// rest is what the kernel would have done; whatever else ended it ends that as well.
+void Complete(void* ucontext, const Call& call);
+
 // First in the signal handler: if the call that was cut is one of Resume()'s own, tells it that it
 // was one of our signals, and returns true; there is nothing to resume then.
 bool MarkCut(void* ucontext);

@@ -77,34 +77,50 @@ inline long CloneProcess(unsigned long flags) {
   return Raw(SYS_clone, (long)flags);
 }
 
+inline bool IsSyscall(const unsigned char* at) {
+  return at[0] == 0x0f && at[1] == 0x05;
+}
+
+// The number of the call whose instruction lies before ip, if it is part of the code: `mov $number,
+// %eax`, or `xor %eax, %eax` for read(2), as compilers put it right before the instruction; else
+// -1. The page before may not be mapped.
+inline long NumberBefore(const unsigned char* ip) {
+  constexpr uintptr_t kSmallestPage = 4096;
+  if (reinterpret_cast<uintptr_t>(ip) % kSmallestPage < 7 || !IsSyscall(ip - 2)) return -1;
+  uint32_t number;
+  memcpy(&number, ip - 6, sizeof number);
+  if (ip[-7] == 0xb8) return number;
+  // With a prefix (REX) it would be `xor %r8d, %r8d`.
+  return ip[-4] == 0x31 && ip[-3] == 0xc0 && (ip[-5] & 0xf0) != 0x40 ? 0 : -1;
+}
+
 // Where a signal met the thread, and what its registers tell of the system call that it was in. The
 // kernel either backed the instruction pointer up to `syscall`, so that the call is made again, or
 // left -EINTR as its result; the call's number is in a register before the call only.
 inline Stop StoppedAt(const void* ucontext, Call& call) {
   const auto* regs = static_cast<const ucontext_t*>(ucontext)->uc_mcontext.gregs;
   const auto* ip = reinterpret_cast<const unsigned char*>(regs[REG_RIP]);
-  // Byte by byte: an instruction of one byte may be the last of what is mapped.
-  auto is_syscall = [](const unsigned char* at) { return at[0] == 0x0f && at[1] == 0x05; };
   call = {-1,
           {regs[REG_RDI], regs[REG_RSI], regs[REG_RDX], regs[REG_R10], regs[REG_R8], regs[REG_R9]}};
-  if (is_syscall(ip)) {
+  // Byte by byte: an instruction of one byte may be the last of what is mapped.
+  if (IsSyscall(ip)) {
     call.number = regs[REG_RAX];
     return Stop::kBefore;
   }
   // Only after -EINTR are the bytes before ip sure to be readable.
-  if (regs[REG_RAX] != -EINTR || !is_syscall(ip - 2)) return Stop::kRunning;
-  // `mov $number, %eax`, or `xor %eax, %eax` for read(2), as compilers put it right before the
-  // instruction. The page before may not be mapped.
-  constexpr uintptr_t kSmallestPage = 4096;
-  if (reinterpret_cast<uintptr_t>(ip) % kSmallestPage < 7) return Stop::kCut;
-  if (ip[-7] == 0xb8) {
-    uint32_t number;
-    memcpy(&number, ip - 6, sizeof number);
-    call.number = number;
-  } else if (ip[-4] == 0x31 && ip[-3] == 0xc0 && (ip[-5] & 0xf0) != 0x40) {
-    call.number = 0;  // with a prefix (REX) it would be `xor %r8d, %r8d`
-  }
+  if (regs[REG_RAX] != -EINTR || !IsSyscall(ip - 2)) return Stop::kRunning;
+  call.number = NumberBefore(ip);
   return Stop::kCut;
+}
+
+// Of a thread that is not in a call: the number of the one that it has just come back from, if that
+// is part of the code, and that call's result. The arguments are still in their registers.
+inline long CameFrom(const void* ucontext) {
+  const auto* regs = static_cast<const ucontext_t*>(ucontext)->uc_mcontext.gregs;
+  return NumberBefore(reinterpret_cast<const unsigned char*>(regs[REG_RIP]));
+}
+inline long ResultOf(const void* ucontext) {
+  return static_cast<const ucontext_t*>(ucontext)->uc_mcontext.gregs[REG_RAX];
 }
 
 // The first argument is still in its register, as are the others.
