@@ -41,6 +41,15 @@ export {
   pidfileRead,
   pidfileSignal,
 } from './pidfile/pidfile.js';
+export {
+  type PidfileEnded,
+  type PidfileGoesOn,
+  type PidfileNobody,
+  type PidfileStopOptions,
+  type PidfileStopped,
+  pidfileStop,
+  type StopStep,
+} from './pidfile/stop.js';
 export { type ChrootOptions, chroot } from './posix/chroot.js';
 export {
   getresgid,

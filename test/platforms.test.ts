@@ -37,7 +37,7 @@ const PUBLIC = {
     Pidfile SignalFlag _exit atFork becomeDaemon chroot closeInherited closeRange closefrom
     currentDaemon dropPrivileges dup dup2 execve forkInterface forkSupport getChildSubreaper getParentDeathSignal getdtablesize getpgid
     getpid getppid getresgid getresuid getrlimit getsid ignoreSignals initgroups listenFds
-    listeningSocket notify notifyBarrier openDescriptors pidfileRead pidfileSignal redirect redirectToNull resetSignals
+    listeningSocket notify notifyBarrier openDescriptors pidfileRead pidfileSignal pidfileStop redirect redirectToNull resetSignals
     setChildSubreaper setParentDeathSignal setgroups setpgid setresgid setresuid setrlimit setsid
     signalMask startWatchdog supervisor waitpid waitpidAsync watchdogInterval`),
   linux: words('fork pidfdOpen pidfdSendSignal prefork quiesce reapOrphans'),

@@ -1,9 +1,8 @@
 // daemonkit reload: SIGHUP, or another signal, to the daemon, if that has a handler for it.
 import type { SystemError } from '../base/errors.js';
-import { uncertain } from '../pidfile/read.js';
+import { findSettled, isReady, provenOwner } from '../pidfile/search.js';
 import type { SignalName } from '../system/signal-numbers.js';
 import { COMMON, FILE, type Options, parseAll, RELOAD, textOf } from './arguments.js';
-import { findSettled, isReady } from './finding.js';
 import { type Command, EXIT, type Outcome } from './outcome.js';
 import { neededPidFile } from './pidfile.js';
 import { reaction, signalOf } from './signals.js';
@@ -34,14 +33,13 @@ function obstacle(pid: number, signal: string): string | undefined {
 }
 
 async function reloadDaemon(path: string, signal: SignalName): Promise<Outcome> {
-  const { report, owner } = await findSettled(path);
-  const { pid, state } = report;
+  const found = await findSettled(path);
+  const { report } = found;
+  const { pid } = report;
   const data = { path, pid, signal };
   const gone = { exitCode: EXIT.nothingToSignal, text: 'not running', data: { path, signal } };
-  if (owner === undefined) {
-    if (state === 'absent' || state === 'stale') return gone;
-    throw uncertain(report);
-  }
+  const owner = provenOwner(found);
+  if (owner === undefined) return gone;
   try {
     if (!isReady(report)) {
       const text = `process ${owner.pid} is still starting, and not ready yet: nothing was sent`;

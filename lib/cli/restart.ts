@@ -1,14 +1,15 @@
 // daemonkit restart: stop, if it runs, and start; what can be wrong with the start is found first.
 import { expectedInheritance } from '../daemon/handover.js';
+import { findDaemon } from '../pidfile/search.js';
+import { pidfileStop } from '../pidfile/stop.js';
 import { BIRTH, COMMON, FILE, parse, STOP } from './arguments.js';
-import { findDaemon } from './finding.js';
 import { reserveDescriptors } from './listen.js';
 import type { Application, Command, Outcome } from './outcome.js';
 import { rehearseAll } from './rehearsal.js';
 import { becomeApp } from './start.js';
 import { startOf } from './starting.js';
 import { outcomeOf } from './stop.js';
-import { scheduleOf, stopDaemon } from './stopping.js';
+import { scheduleOf } from './stopping.js';
 
 const OPTIONS = { ...FILE, ...STOP, ...BIRTH, ...COMMON };
 
@@ -32,8 +33,8 @@ async function run(args: readonly string[]): Promise<Outcome | Application> {
   } catch (error) {
     throw pid === 0 ? error : Object.assign(error as Error, { unharmed: pid });
   }
-  const done = await stopDaemon(path, schedule);
-  if (!done.stopped) return outcomeOf(path, done);
+  const done = await pidfileStop(path, { schedule });
+  if (done.state === 'running') return outcomeOf(done);
   try {
     return becomeApp('restart', start, first, done.pid);
   } catch (error) {

@@ -1,7 +1,6 @@
 // daemonkit status: whether the daemon runs, with the exit codes of LSB's init scripts.
-
+import { type Found, findDaemon, isReady } from '../pidfile/search.js';
 import { COMMON, FILE, parseAll } from './arguments.js';
-import { type Found, findDaemon, isReady } from './finding.js';
 import { type Command, EXIT, type Outcome } from './outcome.js';
 import { neededPidFile } from './pidfile.js';
 

@@ -1,13 +1,14 @@
 // daemonkit stop: ends the daemon, and comes back when it has ended.
+import { type PidfileStopped, pidfileStop } from '../pidfile/stop.js';
 import { COMMON, FILE, parseAll, STOP, STOP_TIMEOUT, textOf } from './arguments.js';
 import { type Command, EXIT, type Outcome } from './outcome.js';
 import { neededPidFile } from './pidfile.js';
-import { type Stopped, scheduleOf, stopDaemon } from './stopping.js';
+import { scheduleOf } from './stopping.js';
 
 const OPTIONS = { ...FILE, ...STOP, ...STOP_TIMEOUT, ...COMMON };
 
-export function outcomeOf(path: string, done: Stopped): Outcome {
-  const { pid, stopped, signal, milliseconds } = done;
+export function outcomeOf({ path, state, pid, signal, milliseconds }: PidfileStopped): Outcome {
+  const stopped = state !== 'running';
   const data = { path, pid, stopped, signal, milliseconds };
   const exitCode = stopped ? EXIT.done : EXIT.failed;
   if (pid === undefined) return { exitCode, text: 'not running', data };
@@ -18,8 +19,8 @@ export function outcomeOf(path: string, done: Stopped): Outcome {
 
 async function run(args: readonly string[]): Promise<Outcome> {
   const values = parseAll(args, OPTIONS);
-  const path = neededPidFile(values);
-  return outcomeOf(path, await stopDaemon(path, scheduleOf(values, textOf(values, 'timeout'))));
+  const schedule = scheduleOf(values, textOf(values, 'timeout'));
+  return outcomeOf(await pidfileStop(neededPidFile(values), { schedule }));
 }
 
 export const stop: Command = { options: OPTIONS, run };

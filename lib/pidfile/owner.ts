@@ -88,9 +88,13 @@ export class Owner implements Disposable {
     }
   }
 
-  /** Waits until it has ended; false if it has not within this time. */
-  ended(milliseconds: number): Promise<boolean> {
-    return readableWithin(this.#fd, milliseconds);
+  /**
+   * Waits until it has ended; false if it has not within this time.
+   *
+   * @throws (rejects with) the signal's `AbortError`.
+   */
+  ended(milliseconds: number, signal?: AbortSignal): Promise<boolean> {
+    return readableWithin(this.#fd, milliseconds, { signal });
   }
 
   [Symbol.dispose](): void {

@@ -36,6 +36,9 @@ const ENTRIES = ['index.ts', 'cli/main.ts'];
 /** Rooms that do not need each other, and shall not begin to. */
 const APART = { prefork: ['daemon'], stdio: ['fork', 'signal'], pidfile: ['fork', 'stdio'] };
 
+/** The files of a room that others may import, where there is more in it than they should know. */
+const DOORS = { pidfile: ['pidfile.ts', 'search.ts', 'stop.ts'] };
+
 const files = readdirSync(LIB, { recursive: true })
   .filter((file) => file.endsWith('.ts'))
   .map((file) => normalize(file));
@@ -61,6 +64,8 @@ function upward() {
       if (top || (from !== to && levelOf(imported) > levelOf(file))) {
         found.push(`${file} imports ${imported}: upward`);
       }
+      const inner = DOORS[to]?.every((door) => imported !== `${to}/${door}`);
+      if (from !== to && inner) found.push(`${file} imports ${imported}: an inner file of ${to}`);
       if (APART[from]?.includes(to)) found.push(`${file} imports ${imported}: ${from} and ${to}`);
     }
   }

@@ -2,14 +2,17 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, statSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { dirname } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout } from 'node:timers/promises';
 import { systemError } from '../base/errors.js';
-import { holdsLock, startTime } from '../pidfile/evidence.js';
-import { Owner } from '../pidfile/owner.js';
-import { type Finding, find, type PidfileReport } from '../pidfile/read.js';
-import { readPid } from '../pidfile/text.js';
 import { expectSafeFile } from '../posix/trusted-open.js';
 import { procLinks, procListing, procStat } from '../system/procfs.js';
+import { holdsLock, startTime } from './evidence.js';
+import { Owner } from './owner.js';
+import { type Finding, find, type PidfileReport, uncertain } from './read.js';
+import { readPid } from './text.js';
+
+// The original: a program may have fake ones for its tests.
+const sleep = setTimeout;
 
 /** A finding, with what is to be said of its file. */
 export interface Found extends Finding {
@@ -83,14 +86,29 @@ export function findDaemon(path: string): Found {
 const START_MS = 5000;
 const LOOK_MS = 20;
 
-/** The same. A daemon that is just starting has locked its pidfile and will write it in a moment. */
-export async function findSettled(path: string): Promise<Found> {
+/**
+ * The same. A daemon that is just starting has locked its pidfile and will write it in a moment.
+ *
+ * @param signal - ends the wait for that.
+ */
+export async function findSettled(path: string, signal?: AbortSignal): Promise<Found> {
   const deadline = performance.now() + START_MS;
   for (;;) {
     const found = findDaemon(path);
     if (found.report.state !== 'starting' || performance.now() > deadline) return found;
-    await sleep(LOOK_MS);
+    await sleep(LOOK_MS, undefined, signal && { signal });
   }
+}
+
+/**
+ * The process that may be signalled.
+ *
+ * @returns undefined if none runs.
+ * @throws `EAGAIN`, `ESTALE` if it is not certain who is meant.
+ */
+export function provenOwner({ report, owner }: Finding): Owner | undefined {
+  if (owner !== undefined || report.state === 'absent' || report.state === 'stale') return owner;
+  throw uncertain(report);
 }
 
 /**
