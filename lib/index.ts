@@ -8,11 +8,15 @@ export {
   currentDaemon,
   type Daemon,
   type DaemonOptions,
-  type DryRunOptions,
   type EnvironmentOptions,
-  type PlannedStep,
-  type StepProcess,
 } from './daemon/become.js';
+export { DaemonError, type DaemonStep } from './daemon/error.js';
+export {
+  type PlannedStep,
+  type PlannedStepMet,
+  type PlannedStepUnmet,
+  planDaemon,
+} from './daemon/plan.js';
 export type { ReadyMessage } from './daemon/published.js';
 export {
   type CloseInheritedOptions,

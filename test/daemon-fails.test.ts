@@ -79,11 +79,11 @@ bothWays('a daemon does not become one once more, and goes on', async (nest) => 
 });
 
 test('nor in the foreground, nor in a plan, until it is disposed', () => {
-  const told = linesOf(`const { becomeDaemon } = daemonkit;
+  const told = linesOf(`const { becomeDaemon, planDaemon } = daemonkit;
     const say = (value) => console.log(JSON.stringify(value));
     const daemon = becomeDaemon({ detach: false });
     try { becomeDaemon({ detach: false }); } catch ({ code, message }) { say([code, message]); }
-    const fork = () => becomeDaemon({ dryRun: true, detach: true })[0];
+    const fork = () => planDaemon({ detach: true })[0];
     say([fork().step, fork().precondition.code]);
     daemon[Symbol.dispose]();
     say(fork().precondition);

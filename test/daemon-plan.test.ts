@@ -5,14 +5,13 @@ import { once } from 'node:events';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { becomeDaemon, type DaemonOptions, type PlannedStep } from 'daemonkit';
+import { type DaemonOptions, type PlannedStep, planDaemon } from 'daemonkit';
 import { needs, needsRoot } from './tools/needs.js';
 import { descriptors } from './tools/proc.js';
 import { scratch } from './tools/scratch.js';
 import { linesOf } from './tools/script.js';
 
-const planOf = (options: Omit<DaemonOptions, 'dryRun'>) =>
-  becomeDaemon({ ...options, dryRun: true });
+const planOf = (options: DaemonOptions) => planDaemon(options);
 
 /** What is not as it must be: step and code. */
 function unmet(plan: readonly PlannedStep[]): string[] {
@@ -23,8 +22,8 @@ function unmet(plan: readonly PlannedStep[]): string[] {
 
 /** The same in a process of its own, which some command makes another user or so. */
 function unmetUnder(via: string[], options: DaemonOptions): string[] {
-  const script = `for (const { step, precondition } of daemonkit.becomeDaemon({ dryRun: true,
-      ...${JSON.stringify(options)} })) {
+  const script = `for (const { step, precondition } of daemonkit.planDaemon({
+    ...${JSON.stringify(options)} })) {
     if (precondition !== 'met') console.log(JSON.stringify(step + ' ' + precondition.code));
   }`;
   return linesOf<string>(script, { via });
@@ -160,7 +159,7 @@ test('a directory that is open and leads out of the chroot', needsRoot, (t) => {
   mkdirSync(join(directory, 'inside'));
   const told = linesOf<string[]>(`
     const jail = ${JSON.stringify(directory)};
-    const told = (options) => daemonkit.becomeDaemon({ dryRun: true, chroot: jail, ...options })
+    const told = (options) => daemonkit.planDaemon({ chroot: jail, ...options })
       .flatMap(({ step, precondition: { message } }) => message ? [step + ' ' + message] : []);
     const say = (words) => console.log(JSON.stringify(words));
     fs.openSync(jail + '/inside');

@@ -83,9 +83,7 @@ test('auto: by live fork where there is one, else started again, and says why', 
   const said = `daemonkit: the program is started again, as there is no live fork: ${why}\n`;
   await nest.twice([nest.write('app.mjs', nest.module(worker, '{}'))], {}, said);
   await nest.end(nest.pid());
-  const plan = nest.module(
-    `${worker} console.log(becomeDaemon({ dryRun: true })[0].description); process.exit();`,
-  );
+  const plan = nest.module(`${worker} console.log(planDaemon()[0].description); process.exit();`);
   assert.ok(
     (await nest.run([process.execPath, nest.write('plan.mjs', plan)])).stdout.includes(why),
   );
@@ -249,7 +247,7 @@ test(
 
 test('a plan made before the call is that of the call, in both runs', async (t) => {
   const nest = new Burrow(t);
-  const plans = `const plan = becomeDaemon({ dryRun: true, strategy: 'reexec', pidfile: '${nest.pidfile}' });
+  const plans = `const plan = planDaemon({ strategy: 'reexec', pidfile: '${nest.pidfile}' });
     const steps = plan.map(({ step, precondition }) => step + ' ' + (precondition.message ?? precondition));
     fs.appendFileSync('${nest.directory}/plans', JSON.stringify(steps) + '\\n');`;
   const { pid } = await nest.twice([nest.write('app.mjs', nest.module(plans))]);

@@ -105,13 +105,13 @@ test('root writes to no log that others could have put there', needsRoot, (t) =>
     path: string;
     errors: { code: string; message: string; step?: string }[];
   }>(
-    `const { becomeDaemon, redirect } = daemonkit;
+    `const { becomeDaemon, planDaemon, redirect } = daemonkit;
     const paths = ${JSON.stringify(laid.map(({ path }) => path))};
     const thrown = (call) => {
       try { return call() } catch ({ code, message, step }) { return { code, message, step } }
     };
     const plan = (log) => {
-      const error = becomeDaemon({ dryRun: true, log }).find(({ step }) => step === 'stdio').precondition ?? {};
+      const error = planDaemon({ log }).find(({ step }) => step === 'stdio').precondition ?? {};
       return { code: error.code, message: error.message, step: error.step };
     };
     for (const path of paths) {
@@ -282,11 +282,11 @@ test(
       [{ log: '/dev/stderr', ...inside }, 'met'],
     ];
     const told = linesOf<[plan: string, words: string, start: string]>(
-      `const { becomeDaemon } = daemonkit;
+      `const { becomeDaemon, planDaemon } = daemonkit;
     const say = (error) => error === 'met' ? error : error.step + ' ' + error.message;
     for (const options of ${JSON.stringify(cases.map(([options]) => ({ reopenOn: 'SIGHUP', ...options })))}) {
       const all = { user: 'nobody', detach: true, ...options };
-      const { precondition, description } = becomeDaemon({ ...all, dryRun: true })
+      const { precondition, description } = planDaemon(all)
         .find(({ step }) => step === 'stdio');
       let start;
       // Stopped behind the checks, before there is a daemon.
@@ -415,7 +415,7 @@ test('a plan opens no FIFO: its reader sees no end', async (t) => {
   const { pid = 0 } = reader;
   const sleeps = ({ Name, State }: Record<string, string>) => Name === 'cat' && State?.[0] === 'S';
   await until('it waits for a writer', () => sleeps(status(pid)));
-  const plan = `fs.writeSync(1, JSON.stringify(daemonkit.becomeDaemon({ dryRun: true, log: '${fifo}' })
+  const plan = `fs.writeSync(1, JSON.stringify(daemonkit.planDaemon({ log: '${fifo}' })
     .find(({ step }) => step === 'stdio').precondition) + '\\n');`;
   assert.deepEqual(linesOf(plan), ['met']);
   // It fails with ENXIO if nobody reads.

@@ -79,7 +79,7 @@ test('an error of becomeDaemon() names its step in the message and in the stack'
 
 test('a plan that cannot be told says what is not known, and why', () => {
   const [words] = linesOf<string>(`
-    const steps = daemonkit.becomeDaemon({ dryRun: true, user: 'nobody-at-all' });
+    const steps = daemonkit.planDaemon({ user: 'nobody-at-all' });
     const { description } = steps.find(({ step }) => step === 'setgroups');
     console.log(JSON.stringify(description));`);
   assert.equal(words, 'setgroups (group list unknown: no such user: nobody-at-all)');
@@ -90,7 +90,7 @@ test('a script that is started again: why, and which port it cannot have twice',
   const file = join(nest.directory, 'app.mjs');
   writeFileSync(
     file,
-    `import { becomeDaemon } from ${JSON.stringify(entry)};
+    `import { becomeDaemon, planDaemon } from ${JSON.stringify(entry)};
     import { once } from 'node:events';
     import { createServer } from 'node:net';
     import { Worker } from 'node:worker_threads';
@@ -99,7 +99,7 @@ test('a script that is started again: why, and which port it cannot have twice',
     await once(server, 'listening');
     process.env.PORT = server.address().port;
     console.log('port ' + process.env.PORT);
-    console.log(becomeDaemon({ dryRun: true })[0].description);
+    console.log(planDaemon()[0].description);
     becomeDaemon({});`,
   );
   const { code, stdout, stderr, port } = await nest.run([process.execPath, file]);

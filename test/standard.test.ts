@@ -9,12 +9,12 @@ import { linesOf, scriptCommand } from './tools/script.js';
 /** Speaks by descriptor 9, whatever becomes of the others. */
 function told<T>(source: string, options: Parameters<typeof linesOf>[1] = {}): T[] {
   const via = ['sh', '-c', 'exec 9>&1; "$@"', 'sh', ...(options.via ?? [])];
-  const prelude = `const { becomeDaemon, dup2, redirect, redirectToNull } = daemonkit;
+  const prelude = `const { becomeDaemon, planDaemon, dup2, redirect, redirectToNull } = daemonkit;
     const say = (value) => fs.writeSync(9, JSON.stringify(value) + '\\n');
     const said = (call) => { try { call(); return 'done' } catch ({ code, step, message }) {
       return [code, step, /descriptor (\\d) is (.*) and would be replaced/.exec(message)?.slice(1).join(' ')];
     } };
-    const planned = (options) => becomeDaemon({ dryRun: true, detach: true, ...options })
+    const planned = (options) => planDaemon({ detach: true, ...options })
       .find(({ step }) => step === 'stdio').precondition.code;`;
   return linesOf<T>(`${prelude}\n${source}`, { ...options, via });
 }
@@ -105,7 +105,7 @@ os.execvp(sys.argv[1], sys.argv[1:])`;
 
 test('keep: 0, 1 or 2 is refused where they become other files', async (t) => {
   const lines = told<unknown>(
-    `const kept = (options) => { try { becomeDaemon({ dryRun: true, ...options }); return 'done' }
+    `const kept = (options) => { try { planDaemon(options); return 'done' }
       catch ({ name, code, message }) { return [name, code, /options.keep\\[\\d\\]/.exec(message)?.[0]] } };
     say([{ keep: [0], detach: true }, { keep: [9, 2], detach: true }, { keep: [1], detach: false, log: '/dev/null' },
       { keep: [0, 1, 2], detach: false }, { keep: [0, 2], detach: false, stdout: '/dev/null' },
@@ -132,8 +132,8 @@ test("what was there before daemonkit is the script's own, too; a redirection is
   const file = join(nest.directory, 'db');
   const outcome = async (opened: string, under: string[] = []) => {
     const source = `import fs, { closeSync } from 'node:fs'; import net from 'node:net'; import { once } from 'node:events';
-      ${opened} const { becomeDaemon } = await import(${library});
-      try { becomeDaemon({ dryRun: true, detach: true }).forEach(({ precondition: { message } }) => {
+      ${opened} const { planDaemon } = await import(${library});
+      try { planDaemon({ detach: true }).forEach(({ precondition: { message } }) => {
         if (message) console.error(message); }); } catch ({ message }) { console.error(message); }
       process.exit();`;
     const command = [process.execPath, '--input-type=module', '-e', source];

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { atFork, becomeDaemon, startWatchdog } from 'daemonkit';
+import { atFork, planDaemon, startWatchdog } from 'daemonkit';
 import { Nest } from './tools/daemons.js';
 import { needsRoot } from './tools/needs.js';
 import { scratch } from './tools/scratch.js';
@@ -22,7 +22,7 @@ test('async functions are refused by the name of the option, before anything hap
     [{ watchdog: never }, 'options.watchdog'],
   ];
   for (const [given, name] of options) {
-    assert.throws(() => becomeDaemon({ ...given, dryRun: true } as never), error(name));
+    assert.throws(() => planDaemon(given as never), error(name));
   }
   assert.throws(() => startWatchdog({ healthy: never as never }), error('options.healthy'));
   for (const phase of ['before', 'parent', 'child']) {
@@ -108,7 +108,7 @@ test('readiness that could not be told can be told again, and a start that faile
   const pidfile = JSON.stringify(`${directory}/pid`);
   const lines = linesOf<unknown>(
     `import { execFileSync } from 'node:child_process';
-    const { becomeDaemon, currentDaemon } = daemonkit;
+    const { becomeDaemon, planDaemon, currentDaemon } = daemonkit;
     const fifo = ${JSON.stringify(`${directory}/fifo`)};
     execFileSync('mkfifo', [fifo]);
     const open = (mode) => fs.openSync(fifo, mode);
@@ -122,7 +122,7 @@ test('readiness that could not be told can be told again, and a start that faile
     const options = { detach: false, notifyFd: writer, pidfile: ${pidfile}, env: 'keep', ready: 'manual' };
     // Nobody reads it: nothing is begun.
     say(said(() => becomeDaemon(options)));
-    say(becomeDaemon({ ...options, dryRun: true }).find(({ step }) => step === 'notify').precondition.code);
+    say(planDaemon(options).find(({ step }) => step === 'notify').precondition.code);
     say([currentDaemon() === undefined, fs.existsSync(${pidfile}), String(listeners()) === String(before)]);
     // Its reader goes meanwhile.
     reader = open(fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);

@@ -1,16 +1,22 @@
 // daemonkit plan: the steps that start would take, and whether each can be taken.
-import { becomeDaemon, type PlannedStep } from '../daemon/become.js';
+import { type PlannedStep, planDaemon } from '../daemon/plan.js';
 import { type Address, expectAddress } from './listen.js';
 import { type Command, EXIT, type Outcome } from './outcome.js';
 import { OPTIONS, startOf } from './starting.js';
 
-function forPrograms({ precondition, ...step }: PlannedStep) {
+/** A step of becomeDaemon(), or of the command before it. */
+type Line = Omit<PlannedStep, 'step' | 'precondition'> & {
+  step: string;
+  precondition: 'met' | Error;
+};
+
+function forPrograms({ precondition, ...step }: Line) {
   if (precondition === 'met') return { ...step, precondition };
   const { message, code, errno, syscall, path } = precondition as NodeJS.ErrnoException;
   return { ...step, precondition: { message, code, errno, syscall, path } };
 }
 
-function forPeople({ step, daemon7, process, description, precondition }: PlannedStep): string {
+function forPeople({ step, daemon7, process, description, precondition }: Line): string {
   const number = daemon7.length === 0 ? '' : ` (daemon(7) ${daemon7.join(', ')})`;
   const obstacle =
     precondition === 'met' ? '' : `\n${' '.repeat(6)}NOT MET: ${precondition.message}`;
@@ -18,7 +24,7 @@ function forPeople({ step, daemon7, process, description, precondition }: Planne
 }
 
 /** A socket that the command binds before all that. */
-function listening(address: Address): PlannedStep {
+function listening(address: Address): Line {
   const description = `listen on ${address.text}`;
   const step = { step: 'listen', daemon7: [], process: 'launcher', description } as const;
   try {
@@ -31,7 +37,7 @@ function listening(address: Address): PlannedStep {
 
 async function run(args: readonly string[]): Promise<Outcome> {
   const { options, addresses } = startOf(args);
-  const steps = [...addresses.map(listening), ...becomeDaemon({ ...options, dryRun: true })];
+  const steps = [...addresses.map(listening), ...planDaemon(options)];
   const met = steps.every(({ precondition }) => precondition === 'met');
   return {
     exitCode: met ? EXIT.done : EXIT.failed,

@@ -4,8 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { native } from '../addon/native.js';
-import { type SystemError, systemError } from '../base/errors.js';
-import { becomeDaemon, type PlannedStep } from '../daemon/become.js';
+import { systemError } from '../base/errors.js';
+import { type PlannedStep, planDaemon } from '../daemon/plan.js';
 import { lookUp } from '../posix/credentials.js';
 import { compileAsCommonJs, isCommonJs } from './app.js';
 import { expectAddress } from './listen.js';
@@ -61,13 +61,13 @@ const HELD = ['EEXIST', 'EAGAIN'];
 
 /** A running daemon that is about to be stopped is no obstacle. */
 function isExpected({ step, precondition }: PlannedStep, running?: number): boolean {
-  const { code = '' } = precondition as SystemError;
-  return running !== undefined && step === 'pidfile' && HELD.includes(code);
+  if (running === undefined || step !== 'pidfile' || precondition === 'met') return false;
+  return HELD.includes(precondition.code);
 }
 
 /** The steps of becomeDaemon() that cannot be taken. */
 export function obstacles({ options }: Start, running?: number): Error[] {
-  const steps = becomeDaemon({ ...options, dryRun: true });
+  const steps = planDaemon(options);
   return steps.flatMap((step) =>
     step.precondition === 'met' || isExpected(step, running) ? [] : step.precondition,
   );

@@ -2,14 +2,14 @@
 import { isMainThread } from 'node:worker_threads';
 import { workerUnsupported } from '../base/errors.js';
 import { sayAgain } from './again.js';
-import type { Birth } from './birth.js';
+import { type Birth, birthOf } from './birth.js';
 import { expectNoDaemon } from './current.js';
 import { vacateStandard } from './files.js';
 import { Daemon } from './handle.js';
 import { detach, type Start, startByFork } from './launch.js';
 import { giveUp } from './lines.js';
-import { type DaemonOptions, type DryRunOptions, planOf } from './options.js';
-import { dryRun, type PlannedStep } from './plan.js';
+import { type DaemonOptions, planOf } from './options.js';
+import { dryRun } from './plan.js';
 import { evaluationFor, readyWhenSettled } from './readiness.js';
 import { resume, startAgain } from './reexec.js';
 import { inStep, runChecks, runSteps, thrown, undoSteps } from './run-steps.js';
@@ -18,9 +18,7 @@ import { announceFailure } from './supervision.js';
 
 export type { EnvironmentOptions } from './environment.js';
 export { currentDaemon, type Daemon } from './handle.js';
-export type { DaemonOptions, DryRunOptions } from './options.js';
-export type { PlannedStep } from './plan.js';
-export type { StepProcess } from './steps.js';
+export type { DaemonOptions } from './options.js';
 
 /**
  * Makes the program a daemon. The call returns in the daemon, with all that the script has made so
@@ -82,33 +80,28 @@ export type { StepProcess } from './steps.js';
  * more.
  *
  * @param options - see {@link DaemonOptions}.
- * @returns the daemon's handle on itself. With `{ ready: 'manual' }`, call its `ready()`. With
- *   `{ dryRun: true }` the plan: the steps that these options make, in their order, each with its
- *   number in daemon(7) and whether its precondition is met. All preconditions are looked at, none
- *   is thrown, the hook is not called; no file is made or changed, nothing stays open. A pidfile that
- *   is there is locked for a moment, to see whether a daemon holds it.
+ * @returns the daemon's handle on itself. With `{ ready: 'manual' }`, call its `ready()`.
  * @throws in the launcher only. `TypeError`, `RangeError` for wrong options, and in a Worker
  *   (`ERR_WORKER_UNSUPPORTED_OPERATION`); `ERR_INVALID_STATE` in a process that is a daemon already, by
- *   another call or by the command `daemonkit start`: see {@link currentDaemon}. A failed call's error
- *   has `step`, as above: `EEXIST` (`pidfile`, with the running daemon's `pid`), `EAGAIN` (`pidfile`,
+ *   another call or by the command `daemonkit start`: see {@link currentDaemon}. If a step fails, a
+ *   {@link DaemonError}, with `step` as above: `EEXIST` (`pidfile`, with the running daemon's `pid`), `EAGAIN` (`pidfile`,
  *   that daemon has not written its pid yet), `ENOENT` (`setgroups`, no such user or group), `EPERM` (`chroot`, `setgroups`,
  *   `setgid`, `setuid`: not allowed; `chroot` also for a directory that is open and leads out of it),
  *   `ERR_PRIVILEGES_KEPT` (`drop`: an io_uring ring would go on as root), what open(2) and stat(2)
  *   say, and what {@link fork} throws (`fork`); `ENOTSUP` (`fork`) if the program cannot be started
- *   again and that is the only way. Nothing is left behind then.
+ *   again and that is the only way. Nothing is left behind then. What
+ *   the `privileged` hook throws is thrown as it is, with a `step` besides (`detach: false`).
  *
  * Linux; live fork as {@link fork} tells.
  *
  * Source: daemon(7), "SysV Daemons"; daemon(3) and pidfile(3), FreeBSD; libdaemon.
  */
-export function becomeDaemon(options?: DaemonOptions): Daemon;
-export function becomeDaemon(options: DryRunOptions): PlannedStep[];
-export function becomeDaemon(options?: DaemonOptions | DryRunOptions): Daemon | PlannedStep[];
-export function becomeDaemon(options?: DaemonOptions | DryRunOptions): Daemon | PlannedStep[] {
+export function becomeDaemon(options?: DaemonOptions): Daemon {
   const plan = planOf(options);
   if (!isMainThread) throw workerUnsupported('becomeDaemon()');
-  const birth: Birth = { plan, credentials: {}, terminal: new Set() };
-  if (plan.dryRun) return dryRun(birth);
+  const birth = birthOf(plan);
+  // As planDaemon() was asked for before 0.2: no type has it.
+  if (plan.dryRun) return dryRun(birth) as never;
   expectNoDaemon();
   const evaluated = evaluationFor(plan);
   if (!resume(birth)) begin(birth);

@@ -33,6 +33,11 @@ export interface Birth {
   lines?: Lines;
 }
 
+/** A birth of which nothing is known yet but what is wanted. */
+export function birthOf(plan: Plan): Birth {
+  return { plan, credentials: {}, terminal: new Set() };
+}
+
 /** Two sockets: pipes whose ends are both here would get private twins in the fork's child. */
 export interface Lines {
   /** Takes the records that cpp/sys/launcher.h tells of. */

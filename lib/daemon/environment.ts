@@ -10,11 +10,11 @@ import { type Account, account } from '../posix/credentials.js';
  */
 export interface EnvironmentOptions {
   /** Variables that stay, though they would be removed otherwise. Default: none. */
-  keep?: readonly string[];
+  keep?: readonly string[] | undefined;
   /** The only variables that stay, with `keep`'s. Default: all that mean something to a daemon. */
-  only?: readonly string[];
+  only?: readonly string[] | undefined;
   /** Variables to set, when the others have been removed. Default: none. */
-  set?: Readonly<Record<string, string>>;
+  set?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The option, complete. */

@@ -23,16 +23,16 @@ export interface DaemonOptions {
    * The file that tells the daemon's pid, locked as long as it runs, so that there is one daemon
    * per file. Default: none.
    */
-  pidfile?: string;
+  pidfile?: string | undefined;
   /**
    * A file to append standard output and standard error to; a new one belongs to `user`, with mode
    * 0640. docs/daemon.md, "Logs", tells what root refuses. Default: /dev/null.
    */
-  log?: string;
+  log?: string | undefined;
   /** A file to append standard output to, instead of `log`. */
-  stdout?: string;
+  stdout?: string | undefined;
   /** A file to append standard error to, instead of `log`. */
-  stderr?: string;
+  stderr?: string | undefined;
   /**
    * The signal or signals at which the log files are opened anew, as `SIGHUP`, for log rotation; see
    * `Daemon.reopenLogs()`. `user` must be able to do that, in the chroot. Default: none.
@@ -42,54 +42,54 @@ export interface DaemonOptions {
    * The file mode creation mask, 0 to 0o777. Default: 0o022; the 0 of daemon(7) would have
    * `fs.writeFile()` create files that everybody may write to.
    */
-  umask?: number;
+  umask?: number | undefined;
   /** The working directory, inside of `chroot` if there is one. Default: `/`. */
-  cwd?: string;
+  cwd?: string | undefined;
   /** The root directory. Default: unchanged. */
-  chroot?: string;
+  chroot?: string | undefined;
   /** The user to become: name or uid. Default: unchanged. */
-  user?: string | number;
+  user?: string | number | undefined;
   /** The group to become: name or gid. Default: the login group of `user`, or unchanged. */
-  group?: string | number;
+  group?: string | number | undefined;
   /**
    * Runs in the daemon with all privileges, before `chroot`, `user` and `group`. Not an async function:
    * what comes after its first `await` would run as `user`.
    */
-  privileged?: () => void;
+  privileged?: (() => void) | undefined;
   /**
    * No program that the daemon starts gets more privileges than it has, by a set-user-ID bit or file
    * capabilities (no_new_privs). `sudo` and some mailers do not work then. Default: false.
    */
-  noNewPrivileges?: boolean;
+  noNewPrivileges?: boolean | undefined;
   /**
    * The environment variables. Default: those of the terminal, the login and the shell are removed
    * (docs/daemon.md has the list), and with another `user` HOME, USER, LOGNAME and SHELL become that
    * user's. `keep`: all stay as they are. An object: as {@link EnvironmentOptions} says.
    */
-  env?: 'keep' | EnvironmentOptions;
+  env?: 'keep' | EnvironmentOptions | undefined;
   /**
    * Descriptors that stay as they are, inherited or of the terminal; with the strategy `reexec` also
    * those that the script has opened, such as a listening socket. Not 0, 1 and 2, if they become
    * /dev/null or a log. Default: none.
    */
-  keep?: readonly number[];
+  keep?: readonly number[] | undefined;
   /**
    * Close the descriptors that whoever started the program has left open, as far as that is certain:
    * see {@link openDescriptors}. Default: true.
    */
-  closeInherited?: boolean;
+  closeInherited?: boolean | undefined;
   /**
    * The way from launcher to daemon. `fork`: by live fork, so that the daemon has what the script has
    * made. `reexec`: the daemon is the same program, started again from its top; the script runs a
    * second time, and its call of becomeDaemon() returns. `auto`: `fork`, or `reexec` where
    * forkSupport() says that there is no live fork; the launcher says so. Default: `auto`.
    */
-  strategy?: 'auto' | 'fork' | 'reexec';
+  strategy?: 'auto' | 'fork' | 'reexec' | undefined;
   /**
    * Fork although Worker threads run, which go on in the daemon: see {@link fork}. Without it `auto`
    * starts the program again. Default: false.
    */
-  workers?: boolean;
+  workers?: boolean | undefined;
   /**
    * When the launcher may report success. `auto`: when the script has gone on from becomeDaemon() to
    * the event loop, and that has turned, without an uncaught error; look-ups of names begun until
@@ -98,34 +98,26 @@ export interface DaemonOptions {
    * becomeDaemon() returns. `manual`: when the daemon calls `ready()`. A script that exits with code 0
    * before, with `auto` and `evaluated`, was ready. Default: `auto`.
    */
-  ready?: 'auto' | 'evaluated' | 'detached' | 'manual';
+  ready?: 'auto' | 'evaluated' | 'detached' | 'manual' | undefined;
   /** Milliseconds that the daemon has until it is ready, from 1 to 2^31-1. Default: 30000. */
-  timeout?: number;
+  timeout?: number | undefined;
   /**
    * False: do not fork, keep session and standard streams (but for those that have a log file), for
    * a process that a supervisor watches. Errors are thrown then. `auto`: true, unless
    * {@link supervisor} finds one or `notifyFd` is given. Default: `auto`.
    */
-  detach?: boolean | 'auto';
+  detach?: boolean | 'auto' | undefined;
   /**
    * A descriptor that gets a newline and is closed when the daemon is ready: the number in the file
    * `notification-fd` of an s6 service. Default: none.
    */
-  notifyFd?: number;
+  notifyFd?: number | undefined;
   /**
    * From readiness on, give the service manager its sign of life if it wants one (`WatchdogSec=` of a
    * unit), as long as the event loop turns and the function, if it is one, returns true; see
    * {@link startWatchdog}. Default: true.
    */
-  watchdog?: boolean | (() => boolean);
-  /** True: do nothing, and tell what would be done; see {@link becomeDaemon}. Default: false. */
-  dryRun?: false;
-}
-
-/** The same options, for the plan alone. */
-export interface DryRunOptions extends Omit<DaemonOptions, 'dryRun'> {
-  /** Do nothing, and tell what would be done; see {@link becomeDaemon}. */
-  dryRun: true;
+  watchdog?: boolean | (() => boolean) | undefined;
 }
 
 /** The options, complete; paths are absolute. */
@@ -178,9 +170,12 @@ const KNOWN = [
   'notifyFd',
   'watchdog',
   'dryRun',
-] as const satisfies readonly (keyof DaemonOptions)[];
+] as const satisfies readonly (keyof Given)[];
 
-type Given = Partial<DaemonOptions>;
+/** What is taken: `dryRun` was how a plan was asked for before 0.2. */
+interface Given extends DaemonOptions {
+  dryRun?: boolean | undefined;
+}
 
 /** The check of one option; undefined if it is not given. */
 function given<K extends keyof Given, R>(
@@ -227,7 +222,7 @@ function renamed(value: unknown): unknown {
  * what supervisor() looks at.
  */
 export function planOf(value: unknown): Plan {
-  const from = options<DaemonOptions>(renamed(value), KNOWN);
+  const from = options<Given>(renamed(value), KNOWN);
   const log = given(from, 'log', absolute);
   const chroot = given(from, 'chroot', absolute);
   const notifyFd = given(from, 'notifyFd', fileDescriptor);

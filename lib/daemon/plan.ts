@@ -1,35 +1,51 @@
-// What becomeDaemon() would do, and whether it could: `dryRun`.
+// What becomeDaemon() would do, and whether it could.
+import { isMainThread } from 'node:worker_threads';
+import { workerUnsupported } from '../base/errors.js';
 
-import type { Birth } from './birth.js';
+import { type Birth, birthOf } from './birth.js';
+import type { DaemonError, DaemonStep } from './error.js';
 import { expectedInheritance } from './handover.js';
-import type { Plan } from './options.js';
+import { type DaemonOptions, type Plan, planOf } from './options.js';
 import { inStep } from './run-steps.js';
-import { STEPS, type Step, type StepProcess } from './steps.js';
+import { STEPS, type Step } from './steps.js';
 import { strategyOf } from './strategy.js';
 
-/** One of the steps that {@link becomeDaemon} would take, told by `dryRun`. */
-export interface PlannedStep {
-  /** Its name, the one that errors have as their `step`. Both forks are named `fork`. */
-  step: string;
+/** What is told of each step. */
+interface Told {
+  /** Its name, the one that errors have as their `step`. */
+  step: DaemonStep;
   /** Which steps of daemon(7), "SysV Daemons", it fulfils, by their numbers; none if ours only. */
   daemon7: readonly number[];
-  /** Who takes it: the process that called, its child, or the daemon, which is the child's child. */
-  process: StepProcess;
+  /**
+   * Who takes it: the process that called; its child, which only makes the session and ends; or the daemon,
+   * which is the child's child.
+   */
+  process: 'launcher' | 'intermediate' | 'daemon';
   /** What it does, in words, with these options. */
   description: string;
-  /**
-   * `met`, or the error that becomeDaemon() would throw: with `step`, and `code`, `errno`, `syscall`
-   * and `path` as far as they apply.
-   */
-  precondition: 'met' | Error;
+  /** `met`, or the error that becomeDaemon() would throw. */
+  precondition: 'met' | DaemonError;
 }
 
-function precondition({ name, check, probe }: Step, birth: Birth): 'met' | Error {
+/** A step that can be taken. */
+export interface PlannedStepMet extends Told {
+  precondition: 'met';
+}
+
+/** A step that would fail, and with what. */
+export interface PlannedStepUnmet extends Told {
+  precondition: DaemonError;
+}
+
+/** One of the steps that {@link becomeDaemon} would take, told by {@link planDaemon}. */
+export type PlannedStep = PlannedStepMet | PlannedStepUnmet;
+
+function precondition({ name, check, probe }: Step, birth: Birth): PlannedStep['precondition'] {
   try {
     inStep(name, () => (probe ?? check)?.(birth));
     return 'met';
   } catch (error) {
-    return error as Error;
+    return error as DaemonError;
   }
 }
 
@@ -63,8 +79,26 @@ export function dryRun(birth: Birth): PlannedStep[] {
       step: step.name,
       daemon7: step.daemon7,
       process: step.process ?? 'daemon',
-      description: words ?? untold(step, found as Error),
+      description: words ?? untold(step, found as DaemonError),
       precondition: found,
-    };
+    } as PlannedStep;
   });
+}
+
+/**
+ * Tells what {@link becomeDaemon} would do with these options, and whether it could. All preconditions are
+ * looked at and none is thrown; the `privileged` hook is not called; no file is made or changed, nothing stays
+ * open. A pidfile that is there is locked for a moment, to see whether a daemon holds it.
+ *
+ * @param options - as for becomeDaemon().
+ * @returns the steps that these options make, in their order, each with its numbers in daemon(7), what it does,
+ *   and `precondition`: `met`, or the {@link DaemonError} that becomeDaemon() would throw.
+ * @throws `TypeError`, `RangeError` for wrong options, and in a Worker (`ERR_WORKER_UNSUPPORTED_OPERATION`).
+ *
+ * Linux. Source: daemon(7), "SysV Daemons".
+ */
+export function planDaemon(options?: DaemonOptions): PlannedStep[] {
+  const plan = planOf(options);
+  if (!isMainThread) throw workerUnsupported('planDaemon()');
+  return dryRun(birthOf(plan));
 }

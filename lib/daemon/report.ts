@@ -3,6 +3,7 @@ import { type Names, nameOf } from '../addon/names.js';
 import { asError, type SystemError, systemError } from '../base/errors.js';
 import { signalName } from '../system/signal-numbers.js';
 import { explained } from './again.js';
+import { STEP_FAILED } from './error.js';
 import type { Plan } from './options.js';
 
 /** The kernel takes no record beyond its socket buffer, and the launcher reads 64 KiB. */
@@ -14,7 +15,8 @@ export function describe(thrown: unknown): string {
   const { step, code, errno } = error as Partial<SystemError> & { step?: string };
   const where = step === undefined ? '' : `step ${step}: `;
   const number = errno === undefined ? '' : ` (errno ${Math.abs(errno)})`;
-  const named = code === undefined || error.message.includes(code) ? '' : `${code}: `;
+  const telling = code !== undefined && code !== STEP_FAILED && !error.message.includes(code);
+  const named = telling ? `${code}: ` : '';
   const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
   const stack = frames.length > 0 ? `\n${frames.join('\n')}` : '';
   return `${where}${named}${error.message}${number}${stack}`.slice(0, LONGEST);

@@ -1,5 +1,6 @@
 // Takes the steps, or takes them back.
 import type { Birth } from './birth.js';
+import { DaemonError } from './error.js';
 import { reserveStandard } from './files.js';
 import { inStep } from './in-step.js';
 import { STEPS } from './steps.js';
@@ -32,9 +33,8 @@ const SAYS = 'becomeDaemon: ';
  * that. What the `privileged` hook has thrown is the script's own, and stays as it is.
  */
 export function thrown(error: unknown): unknown {
-  const { step } = error as { step?: string };
-  if (!(error instanceof Error) || step === undefined || step === 'privileged') return error;
-  const { message, stack } = error;
+  if (!(error instanceof DaemonError)) return error;
+  const { message, stack, step } = error;
   error.message = `${SAYS}step ${step}: ${message}`;
   // V8 has made it when the error was made, and prints it for an uncaught one.
   if (stack !== undefined) error.stack = stack.replace(message, () => error.message);

@@ -22,6 +22,7 @@ import {
 } from './checks.js';
 import { expectNoDaemon } from './current.js';
 import { cleanEnvironment, loginOf } from './environment.js';
+import type { DaemonStep } from './error.js';
 import { closeFiles, describeStdio, openFiles, probeFiles, redirectToFiles } from './files.js';
 import type { Plan } from './options.js';
 import {
@@ -38,7 +39,7 @@ import {
 export type StepProcess = 'launcher' | 'intermediate' | 'daemon';
 
 export interface Step {
-  readonly name: string;
+  readonly name: DaemonStep;
   /** What it fulfils of daemon(7), "SysV Daemons", steps 1 to 15. */
   readonly daemon7: readonly number[];
   /** Default: the daemon. */

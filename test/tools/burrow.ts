@@ -36,7 +36,7 @@ export class Burrow extends Nest {
   }
 
   module(before?: string, options?: string): string {
-    const imports = `import fs from 'node:fs'; import { becomeDaemon, dup, fork, setrlimit } from '${entry}';`;
+    const imports = `import fs from 'node:fs'; import { becomeDaemon, planDaemon, dup, fork, setrlimit } from '${entry}';`;
     return `${imports}\n${this.source(before, options)}`;
   }
 

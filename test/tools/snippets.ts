@@ -68,6 +68,23 @@ export const accepted: readonly string[] = [
      else if (exit.signal !== null) { const name: daemonkit.SignalName = exit.signal; exit.rusage.maxRSS; }
      else { const no: undefined = exit.rusage; }
    } });`,
+  is('daemonkit.Daemon', 'daemonkit.becomeDaemon()'),
+  is(
+    'daemonkit.PlannedStep[]',
+    `daemonkit.planDaemon({ user: 'www', env: { set: { TZ: 'UTC' } } })`,
+  ),
+  `for (const step of daemonkit.planDaemon()) {
+     if (step.precondition === 'met') step satisfies daemonkit.PlannedStepMet;
+     else { const code: string = step.precondition.code; step satisfies daemonkit.PlannedStepUnmet; }
+     if (step.step === 'setsid') step.process satisfies 'launcher' | 'intermediate' | 'daemon';
+   }`,
+  `try { daemonkit.becomeDaemon(); } catch (error) {
+     if (error instanceof daemonkit.DaemonError) {
+       const step: daemonkit.DaemonStep = error.step; const code: string = error.code;
+       const pid: number | undefined = error.pid; const errno: number | undefined = error.errno;
+       const base: Error = error;
+     }
+   }`,
 ];
 
 /** What must not, and the numbers of the errors that tsc tells: 2345 is an argument of a wrong type. */
@@ -95,4 +112,9 @@ export const refused: readonly (readonly [snippet: string, ...codes: number[]])[
   [`daemonkit.waitpid(1, { noHang: true }).exitCode;`, 2531],
   [`const code: number = daemonkit.waitpid(1).exitCode;`, 2322],
   [`const pid: number = daemonkit.pidfileRead('/x').pid;`, 2322],
+  [`daemonkit.becomeDaemon({ dryRun: true });`, 2353],
+  [`daemonkit.planDaemon({ dryRun: true });`, 2353],
+  [`daemonkit.planDaemon().find(({ step }) => step === 'setsld');`, 2367],
+  [`const error = new Error() as daemonkit.DaemonError; error.step === 'forks';`, 2367],
+  [`daemonkit.planDaemon().map(({ precondition }) => precondition.code);`, 2339],
 ];
