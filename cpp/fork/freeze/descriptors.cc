@@ -19,8 +19,6 @@ constexpr unsigned Bit(Kind kind) {
 
 constexpr uint64_t kNotInode = uint64_t{1} << 63;  // eventfds count their own numbers
 
-constexpr uint64_t kEventFork = 1 << 1;  // UFFD_FEATURE_EVENT_FORK
-
 class Reader {
  public:
   Reader(ProcFiles& files, Mappings& mappings, Arena& arena, uint64_t deadline, Snapshot& snapshot)
@@ -40,10 +38,10 @@ class Reader {
     if (!move && (failure = Awaited(park))) return failure;
     running_ = AnyUnclear(park);
     unclear_ = !move && running_;
-    for (auto step : {&Reader::Nameless, &Reader::Rings, &Reader::Pipes, &Reader::Userfaults}) {
+    for (auto step : {&Reader::Nameless, &Reader::Rings, &Reader::Pipes}) {
       if ((failure = (this->*step)())) return failure;
     }
-    if (move) return {};
+    if ((failure = RefuseUserfaults(table_, files_.fdinfo.get())) || move) return failure;
     if (InMiddle(loop) && (failure = InUse(park, loop))) return failure;
     failure =
         FindConversations(table_, snapshot_.peers, request.workers, unclear_ ? &doubts_ : nullptr,
@@ -257,19 +255,6 @@ class Reader {
       const bool writes = (i->status & O_ACCMODE) == O_WRONLY;
       Failure failure = Repeat((writes ? pipe.writer : pipe.reader).fd, *i->entry);
       if (failure) return failure;
-    }
-    return {};
-  }
-
-  // clone(2) would wait until somebody has read of it (dup_userfaultfd_complete), and all are
-  // parked.
-  Failure Userfaults() {
-    for (const Entry& entry : table_) {
-      if (entry.kind != Kind::kUserfault) continue;
-      ObjectFacts facts;
-      if (Failure failure = ReadFacts(files_.fdinfo.get(), entry.fd, facts)) return failure;
-      if ((facts.features & kEventFork) == 0) continue;
-      return {ENOTSUP, "fork", "a userfaultfd asks to be told of forks, which would wait for that"};
     }
     return {};
   }

@@ -47,6 +47,18 @@ Failure ReadFacts(int fdinfo, int fd, ObjectFacts& facts) {
   return Check(lines.error(), "read");
 }
 
+Failure RefuseUserfaults(const Table& table, int fdinfo) {
+  constexpr uint64_t kEventFork = 1 << 1;  // UFFD_FEATURE_EVENT_FORK
+  for (const Entry& entry : table) {
+    if (entry.kind != Kind::kUserfault) continue;
+    ObjectFacts facts;
+    if (Failure failure = ReadFacts(fdinfo, entry.fd, facts)) return failure;
+    if ((facts.features & kEventFork) == 0) continue;
+    return {ENOTSUP, "fork", "a userfaultfd asks to be told of forks, which would wait for that"};
+  }
+  return {};
+}
+
 bool Objects::Before(const Object& a, const Object& b) const {
   if (a.entry->kind != b.entry->kind) return a.entry->kind < b.entry->kind;
   if (a.facts.id != b.facts.id) return a.facts.id < b.facts.id;

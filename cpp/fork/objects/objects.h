@@ -25,6 +25,10 @@ struct ObjectFacts {
 
 Failure ReadFacts(int fdinfo, int fd, ObjectFacts& facts);
 
+// Refuses a userfaultfd that is to be told of forks: clone(2) would wait until somebody has read of
+// it (dup_userfaultfd_complete), and all are parked.
+Failure RefuseUserfaults(const Table& table, int fdinfo);
+
 struct Object {
   Entry* entry;
   ObjectFacts facts;  // of an eventfd: its id tells which descriptors are one

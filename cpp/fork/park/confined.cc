@@ -6,7 +6,6 @@
 
 #include <cstring>
 #include <initializer_list>
-#include <iterator>
 
 #include "fork/base/procfs.h"
 #include "fork/park/park.h"
@@ -72,9 +71,10 @@ bool Unshared(int self, int tid) {
 struct Namespaces {
   static constexpr const char* kNames[] = {
       "ns/net", "ns/uts", "ns/ipc", "ns/pid_for_children", "ns/cgroup", "ns/time_for_children"};
-  char links[std::size(kNames)][32] = {};
+  static constexpr size_t kNameCount = sizeof kNames / sizeof *kNames;
+  char links[kNameCount][32] = {};
   Namespaces(int task, int tid) {
-    for (size_t i = 0; i < std::size(kNames); ++i) {
+    for (size_t i = 0; i < kNameCount; ++i) {
       Sys(SYS_readlinkat, task, TaskPath(tid, kNames[i]).text, links[i], sizeof links[i] - 1);
     }
   }
