@@ -4,6 +4,7 @@
 #include <mutex>
 #include <new>
 
+#include "engine.h"
 #include "include/daemonkit.h"
 
 namespace atfork {
@@ -57,18 +58,20 @@ void RunPrepare() {
   }
 }
 
-// Begins with what addons know; the rest is between copies of this one.
+// Begins with what addons know; the rest is between copies of this one, and stays as it is.
 struct Shared {
   daemonkit_interface interface;
+  const engine::Engine* engine;
   Hook prepare;
   Hook parent;
   Hook child;
 };
 
-constexpr Shared kOwn{{1, Register},
-                      RunPrepare,
-                      [] { RunForward(&Handlers::parent); },
-                      [] { RunForward(&Handlers::child); }};
+const Shared kOwn{{1, Register},
+                  &engine::Current(),
+                  RunPrepare,
+                  [] { RunForward(&Handlers::parent); },
+                  [] { RunForward(&Handlers::child); }};
 
 const Shared* shared = &kOwn;
 
@@ -78,6 +81,7 @@ Napi::Value Interface(const Napi::CallbackInfo& info) {
   void* others = nullptr;
   if (napi_get_value_external(info.Env(), info[0], &others) == napi_ok) {
     shared = static_cast<const Shared*>(others);
+    engine::Adopt(*shared->engine);
   }
   return Napi::External<void>::New(info.Env(), const_cast<Shared*>(shared));
 }

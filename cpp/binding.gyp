@@ -9,6 +9,7 @@
       "sources": [
         "addon.cc",
         "atfork.cc",
+        "engine.cc",
         "marshal_entropy.cc",
         "marshal_fork.cc",
         "marshal_loop.cc",

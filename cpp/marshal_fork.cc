@@ -4,7 +4,7 @@
 #include <uv.h>
 
 #include "atfork.h"
-#include "fork/fork.h"
+#include "engine.h"
 #include "marshal.h"
 #include "sys/capabilities.h"
 #include "sys/launcher.h"
@@ -34,13 +34,13 @@ class Adoption {
  private:
   static void OnTurn(uv_prepare_t*) {
     uv_prepare_stop(&adoption.turn_);
-    livefork::AdoptCallerId();
+    engine::Current().adopt_caller_id();
     OnTimer(&adoption.timer_);
   }
 
   static void OnTimer(uv_timer_t* timer) {
     constexpr uint64_t kLongest = 100;
-    if (livefork::AdoptIds(0)) return;
+    if (engine::Current().adopt_ids(0)) return;
     uv_timer_start(timer, OnTimer, adoption.delay_, 0);
     adoption.delay_ = adoption.delay_ < kLongest ? 2 * adoption.delay_ : kLongest;
   }
@@ -82,7 +82,7 @@ livefork::ForkRequest RequestOf(const Napi::CallbackInfo& info, bool move) {
 // With the handlers of other addons around it.
 livefork::ForkResult ForkWithHandlers(const livefork::ForkRequest& request) {
   atfork::Prepare();
-  const livefork::ForkResult fork = livefork::Fork(request);
+  const livefork::ForkResult fork = engine::Current().fork(request);
   if (fork.pid == 0) {
     Adoption::adoption.Begin(static_cast<uv_loop_t*>(request.loop));
     atfork::Child();
@@ -121,7 +121,7 @@ Napi::Value Launch(const Napi::CallbackInfo& info) {
   // So that ^C becomes a signal while we wait, if the script has made the terminal raw.
   sys::ResetTerminal();
   launch.middle = fork.pid;
-  const sys::Outcome outcome = sys::AwaitBirthHeld(launch, livefork::ReleaseHeld);
+  const sys::Outcome outcome = sys::AwaitBirthHeld(launch, engine::Current().release_held);
   atfork::Parent();
   Napi::Object result = ToResult(env, fork);
   Define(result, "outcome", ToJs(env, outcome));
@@ -142,7 +142,7 @@ Napi::Value Step(const Napi::CallbackInfo& info) {
 
 Napi::Value ForkObstacles(const Napi::CallbackInfo& info) {
   const char* reasons[8];
-  const size_t n = livefork::Obstacles(reasons, 8);
+  const size_t n = engine::Current().obstacles(reasons, 8);
   Napi::Array result = Napi::Array::New(info.Env(), n);
   for (uint32_t i = 0; i < n; ++i) result.Set(i, reasons[i]);
   return result;
@@ -153,19 +153,27 @@ constexpr uint64_t Nanoseconds(int milliseconds) {
 }
 
 bool Quiesce(int milliseconds) {
-  return livefork::AwaitQuiescence(Nanoseconds(milliseconds));
+  return engine::Current().await_quiescence(Nanoseconds(milliseconds));
 }
 
 bool AdoptIds(int milliseconds) {
-  return livefork::AdoptIds(Nanoseconds(milliseconds));
+  return engine::Current().adopt_ids(Nanoseconds(milliseconds));
 }
 
 int FollowCaller(int milliseconds) {
-  return livefork::FollowCaller(Nanoseconds(milliseconds));
+  return engine::Current().follow_caller(Nanoseconds(milliseconds));
+}
+
+bool IdsAdopted() {
+  return engine::Current().ids_adopted();
+}
+
+bool MissesKept() {
+  return engine::Current().misses_kept();
 }
 
 int SetNoNewPrivileges(int milliseconds) {
-  const int result = livefork::ForbidNewPrivileges(Nanoseconds(milliseconds));
+  const int result = engine::Current().forbid_new_privileges(Nanoseconds(milliseconds));
   return result == -ENOSYS ? sys::SetNoNewPrivileges() : result;
 }
 
@@ -181,9 +189,9 @@ void ExportFork(Napi::Object exports) {
   with_loop("step", Step);
   with_loop("forkObstacles", ForkObstacles);
   Export<Quiesce>(exports, "quiesce");
-  Export<livefork::IdsAdopted>(exports, "idsAdopted");
+  Export<IdsAdopted>(exports, "idsAdopted");
   Export<AdoptIds>(exports, "adoptIds");
-  Export<livefork::MissesKept>(exports, "missesKept");
+  Export<MissesKept>(exports, "missesKept");
   Export<FollowCaller>(exports, "followCaller");
   Export<SetNoNewPrivileges>(exports, "setNoNewPrivileges");
 }

@@ -74,6 +74,25 @@ test('waits and signal flags of one are the parent’s alone after a fork by the
   ]);
 });
 
+test('a copy of another version that a child loads, before its event loop has turned, goes on from there', (t) => {
+  const said = linesOf<unknown[]>(
+    `const child = daemonkit.fork();
+    if (child === 0) {
+      const { createRequire } = await import('node:module');
+      const other = createRequire(process.argv[1])(process.argv[1]);
+      const grandchild = other.fork();
+      if (grandchild === 0) {
+        await fs.promises.readFile('/etc/passwd');
+        daemonkit._exit(daemonkit.forkSupport().live ? 7 : 6);
+      }
+      other._exit(other.waitpid(grandchild).exitCode);
+    }
+    console.log(JSON.stringify([daemonkit.waitpid(child).exitCode]));`,
+    { args: [fileURLToPath(secondCopy(t))] },
+  );
+  assert.deepEqual(said, [[7]]);
+});
+
 test('copies of one version have one memory of the process: the child of one forks by the other', (t) => {
   const said = linesOf<number[]>(
     `const other = await import(process.argv[1]);

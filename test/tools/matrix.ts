@@ -1,4 +1,4 @@
-// npm run test:matrix [-- LINES... [--refresh]]: the tests of fork() on each Node line. The addon is
+// npm run test:matrix [-- LINES... [--refresh]]: the tests of fork(), prefork() and copies on each Node line. The addon is
 // N-API, so one build serves them all.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -18,10 +18,14 @@ interface Row {
   failed: string[];
 }
 
+/** What a fork is to a program, and to those who fork for it: the runtime has a part in each. */
+const FILES =
+  /^(fork.*|copies|signal-early|thrown|prefork(-callbacks|-connections|-two)?)\.test\.js$/;
+
 function testFiles(): string[] {
   const folder = fileURLToPath(new URL('..', import.meta.url));
   return readdirSync(folder)
-    .filter((name) => /^fork.*\.test\.js$/.test(name))
+    .filter((name) => FILES.test(name))
     .map((name) => join(folder, name));
 }
 
