@@ -1,0 +1,53 @@
+// A preforked server in production: the port is opened as root; the master is a daemon with pidfile and log; the
+// workers are another user, and load the configuration anew without a request lost.
+//
+//   PORT=80 CONFIG=/etc/hello.json node dist/examples/prefork/production.js
+//   kill -HUP $(cat /run/hello.pid)
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { becomeDaemon, dropPrivileges, listeningSocket, prefork } from 'daemonkit';
+
+const { PORT = '80', CONFIG = '/etc/hello.json', ACCOUNT = 'hello' } = process.env;
+const load = () => JSON.parse(readFileSync(CONFIG, 'utf8')) as { greeting: string };
+let config = load();
+
+// A port in use is told on the terminal.
+const socket = listeningSocket({ port: Number(PORT), host: '127.0.0.1' });
+const daemon = becomeDaemon({
+  pidfile: process.env.PIDFILE ?? '/run/hello.pid',
+  log: process.env.LOG ?? '/var/log/hello.log',
+  reopenOn: 'SIGUSR1',
+  ready: 'manual',
+});
+
+const server = createServer((_, response) => {
+  response.end(`${config.greeting} from process ${process.pid}, user ${process.getuid?.()}\n`);
+});
+const master = prefork({
+  server,
+  listen: socket,
+  workers: Number(process.env.WORKERS ?? 4),
+  title: 'hello',
+  respawn: { attempts: 10 },
+  // Connections to databases belong here: the master's would be everybody's.
+  onWorkerStart: () => dropPrivileges({ user: ACCOUNT }),
+  // What it throws cancels the reload, and the old workers serve on.
+  onMasterReload: () => {
+    config = load();
+    console.log('configuration loaded');
+  },
+  onMasterReap: ({ id, pid, exitCode, signal, asked }) => {
+    if (!asked) console.log(`worker ${id} (${pid}) has ended: ${signal ?? exitCode}`);
+  },
+  onMasterError: (error) => console.error(error.message),
+});
+
+try {
+  await master.ready;
+} catch (error) {
+  daemon.fail(error);
+}
+daemon.ready();
+await master.finished.catch((error) => daemon.fail(error));
+console.log('no worker is left');
+process.exit();
