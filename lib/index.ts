@@ -2,6 +2,7 @@
 import './atload.js';
 
 export { atFork, type ForkHooks, forkInterface } from './atfork/hooks.js';
+export type { Abortable } from './base/abort.js';
 export type { SystemError } from './base/errors.js';
 export {
   becomeDaemon,

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { pidfileRead } from 'daemonkit';
 import { collect } from './tools/output.js';
 import { scratch } from './tools/scratch.js';
 import { entry, runScript, scriptCommand } from './tools/script.js';
@@ -191,6 +192,22 @@ test('in a child of fork(), after closeInherited(); the parent waits for the new
   assert.deepEqual(rest.slice(0, 3), ['0', '1', '2']);
   assert.equal(rest.includes('7'), false);
   assert.equal(rest.at(-1), `${shell} 5`);
+});
+
+test("a pidfile whose descriptor is kept is the new program's", async (t) => {
+  const path = join(scratch(t), 'a.pid');
+  const source = `const pidfile = daemonkit.Pidfile.open(process.argv[1]);
+    pidfile.write();
+    daemonkit.execve('/bin/sh', ['sh', '-c', 'echo held; read end'], {}, { keep: [pidfile.fd] });`;
+  const [node = '', ...args] = scriptCommand(source);
+  const child = spawn(node, [...args, path], { stdio: ['pipe', 'pipe', 'inherit'] });
+  t.after(() => child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  const { state, pid } = pidfileRead(path);
+  assert.deepEqual([state, pid], ['running', child.pid]);
+  child.stdin.end();
+  await once(child, 'exit');
+  assert.equal(pidfileRead(path).state, 'stale');
 });
 
 test('a terminal that was raw has its mode back, and is raw after a failed call', async (t) => {

@@ -4,13 +4,13 @@ import { abortError } from './errors.js';
 import { abortSignal, options } from './validate.js';
 
 /** What a wait may be told. */
-export interface WaitOptions {
+export interface Abortable {
   /** Ends the wait when it aborts. Default: none. */
   signal?: AbortSignal | undefined;
 }
 
 /** The signal of a wait's options; throws its `AbortError` if it has aborted already. */
-export function signalIn({ signal }: WaitOptions): AbortSignal | undefined {
+export function signalIn({ signal }: Abortable): AbortSignal | undefined {
   if (signal === undefined) return undefined;
   abortSignal(signal);
   if (signal.aborted) throw abortError(signal);
@@ -19,7 +19,7 @@ export function signalIn({ signal }: WaitOptions): AbortSignal | undefined {
 
 /** The same of options that have nothing else. */
 export function waitSignal(value: unknown): AbortSignal | undefined {
-  return signalIn(options<WaitOptions>(value, ['signal']));
+  return signalIn(options<Abortable>(value, ['signal']));
 }
 
 /** Has a wait begin that takes a signal and nothing else; what is thrown rejects it. */

@@ -57,8 +57,8 @@ function environmentOf(value: unknown): string[] {
  * execve('/usr/sbin/hello', ['hello', '--foreground'], { PATH: '/usr/bin:/bin' });
  * ```
  *
- * Nothing of this program goes on, as after {@link _exit}: no 'exit' listener runs, a pidfile is unlocked and
- * stays, Worker threads end. What `process.stdout` and `process.stderr` have been given is written
+ * Nothing of this program goes on, as after {@link _exit}: no 'exit' listener runs, Worker threads end, a pidfile
+ * stays, and is unlocked unless its `fd` is in `keep`. What `process.stdout` and `process.stderr` have been given is written
  * first, as far as their readers take it within a second.
  *
  * **Descriptors.** Node makes all its descriptors close-on-exec, and at its start those that it inherits.

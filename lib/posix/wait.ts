@@ -4,7 +4,7 @@ import { native, type Waited } from '../addon/native.js';
 import { watch } from '../addon/watch.js';
 import { atFork } from '../atfork/hooks.js';
 import { registry } from '../atfork/registry.js';
-import { type WaitOptions as Abortable, waitSignal } from '../base/abort.js';
+import { type Abortable, waitSignal } from '../base/abort.js';
 import { abortError, check, systemError } from '../base/errors.js';
 import { boolean, integer, options } from '../base/validate.js';
 import { type SignalName, signalName } from '../system/signal-numbers.js';

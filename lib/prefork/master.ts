@@ -2,7 +2,7 @@
 import { type InspectOptionsStylized, inspect } from 'node:util';
 import { atFork } from '../atfork/hooks.js';
 import { type RegisteredMaster, registry } from '../atfork/registry.js';
-import { type WaitOptions, Waits, waiting } from '../base/abort.js';
+import { type Abortable, Waits, waiting } from '../base/abort.js';
 import { deferred, settle } from '../base/deferred.js';
 import { asError, invalidState } from '../base/errors.js';
 import { shown } from '../base/shown.js';
@@ -113,7 +113,7 @@ export class PreforkMaster implements AsyncDisposable {
    *   worker was not ready in time or ended before. With `ERR_INVALID_STATE` once the master stops. With an
    *   `AbortError` (`ABORT_ERR`, `cause` the reason) when aborted.
    */
-  reload(options?: WaitOptions): Promise<void> {
+  reload(options?: Abortable): Promise<void> {
     return waiting(options, (signal) => {
       if (this.#left) return never();
       if (this.#state.phase !== 'running') throw invalidState('the master has stopped');
@@ -131,7 +131,7 @@ export class PreforkMaster implements AsyncDisposable {
    * @returns a promise that resolves when no worker is left. Rejected with an `AbortError` (`ABORT_ERR`,
    *   `cause` the reason) when aborted.
    */
-  stop(options?: WaitOptions): Promise<void> {
+  stop(options?: Abortable): Promise<void> {
     return waiting(options, (signal) => {
       if (this.#left) return never();
       this.#apply((state) => event.stopAsked(state));

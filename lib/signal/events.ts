@@ -1,6 +1,6 @@
 // One loop over the events of a signal flag. An async generator would not do: its return() waits until a
 // next() that is pending has settled, and so for a signal that may never come.
-import { signalIn, type WaitOptions } from '../base/abort.js';
+import { type Abortable, signalIn } from '../base/abort.js';
 import { type Deferred, deferred } from '../base/deferred.js';
 import { abortError } from '../base/errors.js';
 import type { SignalEvent } from './published.js';
@@ -24,13 +24,13 @@ export interface EventSource {
 /** Several next() may be pending; they are answered in their order. */
 export class SignalEvents implements AsyncIterableIterator<SignalEvent>, AsyncDisposable {
   readonly #source: EventSource;
-  readonly #options: WaitOptions;
+  readonly #options: Abortable;
   #state: 'new' | 'going' | 'over' = 'new';
   #waiting: Deferred<Result>[] = [];
   /** What the next next() is rejected with. */
   #error: Error | undefined;
 
-  constructor(source: EventSource, options: WaitOptions) {
+  constructor(source: EventSource, options: Abortable) {
     this.#source = source;
     this.#options = options;
   }

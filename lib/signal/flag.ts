@@ -3,7 +3,7 @@ import { type InspectOptionsStylized, inspect } from 'node:util';
 import { isMainThread } from 'node:worker_threads';
 import { native, type Watch } from '../addon/native.js';
 import { watch } from '../addon/watch.js';
-import { type WaitOptions, Waits, waitSignal } from '../base/abort.js';
+import { type Abortable, Waits, waitSignal } from '../base/abort.js';
 import { abortError, check, invalidState, workerUnsupported } from '../base/errors.js';
 import { shown } from '../base/shown.js';
 import { abortSignal, options } from '../base/validate.js';
@@ -133,7 +133,7 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
    *   is disposed while waiting; `ERR_INVALID_STATE` after that; `TypeError` for wrong options;
    *   `EMFILE` and such (syscall `poll`) if the event loop cannot watch the pipe.
    */
-  async wait(waitOptions?: WaitOptions): Promise<SignalEvent> {
+  async wait(waitOptions?: Abortable): Promise<SignalEvent> {
     const signal = waitSignal(waitOptions);
     this.#check();
     if (this.raised) return this.#records.latest();
@@ -174,8 +174,8 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
    *   wait() if the event loop cannot watch the pipe; afterwards it is done.
    * @throws `TypeError` for wrong options.
    */
-  events(loopOptions?: WaitOptions): AsyncIterableIterator<SignalEvent> & AsyncDisposable {
-    const given = options<WaitOptions>(loopOptions, ['signal']);
+  events(loopOptions?: Abortable): AsyncIterableIterator<SignalEvent> & AsyncDisposable {
+    const given = options<Abortable>(loopOptions, ['signal']);
     if (given.signal !== undefined) abortSignal(given.signal);
     return new SignalEvents(
       {

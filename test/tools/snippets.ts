@@ -85,6 +85,19 @@ export const accepted: readonly string[] = [
        const base: Error = error;
      }
    }`,
+
+  `const never: never = daemonkit.execve('/bin/true', ['true'], process.env, { keep: undefined });`,
+  `const stopped = await daemonkit.pidfileStop('/x', { schedule: [{ signal: 'SIGRTMIN+1', wait: 1 }], signal: undefined });
+  if (stopped.state === 'running') { const { pid, signal }: { pid: number; signal: daemonkit.SignalName } = stopped; }
+  if (stopped.state === 'none') { const pid: undefined = stopped.pid; }`,
+  `using flag = new daemonkit.SignalFlag('SIGTERM');
+  for await (const { signal } of flag.events({ signal: undefined })) { const name: string = signal; }
+  await using loop = flag.events();
+  await flag.wait({ signal: AbortSignal.timeout(1) });`,
+  `await using master = daemonkit.prefork({ onWorkerStart() {}, onMasterError() {} });
+  await master.reload({ signal: undefined }); await master.stop();`,
+  `using pidfile = daemonkit.Pidfile.open('/x');`,
+  `const every: number = daemonkit.watchdogInterval();`,
 ];
 
 /** What must not, and the numbers of the errors that tsc tells: 2345 is an argument of a wrong type. */
@@ -117,4 +130,17 @@ export const refused: readonly (readonly [snippet: string, ...codes: number[]])[
   [`daemonkit.planDaemon().find(({ step }) => step === 'setsld');`, 2367],
   [`const error = new Error() as daemonkit.DaemonError; error.step === 'forks';`, 2367],
   [`daemonkit.planDaemon().map(({ precondition }) => precondition.code);`, 2339],
+
+  // As they were called before 0.2.
+  [`daemonkit.prefork({ onWorkerStart() {}, onWorker() {} });`, 2561],
+  ...['onStop', 'onExit', 'onReload', 'onError'].map(
+    (name) => [`daemonkit.prefork({ onWorkerStart() {}, ${name}() {} });`, 2353] as const,
+  ),
+  [`daemonkit.watchdogEnabled();`, 2339],
+  [`daemonkit.execve('/bin/true');`, 2554],
+  [`daemonkit.execve('/bin/true', ['true'], {}, { signals: 'none' });`, 2322],
+  [`daemonkit.pidfileStop('/x', { schedule: [{ signal: 'TERM', wait: 1 }] });`, 2322],
+  [`daemonkit.pidfileStop('/x', { schedule: [{ signal: 'SIGTERM' }] });`, 2741],
+  [`daemonkit.quiesce({ signal: new AbortController() });`, 2740],
+  [`new daemonkit.Pidfile('/x', 3);`, 2673],
 ];
