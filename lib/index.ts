@@ -80,7 +80,12 @@ export {
   dup2,
   getdtablesize,
 } from './posix/fd.js';
-export { type ListenOptions, listeningSocket } from './posix/listen.js';
+export {
+  type ListenOptions,
+  type ListenPathOptions,
+  type ListenPortOptions,
+  listeningSocket,
+} from './posix/listen.js';
 export {
   getChildSubreaper,
   getParentDeathSignal,
@@ -91,6 +96,7 @@ export { pidfdOpen, pidfdSendSignal } from './posix/pidfd.js';
 export {
   getrlimit,
   type Limit,
+  type NewLimits,
   type Resource,
   type ResourceLimits,
   setrlimit,
@@ -113,6 +119,8 @@ export {
 export {
   type PreforkMaster,
   type PreforkOptions,
+  type PreforkProgramOptions,
+  type PreforkServerOptions,
   type PreforkWorker,
   prefork,
   type RespawnOptions,

@@ -1,6 +1,7 @@
 // DaemonError: what becomeDaemon() throws when a step fails, and planDaemon() tells.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inspect } from 'node:util';
 import { becomeDaemon, DaemonError, planDaemon } from 'daemonkit';
 import { secondCopy } from './tools/copy.js';
 import { linesOf } from './tools/script.js';
@@ -26,7 +27,8 @@ test('a step that fails: step, code, errno, syscall, path', () => {
       message,
       "becomeDaemon: step chdir: ENOENT: no such file or directory, stat '/nowhere'",
     );
-    assert.deepEqual([name, error instanceof Error, error.cause], ['DaemonError', true, undefined]);
+    assert.deepEqual([name, error instanceof Error, error.cause], ['Error', true, undefined]);
+    assert.match(inspect(error), /^DaemonError: becomeDaemon: step chdir: ENOENT/);
     // Where it comes from, in the words of the message.
     assert.ok(stack.includes(message));
     assert.match(stack, /\n +at expectDirectory .*\/checks\.js/);

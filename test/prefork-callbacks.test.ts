@@ -274,3 +274,30 @@ test('a stop before the first fork, or while one waits for the thread pool: ther
     ['forks', 0, [], []],
   ]);
 });
+
+test('every rejection has a code: a reload whose fork a hook refuses, a server that is none', async (t) => {
+  const group = new Grouped(
+    t,
+    `import { createServer } from 'node:http';
+    const refused = async (promise) => promise.then(() => 'resolved', ({ code }) => code);
+    const master = prefork({ workers: 1, async onWorkerStart(worker) {
+      const calls = [[{}], [createServer()], [createServer(), '3'], [createServer(), -1], [createServer(), 9999]];
+      const codes = await Promise.all(calls.map((args) => refused(worker.serve(...args))));
+      say('serve', ...codes);
+    } });
+    await master.ready;
+    const mine = new Error('no fork');
+    const hook = atFork({ before() { throw mine; } });
+    const reload = master.reload();
+    say('reload', await refused(reload), await reload.catch((error) => error === mine));
+    hook[Symbol.dispose]();
+    await master.stop();
+    say('stopped', await refused(master.reload()));
+    await master.finished;`,
+  );
+  await group.endsWell();
+  const type = 'ERR_INVALID_ARG_TYPE';
+  assert.deepEqual(group.words('serve'), [[type, type, type, 'ERR_OUT_OF_RANGE', 'EINVAL']]);
+  assert.deepEqual(group.words('reload'), [['ERR_RELOAD_FAILED', true]]);
+  assert.deepEqual(group.words('stopped'), [['ERR_INVALID_STATE']]);
+});

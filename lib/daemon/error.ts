@@ -1,5 +1,6 @@
 // The error of a step, as becomeDaemon() throws it and planDaemon() tells it.
-import type { SystemError } from '../base/errors.js';
+import { asError, type SystemError } from '../base/errors.js';
+import { string } from '../base/validate.js';
 
 /** The name of a step of {@link becomeDaemon}; both forks are named `fork`. */
 export type DaemonStep =
@@ -31,9 +32,11 @@ export const STEP_FAILED = 'ERR_STEP_FAILED';
 
 type Given = Error & Partial<SystemError> & { pid?: number };
 
+const codeOf = ({ code }: Given) => (typeof code === 'string' ? code : undefined);
+
 /** Ours, and those of node:fs, are told in full by their properties. Others are the cause of this one. */
 function isPlain(error: Given): boolean {
-  return error.code !== undefined && Object.getPrototypeOf(error) === Error.prototype;
+  return codeOf(error) !== undefined && Object.getPrototypeOf(error) === Error.prototype;
 }
 
 function isInstance(this: unknown, value: unknown): boolean {
@@ -61,17 +64,17 @@ export class DaemonError extends Error {
   declare readonly pid?: number | undefined;
 
   static {
-    Object.defineProperties(DaemonError.prototype, {
-      name: { value: 'DaemonError', writable: true, configurable: true },
-      [BRAND]: { value: true },
-    });
+    Object.defineProperty(DaemonError.prototype, BRAND, { value: true });
     Object.defineProperty(DaemonError, Symbol.hasInstance, { value: isInstance });
   }
 
   /** @internal */
-  constructor(step: DaemonStep, error: Error) {
+  constructor(step: DaemonStep, thrown: unknown) {
+    string(step, 'step');
+    const error = asError(thrown);
     super(error.message, isPlain(error) ? {} : { cause: error });
-    const { errno, code = STEP_FAILED, syscall, path, dest, pid } = error as Given;
+    const { errno, syscall, path, dest, pid } = error as Given;
+    const code = codeOf(error) ?? STEP_FAILED;
     const told = { errno, code, syscall, path, dest, pid, step };
     Object.assign(
       this,

@@ -81,13 +81,13 @@ function describe(table: Table): Descriptor[] {
 /** What {@link closeInherited} may be told. */
 export interface CloseInheritedOptions {
   /** The lowest descriptor to close, 3 or more. Default: 3. */
-  from?: number;
+  from?: number | undefined;
   /** Descriptors to leave open. Default: none. */
-  keep?: readonly number[];
+  keep?: readonly number[] | undefined;
   /** Close nothing, and only tell what would be closed. Default: false. */
-  dryRun?: boolean;
+  dryRun?: boolean | undefined;
   /** Close the sockets of LISTEN_FDS too. Default: false. */
-  listenFds?: boolean;
+  listenFds?: boolean | undefined;
 }
 
 /**

@@ -28,12 +28,12 @@ export interface ForkOptions {
    * Fork although `Worker` threads are running: they go on in both processes, in the middle of
    * whatever they do. Default: false, fork() then refuses.
    */
-  workers?: boolean;
+  workers?: boolean | undefined;
   /**
    * How long the call may take until the child is up, in milliseconds. A thread that does not stop is
    * given up after a fifth of it, but not before two seconds. Default: 10,000.
    */
-  timeout?: number;
+  timeout?: number | undefined;
 }
 
 /** What {@link forkSupport} tells. */

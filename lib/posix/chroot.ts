@@ -7,7 +7,7 @@ import { boolean, filePath, options } from '../base/validate.js';
 /** What {@link chroot} may be told. */
 export interface ChrootOptions {
   /** Also change the working directory to the new root. Default: true. */
-  chdir?: boolean;
+  chdir?: boolean | undefined;
 }
 
 /**

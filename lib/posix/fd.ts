@@ -95,7 +95,7 @@ export function closefrom(lowest: number): void {
 /** What {@link closeRange} may be told. */
 export interface CloseRangeOptions {
   /** Only mark the descriptors close-on-exec, and leave them open. Default: false. */
-  cloexec?: boolean;
+  cloexec?: boolean | undefined;
 }
 
 /**

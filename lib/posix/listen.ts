@@ -7,37 +7,62 @@ import { type Listener, openUnixListener } from './listen-unix.js';
 
 export type { Listener } from './listen-unix.js';
 
-/** Where {@link listeningSocket} listens: a `port`, or a `path`. */
-export interface ListenOptions {
-  /** The TCP port, 0 to 65535; 0 lets the kernel choose one. */
-  port?: number;
-  /**
-   * The IP address to listen on, not a name. Default: all addresses of the machine, by IPv6 and
-   * IPv4, or by IPv4 alone where there is no IPv6.
-   */
-  host?: string;
-  /** With an IPv6 address: take no IPv4 connections. Default: false. */
-  ipv6Only?: boolean;
-  /**
-   * The file name of a Unix domain socket, instead of `port`. A file that a server has left behind which
-   * accepts nothing any more, as it was killed, is replaced.
-   */
-  path?: string;
-  /**
-   * The permissions of that file, 0 to 0o777, whatever the umask is: who may write to it may connect.
-   * Default: 0o777 less the umask.
-   */
-  mode?: number;
-  /** Besides, everybody may read the file. Default: false. */
-  readableAll?: boolean;
-  /** Besides, everybody may write to it, and so connect. Default: false. */
-  writableAll?: boolean;
+/** Of every kind of socket. */
+interface Common {
   /**
    * How many connections may wait to be accepted, from 1; the system has a limit of its own
    * (net.core.somaxconn). Default: 511.
    */
-  backlog?: number;
+  backlog?: number | undefined;
 }
+
+/** A TCP socket. */
+export interface ListenPortOptions extends Common {
+  /** The TCP port, 0 to 65535; 0 lets the kernel choose one. */
+  port: number;
+  /**
+   * The IP address to listen on, not a name. Default: all addresses of the machine, by IPv6 and
+   * IPv4, or by IPv4 alone where there is no IPv6.
+   */
+  host?: string | undefined;
+  /** With an IPv6 address: take no IPv4 connections. Default: false. */
+  ipv6Only?: boolean | undefined;
+  /** With {@link ListenPathOptions} only. */
+  path?: undefined;
+  /** With {@link ListenPathOptions} only. */
+  mode?: undefined;
+  /** With {@link ListenPathOptions} only. */
+  readableAll?: undefined;
+  /** With {@link ListenPathOptions} only. */
+  writableAll?: undefined;
+}
+
+/** A Unix domain socket. */
+export interface ListenPathOptions extends Common {
+  /**
+   * The file name of the socket. A file that a server has left behind which
+   * accepts nothing any more, as it was killed, is replaced.
+   */
+  path: string;
+  /**
+   * The permissions of that file, 0 to 0o777, whatever the umask is: who may write to it may connect.
+   * Default: 0o777 less the umask.
+   */
+  mode?: number | undefined;
+  /** Besides, everybody may read the file. Default: false. */
+  readableAll?: boolean | undefined;
+  /** Besides, everybody may write to it, and so connect. Default: false. */
+  writableAll?: boolean | undefined;
+  /** With {@link ListenPortOptions} only. */
+  port?: undefined;
+  /** With {@link ListenPortOptions} only. */
+  host?: undefined;
+  /** With {@link ListenPortOptions} only. */
+  ipv6Only?: undefined;
+}
+
+/** Where {@link listeningSocket} listens: a `port`, or a `path`. */
+export type ListenOptions = ListenPortOptions | ListenPathOptions;
 
 const OF_PORTS = ['port', 'host', 'ipv6Only'] as const;
 const OF_PATHS = ['mode', 'readableAll', 'writableAll'] as const;
@@ -69,7 +94,7 @@ function pathPlan(given: Partial<ListenOptions>, name: string, backlog: number) 
 }
 
 function portPlan(given: Partial<ListenOptions>, name: string, backlog: number) {
-  if (given.port === undefined) throw invalidArgType(`${name}.port`, 'of type number', undefined);
+  if (given.port === undefined) throw invalidArgType(name, 'an object with port or path', given);
   const port = integer(given.port, `${name}.port`, 0, 65535);
   const host = given.host === undefined ? '' : address(given.host, `${name}.host`);
   return { port, host, ipv6Only: boolean(given.ipv6Only ?? false, `${name}.ipv6Only`), backlog };

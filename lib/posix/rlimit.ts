@@ -43,6 +43,11 @@ export interface ResourceLimits {
   hard: Limit;
 }
 
+/** What {@link setrlimit} is given: one of the two at least. */
+export type NewLimits =
+  | { soft: Limit; hard?: Limit | undefined }
+  | { soft?: Limit | undefined; hard: Limit };
+
 const UNLIMITED = 2n ** 64n - 1n;
 const resources = new Map(native.rlimitResources());
 
@@ -111,7 +116,7 @@ export function getrlimit(resource: Resource): ResourceLimits {
  *
  * Source: setrlimit(2), POSIX.1. Linux and FreeBSD, each with resources of its own.
  */
-export function setrlimit(resource: Resource, limits: Partial<ResourceLimits>): void {
+export function setrlimit(resource: Resource, limits: NewLimits): void {
   const number = resourceNumber(resource);
   const { soft, hard } = options<ResourceLimits>(limits, ['soft', 'hard'], 'limits');
   if (soft === undefined && hard === undefined) {

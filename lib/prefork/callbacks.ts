@@ -2,7 +2,8 @@
 
 import { asError, telling } from '../base/errors.js';
 import type { WaitEnd } from '../posix/wait.js';
-import type { PreforkPlan, WorkerExit } from './settings.js';
+import type { WorkerExit } from './options.js';
+import type { PreforkPlan } from './settings.js';
 import type { WorkerState } from './state.js';
 
 /** Calls, and tells of what it throws, now or by its promise. Nobody waits for that. */
@@ -55,7 +56,7 @@ export class Callbacks {
   }
 }
 
-/** The program's own error, with a code as every error of a rejected promise has one. */
-function withCode(error: Error): Error {
+/** An error, such as the program's own, with a code: every error of a rejected promise has one. */
+export function withCode(error: Error): Error {
   return 'code' in error ? error : telling(error, { code: 'ERR_RELOAD_FAILED' });
 }

@@ -10,7 +10,7 @@ import { reapOrphans } from '../fork/reap.js';
 import { type WaitEnd, waitpid } from '../posix/wait.js';
 import { Alarm, clock } from './alarm.js';
 import { type Born, ForkTurn, forkWithLine } from './birth.js';
-import { Callbacks, exitOf } from './callbacks.js';
+import { Callbacks, exitOf, withCode } from './callbacks.js';
 import { Member } from './member.js';
 import { type Action, next } from './next.js';
 import { Orders } from './orders.js';
@@ -217,7 +217,7 @@ export class PreforkMaster implements AsyncDisposable {
   #forkHasFailed({ fresh }: Fork, error: Error): void {
     // That of a reload is told by the reload.
     if (!fresh) this.#callbacks.error(error);
-    this.#apply((state, now) => event.forkFailed(state, now, fresh, error));
+    this.#apply((state, now) => event.forkFailed(state, now, fresh, withCode(error)));
   }
 
   #enlist({ seat, fresh }: Fork, { pid, line, error }: Born): void {

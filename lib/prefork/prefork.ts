@@ -3,17 +3,20 @@ import { isMainThread } from 'node:worker_threads';
 import { workerUnsupported } from '../base/errors.js';
 import { expectForkSupport } from '../fork/fork.js';
 import { PreforkMaster } from './master.js';
-import { type PreforkOptions, preforkPlan } from './settings.js';
+import type { PreforkOptions } from './options.js';
+import { preforkPlan } from './settings.js';
 
 export type { PreforkMaster } from './master.js';
 export type {
   PreforkOptions,
+  PreforkProgramOptions,
+  PreforkServerOptions,
   RespawnOptions,
   WorkerExit,
   WorkerExited,
   WorkerGone,
   WorkerKilled,
-} from './settings.js';
+} from './options.js';
 export type { PreforkWorker } from './worker.js';
 
 /**

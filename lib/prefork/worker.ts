@@ -1,10 +1,12 @@
 // What a worker is from its fork to its end.
 import { once } from 'node:events';
-import type { Server } from 'node:net';
+import { Server } from 'node:net';
 import { setImmediate } from 'node:timers';
 import { type InspectOptionsStylized, inspect } from 'node:util';
 import { registry } from '../atfork/registry.js';
+import { invalidArgType } from '../base/errors.js';
 import { shown } from '../base/shown.js';
+import { fileDescriptor } from '../base/validate.js';
 import { SignalFlag } from '../signal/flag.js';
 import { onCaughtBefore } from '../signal/inherited.js';
 import { Alarm, clock } from './alarm.js';
@@ -81,11 +83,16 @@ export class PreforkWorker {
    * @param server - an http, https, http2, net or tls server, which does not listen.
    * @param socket - a descriptor of {@link listeningSocket}, which becomes the server's to close.
    *   Default: the one of `listen`.
-   * @returns a promise that resolves when it listens, and is rejected as its 'error' event says.
+   * @returns a promise that resolves when it listens, and is rejected as its 'error' event says, or with a
+   *   `TypeError` or `RangeError` for wrong arguments.
    */
   async serve(server: Server, socket = this.socket): Promise<void> {
+    if (!(server instanceof Server)) {
+      throw invalidArgType('server', 'an instance of net.Server', server);
+    }
+    const fd = fileDescriptor(socket, 'socket');
     this.#drains.push(new Drain(server));
-    server.listen({ fd: socket ?? -1, backlog: this.#plan.backlog });
+    server.listen({ fd, backlog: this.#plan.backlog });
     await once(server, 'listening');
   }
 

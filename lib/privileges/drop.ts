@@ -22,7 +22,7 @@ export interface DropOptions {
   /** A name or a uid; not root. */
   user: string | number;
   /** A name or a gid. Default: the user's login group. */
-  group?: string | number;
+  group?: string | number | undefined;
 }
 
 function kept(what: string): Error {

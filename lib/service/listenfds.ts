@@ -22,7 +22,7 @@ export interface ListenFdsOptions {
    * Remove LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES from `process.env`. A second call returns
    * nothing then, and {@link closeInherited} does not spare the sockets. Default: false.
    */
-  unsetEnvironment?: boolean;
+  unsetEnvironment?: boolean | undefined;
 }
 
 const VARIABLES = ['LISTEN_PID', 'LISTEN_PIDFDID', 'LISTEN_FDS', 'LISTEN_FDNAMES'];

@@ -17,37 +17,37 @@ export interface FdStore {
    * The name under which {@link listenFds} tells them after a restart: at most 255 printable ASCII
    * characters without a colon. Default: `stored`.
    */
-  name?: string;
+  name?: string | undefined;
   /** False: keep them although they hang up (FDPOLL=0). Default: true. */
-  poll?: boolean;
+  poll?: boolean | undefined;
 }
 
 /** What a service may tell its manager; see {@link notify}. Booleans that are false tell nothing. */
 export interface NotifyState {
   /** READY=1: start-up, or a reload, is complete. */
-  ready?: boolean;
+  ready?: boolean | undefined;
   /** RELOADING=1 with MONOTONIC_USEC: the configuration is being read; `ready` must follow. */
-  reloading?: boolean;
+  reloading?: boolean | undefined;
   /** STOPPING=1: the shutdown has begun. */
-  stopping?: boolean;
+  stopping?: boolean | undefined;
   /** STATUS: one line on what the service is doing. */
-  status?: string;
+  status?: string | undefined;
   /** ERRNO: the errno of a failure, positive or, as errors have it, negative. */
-  errno?: number;
+  errno?: number | undefined;
   /** BUSERROR: the D-Bus name of a failure. */
-  busError?: string;
+  busError?: string | undefined;
   /** MAINPID, and MAINPIDFD for systemd 257: the process that is the service, from now on. */
-  mainPid?: number;
+  mainPid?: number | undefined;
   /** WATCHDOG=1, a sign of life; or WATCHDOG=trigger: act as if there was none. */
-  watchdog?: boolean | 'trigger';
+  watchdog?: boolean | 'trigger' | undefined;
   /** WATCHDOG_USEC: the interval from now on, in microseconds. */
-  watchdogUsec?: number;
+  watchdogUsec?: number | undefined;
   /** EXTEND_TIMEOUT_USEC: microseconds that start-up or shutdown takes from now at most. */
-  extendTimeoutUsec?: number;
+  extendTimeoutUsec?: number | undefined;
   /** FDSTORE=1: descriptors to keep over a restart, given back by {@link listenFds}. */
-  fdStore?: FdStore;
+  fdStore?: FdStore | undefined;
   /** FDSTOREREMOVE=1: the name of descriptors to keep no longer. */
-  fdStoreRemove?: string;
+  fdStoreRemove?: string | undefined;
 }
 
 /** SCM_MAX_FD of unix(7). */

@@ -73,7 +73,7 @@ export interface NotifyOptions {
    * Speak for this process (sd_pid_notify(3)), which takes CAP_SYS_ADMIN; without it, and on FreeBSD,
    * the message comes from the caller. Default: the caller.
    */
-  pid?: number;
+  pid?: number | undefined;
 }
 
 /**
@@ -193,7 +193,7 @@ export interface WatchdogOptions {
    * Whether all is well: true. Anything else, a promise too, or an error, and the sign is not given.
    * Default: always.
    */
-  healthy?: () => boolean;
+  healthy?: (() => boolean) | undefined;
 }
 
 /**

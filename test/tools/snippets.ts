@@ -20,6 +20,41 @@ const TAKE_SIGNALS = (signals: string) => [
 
 const WAITED = `const result = daemonkit.waitpid(1, { untraced: true, continued: true });`;
 
+const PREFORK = `
+  const server: import('node:http').Server = null!;
+  daemonkit.prefork({ server, listen: LISTEN, workers: 4 });`;
+
+const optional = (type: string) => `type Given = ${type};
+   type Open<T> = { [K in keyof T]: {} extends Pick<T, K> ? undefined : T[K] };
+   const given = {} as Open<Given>; given satisfies Given;`;
+
+/** An option that is there and undefined is one that is absent. */
+const UNDEFINED = [
+  ...['WaitOptions', 'ResetSignalsOptions', 'ForkOptions', 'QuiesceOptions', 'ChrootOptions'],
+  ...[
+    'CloseRangeOptions',
+    'CloseInheritedOptions',
+    'RedirectOptions',
+    'NotifyOptions',
+    'NotifyState',
+  ],
+  ...[
+    'NotifyBarrierOptions',
+    'WatchdogOptions',
+    'ListenFdsOptions',
+    'DaemonOptions',
+    'RespawnOptions',
+  ],
+  ...['EnvironmentOptions', 'ForkHooks', 'DropOptions', 'FdStore', 'PreforkServerOptions'],
+  ...[
+    'PreforkProgramOptions',
+    'ListenPortOptions',
+    'ListenPathOptions',
+    'PidfileStopOptions',
+    'ExecveOptions',
+  ],
+].map((name) => optional(`daemonkit.${name}`));
+
 /** What must compile. */
 export const accepted: readonly string[] = [
   ...SIGNALS.flatMap(TAKE_SIGNALS),
@@ -98,11 +133,22 @@ export const accepted: readonly string[] = [
   await master.reload({ signal: undefined }); await master.stop();`,
   `using pidfile = daemonkit.Pidfile.open('/x');`,
   `const every: number = daemonkit.watchdogInterval();`,
+  `daemonkit.listeningSocket({ port: 80, host: undefined, ipv6Only: undefined, backlog: undefined, path: undefined });`,
+  `daemonkit.listeningSocket({ path: '/x', mode: 0o660, readableAll: true, port: undefined });`,
+  `const where: daemonkit.ListenOptions = Math.random() > 0.5 ? { port: 0 } : { path: '/x' };
+   daemonkit.listeningSocket(where); ${PREFORK.replace('LISTEN', 'where')}`,
+  PREFORK.replace('LISTEN', '{ port: 8080 }'),
+  PREFORK.replace('LISTEN', '3'),
+  `daemonkit.prefork({ onWorkerStart(worker) { worker.id satisfies number; } });`,
+  `daemonkit.prefork({ onWorkerStart: async (worker) => { await worker.signal; }, listen: { path: '/x' } });`,
+  `daemonkit.setrlimit('NOFILE', { soft: 1024 }); daemonkit.setrlimit('CORE', { hard: 0n, soft: undefined });`,
+  ...UNDEFINED,
 ];
 
 /** What must not, and the numbers of the errors that tsc tells: 2345 is an argument of a wrong type. */
 export const refused: readonly (readonly [snippet: string, ...codes: number[]])[] = [
   [`expectType<number | null>()(1) satisfies true;`, 1360],
+  [optional('{ x: number, y?: number }'), 1360],
 
   [`new daemonkit.SignalFlag('SIGTREM');`, 2345],
   [`new daemonkit.SignalFlag(['SIGTERM', 'SIGTREM']);`, 2820],
@@ -143,4 +189,18 @@ export const refused: readonly (readonly [snippet: string, ...codes: number[]])[
   [`daemonkit.pidfileStop('/x', { schedule: [{ signal: 'SIGTERM' }] });`, 2741],
   [`daemonkit.quiesce({ signal: new AbortController() });`, 2740],
   [`new daemonkit.Pidfile('/x', 3);`, 2673],
+  [`daemonkit.listeningSocket({});`, 2345],
+  [`daemonkit.listeningSocket();`, 2554],
+  [`daemonkit.listeningSocket({ port: 1, path: 'x' });`, 2345],
+  [`daemonkit.listeningSocket({ host: '::1' });`, 2345],
+  [`daemonkit.listeningSocket({ port: 1, mode: 0o600 });`, 2345],
+  [`daemonkit.listeningSocket({ path: 'x', host: '::1' });`, 2345],
+  [`daemonkit.prefork({});`, 2345],
+  [`daemonkit.prefork();`, 2554],
+  [`daemonkit.prefork({ workers: 2, listen: { port: 0 } });`, 2345],
+  [PREFORK.replace('listen: LISTEN, ', ''), 2345],
+  [PREFORK.replace('LISTEN', '{}'), 2322],
+  [`daemonkit.setrlimit('NOFILE', {});`, 2345],
+  [`daemonkit.setrlimit('NOFIL', { soft: 1 });`, 2345],
+  [`daemonkit.dropPrivileges({});`, 2741],
 ];

@@ -1,0 +1,149 @@
+// What prefork() may be told, and tells of its workers.
+import type { Server } from 'node:net';
+import type { ListenOptions } from '../posix/listen.js';
+import type { Signal, SignalName } from '../system/signal-numbers.js';
+import type { PreforkWorker } from './worker.js';
+
+/** What is told of each worker that has ended. */
+interface Ended {
+  /** The worker's seat, from 1 to the number of workers; its successor has the same. */
+  id: number;
+  /** Its process id, which may be another's by now. */
+  pid: number;
+  /** How many reloads there had been when it was forked. */
+  generation: number;
+  /** What it exited with; null if a signal killed it, or somebody else has waited for it. */
+  exitCode: number | null;
+  /** The signal that killed it, or null. */
+  signal: SignalName | null;
+  /** What it has used; undefined if somebody else has waited for it. */
+  rusage: NodeJS.ResourceUsage | undefined;
+  /** Milliseconds from its fork to its end. */
+  lived: number;
+  /** It was ready to serve. */
+  ready: boolean;
+  /** The master had asked it to end: a stop, a reload. */
+  asked: boolean;
+}
+
+/** The worker has exited by itself: `exitCode` is no null. */
+export interface WorkerExited extends Ended {
+  exitCode: number;
+  signal: null;
+  rusage: NodeJS.ResourceUsage;
+}
+
+/** A signal has ended the worker: `signal` is no null. */
+export interface WorkerKilled extends Ended {
+  exitCode: null;
+  signal: SignalName;
+  rusage: NodeJS.ResourceUsage;
+}
+
+/** Somebody else has waited for the worker, so that it is not known how it has ended. */
+export interface WorkerGone extends Ended {
+  exitCode: null;
+  signal: null;
+  rusage: undefined;
+}
+
+/** The end of a worker, as `onMasterReap` is told. */
+export type WorkerExit = WorkerExited | WorkerKilled | WorkerGone;
+
+/** When a worker that has ended is replaced. */
+export interface RespawnOptions {
+  /**
+   * A worker that has not been ready for so many milliseconds when it ends counts as failed.
+   * Default: 1000.
+   */
+  minUptime?: number | undefined;
+  /** Milliseconds to wait after the first failure; twice as long after each further one. Default: 100. */
+  delay?: number | undefined;
+  /** The longest wait, in milliseconds. Default: 30000. */
+  maxDelay?: number | undefined;
+  /** After so many failures in a row the master stops. Default: no limit. */
+  attempts?: number | undefined;
+}
+
+/** What every master may be told. */
+interface Common {
+  /**
+   * How many workers, 1 to 1024. Default: `os.availableParallelism()`. `true` is the default number, and
+   * `threads: true`.
+   */
+  workers?: number | true | undefined;
+  /** Runs in a worker that ends, when its connections have ended; what it returns is awaited. */
+  onWorkerStop?: ((worker: PreforkWorker) => unknown) | undefined;
+  /** Runs in the master when it has waited for a worker that has ended. What it throws, `onMasterError` gets. */
+  onMasterReap?: ((exit: WorkerExit) => void) | undefined;
+  /**
+   * Runs in the master before the workers of a reload are forked; what it returns is awaited for
+   * `readyTimeout`, while workers that end are replaced as ever. An error ends the reload.
+   */
+  onMasterReload?: (() => unknown) | undefined;
+  /**
+   * Runs in the master when a fork, a reload or another callback has failed; the master goes on. Default:
+   * `process.emitWarning()`, which also gets what this callback throws.
+   */
+  onMasterError?: ((error: Error) => void) | undefined;
+  /** Whether and when to replace workers that have ended. Default: true. */
+  respawn?: boolean | RespawnOptions | undefined;
+  /** Milliseconds until a worker that is not ready is killed. Default: 30000. */
+  readyTimeout?: number | undefined;
+  /**
+   * Milliseconds a worker has to end when asked to. Then it ends at once; if it does not do that
+   * either it is killed half a second later. Default: 10000.
+   */
+  stopTimeout?: number | undefined;
+  /** Milliseconds of silence until a worker that ends closes a kept-alive connection. Default: 500. */
+  idleTimeout?: number | undefined;
+  /** The signal or signals that stop the master; an empty array for none. Default: SIGTERM and SIGINT. */
+  stopSignals?: Signal | readonly Signal[] | undefined;
+  /** The signal or signals that make it reload; an empty array for none. Default: SIGHUP. */
+  reloadSignals?: Signal | readonly Signal[] | undefined;
+  /**
+   * Fork although `Worker` threads run in the master: `workers` of {@link fork}. They go on in each worker,
+   * in the middle of whatever they do. Default: false, prefork() then refuses.
+   */
+  threads?: boolean | undefined;
+  /**
+   * The master waits for orphans that come to it, as process 1 and subreapers have to: {@link reapOrphans}.
+   * Default: false.
+   */
+  reapOrphans?: boolean | undefined;
+  /** What ps(1) shows: `TITLE: master` and `TITLE: worker 1`. Default: unchanged. */
+  title?: string | undefined;
+}
+
+/** Workers that serve a server of the program's. */
+export interface PreforkServerOptions extends Common {
+  /** Where to listen, or a descriptor of {@link listeningSocket}, which stays the caller's. */
+  listen: ListenOptions | number;
+  /** The server that each worker shall let listen there. It must not listen yet. */
+  server: Server;
+  /**
+   * Runs in each worker. When what this returns has resolved, `server` listens and the worker is ready. An
+   * error ends the worker with code 1.
+   */
+  onWorkerStart?: ((worker: PreforkWorker) => unknown) | undefined;
+}
+
+/** Workers that do what the program says. */
+export interface PreforkProgramOptions extends Common {
+  /**
+   * Runs in each worker. When what this returns has resolved, the worker is ready. An
+   * error ends the worker with code 1.
+   */
+  onWorkerStart: (worker: PreforkWorker) => unknown;
+  /** Where to listen, or a descriptor of {@link listeningSocket}, which stays the caller's. */
+  listen?: ListenOptions | number | undefined;
+  /** With {@link PreforkServerOptions} only. */
+  server?: undefined;
+}
+
+/**
+ * What {@link prefork} may be told: `server` and `listen`, or `onWorkerStart`, or all three. Times are from 1 to
+ * 2^53-1 milliseconds. A callback's name says in which process it runs: `onWorker...` in a worker, `onMaster...` in
+ * the master.
+ */
+export type PreforkOptions = PreforkServerOptions | PreforkProgramOptions;
