@@ -1,34 +1,23 @@
-// Log files: whose they are, and what root does not write to.
+// What root writes no log to, at the start and at a reopening.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
-  closeSync,
-  constants,
   existsSync,
   lchownSync,
   linkSync,
   mkdirSync,
-  openSync,
   readFileSync,
-  readSync,
-  renameSync,
-  rmSync,
-  statSync,
   symlinkSync,
   writeFileSync,
-  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { ask, bothWays, Nest, until } from './tools/daemons.js';
+import { Nest, until } from './tools/daemons.js';
 import { needs, needsRoot } from './tools/needs.js';
 import { freePort } from './tools/port.js';
-import { status } from './tools/proc.js';
-import { fixture } from './tools/run.js';
 import { scratch } from './tools/scratch.js';
 import { linesOf } from './tools/script.js';
 
@@ -190,271 +179,6 @@ test(
   },
 );
 
-const mode = (path: string) => (statSync(path).mode & 0o777).toString(8);
-
-bothWays(
-  'with user, a new log belongs to that user, whatever the umask; HUP opens what logrotate makes',
-  async (nest) => {
-    const logs = join(nest.directory, 'logs');
-    mkdirSync(logs);
-    chmodSync(nest.directory, 0o755);
-    const log = join(logs, 'd.log');
-    const under = ['sh', '-c', 'umask 077; exec "$@"', 'sh'];
-    const options = { user: 'nobody', log, reopenOn: 'SIGHUP' as const };
-    const { pid, port } = await nest.start('serve', options, { under });
-    assert.deepEqual([mode(nest.pidfile), mode(log)], ['644', '640']);
-    assert.deepEqual([statSync(log).uid, statSync(log).gid], [NOBODY, NOBODY]);
-
-    const rotate = async (make: () => void) => {
-      rmSync(`${log}.1`, { force: true });
-      renameSync(log, `${log}.1`);
-      make();
-      process.kill(pid, 'SIGHUP');
-      await ask(port, '/log');
-      // The signal may come after the request.
-      await ask(port, '/log');
-    };
-    // logrotate's "create 0640 nobody": the directory stays root's.
-    await rotate(() => {
-      writeFileSync(log, '', { mode: 0o640 });
-      chownSync(log, NOBODY, NOBODY);
-    });
-    await until('the new file is written', () => readFileSync(log, 'utf8').includes('to stdout'));
-    // "create 0640 root", and none at all.
-    for (const [make, why] of [
-      [
-        () => writeFileSync(log, '', { mode: 0o640 }),
-        'EACCES: user 65534 may not write to this file of user 0',
-      ],
-      [() => {}, 'EACCES: permission denied'],
-    ] as const) {
-      await rotate(make);
-      const words = `daemonkit: the log is not opened anew, and the old file goes on: ${why}, open '${log}'\n`;
-      const told = () => readFileSync(`${log}.1`, 'utf8').split(words);
-      await until('it says why', () => told().length === 2);
-      await ask(port, '/log');
-      assert.match(told()[1] ?? '', /to stdout/, 'the old one goes on');
-      rmSync(log, { force: true });
-      renameSync(`${log}.1`, log);
-    }
-    // A directory of its own needs neither.
-    chownSync(logs, NOBODY, NOBODY);
-    await rotate(() => {});
-    await until('it makes one', () => existsSync(log) && readFileSync(log, 'utf8') !== '');
-    assert.deepEqual([mode(log), statSync(log).uid], ['640', NOBODY]);
-    await nest.end(pid);
-  },
-  needsRoot,
-);
-
-test(
-  'the plan, and the start, look at the reopening as the user, and inside of the chroot',
-  needsRoot,
-  (t) => {
-    const directory = scratch(t);
-    chmodSync(directory, 0o755);
-    const place = (name: string, owner: number, permissions: number) => {
-      mkdirSync(join(directory, name), { mode: permissions });
-      chownSync(join(directory, name), owner, owner);
-      return join(directory, name, 'd.log');
-    };
-    const made = place('roots', 0, 0o755);
-    const own = place('own', NOBODY, 0o700);
-    const closed = place('closed', 0, 0o700);
-    const old = join(directory, 'roots', 'old.log');
-    writeFileSync(old, '', { mode: 0o640 });
-    const acl = place('group', 0, 0o750);
-    chownSync(join(directory, 'group'), 0, NOBODY);
-    writeFileSync(acl, '', { mode: 0o660 });
-    chownSync(acl, 0, NOBODY);
-    chmodSync(acl, 0o660);
-    const inside = { chroot: directory };
-    const cases: [options: object, found: string][] = [
-      [{ log: made }, 'met'],
-      [{ log: own }, 'met'],
-      [{ log: acl }, 'met'],
-      [{ log: closed }, 'EACCES: user 65534 could not open it anew at SIGHUP'],
-      [{ log: closed, reopenOn: undefined }, 'met'],
-      [{ log: old }, 'EACCES: user 65534 could not open it anew at SIGHUP'],
-      [{ log: own, ...inside }, 'met'],
-      [{ log: closed, ...inside }, 'EACCES: user 65534 could not open it anew at SIGHUP'],
-      [{ log: '/dev/null', ...inside }, 'ENOENT: the file is outside of the chroot'],
-      [{ log: '/dev/stderr', ...inside }, 'met'],
-    ];
-    const told = linesOf<[plan: string, words: string, start: string]>(
-      `const { becomeDaemon, planDaemon } = daemonkit;
-    const say = (error) => error === 'met' ? error : error.step + ' ' + error.message;
-    for (const options of ${JSON.stringify(cases.map(([options]) => ({ reopenOn: 'SIGHUP', ...options })))}) {
-      const all = { user: 'nobody', detach: true, ...options };
-      const { precondition, description } = planDaemon(all)
-        .find(({ step }) => step === 'stdio');
-      let start;
-      // Stopped behind the checks, before there is a daemon.
-      const hook = daemonkit.atFork({ before() { throw Object.assign(new Error(''), { step: 'met' }) } });
-      try { becomeDaemon(all) } catch (error) { start = error.step === 'met' ? 'met' : say(error) }
-      hook[Symbol.dispose]();
-      console.log(JSON.stringify([say(precondition), description, start]));
-    }`,
-    );
-    for (const [at, [options, expected]] of cases.entries()) {
-      const [plan = '', words = '', start = ''] = told[at] ?? [];
-      const what = JSON.stringify(options);
-      if (expected === 'met') assert.deepEqual([plan, start], ['met', 'met'], what);
-      else {
-        assert.ok(plan.startsWith(`stdio ${expected}, open '`), `${what}: ${plan}`);
-        assert.equal(start, plan.replace(' ', ' becomeDaemon: step stdio: '));
-      }
-      assert.equal(
-        /\(opened anew by user 65534 at SIGHUP\)$/.test(words),
-        !('reopenOn' in options),
-      );
-    }
-  },
-);
-
-/** test/fixtures/full.ts, a daemon that writes lines of a hundred bytes, and the way to its log. */
-class Writer {
-  readonly pid: number;
-  readonly #said: string;
-
-  constructor(
-    readonly nest: Nest,
-    log: string,
-    via: string[] = [],
-  ) {
-    const pids = join(nest.directory, 'pids');
-    mkdirSync(pids);
-    const [command = '', ...args] = [...via, process.execPath, fixture('full.js'), pids, log];
-    const { status, stderr } = spawnSync(command, args, { encoding: 'utf8', env: nest.env() });
-    assert.deepEqual([status, stderr], [0, EARLY]);
-    this.#said = `${pids}.said`;
-    this.pid = Number(readFileSync(join(pids, 'd.pid'), 'utf8'));
-  }
-
-  /** How many lines it has tried to write. */
-  get tried(): number {
-    return Number(readFileSync(this.#said, 'utf8'));
-  }
-
-  /** Waits until it has tried to write more. */
-  async goesOn(more = 40): Promise<void> {
-    const before = this.tried;
-    await until('it goes on', () => this.tried >= before + more);
-  }
-
-  /** Ends it; what is in the log and what that says is lost must be all that it has written. */
-  async settle(text: () => string, why: string): Promise<void> {
-    const reports = () => [...text().matchAll(LOST)];
-    // Both streams write within four lines, and tell before.
-    const room = () => text().split(LOST).at(-1)?.length ?? 0;
-    await until('both streams tell', () => reports().length >= 2 && room() > 1000);
-    writeFileSync(this.#said.replace(/said$/, 'stop'), '');
-    await until('it has ended', () => this.nest.processes().length === 0);
-    assert.deepEqual([...new Set(reports().map(([, , code]) => code))], [why]);
-    const lost = reports().reduce((sum, [, bytes]) => sum + Number(bytes), 0);
-    const left = text().replace(LOST, '').length;
-    const surplus = left + lost - EARLY.length - 100 * this.tried;
-    // Half a line is ended before a report.
-    assert.ok(surplus >= 0 && surplus <= reports().length, `${left} and ${lost} of ${this.tried}`);
-    assert.ok(lost > 0);
-  }
-}
-
-const EARLY = 'early words\n';
-const LOST = /daemonkit: (\d+) bytes of log were lost: (\w+)\n/g;
-
-test(
-  'on a full disk the server goes on, and the log tells later what is lost',
-  needs('root', 'unshare', 'mount'),
-  async (t) => {
-    const nest = new Nest(t);
-    const disk = join(nest.directory, 'disk');
-    mkdirSync(disk);
-    const script =
-      'mount -t tmpfs -o size=1028k none "$0" && head -c 1024k /dev/zero > "$0/taken" && exec "$@"';
-    const writer = new Writer(nest, join(disk, 'd.log'), [
-      'unshare',
-      '-m',
-      'sh',
-      '-c',
-      script,
-      disk,
-    ]);
-    const there = (name: string) => `/proc/${writer.pid}/root${disk}/${name}`;
-    await until('it is full', () => statSync(there('d.log')).size === 4096);
-    await writer.goesOn();
-    const copy = openSync(there('d.log'), 'r');
-    t.after(() => closeSync(copy));
-    rmSync(there('taken'));
-    const text = () => {
-      const bytes = Buffer.alloc(2 ** 21);
-      return bytes.toString('latin1', 0, readSync(copy, bytes, 0, bytes.length, 0));
-    };
-    await writer.settle(text, 'ENOSPC');
-  },
-);
-
-test('so it does at the limit of a file', needs('root', 'prlimit'), async (t) => {
-  const nest = new Nest(t);
-  const writer = new Writer(nest, nest.log);
-  const limit = (bytes: number | string) =>
-    execFileSync('prlimit', [`--fsize=${bytes}:unlimited`, '--pid', `${writer.pid}`]);
-  const size = statSync(nest.log).size + 950;
-  limit(size);
-  await until('it is reached', () => statSync(nest.log).size >= size);
-  await writer.goesOn();
-  limit('unlimited');
-  await writer.settle(() => nest.logged(), 'EFBIG');
-});
-
-test('a plan opens no FIFO: its reader sees no end', async (t) => {
-  const fifo = join(scratch(t), 'fifo');
-  execFileSync('mkfifo', [fifo]);
-  const reader = spawn('cat', [fifo], { stdio: ['ignore', 'pipe', 'inherit'] });
-  t.after(() => reader.kill('SIGKILL'));
-  const { pid = 0 } = reader;
-  const sleeps = ({ Name, State }: Record<string, string>) => Name === 'cat' && State?.[0] === 'S';
-  await until('it waits for a writer', () => sleeps(status(pid)));
-  const plan = `fs.writeSync(1, JSON.stringify(daemonkit.planDaemon({ log: '${fifo}' })
-    .find(({ step }) => step === 'stdio').precondition) + '\\n');`;
-  assert.deepEqual(linesOf(plan), ['met']);
-  // It fails with ENXIO if nobody reads.
-  const writer = openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK);
-  writeSync(writer, 'written');
-  closeSync(writer);
-  assert.equal(await text(reader.stdout), 'written');
-});
-
-test('a FIFO is a log while somebody reads it; without a reader the server goes on', async (t) => {
-  const nest = new Nest(t);
-  execFileSync('mkfifo', [nest.log]);
-  const open = () => openSync(nest.log, constants.O_RDONLY | constants.O_NONBLOCK);
-  let reader = open();
-  t.after(() => closeSync(reader));
-  let logged = '';
-  const bytes = Buffer.alloc(2 ** 16);
-  const read = () => {
-    try {
-      for (;;) {
-        const size = readSync(reader, bytes);
-        if (size === 0) return logged;
-        logged += bytes.toString('latin1', 0, size);
-      }
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
-      return logged;
-    }
-  };
-  const writer = new Writer(nest, nest.log);
-  await until('it is read', () => read().length > 1000);
-  await until('it is full', () => writer.tried * 100 > logged.length + 2 ** 16 + 4000);
-  await writer.goesOn();
-  closeSync(reader);
-  await writer.goesOn();
-  reader = open();
-  await writer.settle(read, 'EAGAIN');
-});
-
 test(
   "the production guide's own set-up: a link that the account puts in the log's place",
   needs('root', 'setpriv'),
@@ -501,26 +225,3 @@ test(
     await nest.end(nest.pid());
   },
 );
-
-test('what a log has lost is not told by a fork, and keeps no process alive', (t) => {
-  const file = join(scratch(t), 'log');
-  const lines = linesOf<string>(`const { dup2, fork, redirect, waitpid } = daemonkit;
-    const out = daemonkit.dup(1);
-    const say = (value) => fs.writeSync(out, JSON.stringify(value) + '\\n');
-    redirect(1, '/dev/full');
-    console.log('lost');
-    const pid = fork();
-    if (pid === 0) {
-      dup2(fs.openSync(${JSON.stringify(file)}, 'a'), 1);
-      console.log('of the fork');
-    } else {
-      say([waitpid(pid).exitCode, fs.readFileSync(${JSON.stringify(file)}, 'utf8')]);
-      dup2(fs.openSync(${JSON.stringify(file)}, 'a'), 1);
-      console.log('of the parent');
-      dup2(fs.openSync('/dev/full', 'a'), 1);
-      console.log('lost for good'); // and the process ends by itself
-    }`);
-  assert.deepEqual(lines, [[0, 'of the fork\n']]);
-  const own = 'daemonkit: 5 bytes of log were lost: ENOSPC\nof the parent\n';
-  assert.equal(readFileSync(file, 'utf8'), `of the fork\n${own}`);
-});
