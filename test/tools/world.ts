@@ -130,3 +130,12 @@ export class World {
     return this.of('forked').map(({ at }) => at);
   }
 }
+
+/** One whose workers are all ready, long ago. */
+export function settled(given: Partial<event.Rules> = {}): World {
+  const world = new World(given);
+  world.ready(...world.pids);
+  world.pass(60_000);
+  world.done.length = 0;
+  return world;
+}
