@@ -1,5 +1,5 @@
 // What a master knows: the workers that there are, and the events that change that. All of it is data and
-// functions of data; the clock's milliseconds are an argument. plan.ts tells what is to be done about it.
+// functions of data; the clock's milliseconds are an argument. next.ts tells what is to be done about it.
 import { codedError, invalidState } from '../base/errors.js';
 
 /** After the worker's own deadline, which it keeps unless it hangs. */
