@@ -51,6 +51,7 @@ void ExportRefresh(Napi::Object exports) {
   with_env("fillRandom", marshal::FillRandom);
   with_env("processHandles", marshal::ProcessHandles);
   with_env("disownProcesses", marshal::DisownProcesses);
+  with_env("rememberStandard", marshal::RememberStandard);
   with_env("forkInterface", atfork::Interface);
 }
 
@@ -181,8 +182,6 @@ void ExportAllNames(Napi::Object exports) {
 }
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
-  uv_loop_s* loop = nullptr;
-  if (napi_get_uv_event_loop(env, &loop) == napi_ok) sys::RememberStandard(*loop);
   marshal::ExportFork(exports);
   ExportRefresh(exports);
   ExportSession(exports);

@@ -146,7 +146,7 @@
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
       "cflags": ["-fvisibility=hidden", "-Wall", "-Wextra", "-Werror", "-Wno-cast-function-type"],
       "cflags_cc!": ["-std=gnu++14", "-std=gnu++17", "-std=gnu++20", "-fexceptions"],
-      "cflags_cc": ["-std=c++17", "-fno-exceptions", "-fno-rtti", "-fvisibility-inlines-hidden"],
+      "cflags_cc": ["-include", "optional_uv.h", "-std=c++17", "-fno-exceptions", "-fno-rtti", "-fvisibility-inlines-hidden"],
       "ldflags": ["-Wl,-z,now", "-Wl,--exclude-libs,ALL"]
     }
   ]

@@ -2,6 +2,7 @@
 
 #include "marshal.h"
 #include "sys/loop.h"
+#include "sys/stdio.h"
 
 namespace marshal {
 
@@ -38,6 +39,11 @@ Napi::Value ProcessHandles(const Napi::CallbackInfo& info) {
 
 void DisownProcesses(const Napi::CallbackInfo& info) {
   sys::DisownProcesses(Loop(info.Env()));
+}
+
+// Not when the addon is loaded: Bun, which has the addon's calls without a loop, ends the process at uv_walk().
+void RememberStandard(const Napi::CallbackInfo& info) {
+  sys::RememberStandard(Loop(info.Env()));
 }
 
 }  // namespace marshal

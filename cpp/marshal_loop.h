@@ -12,5 +12,6 @@ Napi::Value QueuedWrites(const Napi::CallbackInfo& info);
 void CompleteWrites(const Napi::CallbackInfo& info);
 Napi::Value ProcessHandles(const Napi::CallbackInfo& info);
 void DisownProcesses(const Napi::CallbackInfo& info);
+void RememberStandard(const Napi::CallbackInfo& info);
 
 }  // namespace marshal

@@ -2,6 +2,7 @@
 // nothing by themselves when they are imported, but for taking what they need of the language before a
 // program can change it (atfork/originals.ts), and for the objects that all copies of the package share
 // (atfork/registry.ts).
+import { noNode } from './addon/host.js';
 import { readHandover } from './daemon/handover.js';
 import { recordStart } from './descriptors/table.js';
 import { collectChildren } from './fork/children.js';
@@ -9,12 +10,16 @@ import { recordStartOptions } from './fork/startup.js';
 import { collectWorkers } from './fork/workers.js';
 import { recordStandard } from './posix/standard.js';
 
-// Before anything is opened: it would get the number of a standard stream that is closed.
-recordStandard();
-// Before the descriptors are looked through: some of them are the launcher's.
-readHandover();
-recordStart();
-// Objects of which no list is kept are collected from here on.
-collectChildren();
-collectWorkers();
-recordStartOptions();
+if (noNode === undefined) look();
+
+function look(): void {
+  // Before anything is opened: it would get the number of a standard stream that is closed.
+  recordStandard();
+  // Before the descriptors are looked through: some of them are the launcher's.
+  readHandover();
+  recordStart();
+  // Objects of which no list is kept are collected from here on.
+  collectChildren();
+  collectWorkers();
+  recordStartOptions();
+}

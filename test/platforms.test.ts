@@ -22,7 +22,7 @@ const NATIVE = {
     getParentDeathSignal getdtablesize getpgid getpid getppid getresgid getresuid getrlimit getsid
     giveBackStandard groupByName handleDescriptors hasCapabilities idsAdopted ignoreSignal isListening listenTcp listenUnix
     localPort loginGroup loopDescriptors makeBlocking notifyBarrier notifyOpen notifySend processHandles queuedWrites quiesce
-    openTrusted randomIntCache redirect reexec refreshEntropy resetSignal
+    openTrusted randomIntCache redirect reexec refreshEntropy rememberStandard resetSignal
     resetTerminal rlimitResources sendRecord setChildSubreaper setParentDeathSignal setgroups
     setNoNewPrivileges setpgid setresgid setresuid setrlimit setsid signalFlagClose signalFlagFd signalFlagLatest
     signalFlagOpen signalFlagRead signalFlagSeen signalFlagSettle signalHandler signalMask signalRtMax signalRtMin

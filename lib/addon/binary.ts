@@ -9,7 +9,6 @@ interface Loader {
 }
 
 const require = createRequire(import.meta.url);
-const load = require('node-gyp-build') as Loader;
 
 // The package, three folders up from dist/lib/addon: where prebuilds/ is.
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -22,9 +21,6 @@ function explained(code: string, lines: string[], cause: unknown): Error {
   return Object.assign(new Error(lines.join('\n'), { cause }), { code });
 }
 
-/** What npm's `os` in package.json says as well, which `npm install --force` passes over. */
-const SYSTEMS: readonly string[] = ['linux', 'freebsd'];
-
 // No script runs when the package is installed, so that building is the user's to begin.
 const advice = [
   'To build one here, with a C++17 compiler, make and python3:',
@@ -34,6 +30,8 @@ const advice = [
 
 /** Built here, if it was, else made beforehand. */
 function findBinary(): string {
+  // Not before it is asked for: Deno may have to be allowed to look for it.
+  const load = require('node-gyp-build') as Loader;
   try {
     return load.resolve(sources);
   } catch {
@@ -46,10 +44,6 @@ function pathOfBinary(): string {
     return findBinary();
   } catch (cause) {
     const { platform, arch, version } = process;
-    if (!SYSTEMS.includes(platform)) {
-      const line = `daemonkit runs on Linux and FreeBSD only; this is ${platform}.`;
-      throw explained('MODULE_NOT_FOUND', [line], cause);
-    }
     const here = `${platform}-${arch}, Node ${version}`;
     const built = process.env.PREBUILDS_ONLY ? '' : `${sources}/build/Release/, `;
     const lines = [

@@ -1,5 +1,7 @@
 // The addon's functions as lib/ sees them: arguments already checked, -errno for a failed call.
+import { absentNative, thinNative } from './absent.js';
 import { loadBinary } from './binary.js';
+import { noNode, noSystem } from './host.js';
 
 /** A descriptor on the event loop; close() may be called twice, and from within the callback. */
 export interface Watch {
@@ -225,6 +227,8 @@ export interface Native {
   ): number;
   writeAll(fd: number, text: string): number;
   resetTerminal(): void;
+  /** Which of 0, 1 and 2 the starter has made non-blocking: to be called before they are used. */
+  rememberStandard(): void;
   giveBackStandard(): void;
   makeBlocking(fd: number): number;
   redirect(fd: number, target: number, epolls: number[]): number;
@@ -261,4 +265,20 @@ export interface Native {
   signalMask(how: 0 | 1 | 2 | 3, signals: number[]): number[];
 }
 
-export const native = loadBinary() as Native;
+export const native = load();
+
+function load(): Native {
+  if (noSystem !== undefined) return absentNative(noSystem) as Native;
+  if (noNode === undefined) {
+    const whole = loadBinary() as Native;
+    whole.rememberStandard();
+    return whole;
+  }
+  try {
+    return thinNative(loadBinary() as Native, noNode) as Native;
+  } catch (error) {
+    // As Deno's, without --allow-ffi. Whoever only names a function of ours is not to fail by it. The lines after
+    // the first say how to build a binary for Node.
+    return absentNative((error as Error).message.replace(/\n.*/s, '')) as Native;
+  }
+}

@@ -1,5 +1,6 @@
 // Hooks around every fork: pthread_atfork(3)'s contract in JavaScript.
 
+import { expectNode } from '../addon/host.js';
 import { native } from '../addon/native.js';
 import { asError, telling } from '../base/errors.js';
 import { type ForkHooks, registry } from './registry.js';
@@ -62,6 +63,7 @@ const nativeInterface = sharedInterface();
  * Source: pthread_atfork(3), POSIX.1; Node-API's External. The same on all platforms.
  */
 export function forkInterface(): object {
+  expectNode('forkInterface()', 'fork');
   return nativeInterface;
 }
 

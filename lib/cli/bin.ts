@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The command's beginning: what it can say without the addon, which may not be there.
 import { readFileSync } from 'node:fs';
+import { noNode, noSystem } from '../addon/host.js';
 import { helpText } from './help.js';
 
 const args = process.argv.slice(2);
@@ -20,7 +21,10 @@ function withoutAddon(error: unknown): void {
 
 if (args[0] === '--version') console.log(version());
 else if (args[0] === '--help') console.log(helpText());
-else {
+else if (noNode !== undefined) {
+  console.error(noSystem ?? `daemonkit: ${noNode}`);
+  process.exitCode = 111;
+} else {
   const main = await import('./main.js').catch(withoutAddon);
   await main?.main(args);
 }

@@ -1,5 +1,7 @@
 // becomeDaemon(): from a program on a terminal to a daemon, in one call.
+
 import { isMainThread } from 'node:worker_threads';
+import { expectNode } from '../addon/host.js';
 import { workerUnsupported } from '../base/errors.js';
 import { sayAgain } from './again.js';
 import { type Birth, birthOf } from './birth.js';
@@ -99,6 +101,7 @@ export type { DaemonOptions } from './options.js';
 export function becomeDaemon(options?: DaemonOptions): Daemon {
   const plan = planOf(options);
   if (!isMainThread) throw workerUnsupported('becomeDaemon()');
+  expectHost();
   const birth = birthOf(plan);
   // As planDaemon() was asked for before 0.2: no type has it.
   if (plan.dryRun) return dryRun(birth) as never;
@@ -106,6 +109,14 @@ export function becomeDaemon(options?: DaemonOptions): Daemon {
   const evaluated = evaluationFor(plan);
   if (!resume(birth)) begin(birth);
   return finish(birth, evaluated);
+}
+
+function expectHost(): void {
+  try {
+    inStep('fork', () => expectNode('becomeDaemon()', 'fork'));
+  } catch (error) {
+    throw thrown(error);
+  }
 }
 
 const startAnew: Start = (birth, ends) => ({ middle: startAgain(birth, ends.daemon) });

@@ -1,5 +1,7 @@
 // What becomeDaemon() would do, and whether it could.
+
 import { isMainThread } from 'node:worker_threads';
+import { expectNode } from '../addon/host.js';
 import { workerUnsupported } from '../base/errors.js';
 
 import { type Birth, birthOf } from './birth.js';
@@ -100,5 +102,6 @@ export function dryRun(birth: Birth): PlannedStep[] {
 export function planDaemon(options?: DaemonOptions): PlannedStep[] {
   const plan = planOf(options);
   if (!isMainThread) throw workerUnsupported('planDaemon()');
+  expectNode('planDaemon()', 'fork');
   return dryRun(birthOf(plan));
 }

@@ -1,6 +1,5 @@
 // Becoming a daemon without live fork: the daemon is the same program, started again from its top.
 import { fstatSync } from 'node:fs';
-import { isSea } from 'node:sea';
 import { native } from '../addon/native.js';
 import { runForkHooks, withForkHooks } from '../atfork/hooks.js';
 import { check, invalidState } from '../base/errors.js';
@@ -27,7 +26,8 @@ function workingDirectory(): string | undefined {
 function commandLine(): string[] {
   const [, script = '', ...args] = process.argv;
   // All options of a single executable application are in it, and argv[1] is its own path.
-  if (isSea()) return [process.argv0, ...args];
+  // Not by import: Deno has no such module, and what imports it does not load there.
+  if (process.getBuiltinModule('node:sea')?.isSea()) return [process.argv0, ...args];
   const node = [process.argv0, ...process.execArgv];
   if (isEvaluated()) return [...node, '--', ...process.argv.slice(1)];
   return [...node, script, ...args];

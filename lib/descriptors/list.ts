@@ -1,7 +1,9 @@
 // What the descriptors of this process are, and getting rid of what its starter has leaked.
+
 import { closeSync, fstatSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { isMainThread } from 'node:worker_threads';
+import { expectNode } from '../addon/host.js';
 import { workerUnsupported } from '../base/errors.js';
 import { boolean, fileDescriptors, INT_MAX, integer, options } from '../base/validate.js';
 import { passedDescriptors } from '../system/listen-environment.js';
@@ -66,6 +68,7 @@ export interface Descriptor {
  * uv.h.
  */
 export function openDescriptors(): Descriptor[] {
+  expectNode('openDescriptors()', 'open');
   return describe(readTable());
 }
 
@@ -118,6 +121,7 @@ export function closeInherited(opts?: CloseInheritedOptions): Descriptor[] {
   const dryRun = boolean(given.dryRun ?? false, 'options.dryRun');
   const listenFds = boolean(given.listenFds ?? false, 'options.listenFds');
   if (!isMainThread) throw workerUnsupported('closeInherited()');
+  expectNode('closeInherited()', 'close');
   const found = leaked(readTable(), keep, listenFds).filter(({ fd }) => fd >= from);
   if (!dryRun) closeAll(found.map(({ fd }) => fd));
   return found;

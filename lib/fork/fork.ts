@@ -1,7 +1,9 @@
 // fork(2) with a working child: docs/live-fork.md has the how and why.
+
 import { constants } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import { isMainThread } from 'node:worker_threads';
+import { expectNode, noNode } from '../addon/host.js';
 import { type Forked, native } from '../addon/native.js';
 import { runChildHooks, withForkHooks } from '../atfork/hooks.js';
 import { registry } from '../atfork/registry.js';
@@ -57,12 +59,15 @@ export function permissionObstacles(): string[] {
 
 /** Obstacles that only JavaScript can see. */
 function scriptObstacles(workers: boolean, option = 'workers'): string[] {
+  if (noNode !== undefined) return [];
   const reasons = [...permissionObstacles(), ...refreshObstacles()];
   if (!workers && liveWorkers() > 0) {
     reasons.push(`Worker threads are running (end them first, or pass { ${option}: true })`);
   }
   return reasons;
 }
+
+const nativeObstacles = () => (noNode === undefined ? native.forkObstacles() : [noNode]);
 
 /**
  * Tells whether {@link fork} can work in this process, here and now.
@@ -80,8 +85,9 @@ function scriptObstacles(workers: boolean, option = 'workers'): string[] {
  */
 export function forkSupport(): ForkSupport {
   const reasons = isMainThread ? scriptObstacles(false) : ['this is a Worker thread'];
-  reasons.push(...native.forkObstacles());
-  return { live: reasons.length === 0, reasons, limits: forkLimits() };
+  reasons.push(...nativeObstacles());
+  const limits = noNode === undefined ? forkLimits() : [];
+  return { live: reasons.length === 0, reasons, limits };
 }
 
 /**
@@ -125,6 +131,7 @@ export function fork(options?: ForkOptions): number {
  *   again, and soon ends by _exit().
  */
 export function forkBy(make: () => Forked, workers: boolean, moved = false): number {
+  expectNode('fork()', 'fork');
   refuse(scriptObstacles(workers));
   expectHeadroom();
   const parent = native.getpid();
@@ -164,7 +171,7 @@ export function expectForkSupport(options: ForkOptions = {}, option?: string): v
 
 /** What is in the way of a fork with these options, in words. */
 export function forkObstacles({ workers = false }: ForkOptions = {}, option?: string): string[] {
-  return [...scriptObstacles(workers, option), ...native.forkObstacles()];
+  return [...scriptObstacles(workers, option), ...nativeObstacles()];
 }
 
 function makeChild(make: () => Forked): number {
@@ -205,7 +212,8 @@ export async function quiesce(options?: QuiesceOptions): Promise<void> {
   const timeout = integer(given.timeout ?? 10_000, 'options.timeout', 1);
   const signal = signalIn(given);
   if (!isMainThread) throw workerUnsupported('quiesce()');
-  refuse(native.forkObstacles());
+  expectNode('quiesce()', 'fork');
+  refuse(nativeObstacles());
   const deadline = now() + timeout;
   for (let delay = 1; !native.quiesce(0); delay = Math.min(2 * delay, 50)) {
     if (now() > deadline) {

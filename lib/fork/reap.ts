@@ -1,7 +1,9 @@
 // Zombies that nobody waits for: they come to process 1, and to subreapers, when their parents have ended.
+
 import { constants } from 'node:os';
 import { setTimeout } from 'node:timers';
 import { isMainThread } from 'node:worker_threads';
+import { expectNode } from '../addon/host.js';
 import { atFork } from '../atfork/hooks.js';
 import { registry } from '../atfork/registry.js';
 import { systemError, workerUnsupported } from '../base/errors.js';
@@ -117,6 +119,7 @@ function reaped(pid: number): boolean {
  */
 export function reapOrphans(): Disposable {
   if (!isMainThread) throw workerUnsupported('reapOrphans()');
+  expectNode('reapOrphans()', 'waitpid');
   try {
     procChildren('self');
   } catch {

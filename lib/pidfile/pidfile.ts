@@ -3,6 +3,7 @@
 import { closeSync, constants, fstatSync, ftruncateSync, unlinkSync, writeSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { type InspectOptionsStylized, inspect } from 'node:util';
+import { expectNode } from '../addon/host.js';
 import { native } from '../addon/native.js';
 import { absolutePath } from '../base/absolute.js';
 import { check, illegalConstructor, type SystemError, systemError } from '../base/errors.js';
@@ -158,6 +159,8 @@ export class Pidfile implements Disposable {
   static open(path: string, mode = 0o644): Pidfile {
     const absolute = absolutePath(pathString(path));
     integer(mode, 'mode', 0, 0o777);
+    // Deno's fs knows no descriptors but its own.
+    expectNode('Pidfile.open()', 'open');
     for (;;) {
       const fd = openLocked(absolute, mode);
       if (fd !== undefined) return new Pidfile(absolute, fd, KEY);

@@ -1,6 +1,8 @@
 // Users and groups: who the process is, setgroups(2), setresuid(2), setresgid(2); getpwnam(3).
+
 import { constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
+import { expectSystem } from '../addon/host.js';
 import { native } from '../addon/native.js';
 import { check, invalidArgType, systemError, workerUnsupported } from '../base/errors.js';
 import { elements, integer, path, UINT_MAX } from '../base/validate.js';
@@ -108,6 +110,7 @@ export function nameOrId(value: unknown, name: string): string | number {
 /** By libc's call for all threads, which belong to the main thread. */
 function inAllThreads(name: string, needs: string, change: () => number): void {
   if (!isMainThread) throw workerUnsupported(`${name}()`);
+  expectSystem(name);
   withAllThreads(() => check(change(), name, { needs }));
 }
 

@@ -1,6 +1,8 @@
 // What signals do to the process, and which are held back: sigaction(2), pthread_sigmask(3).
+
 import { constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
+import { expectNode } from '../addon/host.js';
 import { nameOf } from '../addon/names.js';
 import { native } from '../addon/native.js';
 import { check, invalidArgValue, invalidState, workerUnsupported } from '../base/errors.js';
@@ -84,6 +86,7 @@ export function resetSignals(opts?: ResetSignalsOptions): SignalName[] {
   const chosen =
     signals === undefined ? allSignals() : signalList(signals, 'options.signals', signalNumber, 0);
   if (!isMainThread) throw workerUnsupported('resetSignals()');
+  expectNode('resetSignals()', 'sigaction');
   return chosen.filter((signal) => reset(signal, handled)).map(signalName);
 }
 
@@ -136,6 +139,7 @@ export function ignore(signals: readonly number[]): Disposable {
 export function ignoreSignals(signals: Signal | readonly Signal[]): Disposable {
   const numbers = signalList(signals, 'signals', ignorableSignal);
   if (!isMainThread) throw workerUnsupported('ignoreSignals()');
+  expectNode('ignoreSignals()', 'sigaction');
   for (const signal of numbers) {
     if (listened(signal).length > 0 || stateOf(signal) === 'flag') {
       throw invalidState(`${signalName(signal)} has a listener or a SignalFlag`);

@@ -1,5 +1,7 @@
 // execve(2): another program in place of this one.
+
 import { isMainThread } from 'node:worker_threads';
+import { expectNode } from '../addon/host.js';
 import { native } from '../addon/native.js';
 import {
   check,
@@ -98,6 +100,7 @@ export function execve(
     throw invalidArgValue('options.signals', signals, "must be 'reset' or 'inherit'");
   }
   if (!isMainThread) throw workerUnsupported('execve()');
+  expectNode('execve()', 'execve');
   for (const fd of keep) check(native.closeOnExec(fd), 'fcntl');
   flushOutputs(LAST_WORDS_MS);
   const own = environment !== undefined;

@@ -49,12 +49,14 @@ export type NewLimits =
   | { soft?: Limit | undefined; hard: Limit };
 
 const UNLIMITED = 2n ** 64n - 1n;
-const resources = new Map(native.rlimitResources());
+
+let known: Map<string, number> | undefined;
 
 function resourceNumber(value: unknown): number {
-  const number = resources.get(string(value, 'resource'));
+  known ??= new Map(native.rlimitResources());
+  const number = known.get(string(value, 'resource'));
   if (number === undefined) {
-    const names = [...resources.keys()].join(', ');
+    const names = [...known.keys()].join(', ');
     throw invalidArgValue('resource', value, `must be one of: ${names}`);
   }
   return number;

@@ -1,5 +1,7 @@
 // Processes: waitpid(2) blocking and through the event loop, _exit(2), getpid(2), getppid(2).
+
 import { constants } from 'node:os';
+import { expectNode } from '../addon/host.js';
 import { native, type Waited } from '../addon/native.js';
 import { watch } from '../addon/watch.js';
 import { atFork } from '../atfork/hooks.js';
@@ -202,6 +204,7 @@ function fromTimeToTime(callback: () => void): () => void {
 export async function waitpidAsync(pid: number, opts?: Abortable): Promise<WaitEnd> {
   integer(pid, 'pid', 1);
   const signal = waitSignal(opts);
+  expectNode('waitpidAsync()', 'waitpid');
   // First, because a child that has ended needs no descriptor, and a stranger shall not have one.
   const ended = waitpid(pid, { noHang: true });
   return ended ?? untilEnded(pid, signal);

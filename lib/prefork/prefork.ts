@@ -1,5 +1,7 @@
 // prefork(): a master and the workers that serve its listening socket.
+
 import { isMainThread } from 'node:worker_threads';
+import { expectNode } from '../addon/host.js';
 import { workerUnsupported } from '../base/errors.js';
 import { expectForkSupport } from '../fork/fork.js';
 import { PreforkMaster } from './master.js';
@@ -56,6 +58,7 @@ export type { PreforkWorker } from './worker.js';
 export function prefork(options: PreforkOptions): PreforkMaster {
   const plan = preforkPlan(options);
   if (!isMainThread) throw workerUnsupported('prefork()');
+  expectNode('prefork()', 'fork');
   expectForkSupport(plan.fork, 'threads');
   return new PreforkMaster(plan);
 }

@@ -1,6 +1,8 @@
 // What a service tells its manager: sd_notify(3), sd_notify_barrier(3), sd_watchdog_enabled(3).
+
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
+import { expectNode } from '../addon/host.js';
 import { native } from '../addon/native.js';
 import { readableWithin } from '../addon/watch.js';
 import { signalIn } from '../base/abort.js';
@@ -162,7 +164,10 @@ export async function notifyBarrier(opts?: NotifyBarrierOptions): Promise<boolea
   const given = options<NotifyBarrierOptions>(opts, ['timeout', 'signal']);
   const timeout = integer(given.timeout ?? 5000, 'options.timeout', 1);
   const signal = signalIn(given);
-  const pipe = overChannel(native.notifyBarrier);
+  const pipe = overChannel((fd) => {
+    expectNode('notifyBarrier()', 'poll');
+    return native.notifyBarrier(fd);
+  });
   if (pipe === undefined) return false;
   // Nothing is ever written to the pipe: it is readable when its other end is closed.
   if (await readableWithin(pipe, timeout, { owned: true, signal })) return true;

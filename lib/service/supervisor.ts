@@ -1,5 +1,6 @@
 // Who watches this process, if anybody: systemd, s6, runit, a container's first process.
 import { fstatSync } from 'node:fs';
+import { noSystem } from '../addon/host.js';
 import { native } from '../addon/native.js';
 import { meantForUs } from '../system/listen-environment.js';
 import { procStat } from '../system/procfs.js';
@@ -126,6 +127,7 @@ const EVIDENCE: readonly Evidence[] = [
  * sd_notify(3); sd_listen_fds(3); s6-supervise(8), runsv(8).
  */
 export function supervisor(): Supervisor | null {
+  if (noSystem !== undefined) return null;
   for (const evidence of EVIDENCE) {
     const supervisor = evidence();
     if (supervisor !== null) return supervisor;

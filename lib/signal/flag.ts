@@ -1,6 +1,8 @@
 // Signal flags: sigaction(2) with the self-pipe trick, readable without the event loop.
+
 import { type InspectOptionsStylized, inspect } from 'node:util';
 import { isMainThread } from 'node:worker_threads';
+import { expectNode } from '../addon/host.js';
 import { native, type Watch } from '../addon/native.js';
 import { watch } from '../addon/watch.js';
 import { type Abortable, Waits, waitSignal } from '../base/abort.js';
@@ -67,6 +69,7 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
   constructor(signals: Signal | readonly Signal[]) {
     const numbers = signalList(signals, 'signals', catchableSignal);
     if (!isMainThread) throw workerUnsupported('SignalFlag');
+    expectNode('SignalFlag', 'sigaction');
     this.#view = new Int32Array(new SharedArrayBuffer(4 * (1 + numbers.length)));
     this.#id = check(native.signalFlagOpen(this.#view, Int32Array.from(numbers)), 'pipe2');
     this.#records = new SignalRecords(this.#id, numbers, this.#view);

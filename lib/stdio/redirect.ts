@@ -1,9 +1,11 @@
 // Standard descriptors to /dev/null, or to a log file that can be opened anew: dup2(2), freopen(3).
+
 import { closeSync, constants, openSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { isatty } from 'node:tty';
 import { type InspectOptionsStylized, inspect } from 'node:util';
 import { isMainThread } from 'node:worker_threads';
+import { expectNode } from '../addon/host.js';
 import { native } from '../addon/native.js';
 import { absolutePath } from '../base/absolute.js';
 import { check, invalidArgValue, systemError, workerUnsupported } from '../base/errors.js';
@@ -88,6 +90,7 @@ export function redirectToNull(...fds: number[]): void {
   const chosen =
     fds.length === 0 ? STANDARD : fds.map((fd, at) => fileDescriptor(fd, `fds[${at}]`));
   if (!isMainThread) throw workerUnsupported('redirectToNull()');
+  expectNode('redirectToNull()', 'dup2');
   expectUsable(chosen, 'fds');
   const nothing = openNull(chosen);
   try {
@@ -211,6 +214,7 @@ export function redirect(
   const signals = reopenSignals(given.reopenOn ?? [], 'options.reopenOn');
   const user = given.user === undefined ? undefined : nameOrId(given.user, 'options.user');
   if (!isMainThread) throw workerUnsupported('redirect()');
+  expectNode('redirect()', 'dup2');
   expectUsable(chosen, 'fds');
   const { uid, gid } = lookUp(user) as { uid?: number; gid: number };
   const owner = uid === undefined ? undefined : { uid, gid };
