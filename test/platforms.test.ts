@@ -34,10 +34,10 @@ const NATIVE = {
 /** What the package exports, in the same way; fork() and quiesce() say ENOTSUP on FreeBSD. */
 const PUBLIC = {
   everywhere: words(`
-    Pidfile SignalFlag _exit atFork becomeDaemon chroot closeInherited closeRange closefrom
+    DaemonError Pidfile SignalFlag _exit atFork becomeDaemon chroot closeInherited closeRange closefrom
     currentDaemon dropPrivileges dup dup2 execve forkInterface forkSupport getChildSubreaper getParentDeathSignal getdtablesize getpgid
     getpid getppid getresgid getresuid getrlimit getsid ignoreSignals initgroups listenFds
-    listeningSocket notify notifyBarrier openDescriptors pidfileRead pidfileSignal pidfileStop redirect redirectToNull resetSignals
+    listeningSocket notify notifyBarrier openDescriptors planDaemon pidfileRead pidfileSignal pidfileStop redirect redirectToNull resetSignals
     setChildSubreaper setParentDeathSignal setgroups setpgid setresgid setresuid setrlimit setsid
     signalMask startWatchdog supervisor waitpid waitpidAsync watchdogInterval`),
   linux: words('fork pidfdOpen pidfdSendSignal prefork quiesce reapOrphans'),
