@@ -68,7 +68,10 @@ export class DaemonError extends Error {
     Object.defineProperty(DaemonError, Symbol.hasInstance, { value: isInstance });
   }
 
-  /** @internal */
+  /**
+   * @param step - the step that has failed.
+   * @param thrown - what it has thrown: its message, stack and properties become this error's.
+   */
   constructor(step: DaemonStep, thrown: unknown) {
     string(step, 'step');
     const error = asError(thrown);

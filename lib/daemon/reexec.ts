@@ -3,7 +3,7 @@ import { fstatSync } from 'node:fs';
 import { native } from '../addon/native.js';
 import { runForkHooks, withForkHooks } from '../atfork/hooks.js';
 import { check, invalidState } from '../base/errors.js';
-import { Pidfile } from '../pidfile/pidfile.js';
+import { adoptPidfile, type Pidfile } from '../pidfile/pidfile.js';
 import { addressedTo } from '../service/listenfds.js';
 import type { Birth, Lines } from './birth.js';
 import { type Inheritance, takeInheritance, VARIABLE } from './handover.js';
@@ -81,7 +81,7 @@ function adopt({ pidfile }: Inheritance, { pidfile: path }: Plan): Pidfile | und
       `the script was started again, and calls becomeDaemon() with another pidfile: ${path}, not ${pidfile?.path}`,
     );
   }
-  return pidfile === null ? undefined : Pidfile.adopt(pidfile.path, pidfile.fd);
+  return pidfile === null ? undefined : adoptPidfile(pidfile.path, pidfile.fd);
 }
 
 /**

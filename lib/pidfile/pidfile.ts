@@ -109,6 +109,9 @@ function openLocked(path: string, mode: number): number | undefined {
   return undefined;
 }
 
+/** The constructor, for this file alone. */
+let make!: (path: string, fd: number) => Pidfile;
+
 /**
  * A locked pidfile, as `becomeDaemon({ pidfile })` has one; for programs that stay in the foreground
  * and want to be there once.
@@ -135,6 +138,10 @@ export class Pidfile implements Disposable {
   readonly #maker = native.getpid();
   /** Where it is now: inside of a chroot another path, or out of reach. */
   #here: string | undefined;
+
+  static {
+    make = (path, fd) => new Pidfile(path, fd, KEY);
+  }
 
   private constructor(path: string, fd: number, key?: typeof KEY) {
     if (key !== KEY) throw illegalConstructor();
@@ -165,16 +172,6 @@ export class Pidfile implements Disposable {
       const fd = openLocked(absolute, mode);
       if (fd !== undefined) return new Pidfile(absolute, fd, KEY);
     }
-  }
-
-  /**
-   * Takes over the file that another process has opened and locked, and this one has inherited.
-   *
-   * @param path - where it is, as an absolute path.
-   * @param fd - the descriptor; it belongs to the result from now on. Neither it nor its lock is looked at.
-   */
-  static adopt(path: string, fd: number): Pidfile {
-    return new Pidfile(path, fd, KEY);
   }
 
   /** The open file; -1 once it is closed. */
@@ -265,4 +262,14 @@ export class Pidfile implements Disposable {
     if (this.#fd >= 0) closeSync(this.#fd);
     this.#fd = -1;
   }
+}
+
+/**
+ * Takes over the file that another process has opened and locked, and this one has inherited.
+ *
+ * @param path - where it is, as an absolute path.
+ * @param fd - the descriptor; it belongs to the result from now on. Neither it nor its lock is looked at.
+ */
+export function adoptPidfile(path: string, fd: number): Pidfile {
+  return make(path, fd);
 }

@@ -34,6 +34,12 @@ export interface PidfileStopOptions {
 interface Told {
   /** The file, as an absolute path. */
   path: string;
+  /** What became of the process. */
+  state: 'none' | 'ended' | 'running';
+  /** The process; undefined if none ran. */
+  pid: number | undefined;
+  /** The last signal sent; undefined if none was. */
+  signal: SignalName | undefined;
   /** How long it took. */
   milliseconds: number;
 }

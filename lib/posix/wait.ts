@@ -22,12 +22,6 @@ export interface WaitOptions {
   continued?: boolean | undefined;
 }
 
-/** The same, for those who are only told of a child's end. */
-interface WaitForEnd extends WaitOptions {
-  untraced?: false | undefined;
-  continued?: false | undefined;
-}
-
 /** What {@link waitpid} tells of each child. */
 interface Told {
   /** The child's process id; free to be used again, unless the child has only stopped or resumed. */
@@ -116,8 +110,22 @@ function waitResult(waited: Waited): WaitResult {
  *
  * Source: waitpid(2), POSIX.1; the usage: wait4(2), 4.3BSD. The same on Linux and FreeBSD.
  */
-export function waitpid(pid: number, opts?: WaitForEnd & { noHang?: false | undefined }): WaitEnd;
-export function waitpid(pid: number, opts: WaitForEnd): WaitEnd | null;
+export function waitpid(
+  pid: number,
+  opts?: {
+    noHang?: false | undefined;
+    untraced?: false | undefined;
+    continued?: false | undefined;
+  },
+): WaitEnd;
+export function waitpid(
+  pid: number,
+  opts: {
+    noHang?: boolean | undefined;
+    untraced?: false | undefined;
+    continued?: false | undefined;
+  },
+): WaitEnd | null;
 export function waitpid(
   pid: number,
   opts: WaitOptions & { noHang?: false | undefined },

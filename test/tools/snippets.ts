@@ -203,4 +203,7 @@ export const refused: readonly (readonly [snippet: string, ...codes: number[]])[
   [`daemonkit.setrlimit('NOFILE', {});`, 2345],
   [`daemonkit.setrlimit('NOFIL', { soft: 1 });`, 2345],
   [`daemonkit.dropPrivileges({});`, 2741],
+  [`daemonkit.Pidfile.adopt('/x', 3);`, 2339],
+  [`const worker: daemonkit.PreforkWorker = null!; worker.start();`, 2339],
+  [`const state: daemonkit.PidfileState = 'running';`, 2694],
 ];
