@@ -63,3 +63,12 @@ export const ends = (flags: number) => two(call('pipe', flags));
 export const pair = (type: number) => two(call('socketpair', type));
 export const O_CLOEXEC = 0o2000000;
 export const O_NONBLOCK = 0o4000;
+
+/** An epoll that is not libuv's. */
+export const ownEpoll = () => call('epoll', O_CLOEXEC);
+/** The first descriptor that it tells, or EAGAIN. */
+export const ready = (epoll: number) => call('epollWait', epoll, 0);
+
+/** Sleeps without the event loop. */
+export const sleepNow = (ms: number) =>
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms) === 'timed-out';
