@@ -10,16 +10,16 @@ import { needs } from './tools/needs.js';
 import { succeeds } from './tools/run.js';
 import { scratch } from './tools/scratch.js';
 
-const cases: [string, string][] = [
+const cases: [name: string, title: string, file?: string][] = [
   ['talkers', 'threads with connections, in six ways of waiting, lose no message and no wake-up'],
   ['listener', 'a thread in accept(2) loses no connection, the child opens no port'],
   ['generations', 'so it is with the child of a child'],
   ['worker', 'a Worker has all that a child process of its says'],
-  ['resolver', 'dns.resolve(): no answer is lost'],
+  ['resolver', 'dns.resolve(): no answer is lost', 'severed-names.js'],
 ];
-for (const [name, title] of cases) {
+for (const [name, title, file = 'severed.js'] of cases) {
   test(title, { timeout: 90_000 }, async () => {
-    assert.equal(await succeeds('severed.js', [name], { timeout: 80_000 }), 'done\n');
+    assert.equal(await succeeds(file, [name], { timeout: 80_000 }), 'done\n');
   });
 }
 
@@ -40,7 +40,7 @@ const needsNamespaces = tools.skip
 
 test('look-ups with a thousand addresses: every one ends', needsNamespaces, async () => {
   const options = { under: inNetwork, timeout: 80_000 };
-  assert.equal(await succeeds('severed.js', ['lookups', '60'], options), 'done\n');
+  assert.equal(await succeeds('severed-names.js', ['lookups', '60'], options), 'done\n');
 });
 
 test("libc's queries: no answer is lost", needsNamespaces, async (t) => {
@@ -55,7 +55,7 @@ test("libc's queries: no answer is lost", needsNamespaces, async (t) => {
     .map((name) => `mount --bind ${folder}/${name} /etc/${name} &&`);
   const script = `mount --make-rprivate / && ${bind.join(' ')} exec "$@"`;
   const options = { under: [...inNetwork, 'sh', '-c', script, 'sh'], timeout: 80_000 };
-  assert.equal(await succeeds('severed.js', ['names'], options), 'done\n');
+  assert.equal(await succeeds('severed-names.js', ['names'], options), 'done\n');
 });
 
 test("a connection to nscd is libc's, whoever waits", needsNamespaces, async (t) => {
