@@ -7,9 +7,13 @@ import { scratch } from './tools/scratch.js';
 
 type Events = Record<string, string[]>;
 
-/** What the processes of a scenario of fixtures/watchers.ts print. */
+/** The scenarios of fixtures/watchers-paths.ts; the others are those of fixtures/watchers.ts. */
+const PATHS = ['elsewhere', 'grandchild', 'inChroot', 'leftDirectory'];
+
+/** What the processes of a scenario print. */
 async function told<T>(scenario: string, options: RunOptions = {}): Promise<T[]> {
-  const lines = (await succeeds('watchers.js', [scenario], options)).split('\n').filter(Boolean);
+  const fixture = PATHS.includes(scenario) ? 'watchers-paths.js' : 'watchers.js';
+  const lines = (await succeeds(fixture, [scenario], options)).split('\n').filter(Boolean);
   return lines.map((line) => JSON.parse(line) as T).reverse();
 }
 
