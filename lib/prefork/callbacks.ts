@@ -58,5 +58,6 @@ export class Callbacks {
 
 /** An error, such as the program's own, with a code: every error of a rejected promise has one. */
 export function withCode(error: Error): Error {
-  return 'code' in error ? error : telling(error, { code: 'ERR_RELOAD_FAILED' });
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' ? error : telling(error, { code: 'ERR_RELOAD_FAILED' });
 }
