@@ -100,10 +100,10 @@ class Finder {
   // The links of a queue are the wq fields of what is in it (src/threadpool.c, src/queue.h), and
   // one more, which is nobody's.
   Failure Ring(uintptr_t begin, int direction) {
-    void* links[2];
+    uintptr_t links[2] = {};
     if (!PeekAll(files_, begin, links, sizeof links)) return {};
     for (int steps = 0; steps < kMost; ++steps) {
-      const auto at = reinterpret_cast<uintptr_t>(links[direction]);
+      const uintptr_t at = links[direction];
       if (at == begin || at == 0) break;
       if (Failure failure = Request(at - offsetof(uv__work, wq) - kWork)) return failure;
       if (!PeekAll(files_, at, links, sizeof links)) break;
@@ -127,11 +127,13 @@ class Finder {
 
   // If there is one there: it names the loop in two places, and its kind in two.
   Failure Request(uintptr_t at) {
-    uv_fs_t request;
-    uv_loop_t* loop = nullptr;
+    uv_fs_t request{};
+    uintptr_t loop = 0;
     if (at < kPiece || !PeekAll(files_, at + offsetof(uv_fs_t, loop), &loop, sizeof loop))
       return {};
-    if (loop != loop_ || !PeekAll(files_, at, &request, sizeof request)) return {};
+    if (loop != reinterpret_cast<uintptr_t>(loop_) ||
+        !PeekAll(files_, at, &request, sizeof request))
+      return {};
     if (request.type != UV_FS || request.work_req.loop != loop_) return {};
     if (request.work_req.work != nullptr && request.result == 0) {
       Failure failure;
