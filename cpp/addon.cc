@@ -181,7 +181,7 @@ void ExportAllNames(Napi::Object exports) {
   exports.Set("names", names);
 }
 
-Napi::Object Init(Napi::Env env, Napi::Object exports) {
+Napi::Object Init(Napi::Env, Napi::Object exports) {
   marshal::ExportFork(exports);
   ExportRefresh(exports);
   ExportSession(exports);
