@@ -26,7 +26,11 @@ const fails: [phase: PhaseName, call: string, when: number, result: string, word
 
 for (const [phase, call, when, result, words] of fails) {
   test(`${call} fails in the ${phase}`, needsStrace, async () => {
-    const fault = await preforkFault(phase, { call, when }, false);
+    let fault = await preforkFault(phase, { call, when }, false);
+    // Node 22 and later make the call once before, where it does no harm either.
+    if (fault.result === 'tolerated' && result === 'refused') {
+      fault = await preforkFault(phase, { call, when: when + 1 }, false);
+    }
     assert.equal(fault.result, result, fault.what);
     assert.match(fault.what, words);
   });
