@@ -14,9 +14,9 @@ import { fixture } from './tools/run.js';
 import { scratch } from './tools/scratch.js';
 
 const fails: [role: Role, call: string, when: number, words: RegExp][] = [
-  ['launcher', 'ftruncate', 1, /^Error: .*EIO: .*ftruncate/],
-  ['launcher', 'socketpair', 2, /^Error: .*EMFILE: .*socketpair/],
-  ['launcher', 'clone', 1, /^Error: .*EAGAIN: .*clone/],
+  ['launcher', 'ftruncate', 1, /^DaemonError: .*EIO: .*ftruncate/],
+  ['launcher', 'socketpair', 2, /^DaemonError: .*EMFILE: .*socketpair/],
+  ['launcher', 'clone', 1, /^DaemonError: .*EAGAIN: .*clone/],
   ['middle', 'setsid', 1, /step setsid: EPERM/],
   ['middle', 'clone', 1, /step fork: EAGAIN: .*clone/],
   ['middle', 'sendto', 1, /the process between launcher and daemon exited/],

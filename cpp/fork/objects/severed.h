@@ -45,9 +45,10 @@ struct OtherEnds {
 // severed (a file, a device that gives everybody the same).
 bool DescribeSevered(const Entry& entry, int descriptors, Severed& severed);
 
-// In the child, once its threads run: gives them 20 ms to close the connections that are at their
-// end, before the program goes on. A loop that closes one while the program writes to it may fault,
-// as Node's inspector does (TcpHolder::WriteRaw, in src/inspector_socket.cc).
+// In the child, once its threads run: gives them 20 ms, and as long as they run at most 2 s, to
+// close the connections that are at their end, before the program goes on. A loop that closes one
+// while the program writes to it may fault, as Node's inspector does (TcpHolder::WriteRaw, in
+// src/inspector_socket.cc).
 void AwaitEnds();
 
 // In the child.

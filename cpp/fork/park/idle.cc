@@ -56,6 +56,11 @@ bool Await(uint64_t patience, F holds) {
 
 }  // namespace
 
+bool OthersSleep() {
+  Fd task(Open("/proc/self/task"));
+  return task.get() < 0 || AllSleep(task.get());
+}
+
 bool AwaitQuiescence(uint64_t patience) {
   Fd task(Open("/proc/self/task"));
   return task.get() >= 0 && Await(patience, [&] { return AllSleep(task.get()); });

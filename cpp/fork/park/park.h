@@ -109,6 +109,9 @@ using Errand = long (*)(const void* argument);
 // failed.
 size_t ReleaseOnErrand(const Park& park, Errand errand, const void* argument);
 
+// Whether each other thread is seen asleep, one after the other; true without /proc.
+bool OthersSleep();
+
 // In the child, where the rebuilt threads go to their parking place by themselves: forget the
 // parent's arrivals, then wait for n new ones.
 void ExpectArrivals();
