@@ -41,7 +41,8 @@ void DisownProcesses(const Napi::CallbackInfo& info) {
   sys::DisownProcesses(Loop(info.Env()));
 }
 
-// Not when the addon is loaded: Bun, which has the addon's calls without a loop, ends the process at uv_walk().
+// Not when the addon is loaded: Bun, which has the addon's calls without a loop, ends the process
+// at uv_walk().
 void RememberStandard(const Napi::CallbackInfo& info) {
   sys::RememberStandard(Loop(info.Env()));
 }

@@ -1,28 +1,32 @@
-// What the addon calls of libuv, as far as it may be missing: included before everything, by binding.gyp. Deno has
-// few of these, and links them when the addon is loaded (-z now) rather than when they are called; lib/ calls
-// none of them there (lib/addon/absent.ts).
+// What the addon calls of libuv, as far as it may be missing: included before everything, by
+// binding.gyp. Deno has few of these, and links them when the addon is loaded (-z now) rather than
+// when they are called; lib/ calls none of them there (lib/addon/absent.ts). By the assembler,
+// because #pragma weak needs uv.h, which most files have no business with.
 #pragma once
 
-#pragma weak uv_backend_fd
-#pragma weak uv_close
-#pragma weak uv_fileno
-#pragma weak uv_handle_get_type
-#pragma weak uv_is_active
-#pragma weak uv_is_closing
-#pragma weak uv_poll_init
-#pragma weak uv_poll_start
-#pragma weak uv_prepare_init
-#pragma weak uv_prepare_start
-#pragma weak uv_prepare_stop
-#pragma weak uv_random
-#pragma weak uv_ref
-#pragma weak uv_run
-#pragma weak uv_signal_init
-#pragma weak uv_signal_start
-#pragma weak uv_signal_stop
-#pragma weak uv_timer_init
-#pragma weak uv_timer_start
-#pragma weak uv_timer_stop
-#pragma weak uv_tty_reset_mode
-#pragma weak uv_unref
-#pragma weak uv_walk
+#ifndef __ASSEMBLER__  // the .S files are given this too
+__asm__(".weak uv_backend_fd");
+__asm__(".weak uv_close");
+__asm__(".weak uv_fileno");
+__asm__(".weak uv_handle_get_type");
+__asm__(".weak uv_is_active");
+__asm__(".weak uv_is_closing");
+__asm__(".weak uv_poll_init");
+__asm__(".weak uv_poll_start");
+__asm__(".weak uv_prepare_init");
+__asm__(".weak uv_prepare_start");
+__asm__(".weak uv_prepare_stop");
+__asm__(".weak uv_queue_work");
+__asm__(".weak uv_random");
+__asm__(".weak uv_ref");
+__asm__(".weak uv_run");
+__asm__(".weak uv_signal_init");
+__asm__(".weak uv_signal_start");
+__asm__(".weak uv_signal_stop");
+__asm__(".weak uv_timer_init");
+__asm__(".weak uv_timer_start");
+__asm__(".weak uv_timer_stop");
+__asm__(".weak uv_tty_reset_mode");
+__asm__(".weak uv_unref");
+__asm__(".weak uv_walk");
+#endif

@@ -2,11 +2,12 @@
 // loaded there, and a call refuses by name or works.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { NODES } from '../lib/addon/absent.js';
 import { native } from '../lib/addon/native.js';
+import { root } from './tools/package.js';
 import { fixture } from './tools/run.js';
 import { findRuntime, type Runtime } from './tools/runtimes.js';
 import { scratch } from './tools/scratch.js';
@@ -91,6 +92,22 @@ test("what is Node's own is in the addon", () => {
     [...NODES].filter((name) => !(name in native)),
     [],
   );
+});
+
+test('what the addon calls of libuv may be missing', () => {
+  const cpp = join(root, 'cpp');
+  const text = (name: string) => readFileSync(join(cpp, name), 'utf8');
+  const sources = readdirSync(cpp, { recursive: true, encoding: 'utf8' }).filter(
+    (name) => name.endsWith('.cc') && !name.startsWith('build/'),
+  );
+  const code = sources.map((name) => text(name).replace(/\/\/.*/g, '')).join('\n');
+  const called = new Set([...code.matchAll(/\b(uv_[a-z]\w*)\(/g)].map(([, name = '']) => name));
+  assert.ok(called.has('uv_poll_init'));
+  const weak = [...text('optional_uv.h').matchAll(/\.weak (\w+)/g)].map(([, name = '']) => name);
+  // A function may be named without being called.
+  const unused = weak.filter((name) => !new RegExp(`\\b${name}\\b`).test(code));
+  const strong = [...called].filter((name) => !weak.includes(name));
+  assert.deepEqual({ strong, unused }, { strong: [], unused: [] });
 });
 
 /** What is about Node itself. */

@@ -1,7 +1,9 @@
 // The package as it is published: what is in it, and that it works where nothing can be compiled.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -12,10 +14,21 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Nest } from './tools/daemons.js';
 import { isFull } from './tools/full.js';
 import { needsZig } from './tools/needs.js';
-import { libc, Project, pack, platform, prebuild, root, staged } from './tools/package.js';
+import {
+  libc,
+  ownBinary,
+  Project,
+  pack,
+  packInVain,
+  platform,
+  prebuild,
+  root,
+  staged,
+} from './tools/package.js';
 import { stat, status } from './tools/proc.js';
 
 /** The files below a folder of the project, by their names in it. */
@@ -33,34 +46,31 @@ const binaries = [
   'prebuilds/freebsd-arm64/daemonkit.node',
 ];
 
-const own = `prebuilds/${platform}/daemonkit.${libc}.node`;
-
 /** Reads what was loaded: the path below node_modules. */
 const loaded = `
 const { readFileSync } = process.getBuiltinModule?.('node:fs') ?? require('node:fs');
 const loaded = () => /node_modules\\/(\\S+\\.node)$/m.exec(readFileSync('/proc/self/maps', 'utf8'))[1];
 `;
 
+const targets = new URL('../../prebuilds/make/targets.mjs', import.meta.url).href;
+const { mostTogether } = (await import(targets)) as { mostTogether: number };
+
 // By zig, as in a release, in the long form; by node-gyp here, which needs nothing that is to be fetched.
 const byZig = isFull && !needsZig.skip;
 
 describe('the package', () => {
   const scratch = mkdtempSync(join(tmpdir(), 'daemonkit-package-'));
-  let files: string[] = [];
+  const folder = join(scratch, 'daemonkit');
+  let files: { path: string; size: number }[] = [];
   let project: Project;
-  let packs = root;
 
-  /** The folder that is packed, with this machine's binary in it. */
-  function source(): string {
+  before(() => {
     if (byZig) {
       const { status, stdout, stderr } = prebuild('build', `${platform}-${libc}`);
       assert.equal(status, 0, stdout + stderr);
-    } else packs = staged(join(scratch, 'daemonkit'));
-    return packs;
-  }
-
-  before(() => {
-    const packed = pack(source(), scratch);
+    }
+    staged(folder, byZig ? join(root, ownBinary) : undefined);
+    const packed = pack(folder, scratch, true);
     files = packed.files;
     const loader = pack(join(root, 'node_modules', 'node-gyp-build'), scratch).tarball;
     project = new Project(mkdtempSync(join(scratch, 'project-')), [packed.tarball, loader]);
@@ -68,23 +78,82 @@ describe('the package', () => {
 
   after(() => rmSync(scratch, { recursive: true, force: true }));
 
-  test('holds the sources, what is made of them, and nothing else', () => {
-    const sources = tree('lib');
-    const compiled = sources.flatMap((name) => {
-      const stem = `dist/${name.replace(/\.ts$/, '')}`;
-      return [`${stem}.d.ts`, `${stem}.js`, `${stem}.js.map`];
-    });
+  test('holds what is made of the sources, the documents that npm shows, and nothing else', () => {
+    const compiled = tree('lib').map((name) => `dist/${name.replace(/\.ts$/, '.js')}`);
+    const declared = tree('dist/lib').filter((name) => name.endsWith('.d.ts'));
+    assert.ok(declared.includes('dist/lib/index.d.ts'));
     const { man } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-    const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json', man].filter((name) =>
-      existsSync(join(root, name)),
-    );
-    const made = binaries.filter((name) => existsSync(join(packs, name)));
-    assert.ok(made.includes(own));
-    // More under dist/lib than here? What is left there of a source that is no more: rm -r dist.
+    const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json', man];
+    const sources = ['cpp/include/daemonkit.h', 'dist/sources.tgz'];
     assert.deepEqual(
-      files.sort(),
-      [...documents, ...tree('cpp'), ...sources, ...compiled, ...made].sort(),
+      files.map(({ path }) => path).sort(),
+      [...documents, ...sources, ...compiled, ...declared, ownBinary].sort(),
     );
+  });
+
+  test('is small: below 250 files and 2.5 MB with all binaries', () => {
+    const others = files.filter(({ path }) => path !== ownBinary);
+    assert.ok(others.length + binaries.length < 250, `${others.length} files`);
+    const bytes = others.reduce((sum, { size }) => sum + size, 0);
+    // mostTogether: what prebuilds/make/check.mjs allows the six of them.
+    assert.ok(bytes + mostTogether < 2_500_000, `${bytes} bytes without the binaries`);
+  });
+
+  const installed = (name: string) =>
+    readFileSync(join(project.directory, 'node_modules', 'daemonkit', name), 'utf8');
+
+  test('leaves out what only the repository needs', () => {
+    const { scripts, devDependencies, ...rest } = JSON.parse(installed('package.json'));
+    assert.deepEqual(
+      { scripts, devDependencies },
+      { scripts: undefined, devDependencies: undefined },
+    );
+    const whole = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    assert.deepEqual(rest, { ...rest, version: whole.version, exports: whole.exports });
+    for (const name of ['repository', 'homepage', 'bugs', 'author']) assert.ok(rest[name], name);
+    assert.equal(rest.os, undefined);
+    // Neither maps nor what leads to them.
+    assert.doesNotMatch(installed('dist/lib/index.js'), /sourceMappingURL/);
+  });
+
+  test('has the sources of which its binary can be built', () => {
+    const archive = join(project.directory, 'node_modules', 'daemonkit', 'dist', 'sources.tgz');
+    const into = join(scratch, 'sources');
+    mkdirSync(into);
+    execFileSync('tar', ['-xzf', archive, '-C', into]);
+    const unpacked = readdirSync(into, { recursive: true, encoding: 'utf8' });
+    const names = unpacked.filter((name) => statSync(join(into, name)).isFile());
+    assert.deepEqual(names.sort(), tree('cpp').sort());
+    for (const name of names) {
+      assert.ok(readFileSync(join(into, name)).equals(readFileSync(join(root, name))), name);
+    }
+  });
+
+  test('has declarations that TypeScript 5.4 reads', () => {
+    for (const { path } of files.filter(({ path }) => path.endsWith('.d.ts'))) {
+      // Typed arrays and Buffer are generic from 5.7 on.
+      assert.doesNotMatch(installed(path), /\b(?:\w+[48216]Array|Buffer)</, path);
+      assert.doesNotMatch(installed(path), /sourceMappingURL|reference (?:path|types|lib)=/, path);
+    }
+  });
+
+  test('leaves the repository as it was, also when npm fails or is killed', async () => {
+    const manifest = join(folder, 'package.json');
+    const whole = readFileSync(join(root, 'package.json'), 'utf8');
+    const left = () =>
+      readdirSync(join(folder, 'dist')).filter((name) => name.startsWith('package.json'));
+    const back = async () => {
+      while (!existsSync(manifest) || left().length > 0) await sleep(20);
+      assert.equal(readFileSync(manifest, 'utf8'), whole);
+    };
+    await back();
+    const { ino, mtimeMs } = statSync(manifest);
+    assert.notEqual(await packInVain(folder, false), 0);
+    await back();
+    assert.equal(await packInVain(folder, true), 'SIGKILL');
+    await back();
+    const after = statSync(manifest);
+    assert.deepEqual([after.ino, after.mtimeMs], [ino, mtimeMs]);
   });
 
   test('is installed without a compiler, with node-gyp-build alone', () => {
@@ -93,10 +162,10 @@ describe('the package', () => {
       'daemonkit',
       'node-gyp-build',
     ]);
-    const installed = readdirSync(join(project.directory, 'node_modules', 'daemonkit'));
+    const there = readdirSync(join(project.directory, 'node_modules', 'daemonkit'));
     // npm would run node-gyp, though package.json says no, at an installation from a lockfile.
     assert.deepEqual(
-      ['binding.gyp', 'build'].filter((name) => installed.includes(name)),
+      ['binding.gyp', 'build'].filter((name) => there.includes(name)),
       [],
     );
   });
@@ -115,7 +184,7 @@ describe('the package', () => {
     assert.deepEqual(outcome, {
       status: 0,
       signal: null,
-      stdout: `7 daemonkit/${own}\n`,
+      stdout: `7 daemonkit/${ownBinary}\n`,
       stderr: '',
     });
   });
@@ -128,7 +197,7 @@ describe('the package', () => {
     assert.deepEqual(outcome, {
       status: 0,
       signal: null,
-      stdout: `7 daemonkit/${own}\n`,
+      stdout: `7 daemonkit/${ownBinary}\n`,
       stderr: '',
     });
   });
@@ -147,7 +216,7 @@ describe('the package', () => {
     assert.notEqual(ppid, `${process.pid}`);
     assert.ok(![`${pid}`, stat(process.pid)[3]].includes(session), 'no leader, and not ours');
     assert.equal(status(pid).NSpid?.trim(), `${pid}`);
-    assert.match(readFileSync(`/proc/${pid}/maps`, 'utf8'), new RegExp(own));
+    assert.match(readFileSync(`/proc/${pid}/maps`, 'utf8'), new RegExp(ownBinary));
     await nest.end(pid);
     assert.equal(nest.logged(), 'at work\n');
     assert.equal(existsSync(nest.pidfile), false);
@@ -171,6 +240,10 @@ describe('the package', () => {
       const { code, message } = answer();
       assert.equal(code, 'ERR_DLOPEN_FAILED');
       assert.match(message, /^daemonkit's binary does not load: .*\.node/);
+      assert.match(
+        message,
+        /\n {2}tar -xzf \S+\/daemonkit\/dist\/sources\.tgz -C \S+\/daemonkit\/\n/,
+      );
       assert.match(message, /\n {2}npx node-gyp rebuild -C \S+\/node_modules\/daemonkit\/cpp$/);
     });
 

@@ -1,5 +1,5 @@
 // Finds the addon's binary: built here by node-gyp, or made beforehand (prebuilds/).
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
@@ -21,10 +21,14 @@ function explained(code: string, lines: string[], cause: unknown): Error {
   return Object.assign(new Error(lines.join('\n'), { cause }), { code });
 }
 
+// The package has them in one file, a clone as they are.
+const unpack = `  tar -xzf ${root}dist/sources.tgz -C ${root}`;
+
 // No script runs when the package is installed, so that building is the user's to begin.
-const advice = [
+const advice = () => [
   'To build one here, with a C++17 compiler, make and python3:',
   '  npm install --no-save node-gyp node-addon-api',
+  ...(existsSync(`${sources}/binding.gyp`) ? [] : [unpack]),
   `  npx node-gyp rebuild -C ${sources}`,
 ];
 
@@ -51,7 +55,7 @@ function pathOfBinary(): string {
       `Looked in ${built}${root}prebuilds/${platform}-${arch}/: ${(cause as Error).message.trim()}`,
     ];
     // As require() names a module that is not there.
-    throw explained('MODULE_NOT_FOUND', [...lines, ...advice], cause);
+    throw explained('MODULE_NOT_FOUND', [...lines, ...advice()], cause);
   }
 }
 
@@ -93,6 +97,6 @@ function loadOwn(): unknown {
     const lines = [`daemonkit's binary does not load: ${(cause as Error).message.trim()}`];
     // node-gyp-build knows musl by Alpine's own file only.
     if (path.endsWith('.glibc.node')) lines.push('On musl, if not Alpine, set LIBC=musl.');
-    throw explained('ERR_DLOPEN_FAILED', [...lines, ...advice], cause);
+    throw explained('ERR_DLOPEN_FAILED', [...lines, ...advice()], cause);
   }
 }

@@ -92,7 +92,8 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
    * a Worker that is given it sees the signal too: read it with `Atomics.load()`. Writing to it is
    * clearing or raising the flag unseen; nobody is woken, so `Atomics.wait()` needs a timeout.
    */
-  get view(): Int32Array<SharedArrayBuffer> {
+  // Not as Int32Array<SharedArrayBuffer>, which TypeScript has from 5.7 on only.
+  get view(): Int32Array & { readonly buffer: SharedArrayBuffer } {
     return this.#view;
   }
 

@@ -60,7 +60,11 @@ function gyp(variables) {
 /** -Wl,--exclude-libs is unknown to zig's linker; the version script does as much. */
 const known = (flag) => !flag.startsWith('-Wl,--exclude-libs');
 
-const shared = ({ zig: name }) => ['-target', name, '-shared', '-fPIC', '-O2', '-s'];
+// For size, as npm has all six for everybody. Nothing unwinds the stack (-fno-exceptions), but for who looks
+// at a core: the tables for that are an eighth of a binary that has no symbols either.
+const SMALL = ['-Os', '-s', '-fno-unwind-tables', '-fno-asynchronous-unwind-tables'];
+
+const shared = ({ zig: name }) => ['-target', name, '-shared', '-fPIC', ...SMALL];
 
 function flags(target, { include_dirs, defines, cflags, cflags_cc, ldflags }) {
   const others = [nodeApiHeaders, nodeHeaders()];

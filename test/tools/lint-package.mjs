@@ -1,5 +1,5 @@
 // npm run lint:package: packs what would be published, and has publint and attw look at it. Needs
-// dist/, as made by npm run compile.
+// node_modules/ only.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,8 +16,8 @@ function run(name, ...args) {
 
 const folder = mkdtempSync(join(tmpdir(), 'daemonkit-pack-'));
 try {
-  // Without scripts: prepare would build all of it anew.
-  const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
+  // With prepack, which makes the package's package.json; that has no prepare, which would build the addon anew.
+  const pack = ['pack', '--json', '--pack-destination', folder];
   const [{ filename }] = JSON.parse(execFileSync('npm', pack, { cwd: root, encoding: 'utf8' }));
   const tarball = join(folder, filename);
   run('publint', 'run', tarball, '--strict');

@@ -1,10 +1,11 @@
 // Makes what `npm publish` would send and what a user's `npm install` makes of it.
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
   copyFileSync,
   cpSync,
   existsSync,
   mkdirSync,
+  readFileSync,
   realpathSync,
   symlinkSync,
   writeFileSync,
@@ -19,6 +20,11 @@ export const libc = existsSync('/etc/alpine-release') ? 'musl' : 'glibc';
 
 /** The platform of this machine, in the names of targets and of folders. */
 export const platform = `${process.platform}-${process.arch}`;
+
+/** This machine's binary in the package. */
+export const ownBinary = `prebuilds/${platform}/daemonkit.${libc}.node`;
+
+const built = join(root, 'build', 'Release', 'daemonkit.node');
 
 /** Runs a program of prebuilds/make/. */
 export function prebuild(program: 'build' | 'check', ...args: string[]) {
@@ -40,29 +46,57 @@ function npm(...args: string[]): string[] {
 }
 
 /**
- * Copies the project as it is, but for what was installed or built into it; the binary is node-gyp's. A
- * folder of its own, because another test may build into prebuilds/.
+ * Copies the project as it is, but for what was installed or built into it, and with this machine's binary. A
+ * folder of its own, because another test may build into prebuilds/, and package.json is another one while
+ * npm packs it.
  */
-export function staged(folder: string): string {
-  const left = /^(node_modules|build|\.git|dist\/api)$|(^|\/)(node_modules|build)$|\.node$/;
+export function staged(folder: string, from = built): string {
+  const left =
+    /^(node_modules|build|\.git|dist\/(api|package\.json.*))$|(^|\/)(node_modules|build)$|\.node$/;
   cpSync(root, folder, {
     recursive: true,
     filter: (path) => !left.test(relative(root, path)),
   });
-  const binary = join(folder, 'prebuilds', platform, `daemonkit.${libc}.node`);
   mkdirSync(join(folder, 'prebuilds', platform), { recursive: true });
-  copyFileSync(join(root, 'build', 'Release', 'daemonkit.node'), binary);
+  copyFileSync(from, join(folder, ownBinary));
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
   return folder;
 }
 
-/** Packs a folder without running its scripts. */
-export function pack(folder: string, into: string): { tarball: string; files: string[] } {
-  const args = npm('pack', folder, '--json', '--ignore-scripts', '--pack-destination', into);
-  const [packed] = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }));
-  return {
-    tarball: join(into, packed.filename),
-    files: packed.files.map(({ path }: { path: string }) => path),
-  };
+export interface Packed {
+  tarball: string;
+  files: { path: string; size: number }[];
+}
+
+/** Packs a folder, as `npm pack` does in it; `scripts`: prepack and postpack too. */
+export function pack(folder: string, into: string, scripts = false): Packed {
+  const args = npm('pack', '--json', '--pack-destination', into, `--ignore-scripts=${!scripts}`);
+  const printed = execFileSync(process.execPath, args, {
+    cwd: folder,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const [packed] = JSON.parse(printed);
+  return { tarball: join(into, packed.filename), files: packed.files };
+}
+
+/** `npm pack` that ends badly, or is killed in the middle: how it has ended. */
+export function packInVain(folder: string, kill: boolean): Promise<NodeJS.Signals | number | null> {
+  const args = npm('pack', '--pack-destination', join(folder, 'nonexistent'));
+  const child = spawn(process.execPath, args, { cwd: folder, stdio: 'ignore', detached: true });
+  const manifest = join(folder, 'package.json');
+  const whole = readFileSync(manifest, 'utf8');
+  const timer = setInterval(() => {
+    // For a moment, there is none at all.
+    if (kill && existsSync(manifest) && readFileSync(manifest, 'utf8') !== whole)
+      child.kill('SIGKILL');
+  }, 1);
+  return new Promise((resolve) =>
+    child.on('close', (code, signal) => {
+      clearInterval(timer);
+      resolve(signal ?? code);
+    }),
+  );
 }
 
 /** An empty project with these tarballs installed, where no command but `node` can be found. */

@@ -1,19 +1,36 @@
 // Part of npm run build:ts: removes what tsc has made of sources that are no more (tsc does not). A test
-// that was removed, or belongs to another branch, would run on.
-import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+// that was removed, or belongs to another branch, would run on. And of the declarations those that nobody
+// gets to from index.d.ts, as the package has no others.
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const made = /^(.*?)(?:\.d)?\.([cm]?)[jt]s(?:\.map)?$/;
+
+/** The declarations that lead on from index.d.ts, by imports and by import(). */
+const reached = new Set();
+function reach(path) {
+  if (reached.has(path)) return;
+  reached.add(path);
+  const text = readFileSync(path, 'utf8');
+  for (const [, module] of text.matchAll(/(?:from|import) ?\(?["'](\.{1,2}\/[^"']+)\.js["']/g)) {
+    reach(join(dirname(path), `${module}.d.ts`));
+  }
+}
+reach(join(root, 'dist/lib/index.d.ts'));
+
+const isOver = (path) => /\.(?:map|d\.[cm]?ts)$/.test(path) && !reached.has(path);
 
 for (const folder of ['lib', 'test', 'examples', 'bench']) {
   const dist = join(root, 'dist', folder);
   if (!existsSync(dist)) continue;
   for (const name of readdirSync(dist, { recursive: true, encoding: 'utf8' })) {
     const [, stem, kind] = made.exec(name) ?? [];
-    if (stem === undefined || existsSync(join(root, folder, `${stem}.${kind}ts`))) continue;
+    if (stem === undefined) continue;
+    const stale = !existsSync(join(root, folder, `${stem}.${kind}ts`));
+    if (!stale && !isOver(join(dist, name))) continue;
     rmSync(join(dist, name), { recursive: true });
-    console.log(`removed: dist/${folder}/${name}`);
+    if (stale) console.log(`removed: dist/${folder}/${name}`);
   }
 }
