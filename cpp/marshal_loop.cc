@@ -44,7 +44,7 @@ void DisownProcesses(const Napi::CallbackInfo& info) {
 // Not when the addon is loaded: Bun, which has the addon's calls without a loop, ends the process
 // at uv_walk().
 void RememberStandard(const Napi::CallbackInfo& info) {
-  sys::RememberStandard(Loop(info.Env()));
+  sys::RememberStandard(sys::HandleDescriptors(Loop(info.Env())));
 }
 
 }  // namespace marshal

@@ -9,7 +9,6 @@
 #include <chrono>
 #include <climits>
 
-#include "sys/loop.h"
 #include "sys/result.h"
 
 namespace sys {
@@ -56,9 +55,8 @@ int MakeBlocking(int fd) {
   return (flags & O_NONBLOCK) == 0 ? 0 : Result(fcntl(fd, F_SETFL, flags & ~O_NONBLOCK));
 }
 
-void RememberStandard(uv_loop_t& loop) {
-  [[maybe_unused]] static const bool once = [&loop] {
-    const std::vector<int> handles = HandleDescriptors(loop);
+void RememberStandard(const std::vector<int>& handles) {
+  [[maybe_unused]] static const bool once = [&handles] {
     for (int fd = 0; fd < 3; fd++) {
       const bool ours = std::find(handles.begin(), handles.end(), fd) != handles.end();
       starters[fd] = !ours && (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0;

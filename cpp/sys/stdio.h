@@ -1,8 +1,6 @@
 // Standard streams: dup2(2) onto a descriptor that somebody may be polling, and the last words.
 #pragma once
 
-#include <uv.h>
-
 #include <vector>
 
 #include "sys/span.h"
@@ -21,9 +19,9 @@ int WriteWithin(int fd, ByteSpan bytes, int milliseconds);
 // Has writes to `fd` wait again, whoever has made them fail with EAGAIN. 0, or -errno.
 int MakeBlocking(int fd);
 
-// Looks at 0, 1 and 2, before GiveBackStandard() is called. Once for a process; further calls do
-// nothing.
-void RememberStandard(uv_loop_t& loop);
+// Looks at 0, 1 and 2, of which some may be in handles of the event loop, before GiveBackStandard()
+// is called. Once for a process; further calls do nothing.
+void RememberStandard(const std::vector<int>& handles);
 
 // Has 0, 1 and 2 block where libuv has made them not block. The flag belongs to the open file,
 // which is the starter's too: its next program would read and write with EAGAIN. Node gives it back
