@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { daemonkit, starts, writeApp } from './tools/cli.js';
 import { secondCopy } from './tools/copy.js';
-import { Nest, until } from './tools/daemons.js';
-import { childrenOf, descriptors, status } from './tools/proc.js';
+import { lives, Nest, until } from './tools/daemons.js';
+import { childrenOf, descriptors } from './tools/proc.js';
 import { entry } from './tools/script.js';
 
 const FILE = ['--pidfile', 'd.pid'];
@@ -49,7 +49,7 @@ for (const strategy of ['fork', 'reexec']) {
     });
     process.kill(next, 'SIGUSR2');
     await until('it lives', () => nest.logged().split(`worker ${next}\n`).length === 3);
-    assert.equal(status(pid).State?.[0], 'S');
+    await lives(pid);
     const stopped = await daemonkit(nest, ['stop', ...FILE]);
     assert.equal(stopped.stdout, `process ${pid} ended by SIGTERM\n`);
     assert.deepEqual(nest.processes(), []);

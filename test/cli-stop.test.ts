@@ -15,9 +15,8 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Pidfile } from 'daemonkit';
 import { daemonkit, starts, writeApp } from './tools/cli.js';
-import { Nest, until } from './tools/daemons.js';
+import { lives, Nest, until } from './tools/daemons.js';
 import { needs, needsRoot } from './tools/needs.js';
-import { stat } from './tools/proc.js';
 
 const FILE = ['--pidfile', 'd.pid'];
 
@@ -38,8 +37,6 @@ async function bystander(t: TestContext): Promise<number> {
   await once(child, 'spawn');
   return child.pid as number;
 }
-
-const lives = (pid: number) => until(`${pid} lives`, () => stat(pid)[0] === 'S');
 
 test('a life: not running, running, reloaded, restarted, killed, stopped', async (t) => {
   const nest = new Nest(t);

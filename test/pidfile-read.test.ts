@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Pidfile, type PidfileReport, pidfileRead, pidfileSignal } from 'daemonkit';
 import { withFamily } from './tools/adopted.js';
-import { Nest, until } from './tools/daemons.js';
+import { lives, Nest, until } from './tools/daemons.js';
 import { needs, needsRoot } from './tools/needs.js';
-import { hasEnded, stat } from './tools/proc.js';
+import { hasEnded } from './tools/proc.js';
 import { scratch } from './tools/scratch.js';
 import { linesOf } from './tools/script.js';
 
@@ -24,9 +24,6 @@ async function bystander(t: TestContext, holds?: number): Promise<number> {
   await once(child, 'spawn');
   return child.pid as number;
 }
-
-/** Asleep again: one that was hit never is. */
-const lives = (pid: number) => until(`${pid} lives`, () => stat(pid)[0] === 'S');
 
 test('a daemon runs; killed, its file is stale; ended, it is absent', async (t) => {
   const nest = new Nest(t);

@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { openDescriptors, Pidfile, type PidfileStopped, pidfileStop } from 'daemonkit';
-import { until } from './tools/daemons.js';
-import { stat } from './tools/proc.js';
+import { lives, until } from './tools/daemons.js';
+import { hasEnded } from './tools/proc.js';
 import { scratch } from './tools/scratch.js';
 import { subject } from './tools/subject.js';
 
@@ -80,7 +80,7 @@ test('an AbortSignal ends the wait: for the end, for the file to be written', as
   await assert.rejects(stops, aborted);
   assert.equal(openDescriptors().length, before);
   assert.equal(existsSync(path), true);
-  assert.equal(stat(held.pid)[0], 'S');
+  await lives(held.pid);
 
   const starting = join(scratch(t), 'b.pid');
   using locked = Pidfile.open(starting);
@@ -101,7 +101,7 @@ test('nobody is signalled by mistake', async (t) => {
   using pidfile = Pidfile.open(path);
   pidfile.write(other.pid);
   await assert.rejects(pidfileStop(path), { code: 'ESTALE', syscall: 'flock', path });
-  assert.equal(stat(other.pid)[0], 'S');
+  await lives(other.pid);
   const lost = join(path, '..', 'none', 'a.pid');
   await assert.rejects(pidfileStop(lost), { code: 'ENOENT', syscall: 'open', path: lost });
   process.kill(other.pid, 'SIGKILL');
@@ -115,7 +115,7 @@ test('a file that was removed, with its directory, under the process', async (t)
   rmSync(directory, { recursive: true });
   const { state, pid } = await pidfileStop(path);
   assert.deepEqual([state, pid], ['ended', held.pid]);
-  await until('it has ended', () => stat(held.pid)[0] !== 'S');
+  await until('it has ended', () => hasEnded(held.pid));
 });
 
 test('arguments are checked first', async () => {

@@ -11,7 +11,7 @@ import type { DaemonOptions } from 'daemonkit';
 import { cleanEnvironment } from './environment.js';
 import { marked } from './marked.js';
 import { collect } from './output.js';
-import { hasEnded, killIfThere } from './proc.js';
+import { hasEnded, killIfThere, stat } from './proc.js';
 import { scratch } from './scratch.js';
 import './sweep.js';
 
@@ -56,6 +56,11 @@ export async function until<T>(
     await sleep(25);
   }
   assert.fail(`never came true: ${what}`);
+}
+
+/** Waits for a process to be asleep: it may be at work for a moment. One that was hit never is again. */
+export function lives(pid: number): Promise<boolean> {
+  return until(`${pid} lives`, () => stat(pid)[0] === 'S');
 }
 
 /** One test's directory and daemons, which all carry a mark in their environment. */
