@@ -185,3 +185,14 @@ test('the words tell the way: a fork, or the program again', () => {
     `${copy}, which begins the program from its top`,
   ]);
 });
+
+test('pidFile, as the option was called before, is taken for pidfile, and not beside it', (t) => {
+  const file = join(scratch(t), 'd.pid');
+  const former = (options: object) => planDaemon(options as DaemonOptions);
+  const words = (plan: readonly PlannedStep[]) => plan.map(({ description }) => description);
+  assert.deepEqual(words(former({ pidFile: file })), words(planOf({ pidfile: file })));
+  assert.throws(() => former({ pidFile: file, pidfile: file }), {
+    code: 'ERR_INVALID_ARG_VALUE',
+    message: /options\.pidFile/,
+  });
+});

@@ -117,3 +117,20 @@ export function options<T extends object>(
   }
   return value as Partial<T>;
 }
+
+/**
+ * The same options under the names that they have now: what they were called before is still taken, but
+ * no type has it.
+ *
+ * @param former - names of before, each with the one of now.
+ */
+export function renamed(value: unknown, former: Readonly<Record<string, string>>): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  if (!Object.keys(former).some((name) => Object.hasOwn(value, name))) return value;
+  const entries = Object.entries(value).map(([name, option]) => {
+    const now = Object.hasOwn(former, name) ? former[name] : undefined;
+    if (now === undefined || !Object.hasOwn(value, now)) return [now ?? name, option];
+    throw invalidArgValue(`options.${name}`, option, `is ${now} now, which is given too`);
+  });
+  return Object.fromEntries(entries);
+}

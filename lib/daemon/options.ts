@@ -10,6 +10,7 @@ import {
   integer,
   options,
   path,
+  renamed,
   syncFunc,
 } from '../base/validate.js';
 import { nameOrId } from '../posix/credentials.js';
@@ -210,19 +211,15 @@ function detachment(value: unknown, name: string): boolean | 'auto' {
   return value === 'auto' ? value : boolean(value, name, " or 'auto'");
 }
 
-/** `pidFile`, as the option was called before 0.2, is still taken for `pidfile`; no type has it. */
-function renamed(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, 'pidFile')) return value;
-  const { pidFile, ...rest } = value as { pidFile: unknown };
-  return { pidfile: pidFile, ...rest };
-}
+/** What options were called before 0.2. */
+const FORMER = { pidFile: 'pidfile' };
 
 /**
  * Checks what becomeDaemon() was given, and makes it complete. No system call but getcwd(2), and
  * what supervisor() looks at.
  */
 export function planOf(value: unknown): Plan {
-  const from = options<Given>(renamed(value), KNOWN);
+  const from = options<Given>(renamed(value, FORMER), KNOWN);
   const log = given(from, 'log', absolute);
   const chroot = given(from, 'chroot', absolute);
   const notifyFd = given(from, 'notifyFd', fileDescriptor);

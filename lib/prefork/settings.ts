@@ -2,7 +2,15 @@
 import { Server } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { invalidArgType, invalidArgValue } from '../base/errors.js';
-import { boolean, fileDescriptor, func, integer, options, string } from '../base/validate.js';
+import {
+  boolean,
+  fileDescriptor,
+  func,
+  integer,
+  options,
+  renamed,
+  string,
+} from '../base/validate.js';
 import { BACKLOG, type ListenPlan, listenPlan } from '../posix/listen.js';
 import {
   catchableSignal,
@@ -102,7 +110,7 @@ function seatsFor({ workers, threads }: Partial<PreforkOptions>) {
   return { seats: integer(count, 'options.workers', 1, 1024), threads: carried };
 }
 
-/** What the callbacks were called before 0.2: still taken, but no type has them. */
+/** What the callbacks were called before 0.2. */
 const FORMER: Readonly<Record<string, (typeof HOOKS)[number]>> = {
   onWorker: 'onWorkerStart',
   onStop: 'onWorkerStop',
@@ -111,20 +119,9 @@ const FORMER: Readonly<Record<string, (typeof HOOKS)[number]>> = {
   onError: 'onMasterError',
 };
 
-function renamed(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  if (!Object.keys(FORMER).some((name) => Object.hasOwn(value, name))) return value;
-  const entries = Object.entries(value).map(([name, option]) => {
-    const now = Object.hasOwn(FORMER, name) ? FORMER[name] : undefined;
-    if (now === undefined || !Object.hasOwn(value, now)) return [now ?? name, option];
-    throw invalidArgValue(`options.${name}`, option, `is ${now} now, which is given too`);
-  });
-  return Object.fromEntries(entries);
-}
-
 /** Checks what prefork() was given, and makes it complete. */
 export function preforkPlan(value: unknown) {
-  const given = options<PreforkOptions>(renamed(value), KNOWN);
+  const given = options<PreforkOptions>(renamed(value, FORMER), KNOWN);
   for (const name of HOOKS) if (given[name] !== undefined) func(given[name], `options.${name}`);
   const listen = listenFor(given.listen);
   const { seats, threads } = seatsFor(given);
