@@ -52,6 +52,26 @@ Name Decimal(unsigned value) {
   return name;
 }
 
+long OpenNumbered(int directory, int number) {
+  const Name name = Decimal(static_cast<unsigned>(number));
+  return Sys(SYS_openat, directory, name.text, O_RDONLY | O_CLOEXEC, 0);
+}
+
+TaskPath::TaskPath(int tid, const char* name) {
+  const Name digits = Decimal(static_cast<unsigned>(tid));
+  const size_t n = strlen(digits.text);
+  memcpy(text, digits.text, n);
+  text[n] = '/';
+  memcpy(text + n + 1, name, strlen(name) + 1);
+}
+
+long ReadTask(int task, int tid, const char* name, char* text, size_t size) {
+  Fd fd(Sys(SYS_openat, task, TaskPath(tid, name).text, O_RDONLY | O_CLOEXEC, 0));
+  const long n = fd.get() < 0 ? fd.get() : Sys(SYS_read, fd.get(), text, size - 1);
+  text[n < 0 ? 0 : n] = '\0';
+  return n;
+}
+
 uint64_t Number(const char*& text, int base) {
   while (*text == ' ' || *text == '\t') ++text;
   if (base == 16 && text[0] == '0' && text[1] == 'x') text += 2;

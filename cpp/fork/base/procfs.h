@@ -58,6 +58,19 @@ struct Name {
 // A number as the file name /proc gives it.
 Name Decimal(unsigned value);
 
+// Opens the file of a number in a directory of /proc, to be read: a descriptor, or -errno.
+long OpenNumbered(int directory, int number);
+
+// "TID/name" below /proc/self/task.
+struct TaskPath {
+  char text[48];
+  TaskPath(int tid, const char* name);
+};
+
+// Reads such a file into text, which ends with '\0' then. Its size; 0 or -errno if there is
+// nothing.
+long ReadTask(int task, int tid, const char* name, char* text, size_t size);
+
 // Moves text past blanks and a number in the given base; a text without one gives 0.
 uint64_t Number(const char*& text, int base);
 

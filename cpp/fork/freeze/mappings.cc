@@ -17,38 +17,12 @@ long Advise(uintptr_t start, uintptr_t end, int advice) {
   return Sys(SYS_madvise, start, end - start, advice);
 }
 
-struct Mapping {
-  Range range;
-  bool is_private;
-  uint64_t offset;
-  uint64_t inode;
-  const char* name;
-};
-
-// "start-end rwxp offset major:minor inode  name"
-Mapping Parse(const char* line) {
-  Mapping m{};
-  m.range.start = Number(line, 16);
-  Skip(line, "-");
-  m.range.end = Number(line, 16);
-  m.is_private = line[4] == 'p';
-  line += 5;
-  m.offset = Number(line, 16);
-  Number(line, 16);
-  Skip(line, ":");
-  Number(line, 16);
-  m.inode = Number(line, 10);
-  while (*line == ' ') ++line;
-  m.name = line;
-  return m;
-}
-
 template <typename F>
 Failure EachMapping(int maps, F f) {
   if (long r = Sys(SYS_lseek, maps, 0, 0); r < 0) return Check(r, "lseek");
   Lines lines(maps);
   while (const char* line = lines.Next()) {
-    if (!f(Parse(line))) return kArenaFull;
+    if (!f(ParseMapping(line))) return kArenaFull;
   }
   return Check(lines.error(), "read");
 }
@@ -113,6 +87,23 @@ Failure FindSplits(int maps, Arena& arena, List<Probe>& probes) {
 }
 
 }  // namespace
+
+Mapping ParseMapping(const char* line) {
+  Mapping m{};
+  m.range.start = Number(line, 16);
+  Skip(line, "-");
+  m.range.end = Number(line, 16);
+  m.is_private = line[4] == 'p';
+  line += 5;
+  m.offset = Number(line, 16);
+  Number(line, 16);
+  Skip(line, ":");
+  Number(line, 16);
+  m.inode = Number(line, 10);
+  while (*line == ' ') ++line;
+  m.name = line;
+  return m;
+}
 
 // smaps would name the flag, but counts every page on the way: 23 ms for a heap of 450 MB, where
 // this takes 5 ms. madvise tells as much: where the first page of a mapping is made

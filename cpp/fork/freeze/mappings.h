@@ -12,6 +12,17 @@ struct Range {
   uintptr_t start, end;
 };
 
+struct Mapping {
+  Range range;
+  bool is_private;
+  uint64_t offset;
+  uint64_t inode;
+  const char* name;
+};
+
+// Of a line of /proc/self/maps: "start-end rwxp offset major:minor inode  name".
+Mapping ParseMapping(const char* line);
+
 // One of the two mappings of a ring, by the inode that the ring's descriptor has.
 struct RingMapping {
   Range range;

@@ -50,8 +50,7 @@ class Reader {
 
  private:
   Failure ReadLines(int fdinfo) {
-    const Name name = Decimal(static_cast<unsigned>(epoll_));
-    Fd info(Sys(SYS_openat, fdinfo, name.text, O_RDONLY | O_CLOEXEC, 0));
+    Fd info(OpenNumbered(fdinfo, epoll_));
     if (info.get() < 0) return Check(info.get(), "open");
     Lines lines(info.get());
     while (const char* text = lines.Next()) {

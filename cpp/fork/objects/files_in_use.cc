@@ -1,13 +1,13 @@
 #include "fork/objects/files_in_use.h"
 
 #include <fcntl.h>
-#include <linux/kcmp.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cstring>
 
-#include "fork/park/park.h"
+#include "fork/objects/marks.h"
+#include "fork/objects/objects.h"
 
 namespace livefork {
 namespace {
@@ -17,36 +17,30 @@ struct Candidate {
   uint64_t inode, position;
   uint64_t mount;
   bool wanted;
-  bool locked;
+  bool shared;  // it stays one with the parent's
 };
-
-long Compare(int a, int b) {
-  const long pid = Sys(SYS_getpid);
-  return Sys(SYS_kcmp, pid, pid, KCMP_FILE, a, b);
-}
 
 // The descriptors of one open file next to each other, each file's by number.
 bool Before(const Candidate& a, const Candidate& b) {
   if (a.inode != b.inode) return a.inode < b.inode;
   if (a.position != b.position) return a.position < b.position;
-  const long order = Compare(a.fd, b.fd);
+  const long order = CompareFiles(a.fd, b.fd);
   if (order > 0) return order == 1;
   return a.fd < b.fd;
 }
 
 bool Same(const Candidate& a, const Candidate& b) {
-  return a.inode == b.inode && a.position == b.position && Compare(a.fd, b.fd) == 0;
+  return a.inode == b.inode && a.position == b.position && CompareFiles(a.fd, b.fd) == 0;
 }
 
 Failure ReadInfo(int fdinfo, Candidate& c) {
-  const Name name = Decimal(static_cast<unsigned>(c.fd));
-  Fd info(Sys(SYS_openat, fdinfo, name.text, O_RDONLY | O_CLOEXEC, 0));
+  Fd info(OpenNumbered(fdinfo, c.fd));
   if (info.get() < 0) return Check(info.get(), "open");
   Lines lines(info.get());
   while (const char* line = lines.Next()) {
     if (Skip(line, "pos:")) c.position = Number(line, 10);
     if (Skip(line, "mnt_id:")) c.mount = Number(line, 10);
-    if (Skip(line, "lock:")) c.locked = true;
+    if (Skip(line, "lock:")) c.shared = true;
   }
   return Check(lines.error(), "read");
 }
@@ -90,7 +84,7 @@ Failure LeaveRemoteOut(Candidate* candidates, size_t n) {
   while (const char* line = lines.Next()) {
     uint64_t mount = 0;
     if (!IsRemote(line, mount)) continue;
-    for (Candidate* c = candidates; c != candidates + n; ++c) c->locked |= c->mount == mount;
+    for (Candidate* c = candidates; c != candidates + n; ++c) c->shared |= c->mount == mount;
   }
   return Check(lines.error(), "read");
 }
@@ -141,12 +135,12 @@ Failure ListFilesInUse(const Table& table, const ProcFiles& files, const Writes&
          false};
     if (Failure failure = ReadInfo(files.fdinfo.get(), c)) return failure;
     c.wanted = c.wanted || (writes.opens && c.position == 0);
-    n += c.locked ? 0 : 1;
+    n += c.shared ? 0 : 1;
   }
   if (n == 0) return {};
   if (Failure failure = LeaveRemoteOut(candidates, n)) return failure;
   n = static_cast<size_t>(
-      std::remove_if(candidates, candidates + n, [](auto& c) { return c.locked; }) - candidates);
+      std::remove_if(candidates, candidates + n, [](auto& c) { return c.shared; }) - candidates);
   std::sort(candidates, candidates + n, Before);
   for (const Candidate* at = candidates; at != candidates + n;) {
     const Candidate* end = at + 1;
@@ -161,11 +155,8 @@ Failure ListFilesInUse(const Table& table, const ProcFiles& files, const Writes&
 }
 
 Failure MakeFileInUse(const FileInUse& file) {
-  char path[40] = "/proc/self/fd/";
-  const Name name = Decimal(static_cast<unsigned>(file.fd));
-  memcpy(path + strlen(path), name.text, strlen(name.text) + 1);
   constexpr int kFlags = O_NONBLOCK | O_DIRECT | O_DIRECTORY;
-  const long fd = Open(path, file.status & (O_ACCMODE | kFlags));
+  const long fd = Open(OpenFile(file.fd).path, file.status & (O_ACCMODE | kFlags));
   if (fd < 0) return {};
   if (Sys(SYS_lseek, fd, file.position, SEEK_SET) < 0) {
     Sys(SYS_close, fd);

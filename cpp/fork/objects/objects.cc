@@ -7,11 +7,6 @@
 namespace livefork {
 namespace {
 
-long Compare(int a, int b) {
-  const long pid = Sys(SYS_getpid);
-  return Sys(SYS_kcmp, pid, pid, KCMP_FILE, a, b);
-}
-
 // "(0, 49406829)"
 void ReadTime(const char* text, uint64_t* time) {
   Skip(text, " (");
@@ -38,9 +33,13 @@ void ReadField(const char* line, ObjectFacts& facts) {
 
 }  // namespace
 
+long CompareFiles(int a, int b) {
+  const long pid = Sys(SYS_getpid);
+  return Sys(SYS_kcmp, pid, pid, KCMP_FILE, a, b);
+}
+
 Failure ReadFacts(int fdinfo, int fd, ObjectFacts& facts) {
-  const Name name = Decimal(static_cast<unsigned>(fd));
-  Fd info(Sys(SYS_openat, fdinfo, name.text, O_RDONLY | O_CLOEXEC, 0));
+  Fd info(OpenNumbered(fdinfo, fd));
   if (info.get() < 0) return Check(info.get(), "open");
   Lines lines(info.get());
   while (const char* line = lines.Next()) ReadField(line, facts);
@@ -63,7 +62,7 @@ bool Objects::Before(const Object& a, const Object& b) const {
   if (a.entry->kind != b.entry->kind) return a.entry->kind < b.entry->kind;
   if (a.facts.id != b.facts.id) return a.facts.id < b.facts.id;
   if (a.facts.id == 0 && compares_) {
-    const long order = Compare(a.entry->fd, b.entry->fd);
+    const long order = CompareFiles(a.entry->fd, b.entry->fd);
     if (order != 0) return order == 1;
   }
   return a.entry->fd < b.entry->fd;
@@ -73,7 +72,7 @@ bool Objects::Before(const Object& a, const Object& b) const {
 // known to duplicate them.
 bool Objects::Same(const Object& a, const Object& b) const {
   if (a.entry->kind != b.entry->kind || a.facts.id != b.facts.id) return false;
-  return a.facts.id != 0 || (compares_ && Compare(a.entry->fd, b.entry->fd) == 0);
+  return a.facts.id != 0 || (compares_ && CompareFiles(a.entry->fd, b.entry->fd) == 0);
 }
 
 Failure Objects::Read(const Table& table, int fdinfo, unsigned wanted, Arena& arena,
@@ -91,7 +90,7 @@ Failure Objects::Read(const Table& table, int fdinfo, unsigned wanted, Arena& ar
     if (entry.kind != Kind::kEventfd) continue;
     if (Failure failure = ReadFacts(fdinfo, entry.fd, object.facts)) return failure;
   }
-  compares_ = size_ > 0 && Compare(list_[0].entry->fd, list_[0].entry->fd) == 0;
+  compares_ = size_ > 0 && CompareFiles(list_[0].entry->fd, list_[0].entry->fd) == 0;
   std::sort(list_, list_ + size_, [this](auto& a, auto& b) { return Before(a, b); });
   return {};
 }

@@ -23,6 +23,10 @@ struct ObjectFacts {
   uint64_t features = 0;      // userfaultfd
 };
 
+// Whether two descriptors are of one open file: 0. 1 and 2 order those that are not; kcmp(2), or
+// -errno where the kernel has none or does not let us.
+long CompareFiles(int a, int b);
+
 Failure ReadFacts(int fdinfo, int fd, ObjectFacts& facts);
 
 // Refuses a userfaultfd that is to be told of forks: clone(2) would wait until somebody has read of

@@ -63,23 +63,13 @@ class Places {
   RingPlace place_{};
 };
 
-// "start-end rwxp offset major:minor inode  anon_inode:[io_uring]"
 void ReadRingMappings(int maps, Places& places) {
   Sys(SYS_lseek, maps, 0, 0);
   Lines lines(maps);
   while (const char* line = lines.Next()) {
     if (strstr(line, "anon_inode:[io_uring]") == nullptr) continue;
-    RingMapping m{};
-    m.range.start = Number(line, 16);
-    Skip(line, "-");
-    m.range.end = Number(line, 16);
-    line += 5;
-    m.offset = Number(line, 16);
-    Number(line, 16);
-    Skip(line, ":");
-    Number(line, 16);
-    m.inode = Number(line, 10);
-    places.Add(m);
+    const Mapping m = ParseMapping(line);
+    places.Add({m.range, m.inode, m.offset});
   }
 }
 
@@ -89,8 +79,7 @@ const char* InfoObstacle(int fdinfo, int fd) {
   if (method == RingMethod::kNone || method == RingMethod::kUnknown) {
     return "this kernel cannot place an io_uring ring at a given address";
   }
-  Fd info(
-      Sys(SYS_openat, fdinfo, Decimal(static_cast<unsigned>(fd)).text, O_RDONLY | O_CLOEXEC, 0));
+  Fd info(OpenNumbered(fdinfo, fd));
   if (info.get() < 0) return "the fdinfo of an io_uring ring cannot be read";
   Lines lines(info.get());
   bool in_polls = false;

@@ -36,19 +36,6 @@ void ReadBounds(Confinement& c) {
   }
 }
 
-// "TID/name" below /proc/self/task.
-struct TaskPath {
-  char text[48];
-  TaskPath(int tid, const char* name) {
-    Name digits = Decimal(static_cast<unsigned>(tid));
-    size_t n = strlen(digits.text);
-    memcpy(text, digits.text, n);
-    text[n++] = '/';
-    const size_t length = strlen(name);
-    memcpy(text + n, name, length + 1);
-  }
-};
-
 // Filters are counted since 5.9. Of two threads that both have some, one may have more.
 uint64_t SeccompFilters(int task, int tid) {
   Fd status(Sys(SYS_openat, task, TaskPath(tid, "status").text, O_RDONLY | O_CLOEXEC, 0));

@@ -11,16 +11,8 @@ namespace {
 
 // The third field of TID/stat, behind the name, which may hold anything. 0: the thread is gone.
 char StateOf(int task, int tid) {
-  char path[32];
-  Name name = Decimal(static_cast<unsigned>(tid));
-  const size_t n = strlen(name.text);
-  memcpy(path, name.text, n);
-  memcpy(path + n, "/stat", 6);
-  Fd fd(Sys(SYS_openat, task, path, O_RDONLY | O_CLOEXEC, 0));
   char text[128];
-  const long size = fd.get() < 0 ? -1 : Sys(SYS_read, fd.get(), text, sizeof text - 1);
-  if (size <= 0) return 0;
-  text[size] = '\0';
+  if (ReadTask(task, tid, "stat", text, sizeof text) <= 0) return 0;
   const char* at = strrchr(text, ')');
   return at == nullptr ? '\0' : at[2];
 }

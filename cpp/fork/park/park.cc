@@ -17,16 +17,8 @@ namespace {
 // own no user state and do not outlive a fork (PF_IO_WORKER, PF_USER_WORKER in
 // include/linux/sched.h).
 bool IsKernelWorker(int task, int tid) {
-  char path[32];
-  Name name = Decimal(static_cast<unsigned>(tid));
-  size_t n = strlen(name.text);
-  memcpy(path, name.text, n);
-  memcpy(path + n, "/stat", 6);
-  Fd fd(Sys(SYS_openat, task, path, O_RDONLY | O_CLOEXEC, 0));
   char text[512];
-  long size = fd.get() < 0 ? -1 : Sys(SYS_read, fd.get(), text, sizeof text - 1);
-  if (size <= 0) return false;
-  text[size] = '\0';
+  if (ReadTask(task, tid, "stat", text, sizeof text) <= 0) return false;
   const char* at = strrchr(text, ')');  // the name may hold spaces; flags is the 9th field
   if (at == nullptr) return false;
   at += 2;
@@ -41,17 +33,9 @@ bool IsKernelWorker(int task, int tid) {
 // False: nothing could be read.
 bool See(int task, int tid, Seen& seen) {
   seen = {{-1, {}}, 0, 0};
-  char path[32];
-  Name name = Decimal(static_cast<unsigned>(tid));
-  const size_t n = strlen(name.text);
-  memcpy(path, name.text, n);
-  memcpy(path + n, "/syscall", 9);
-  Fd fd(Sys(SYS_openat, task, path, O_RDONLY | O_CLOEXEC, 0));
-  char text[256] = {};
-  const long size = fd.get() < 0 ? -1 : Sys(SYS_read, fd.get(), text, sizeof text - 1);
-  if (size <= 0) return false;
+  char text[256];
+  if (ReadTask(task, tid, "syscall", text, sizeof text) <= 0) return false;
   if (text[0] < '0' || text[0] > '9') return true;  // "running", or "-1" between calls
-  text[size] = '\0';
   const char* at = text;
   seen.call.number = static_cast<long>(Number(at, 10));
   for (long& argument : seen.call.arguments) argument = static_cast<long>(Number(at, 16));
