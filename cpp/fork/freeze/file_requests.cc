@@ -52,9 +52,11 @@ constexpr size_t kMarks = 16;
 Mark marks[kMarks];
 
 constexpr size_t kPiece = 4096;
-// From the signal's frame to worker(), uv__fs_work() and the call that it makes: some 2 KiB, and
-// more with the extended state of newer processors (AVX-512: 2.7 KiB, AMX: 8 KiB more).
-constexpr size_t kStack = 4 * kPiece;
+// From the signal's frame to worker(). uv__fs_copyfile() calls uv__fs_work() a second time, and the
+// 8 KiB of uv__fs_sendfile_emul() may be in both frames, where the compiler has inlined it: 19 KiB
+// in libuv 1.52 as Node 26.12 has it. A signal's frame may be 11 KiB (AMX). A stack ends earlier,
+// mostly.
+constexpr size_t kStack = 16 * kPiece;
 
 class Finder {
  public:
