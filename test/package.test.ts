@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Nest } from './tools/daemons.js';
+import { tail } from './tools/failures.js';
 import { isFull } from './tools/full.js';
 import { needsZig } from './tools/needs.js';
 import {
@@ -67,7 +68,7 @@ describe('the package', () => {
   before(() => {
     if (byZig) {
       const { status, stdout, stderr } = prebuild('build', `${platform}-${libc}`);
-      assert.equal(status, 0, stdout + stderr);
+      assert.equal(status, 0, tail(stdout + stderr));
     }
     staged(folder, byZig ? join(root, ownBinary) : undefined);
     const packed = pack(folder, scratch, true);

@@ -19,9 +19,8 @@ for (const [what, campaign] of Object.entries(campaigns)) {
     const faults = await campaign();
     t.diagnostic(`${faults.length} faults`);
     assert.ok(faults.length > 15, `${faults.length} faults only`);
-    assert.deepEqual(
-      faults.filter(({ result }) => result === 'harm'),
-      [],
-    );
+    const harm = faults.filter(({ result }) => result === 'harm');
+    const told = harm.map(({ place, what }) => `${place}: ${what.slice(0, 1500)}`);
+    assert.equal(harm.length, 0, told.slice(0, 5).join('\n'));
   });
 }

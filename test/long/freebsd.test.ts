@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { tail } from '../tools/failures.js';
 import { needs, needsRoot, needsZig } from '../tools/needs.js';
 import { scratch } from '../tools/scratch.js';
 
@@ -17,7 +18,7 @@ function build(target: string, out: string): void {
     cwd: root,
     encoding: 'utf8',
   });
-  assert.equal(status, 0, stderr);
+  assert.equal(status, 0, tail(stderr));
 }
 
 /** A TAP stream's lines that are no plain "ok". */

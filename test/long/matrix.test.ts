@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { cleanEnvironment } from '../tools/environment.js';
+import { tail } from '../tools/failures.js';
 import { supportedLines } from '../tools/nodes.js';
 import { collect } from '../tools/output.js';
 
@@ -21,6 +22,7 @@ for (const line of supportedLines.filter((one) => one !== running)) {
     const output = collect(matrix);
     const [code] = await once(matrix, 'close');
     t.diagnostic(output.stdout.match(/^.*pass.*\n.*\n.*$/m)?.[0] ?? 'no summary');
-    assert.equal(code, 0, output.stdout + output.stderr);
+    const [, failed] = /^(Node \S+ failed: [\s\S]*)/m.exec(output.stdout) ?? [];
+    assert.equal(code, 0, failed ?? tail(output.stdout + output.stderr));
   });
 }

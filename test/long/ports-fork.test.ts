@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { whatFailed } from '../tools/failures.js';
 import { arm64Emulator, buildHost, type Machine, machines } from '../tools/fork-host.js';
 import { needs } from '../tools/needs.js';
 import { processGroup } from '../tools/proc.js';
@@ -43,7 +44,7 @@ async function output(command: string, ...args: string[]): Promise<{ code: numbe
     const code = await new Promise<number>((resolve, reject) => {
       child.on('error', reject).on('close', (status) => resolve(status ?? -1));
     });
-    assert.deepEqual(processGroup(pgid), [], text);
+    assert.deepEqual(processGroup(pgid), [], whatFailed(text));
     return { code, text };
   } finally {
     clearTimeout(timer);
@@ -53,13 +54,13 @@ async function output(command: string, ...args: string[]): Promise<{ code: numbe
 
 async function passesUnits(...command: [string, ...string[]]): Promise<void> {
   const { code, text } = await output(...command, 'units');
-  assert.equal(code, 0, text);
-  assert.match(text, /^1\.\.16$/m, text);
+  assert.equal(code, 0, whatFailed(text));
+  assert.match(text, /^1\.\.16$/m, whatFailed(text));
 }
 
 async function forksAgainAndAgain(...command: [string, ...string[]]): Promise<void> {
   const { code, text } = await output(...command, `${forks}`);
-  assert.equal(code, 0, text);
+  assert.equal(code, 0, whatFailed(text));
   const { live, forks: made } = JSON.parse(text) as { live: boolean; forks: number };
   assert.deepEqual({ live, made }, { live: true, made: forks });
 }

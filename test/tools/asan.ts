@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { buildAll, buildPrograms, makeReports, reports, root, run } from './asan-build.js';
+import { tail, whatFailed } from './failures.js';
 import { marked } from './marked.js';
 import { killIfThere } from './proc.js';
 
@@ -34,6 +35,8 @@ interface Row {
   result: string;
   seconds: number;
   reports: number;
+  /** What failed, in its own words. */
+  failed?: string;
 }
 
 /** Kills what a run that had to be stopped has left: it may have daemons. */
@@ -82,9 +85,14 @@ function testFile(file: string, node: string, env: NodeJS.ProcessEnv): Row {
   const { good, end, seconds, stdout } = bounded(node, args, env);
   const found = takeReports();
   const count = (what: string) => stdout.match(new RegExp(`^# ${what} (\\d+)`, 'm'))?.[1] ?? '?';
-  if (!good) console.log(stdout);
   const result = good ? `ok, ${count('pass')}` : `${count('fail')} failed (${end})`;
-  return { what: name, result, seconds, reports: found };
+  return {
+    what: name,
+    result,
+    seconds,
+    reports: found,
+    ...(!good && { failed: whatFailed(stdout) }),
+  };
 }
 
 function program(what: string, file: string, args: string[], env: NodeJS.ProcessEnv = {}): Row {
@@ -92,8 +100,9 @@ function program(what: string, file: string, args: string[], env: NodeJS.Process
   // valgrind's exit code is the program's own where it has found nothing.
   const report =
     status === 86 || status === 66 || /ERROR: \w+Sanitizer|runtime error:/.test(stderr);
-  if (!good) console.log(`${stdout}${stderr}`);
-  return { what, result: good ? 'ok' : `failed (${end})`, seconds, reports: Number(report) };
+  const result = good ? 'ok' : `failed (${end})`;
+  const failed = good ? {} : { failed: `${whatFailed(stdout)}${tail(stderr)}` };
+  return { what, result, seconds, reports: Number(report), ...failed };
 }
 
 /** cpp/sys and cpp/fork as programs; what each cannot do is in docs/sanitizers.md. */
@@ -129,14 +138,18 @@ rmSync(reports, { recursive: true, force: true });
 makeReports();
 const { node, env } = buildAll();
 const rows = await programs();
-for (const row of rows) console.log(Object.values(row).join('  '));
+const show = ({ failed: _, ...row }: Row) => Object.values(row).join('  ');
+for (const row of rows) console.log(show(row));
 for (const file of filesToRun()) {
   const row = testFile(file, node, env);
   rows.push(row);
-  console.log(Object.values(row).join('  '));
+  console.log(show(row));
 }
-console.table(rows);
+console.table(rows.map(({ failed: _, ...row }) => row));
 for (const [file, { tests: some, reason }] of Object.entries(UNFIT)) {
   console.log(`not run: ${file}${some === undefined ? '' : `, '${some}'`}: ${reason}`);
 }
+// Last, where it is found however long the log is.
+for (const { what, failed } of rows)
+  if (failed !== undefined) console.log(`${what} failed: ${failed}`);
 process.exitCode = rows.every(({ result, reports: n }) => /^ok/.test(result) && n === 0) ? 0 : 1;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { cleanEnvironment } from './environment.js';
+import { whatFailed } from './failures.js';
 import { type NodeLine, nodeLines, supportedLines } from './nodes.js';
 
 interface Row {
@@ -15,7 +16,7 @@ interface Row {
   fail: number;
   skipped: number;
   seconds: number;
-  failed: string[];
+  failed: string;
 }
 
 /** What a fork is to a program, and to those who fork for it: the runtime has a part in each. */
@@ -40,9 +41,6 @@ function runLine({ line, version, path }: NodeLine): Row {
     { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], env, maxBuffer: 2 ** 28 },
   );
   const count = (name: string) => Number(stdout.match(new RegExp(`^# ${name} (\\d+)`, 'm'))?.[1]);
-  const failed = [...stdout.matchAll(/^ *not ok \d+ - (.*)$/gm)].map(([, title = '']) => title);
-  // The whole report only where there is something to find in it.
-  if (status !== 0) console.log(stdout);
   return {
     line,
     version,
@@ -51,7 +49,7 @@ function runLine({ line, version, path }: NodeLine): Row {
     fail: count('fail') || (status === 0 ? 0 : 1),
     skipped: count('skipped') || 0,
     seconds: Math.round((performance.now() - start) / 1000),
-    failed,
+    failed: status === 0 ? '' : whatFailed(stdout),
   };
 }
 
@@ -62,7 +60,8 @@ const { values, positionals } = parseArgs({
 const lines = positionals.length > 0 ? positionals : supportedLines;
 const rows = nodeLines(lines, values).map(runLine);
 console.table(rows.map(({ failed: _, ...row }) => row));
+// Last, where it is found however long the log is.
 for (const { version, failed } of rows) {
-  for (const title of failed) console.log(`Node ${version} failed: ${title}`);
+  if (failed !== '') console.log(`Node ${version} failed: ${failed}`);
 }
 process.exitCode = rows.every(({ pass, fail }) => pass > 0 && fail === 0) ? 0 : 1;

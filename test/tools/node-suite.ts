@@ -181,7 +181,8 @@ async function all(suite: Suite, tests: string[], jobs: number): Promise<Result[
 }
 
 function print(results: Result[]) {
-  const verdicts = [...new Set(results.map(({ verdict }) => verdict))].sort();
+  // What fails the run comes last.
+  const verdicts = [...new Set(results.map(({ verdict }) => verdict))].sort().reverse();
   for (const verdict of verdicts) {
     const of = results.filter((result) => result.verdict === verdict);
     console.log(`${of.length} ${verdict}`);

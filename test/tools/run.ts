@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { cleanEnvironment } from './environment.js';
+import { tail } from './failures.js';
 import { collect } from './output.js';
 import { killIfThere, processGroup, runningIn } from './proc.js';
 import './sweep.js';
@@ -92,7 +93,7 @@ export async function succeeds(
   assert.deepEqual(
     rest,
     { code: 0, signal: null, stderr: '', timedOut: false, survivors: [] },
-    `${name} ${args.join(' ')} printed:\n${stdout}`,
+    `${name} ${args.join(' ')} printed:\n${tail(stdout)}`,
   );
   return stdout;
 }
