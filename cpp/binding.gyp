@@ -87,6 +87,7 @@
         }, "OS=='freebsd'", {
           "sources": [
             "fork/freebsd/fork.cc",
+            "fork/freebsd/mutexes.cc",
             "fork/freebsd/park.cc",
             "fork/freebsd/snapshot.cc",
             "fork/freebsd/threads.cc",

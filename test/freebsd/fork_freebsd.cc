@@ -29,7 +29,7 @@ void* TakeTurns(void* argument) {
     turn = 1 - own;
     ++turns;
     pthread_cond_signal(&turned);
-    // Not so fast that nobody ever sees the two of them wait; and no lock is held while one sleeps.
+    // Not so fast that nobody ever sees the two of them wait.
     pthread_mutex_unlock(&mutex);
     usleep(500);
     pthread_mutex_lock(&mutex);
@@ -62,7 +62,6 @@ void Change(uintptr_t id, short filter, unsigned short flags, unsigned fflags) {
 }
 
 void Begin() {
-  setenv("DAEMONKIT_FREEBSD_LIVE_FORK", "1", 1);
   const char* reason = nullptr;
   if (livefork::Obstacles(&reason, 1) != 0) tap::Skip(reason);
   queue = kqueue();
@@ -152,5 +151,109 @@ TEST(ForkJoin, "live fork: a child joins a thread of its parent's") {
   EQUAL(pthread_join(thread, &result), 0);
   HOLDS(result == &end);
   if (child == 0) _exit(result == &end ? 0 : 1);
+  EQUAL(tap::Await(child), 0);
+}
+
+namespace {
+
+// Three kinds: an ordinary one, one that counts, one of its owner's checks.
+struct Held {
+  pthread_mutex_t mutexes[3];
+  std::atomic<bool> taken{false};
+  std::atomic<int> result{-1};
+};
+
+void Init(Held& held) {
+  const int types[] = {PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_RECURSIVE, PTHREAD_MUTEX_ERRORCHECK};
+  for (int i = 0; i < 3; ++i) {
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, types[i]);
+    EQUAL(pthread_mutex_init(&held.mutexes[i], &attributes), 0);
+    pthread_mutexattr_destroy(&attributes);
+  }
+}
+
+int LockAll(Held& held) {
+  int result = 0;
+  for (pthread_mutex_t& one : held.mutexes) result |= pthread_mutex_lock(&one);
+  return result;
+}
+
+int UnlockAll(Held& held) {
+  int result = 0;
+  for (pthread_mutex_t& one : held.mutexes) result |= pthread_mutex_unlock(&one);
+  return result;
+}
+
+// Holds them over a sleep, in which the process forks.
+void* Hold(void* argument) {
+  auto& held = *static_cast<Held*>(argument);
+  const int locked = LockAll(held);
+  held.taken = true;
+  usleep(500000);
+  held.result = locked | UnlockAll(held);
+  return nullptr;
+}
+
+// What was held is given back, and can be taken again by anybody.
+bool AllFree(Held& held) {
+  for (int tries = 0; tries < 10000 && held.result < 0; ++tries) usleep(1000);
+  return held.result == 0 && LockAll(held) == 0 && UnlockAll(held) == 0;
+}
+
+}  // namespace
+
+TEST(ForkHeldBySleeper,
+     "live fork: mutexes that a sleeping thread holds are its copy's to unlock") {
+  Begin();
+  static Held held;
+  Init(held);
+  pthread_t thread;
+  EQUAL(pthread_create(&thread, nullptr, Hold, &held), 0);
+  while (!held.taken) usleep(1000);
+  const int child = Fork();
+  if (child == 0) _exit(AllFree(held) ? 0 : 1);
+  HOLDS(AllFree(held));
+  EQUAL(tap::Await(child), 0);
+}
+
+TEST(ForkHeldByCaller,
+     "live fork: mutexes that the forking thread holds are its to unlock in both") {
+  Begin();
+  static Held held;
+  Init(held);
+  EQUAL(LockAll(held), 0);
+  const int child = Fork();
+  const bool good = UnlockAll(held) == 0 && LockAll(held) == 0 && UnlockAll(held) == 0;
+  if (child == 0) _exit(good ? 0 : 1);
+  HOLDS(good);
+  EQUAL(tap::Await(child), 0);
+}
+
+TEST(ForkAwaited,
+     "live fork: a thread that waits for a mutex is waited for, and neither loses it") {
+  Begin();
+  static Held held;
+  Init(held);
+  pthread_t thread, other;
+  EQUAL(pthread_create(&thread, nullptr, Hold, &held), 0);
+  while (!held.taken) usleep(1000);
+  static std::atomic<int> second{-1};
+  EQUAL(pthread_create(
+            &other, nullptr,
+            [](void* argument) -> void* {
+              auto& mine = *static_cast<Held*>(argument);
+              const int locked = LockAll(mine);
+              second = locked | UnlockAll(mine);
+              return nullptr;
+            },
+            &held),
+        0);
+  const int child = Fork();
+  for (int tries = 0; tries < 10000 && second < 0; ++tries) usleep(1000);
+  const bool good = second == 0 && AllFree(held);
+  if (child == 0) _exit(good ? 0 : 1);
+  HOLDS(good);
   EQUAL(tap::Await(child), 0);
 }

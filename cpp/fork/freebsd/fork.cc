@@ -1,4 +1,4 @@
-// Live fork on FreeBSD. Nobody has run it on one: it answers only to DAEMONKIT_FREEBSD_LIVE_FORK=1.
+// Live fork on FreeBSD: where what it takes for granted of libthr and the kernel has been found.
 #include "fork/fork.h"
 
 #include <signal.h>
@@ -10,10 +10,9 @@
 
 #include <atomic>
 #include <cerrno>
-#include <cstdlib>
-#include <cstring>
 #include <initializer_list>
 
+#include "fork/freebsd/mutexes.h"
 #include "fork/freebsd/objects.h"
 #include "fork/freebsd/park.h"
 #include "fork/freebsd/region.h"
@@ -30,14 +29,8 @@ void Sleep(uint64_t ns) {
   nanosleep(&pause, nullptr);
 }
 
-const char* SwitchObstacle() {
-  const char* value = getenv("DAEMONKIT_FREEBSD_LIVE_FORK");
-  if (value != nullptr && strcmp(value, "1") == 0) return nullptr;
-  return "live fork has not been proven on FreeBSD (DAEMONKIT_FREEBSD_LIVE_FORK=1 tries it)";
-}
-
 const char* FirstObstacle() {
-  for (const char* (*obstacle)() : {SwitchObstacle, ThreadObstacle, ObjectObstacle}) {
+  for (const char* (*obstacle)() : {ThreadObstacle, MutexObstacle, ParkObstacle, ObjectObstacle}) {
     if (const char* reason = obstacle()) return reason;
   }
   return nullptr;

@@ -71,7 +71,7 @@ Thread* Expected() {
 void Stay(Thread& thread, const ucontext_t& context) {
   const uint32_t generation = rendezvous.generation;
   DescribeSelf(thread);
-  thread.waiting = InterruptedInSyscall(context);
+  thread.waiting = WhereStopped(context) == Stopped::kAtSyscall;
   // In the child this returns a second time, in a rebuilt thread on the same stack. What the frame
   // below keeps of the mask and the registers is the kernel's to restore.
   if (_setjmp(thread.context) == 0) thread.state = Thread::kParked;
@@ -187,6 +187,11 @@ Failure TakeSignal() {
 
 }  // namespace
 
+const char* ParkObstacle() {
+  struct sigaction action {};
+  return SetAction(nullptr, &action) == 0 ? nullptr : "the kernel does not tell who handles SIGTHR";
+}
+
 SignalsBlocked::SignalsBlocked() {
   sigset_t all;
   memset(&all, 0xff, sizeof all);
@@ -206,8 +211,9 @@ Failure ParkThreads(Park& park, Region& region, uint64_t deadline) {
   rendezvous.park = &park;
   Failure failure = TakeSignal();
   if (!failure) failure = Parking(park, list, deadline).Run();
-  // Every umutex of libthr has its owner's id in it, so that none may be held by a thread that is
-  // about to get another: only one that waits in the kernel is in the middle of nothing.
+  // Each gets another id in the child, and may have its old one in a register or be about to put it
+  // into a mutex, unless it is at a system call that has nothing to do with one. Those that it
+  // holds are given to it (mutexes.h).
   if (!failure) {
     park.Each([&failure](const Thread& thread) {
       if (!thread.waiting) failure = {EAGAIN, "fork", "a thread is busy", true};

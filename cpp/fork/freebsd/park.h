@@ -18,7 +18,7 @@ struct Thread {
   enum State : uint32_t { kUnused, kSignalled, kArriving, kParked, kGone };
   std::atomic<uint32_t> state;
   long id;
-  bool waiting;       // it was stopped at a system call
+  bool waiting;       // it was stopped at a system call, of none for a mutex
   uintptr_t pointer;  // thread pointer
   char* record;       // libthr's struct pthread
   stack_t altstack;
@@ -49,6 +49,9 @@ class SignalsBlocked {
  private:
   sigset_t old_;
 };
+
+// Can SIGTHR be had? nullptr, or what is in the way.
+const char* ParkObstacle();
 
 // Parks all threads but the caller, who has blocked its signals; each at a system call. On failure
 // all are released.

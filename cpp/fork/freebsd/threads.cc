@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "fork/freebsd/mutexes.h"
+
 namespace livefork {
 namespace {
 
@@ -62,6 +64,8 @@ Failure Rebuild(Thread& thread, char* stack) {
     return {errno == EPROCLIM ? EAGAIN : errno, "thr_new"};
   }
   thr_set_name(id, thread.name);
+  // It goes to its parking place meanwhile, and asks for none of them on its way.
+  GiveMutexes(thread.record, thread.id, id);
   return {};
 }
 
@@ -83,7 +87,9 @@ char* ReserveStacks(const Park& park, Region& region) {
 }
 
 Failure RebuildThreads(Park& park, const Thread& self, char* stacks, uint64_t deadline) {
+  const long before = *IdOf(self);
   thr_self(IdOf(self));
+  GiveMutexes(self.record, before, *IdOf(self));
   ExpectArrivals();
   Failure failure;
   size_t made = 0;

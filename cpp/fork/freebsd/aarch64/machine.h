@@ -1,10 +1,12 @@
 // What live fork on FreeBSD needs to know of the CPU: the thread pointer, the interrupted call.
 #pragma once
 
+#include <sys/syscall.h>
 #include <ucontext.h>
 
-#include <cerrno>
 #include <cstdint>
+
+#include "fork/freebsd/lock_operation.h"
 
 namespace livefork {
 
@@ -15,16 +17,23 @@ inline uintptr_t ThreadPointer() {
   return pointer;
 }
 
-// Was the thread stopped while it waited in a system call? ERESTART has the instruction pointer
-// moved back to `svc #0`, EINTR is told by the carry flag: cpu_set_syscall_retval of
-// sys/arm64/arm64.
-inline bool InterruptedInSyscall(const ucontext_t& context) {
+// Where a thread was stopped.
+enum class Stopped { kElsewhere, kAtSyscall, kAtLock };
+
+// ERESTART has the instruction pointer moved back to `svc #0` (cpu_set_syscall_retval of
+// sys/arm64/arm64). With any other result it is right behind it, and no instruction of the program
+// has run since.
+//
+// _umtx_op(2) for a umutex has the thread's id in its frame, which is another in the child. x8 has
+// the number, and keeps it.
+inline Stopped WhereStopped(const ucontext_t& context) {
   constexpr uint32_t kSvc = 0xd4000001;
-  constexpr uint64_t kCarry = 0x20000000;
   const gpregs& regs = context.uc_mcontext.mc_gpregs;
   const auto* ip = reinterpret_cast<const uint32_t*>(regs.gp_elr);
-  if (*ip == kSvc) return true;
-  return (regs.gp_spsr & kCarry) != 0 && regs.gp_x[0] == EINTR && ip[-1] == kSvc;
+  if (ip[0] != kSvc && ip[-1] != kSvc) return Stopped::kElsewhere;
+  const bool umtx = regs.gp_x[8] == SYS__umtx_op;
+  const bool lock = umtx && IsLockOperation(static_cast<unsigned long>(regs.gp_x[1]));
+  return lock ? Stopped::kAtLock : Stopped::kAtSyscall;
 }
 
 }  // namespace livefork

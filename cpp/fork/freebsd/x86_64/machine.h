@@ -1,11 +1,13 @@
 // What live fork on FreeBSD needs to know of the CPU: the thread pointer, the interrupted call.
 #pragma once
 
+#include <sys/syscall.h>
 #include <ucontext.h>
 
-#include <cerrno>
 #include <cstdint>
 #include <cstring>
+
+#include "fork/freebsd/lock_operation.h"
 
 namespace livefork {
 
@@ -16,16 +18,29 @@ inline uintptr_t ThreadPointer() {
   return pointer;
 }
 
-// Was the thread stopped while it waited in a system call? ERESTART has the instruction pointer
-// moved back to `syscall`, EINTR is told by the carry flag: cpu_set_syscall_retval of
-// sys/amd64/amd64.
-inline bool InterruptedInSyscall(const ucontext_t& context) {
+// Where a thread was stopped.
+enum class Stopped { kElsewhere, kAtSyscall, kAtLock };
+
+// ERESTART has the instruction pointer moved back to `syscall` (cpu_set_syscall_retval of
+// sys/amd64/amd64). With any other result it is right behind it, and no instruction of the program
+// has run since.
+//
+// _umtx_op(2) for a umutex has the thread's id in its frame, which is another in the child. The
+// number is a constant right before `syscall`, in libthr's stub and in libsys's; rax has the
+// result.
+inline Stopped WhereStopped(const ucontext_t& context) {
   static constexpr unsigned char kSyscall[2] = {0x0f, 0x05};
+  static constexpr unsigned char kUmtxOp[4] = {SYS__umtx_op & 0xff, SYS__umtx_op >> 8, 0, 0};
+  static constexpr int kNear = 12;
   const mcontext_t& regs = context.uc_mcontext;
-  const auto* ip = reinterpret_cast<const unsigned char*>(regs.mc_rip);
-  if (memcmp(ip, kSyscall, 2) == 0) return true;
-  const bool failed = (regs.mc_rflags & 1) != 0 && regs.mc_rax == EINTR;
-  return failed && memcmp(ip - 2, kSyscall, 2) == 0;
+  const auto* at = reinterpret_cast<const unsigned char*>(regs.mc_rip);
+  if (memcmp(at, kSyscall, sizeof kSyscall) != 0) {
+    at -= sizeof kSyscall;
+    if (memcmp(at, kSyscall, sizeof kSyscall) != 0) return Stopped::kElsewhere;
+  }
+  if (!IsLockOperation(static_cast<unsigned long>(regs.mc_rsi))) return Stopped::kAtSyscall;
+  const bool umtx = memmem(at - kNear, kNear, kUmtxOp, sizeof kUmtxOp) != nullptr;
+  return umtx ? Stopped::kAtLock : Stopped::kAtSyscall;
 }
 
 }  // namespace livefork
