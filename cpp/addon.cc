@@ -21,6 +21,7 @@
 #include "sys/parentage.h"
 #include "sys/process.h"
 #include "sys/reexec.h"
+#include "sys/reuseport.h"
 #include "sys/rlimit.h"
 #include "sys/session.h"
 #include "sys/signal_action.h"
@@ -152,11 +153,14 @@ void ExportCredentials(Napi::Object exports) {
 
 void ExportListen(Napi::Object exports) {
   marshal::Export<sys::ListenTcp>(exports, "listenTcp");
+  marshal::Export<sys::ListenBeside>(exports, "listenBeside");
   marshal::Export<sys::ListenUnix>(exports, "listenUnix");
   marshal::Export<sys::ConnectUnix>(exports, "connectUnix");
   marshal::Export<sys::PeerAddress>(exports, "peerAddress");
   marshal::Export<sys::IsListening>(exports, "isListening");
   marshal::Export<sys::LocalPort>(exports, "localPort");
+  marshal::Export<sys::Steer>(exports, "steer");
+  marshal::Export<sys::Waiting>(exports, "waiting");
 }
 
 void ExportNotify(Napi::Object exports) {

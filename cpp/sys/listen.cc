@@ -12,6 +12,7 @@
 #include <string>
 
 #include "sys/result.h"
+#include "sys/reuseport.h"
 #include "sys/socket_mode.h"
 
 namespace sys {
@@ -40,35 +41,48 @@ int OpenSocket(int family) {
   return Result(socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
-int ListenIp(const Address& address, socklen_t size, bool ipv6_only, int backlog) {
-  const int fd = OpenSocket(address.any.sa_family);
-  if (fd < 0) return fd;
+// What is asked for besides an address.
+struct Wish {
+  bool ipv6_only;
+  int backlog;
+  Company company;
+};
+
+int Prepare(int fd, bool ipv6, bool ipv6_only) {
   const int on = 1;
   // Without it the connections of a server that has just ended hold the port for a minute.
-  if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) return Abandon(fd);
+  if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) return -1;
   const int only = ipv6_only;
   // Said either way: the default is the administrator's (bindv6only), and FreeBSD's is the other.
-  if (address.any.sa_family == AF_INET6 &&
-      setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only) != 0) {
-    return Abandon(fd);
-  }
-  return Listen(fd, address, size, backlog);
+  return ipv6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only) : 0;
 }
 
-int ListenIpv4(in_addr host, int port, int backlog) {
+int ListenIp(const Address& address, socklen_t size, const Wish& wish) {
+  const int fd = OpenSocket(address.any.sa_family);
+  if (fd < 0) return fd;
+  if (Prepare(fd, address.any.sa_family == AF_INET6, wish.ipv6_only) != 0) return Abandon(fd);
+  if (wish.company == kAlone) return Listen(fd, address, size, wish.backlog);
+  if (wish.company == kAnybody && ReusePort(fd) != 0) return Abandon(fd);
+  if (bind(fd, &address.any, size) != 0) return Abandon(fd);
+  // Who has the option already shares the port with whoever listens there, of the same user.
+  if (wish.company == kFollowers && ReusePort(fd) != 0) return Abandon(fd);
+  return listen(fd, wish.backlog) == 0 ? fd : Abandon(fd);
+}
+
+int ListenIpv4(in_addr host, int port, const Wish& wish) {
   Address address{};
   address.v4.sin_family = AF_INET;
   address.v4.sin_port = htons(static_cast<uint16_t>(port));
   address.v4.sin_addr = host;
-  return ListenIp(address, sizeof address.v4, false, backlog);
+  return ListenIp(address, sizeof address.v4, wish);
 }
 
-int ListenIpv6(const in6_addr& host, int port, bool ipv6_only, int backlog) {
+int ListenIpv6(const in6_addr& host, int port, const Wish& wish) {
   Address address{};
   address.v6.sin6_family = AF_INET6;
   address.v6.sin6_port = htons(static_cast<uint16_t>(port));
   address.v6.sin6_addr = host;
-  return ListenIp(address, sizeof address.v6, ipv6_only, backlog);
+  return ListenIp(address, sizeof address.v6, wish);
 }
 
 bool LocalAddress(const std::string& path, Address* address) {
@@ -89,20 +103,31 @@ std::string Path(const sockaddr_un& local, socklen_t size) {
 
 }  // namespace
 
-int ListenTcp(const std::string& address, int port, bool ipv6_only, int backlog) {
+int ListenTcp(const std::string& address, int port, bool ipv6_only, int backlog, int company) {
+  const Wish wish{ipv6_only, backlog, static_cast<Company>(company)};
   in_addr v4{};
   in6_addr v6{};
-  if (inet_pton(AF_INET, address.c_str(), &v4) == 1) return ListenIpv4(v4, port, backlog);
-  if (inet_pton(AF_INET6, address.c_str(), &v6) == 1) {
-    return ListenIpv6(v6, port, ipv6_only, backlog);
-  }
+  if (inet_pton(AF_INET, address.c_str(), &v4) == 1) return ListenIpv4(v4, port, wish);
+  if (inet_pton(AF_INET6, address.c_str(), &v6) == 1) return ListenIpv6(v6, port, wish);
   if (!address.empty()) return -EINVAL;
-  const int fd = ListenIpv6(in6addr_any, port, ipv6_only, backlog);
+  const int fd = ListenIpv6(in6addr_any, port, wish);
   // A kernel without IPv6 fails at the socket (a jail of FreeBSD without it by EPROTONOSUPPORT),
   // one with its addresses disabled at bind(2).
   const bool none =
       fd == -EAFNOSUPPORT || fd == -EPROTONOSUPPORT || fd == -EADDRNOTAVAIL || fd == -EINVAL;
-  return none && !ipv6_only ? ListenIpv4(v4, port, backlog) : fd;
+  return none && !ipv6_only ? ListenIpv4(v4, port, wish) : fd;
+}
+
+int ListenBeside(int fd, int backlog) {
+  Address address{};
+  socklen_t size = sizeof address;
+  if (getsockname(fd, &address.any, &size) != 0) return -errno;
+  const bool ipv6 = address.any.sa_family == AF_INET6;
+  if (!ipv6 && address.any.sa_family != AF_INET) return -EAFNOSUPPORT;
+  int only = 0;
+  socklen_t length = sizeof only;
+  if (ipv6 && getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &length) != 0) return -errno;
+  return ListenIp(address, size, {only != 0, backlog, kAnybody});
 }
 
 int ListenUnix(const std::string& path, int backlog, int mode, int also) {

@@ -5,10 +5,18 @@
 
 namespace sys {
 
+// Who else may listen on the address (SO_REUSEPORT), of the same user: nobody; whoever asks for it
+// too; or those that come later, if nobody listens there now.
+enum Company : int { kAlone, kAnybody, kFollowers };
+
 // A listening TCP socket on a numeric address, close-on-exec and non-blocking. The empty address is
 // all of the machine's: the IPv6 one with IPv4 mapped into it, or the IPv4 one where there is no
 // IPv6.
-int ListenTcp(const std::string& address, int port, bool ipv6_only, int backlog);
+int ListenTcp(const std::string& address, int port, bool ipv6_only, int backlog,
+              int company = kAlone);
+
+// One more socket on the address of one that has the option.
+int ListenBeside(int fd, int backlog);
 
 // The same for a socket in the file system, whose file has the permissions `mode` (-1: as the umask
 // has it) and those of `also`. -ENAMETOOLONG if the path does not fit sockaddr_un.

@@ -45,6 +45,7 @@ const CALLS: Readonly<Record<string, string>> = {
   getChildSubreaper: 'prctl',
   getParentDeathSignal: 'prctl',
   groupByName: 'getgrnam',
+  listenBeside: 'listen',
   listenTcp: 'listen',
   listenUnix: 'listen',
   notifyOpen: 'socket',

@@ -238,8 +238,16 @@ export interface Native {
   disposition(signal: number): number;
   /** 0 is the default action. */
   signalHandler(signal: number): number;
-  /** `address` is numeric, or empty for all addresses. */
-  listenTcp(address: string, port: number, ipv6Only: boolean, backlog: number): number;
+  /** `address` is numeric, or empty for all addresses; `company` is 0, 1 or 2 (cpp/sys/listen.h). */
+  listenTcp(
+    address: string,
+    port: number,
+    ipv6Only: boolean,
+    backlog: number,
+    company: number,
+  ): number;
+  /** One more on the address of a socket that has SO_REUSEPORT. */
+  listenBeside(fd: number, backlog: number): number;
   /** The file has the permissions `mode`, or with -1 what the umask leaves, and those of `also`. */
   listenUnix(path: string, backlog: number, mode: number, also: number): number;
   /** Whether a Unix domain socket accepts connections: 0, or -errno. */
@@ -250,6 +258,10 @@ export interface Native {
   isListening(fd: number): number;
   /** 0 for a socket without ports. */
   localPort(fd: number): number;
+  /** cpp/sys/reuseport.h: which sockets of the group get new connections. */
+  steer(fd: number, sockets: readonly number[]): number;
+  /** How many connections wait to be accepted. */
+  waiting(fd: number): number;
 
   /** A socket connected to NOTIFY_SOCKET's address. */
   notifyOpen(address: string): number;

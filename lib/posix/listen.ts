@@ -27,6 +27,12 @@ export interface ListenPortOptions extends Common {
   host?: string | undefined;
   /** With an IPv6 address: take no IPv4 connections. Default: false. */
   ipv6Only?: boolean | undefined;
+  /**
+   * Other sockets of the same user may listen on the port, those that have this option too: each has a
+   * queue of its own, over which the kernel spreads connections. It is SO_REUSEPORT, on FreeBSD
+   * SO_REUSEPORT_LB. Default: false.
+   */
+  reusePort?: boolean | undefined;
   /** With {@link ListenPathOptions} only. */
   path?: undefined;
   /** With {@link ListenPathOptions} only. */
@@ -59,12 +65,14 @@ export interface ListenPathOptions extends Common {
   host?: undefined;
   /** With {@link ListenPortOptions} only. */
   ipv6Only?: undefined;
+  /** With {@link ListenPortOptions} only. */
+  reusePort?: undefined;
 }
 
 /** Where {@link listeningSocket} listens: a `port`, or a `path`. */
 export type ListenOptions = ListenPortOptions | ListenPathOptions;
 
-const OF_PORTS = ['port', 'host', 'ipv6Only'] as const;
+const OF_PORTS = ['port', 'host', 'ipv6Only', 'reusePort'] as const;
 const OF_PATHS = ['mode', 'readableAll', 'writableAll'] as const;
 const KNOWN = [...OF_PORTS, 'path', ...OF_PATHS, 'backlog'] as const;
 
@@ -97,7 +105,9 @@ function portPlan(given: Partial<ListenOptions>, name: string, backlog: number) 
   if (given.port === undefined) throw invalidArgType(name, 'an object with port or path', given);
   const port = integer(given.port, `${name}.port`, 0, 65535);
   const host = given.host === undefined ? '' : address(given.host, `${name}.host`);
-  return { port, host, ipv6Only: boolean(given.ipv6Only ?? false, `${name}.ipv6Only`), backlog };
+  const ipv6Only = boolean(given.ipv6Only ?? false, `${name}.ipv6Only`);
+  const reusePort = boolean(given.reusePort ?? false, `${name}.reusePort`);
+  return { port, host, ipv6Only, reusePort, backlog };
 }
 
 /** Checks the options and makes them complete; no system call. */
@@ -115,13 +125,26 @@ export function listenPlan(value: unknown, name = 'options') {
 
 export type ListenPlan = ReturnType<typeof listenPlan>;
 
-/** Opens what was planned. */
-export function openListener(plan: ListenPlan): Listener {
+/** Who else may listen there (cpp/sys/listen.h). */
+const COMPANY = { nobody: 0, anybody: 1, followers: 2 } as const;
+
+/**
+ * Opens what was planned.
+ *
+ * @param followed - others will follow there ({@link openFollower}), while nobody is there now.
+ */
+export function openListener(plan: ListenPlan, followed = false): Listener {
   if ('path' in plan) return openUnixListener(plan);
-  const { host, port, ipv6Only, backlog } = plan;
+  const { host, port, ipv6Only, reusePort, backlog } = plan;
   const where = { path: `${host.includes(':') ? `[${host}]` : host || '*'}:${port}` };
-  const fd = check(native.listenTcp(host, port, ipv6Only, backlog), 'listen', where);
+  const company = reusePort ? COMPANY.anybody : followed ? COMPANY.followers : COMPANY.nobody;
+  const fd = check(native.listenTcp(host, port, ipv6Only, backlog, company), 'listen', where);
   return { fd, unlink() {} };
+}
+
+/** One more socket where one listens that is followed. */
+export function openFollower(fd: number, backlog: number): number {
+  return check(native.listenBeside(fd, backlog), 'listen');
 }
 
 /**
@@ -129,7 +152,8 @@ export function openListener(plan: ListenPlan): Listener {
  * does, `server.listen({ fd })` in a child of {@link fork} or the workers of {@link prefork}. With
  * `server.listen()` the event loop of the process that called it accepts at once.
  *
- * A privileged port can so be bound by root, before `becomeDaemon({ user })` and `prefork()`.
+ * A privileged port can so be bound by root, before `becomeDaemon({ user })` and `prefork()`. With
+ * `reusePort` it can be called again for the same port, for `prefork({ balance: 'reuseport' })`.
  *
  * The file of a Unix domain socket that nobody listens to any more (`ECONNREFUSED`) is replaced, under a
  * lock of its directory, so that of several programs that start at once one gets it. What somebody

@@ -16,7 +16,7 @@ import { type Action, next } from './next.js';
 import { Orders } from './orders.js';
 import { Reloads } from './reloads.js';
 import type { PreforkPlan } from './settings.js';
-import { SharedSocket } from './socket.js';
+import { SeatSockets } from './socket.js';
 import * as event from './state.js';
 import { beWorker } from './worker.js';
 
@@ -44,7 +44,7 @@ export class PreforkMaster implements AsyncDisposable {
   readonly port: number;
   readonly #plan: PreforkPlan;
   readonly #callbacks: Callbacks;
-  readonly #socket: SharedSocket;
+  readonly #sockets: SeatSockets;
   readonly #orders: Orders;
   readonly #registered: RegisteredMaster;
   readonly #hook: Disposable;
@@ -67,8 +67,8 @@ export class PreforkMaster implements AsyncDisposable {
     this.#plan = plan;
     this.#state = event.initial(plan.rules);
     this.#callbacks = new Callbacks(plan);
-    this.#socket = new SharedSocket(plan.listen);
-    this.port = this.#socket.port;
+    this.#sockets = new SeatSockets(plan, plan.rules.seats);
+    this.port = this.#sockets.port;
     try {
       this.#orders = new Orders(plan, {
         stop: () => void this.stop(),
@@ -77,7 +77,7 @@ export class PreforkMaster implements AsyncDisposable {
         deaf: (error) => this.#apply((state) => event.stopAsked(state, error)),
       });
     } catch (error) {
-      this.#socket.close(() => {});
+      this.#sockets.close(() => {});
       throw error;
     }
     if (plan.reapOrphans) this.#reaper = reapOrphans();
@@ -174,6 +174,7 @@ export class PreforkMaster implements AsyncDisposable {
     const { state, actions, wakeAt } = next(this.#state, clock());
     this.#state = state;
     if (state.phase !== 'running') this.#closeSocket();
+    else this.#sockets.steer(event.serving(state));
     for (const action of actions) this.#do(action);
     this.#alarm.set(wakeAt);
     return actions;
@@ -192,7 +193,7 @@ export class PreforkMaster implements AsyncDisposable {
   #closeSocket(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#socket.close((error) => this.#callbacks.error(error));
+    this.#sockets.close((error) => this.#callbacks.error(error));
   }
 
   #fork(): void {
@@ -275,7 +276,7 @@ export class PreforkMaster implements AsyncDisposable {
   }
 
   #becomeWorker({ seat: id }: Fork, line: number, stops: number): void {
-    const [plan, socket, generation] = [this.#plan, this.#socket.fd, this.#state.generation];
+    const [plan, socket, generation] = [this.#plan, this.#sockets.of(id), this.#state.generation];
     const stopRequested = () => this.#orders.stops !== stops;
     beWorker({ id, generation, plan, socket, line, stopRequested });
   }
@@ -294,6 +295,6 @@ export class PreforkMaster implements AsyncDisposable {
     this.#stops.forget();
     for (const member of this.#members.values()) member.forget();
     this.#members.clear();
-    if (!this.#closed && this.#socket.fd !== kept) this.#socket.leave(worker);
+    if (!this.#closed) this.#sockets.leave(worker, kept);
   }
 }

@@ -72,6 +72,13 @@ interface Common {
    * `threads: true`.
    */
   workers?: number | true | undefined;
+  /**
+   * Who gets a connection. `shared`: all workers accept from one socket, and whoever runs first takes it.
+   * `reuseport`: each seat has a socket of its own on the port (SO_REUSEPORT), which the master holds; the
+   * kernel spreads connections evenly over them, and a connection waits for the worker whose turn it is.
+   * For TCP. Default: `shared`. docs/prefork.md has the figures.
+   */
+  balance?: 'shared' | 'reuseport' | undefined;
   /** Runs in a worker that ends, when its connections have ended; what it returns is awaited. */
   onWorkerStop?: ((worker: PreforkWorker) => unknown) | undefined;
   /** Runs in the master when it has waited for a worker that has ended. What it throws, `onMasterError` gets. */
@@ -117,8 +124,11 @@ interface Common {
 
 /** Workers that serve a server of the program's. */
 export interface PreforkServerOptions extends Common {
-  /** Where to listen, or a descriptor of {@link listeningSocket}, which stays the caller's. */
-  listen: ListenOptions | number;
+  /**
+   * Where to listen, or a descriptor of {@link listeningSocket}, which stays the caller's. With `balance:
+   * 'reuseport'` also an array of them, a queue each (`reusePort`); there are as many workers at least.
+   */
+  listen: ListenOptions | number | readonly number[];
   /** The server that each worker shall let listen there. It must not listen yet. */
   server: Server;
   /**
@@ -135,8 +145,8 @@ export interface PreforkProgramOptions extends Common {
    * error ends the worker with code 1.
    */
   onWorkerStart: (worker: PreforkWorker) => unknown;
-  /** Where to listen, or a descriptor of {@link listeningSocket}, which stays the caller's. */
-  listen?: ListenOptions | number | undefined;
+  /** As in {@link PreforkServerOptions}. */
+  listen?: ListenOptions | number | readonly number[] | undefined;
   /** With {@link PreforkServerOptions} only. */
   server?: undefined;
 }

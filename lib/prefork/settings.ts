@@ -2,28 +2,21 @@
 import { Server } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { invalidArgType, invalidArgValue } from '../base/errors.js';
-import {
-  boolean,
-  fileDescriptor,
-  func,
-  integer,
-  options,
-  renamed,
-  string,
-} from '../base/validate.js';
-import { BACKLOG, type ListenPlan, listenPlan } from '../posix/listen.js';
+import { boolean, func, integer, options, renamed, string } from '../base/validate.js';
 import {
   catchableSignal,
   type SignalName,
   signalList,
   signalName,
 } from '../system/signal-numbers.js';
+import { listeningPlan } from './balance.js';
 import type { PreforkOptions, RespawnOptions } from './options.js';
 import type { Rules } from './state.js';
 
 const KNOWN = [
   'workers',
   'listen',
+  'balance',
   'server',
   'onWorkerStart',
   'onWorkerStop',
@@ -89,18 +82,9 @@ function serverFor(given: Partial<PreforkOptions>): Server | undefined {
   const taken = 'must not listen yet, or the master would accept connections';
   if (server.listening) throw invalidArgValue('options.server', server, taken);
   if (listen === undefined) {
-    throw invalidArgType('options.listen', 'of type object or number', undefined);
+    throw invalidArgType('options.listen', 'of type object, number or Array', undefined);
   }
   return server;
-}
-
-function listenFor(value: unknown): ListenPlan | number | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value === 'number') return fileDescriptor(value, 'options.listen');
-  if (typeof value !== 'object') {
-    throw invalidArgType('options.listen', 'of type object or number', value);
-  }
-  return listenPlan(value, 'options.listen');
 }
 
 /** How many workers, and whether threads of the master are no obstacle. */
@@ -123,7 +107,6 @@ const FORMER: Readonly<Record<string, (typeof HOOKS)[number]>> = {
 export function preforkPlan(value: unknown) {
   const given = options<PreforkOptions>(renamed(value, FORMER), KNOWN);
   for (const name of HOOKS) if (given[name] !== undefined) func(given[name], `options.${name}`);
-  const listen = listenFor(given.listen);
   const { seats, threads } = seatsFor(given);
   return {
     rules: {
@@ -134,8 +117,7 @@ export function preforkPlan(value: unknown) {
     } satisfies Rules,
     fork: { workers: threads },
     reapOrphans: boolean(given.reapOrphans ?? false, 'options.reapOrphans'),
-    listen,
-    backlog: typeof listen === 'object' ? listen.backlog : BACKLOG,
+    ...listeningPlan(given, seats),
     server: serverFor(given),
     onWorkerStart: given.onWorkerStart,
     onWorkerStop: given.onWorkerStop,

@@ -1,31 +1,76 @@
-// The listening socket that the workers share: opened by the master, or its caller's.
+// The listening sockets of a master's workers: one that all share, or one for each seat. The master opens
+// them, or its caller has, and holds them as long as it runs: what waits in a queue outlives the worker.
 import { closeSync, fstatSync } from 'node:fs';
 import { native } from '../addon/native.js';
 import { check } from '../base/errors.js';
-import { type Listener, type ListenPlan, openListener } from '../posix/listen.js';
+import { type Listener, openFollower, openListener } from '../posix/listen.js';
+import type { Listening } from './balance.js';
 
-export class SharedSocket {
-  readonly fd: number | undefined;
+interface Held {
+  readonly fd: number;
+  /** Which socket it is: the caller may have closed his by now, and the number be another file's. */
+  readonly inode: bigint | undefined;
+}
+
+export class SeatSockets {
   /** The TCP port; 0 without one. */
   readonly port: number;
   /** What to close and to remove; undefined if it is the caller's. */
   readonly #own: Listener | undefined;
-  /** Which socket it is: the caller may have closed his by now, and the number be another file's. */
-  readonly #inode: bigint | undefined;
+  /** Each seat has one of its own, as far as the master could open them. */
+  readonly #grows: boolean;
+  readonly #backlog: number;
+  readonly #held: Held[] = [];
+  /** Those that new connections go to, as numbers of {@link #held}; undefined: all, as the kernel has it. */
+  #steered: string | undefined;
 
-  constructor(listen: ListenPlan | number | undefined) {
-    this.#own = typeof listen === 'object' ? openListener(listen) : undefined;
-    this.fd = typeof listen === 'object' ? this.#own?.fd : listen;
+  /** @throws what a socket of any seat cannot be opened for; then none is left. */
+  constructor({ listen, given, balance, backlog }: Listening, seats: number) {
+    this.#grows = balance === 'reuseport' && listen !== undefined;
+    this.#backlog = backlog;
+    this.#own = listen && openListener(listen, this.#grows);
+    const fds = this.#own === undefined ? given : [this.#own.fd];
+    for (const fd of fds) this.#hold(fd);
     try {
-      this.port = this.fd === undefined ? 0 : check(native.localPort(this.fd), 'getsockname');
-      this.#inode = this.fd === undefined ? undefined : inodeOf(this.fd);
+      this.port = fds[0] === undefined ? 0 : check(native.localPort(fds[0]), 'getsockname');
+      this.#open(seats);
     } catch (error) {
       this.close(() => {});
       throw error;
     }
   }
 
-  /** At once: what still waits in its queue is refused, not left waiting for workers that go. */
+  /** The socket of a seat; undefined if there are none. Seats without one of their own share. */
+  of(seat: number): number | undefined {
+    const { length } = this.#held;
+    return length === 0 ? undefined : this.#held[(seat - 1) % length]?.fd;
+  }
+
+  /**
+   * Opens what a new seat lacks.
+   *
+   * @throws what listen says: a port below 1024 after root was left. Then the seat shares another's.
+   */
+  provide(seat: number): void {
+    if (!this.#grows || this.#held.length >= seat) return;
+    // Until somebody serves it, nothing shall wait there.
+    this.#steered ?? this.#steer(this.#held.map((_, i) => i));
+    this.#open(seat);
+  }
+
+  /**
+   * New connections go to these seats from now on, where each has a socket of its own. A kernel that
+   * cannot do that goes on to spread them over all.
+   */
+  steer(seats: readonly number[]): void {
+    if (!this.#grows || seats.length === 0) return;
+    const numbers = seats.map((seat) => (seat - 1) % this.#held.length);
+    const wanted = [...new Set(numbers)].sort((a, b) => a - b);
+    if (this.#steered === undefined && wanted.length === this.#held.length) return;
+    if (wanted.join() !== this.#steered) this.#steer(wanted);
+  }
+
+  /** At once: what still waits in a queue is refused, not left waiting for workers that go. */
   close(onError: (error: Error) => void): void {
     if (this.#own === undefined) return;
     try {
@@ -34,18 +79,36 @@ export class SharedSocket {
       // A directory that has become read-only is no reason not to end.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') onError(error as Error);
     } finally {
-      closeSync(this.#own.fd);
+      for (const { fd } of this.#held) closeSync(fd);
     }
   }
 
   /**
-   * In a copy of the master: it holds the socket no more.
+   * In a copy of the master: it holds the sockets no more.
    *
-   * @param worker - of another master: the caller has no use for this one there, either.
+   * @param worker - of this or another master: it has no use for those of the caller, either.
+   * @param kept - the one it serves.
    */
-  leave(worker: boolean): void {
-    if (this.fd === undefined || !(worker || this.#own !== undefined)) return;
-    if (inodeOf(this.fd) === this.#inode) closeSync(this.fd);
+  leave(worker: boolean, kept?: number): void {
+    if (!worker && this.#own === undefined) return;
+    for (const { fd, inode } of this.#held) if (fd !== kept && inodeOf(fd) === inode) closeSync(fd);
+  }
+
+  #open(seats: number): void {
+    const [first] = this.#held;
+    if (!this.#grows || first === undefined) return;
+    while (this.#held.length < seats) this.#hold(openFollower(first.fd, this.#backlog));
+  }
+
+  #hold(fd: number): void {
+    this.#held.push({ fd, inode: inodeOf(fd) });
+  }
+
+  #steer(numbers: readonly number[]): void {
+    const [first] = this.#held;
+    if (first === undefined) return;
+    native.steer(first.fd, numbers);
+    this.#steered = numbers.join();
   }
 }
 

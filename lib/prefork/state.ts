@@ -105,6 +105,11 @@ export function isSeated({ fresh, replaced }: WorkerState): boolean {
   return !fresh && !replaced;
 }
 
+/** The seats at which somebody serves, and goes on to. */
+export function serving({ workers }: State): number[] {
+  return workers.flatMap((one) => (one.readyAt !== undefined && !one.leaving ? one.seat : []));
+}
+
 export function updated(state: State, pid: number, change: Partial<WorkerState>): State {
   const workers = state.workers.map((one) => (one.pid === pid ? { ...one, ...change } : one));
   return { ...state, workers };
