@@ -5,7 +5,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import * as net from 'node:net';
 import { test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { cert, key } from './tools/certificate.js';
 import { until } from './tools/daemons.js';
 import { drained, get, raw, slowly } from './tools/drained.js';
@@ -96,6 +96,21 @@ for (const secure of [false, true]) {
     }
     await Promise.all([ended, silent.closed, slow.closed, shut]);
     assert.deepEqual([silent.answers(), slow.answers(), slow.failure.code], [0, 1, undefined]);
+  });
+
+  test(`${name}: a request that comes while the event loop is busy is no silence`, async (t) => {
+    const { port, end, sockets } = await drained(t, make(slowly));
+    const client = raw(port, secure);
+    client.socket.write(get('/0'));
+    await until('an answer', () => client.answers() === 1);
+    const ended = end(150);
+    // Where the loop looks at the timers next, before it looks at sockets: as after a request's own work.
+    await setImmediate();
+    client.socket.write(get('/0'));
+    // Beyond the silence; the server can read it afterwards only.
+    for (const busy = performance.now() + 400; performance.now() < busy; );
+    await Promise.all([ended, client.closed]);
+    assert.deepEqual([client.answers(), client.failure.code, sockets.size], [2, undefined, 1]);
   });
 
   test(`${name}: the last answer is not lost to a reset`, async (t) => {

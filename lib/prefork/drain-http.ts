@@ -54,6 +54,8 @@ export class HttpConnections {
   /** Of TLS servers: before the handshake is through. */
   readonly #shaking = new Map<Socket, Connection>();
   #ending = false;
+  /** When it was looked for silent ones last, on the clock of performance.now(). */
+  #looked = 0;
 
   constructor(server: Server) {
     followed.set(server, this);
@@ -73,6 +75,7 @@ export class HttpConnections {
   end(): void {
     this.#ending = true;
     const now = performance.now();
+    this.#looked = now;
     for (const [socket, connection] of [...this.#shaking, ...this.#connections]) {
       connection.since = now;
       connection.bytes = socket.bytesRead;
@@ -105,12 +108,18 @@ export class HttpConnections {
     return socket;
   }
 
-  /** Ends those of which nothing was heard for so many milliseconds. */
-  closeSilent(silence: number): void {
+  /**
+   * Ends those of which nothing was heard for so many milliseconds. To be called every `every` milliseconds: what
+   * is longer the event loop stood still, and then a request may have come that nobody has read.
+   */
+  closeSilent(silence: number, every: number): void {
     const now = performance.now();
+    const deaf = Math.max(0, now - this.#looked - 2 * every);
+    this.#looked = now;
     for (const [socket, connection] of [...this.#shaking, ...this.#connections]) {
       const heard = socket.bytesRead !== connection.bytes;
       connection.bytes = socket.bytesRead;
+      connection.since += deaf;
       if (heard || this.#isBusy(socket, connection)) connection.since = now;
       else if (now - connection.since >= silence) socket.destroySoon();
     }

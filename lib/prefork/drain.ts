@@ -29,7 +29,8 @@ export class Drain {
   async end(silence: number): Promise<void> {
     this.#connections.end();
     this.#sessions.end(silence);
-    const looking = setInterval(() => this.#connections.closeSilent(silence), LOOK_MS);
+    const look = () => this.#connections.closeSilent(silence, LOOK_MS);
+    const looking = setInterval(look, LOOK_MS);
     // Not http.Server's own close(), which destroys the idle connections.
     await new Promise((resolve) => Server.prototype.close.call(this.#server, resolve));
     clearInterval(looking);
