@@ -117,12 +117,14 @@ export {
   waitpidAsync,
 } from './posix/wait.js';
 export {
+  type EndReason,
   type PreforkMaster,
   type PreforkOptions,
   type PreforkProgramOptions,
   type PreforkServerOptions,
   type PreforkWorker,
   prefork,
+  type RecycleReason,
   type RespawnOptions,
   type WorkerExit,
   type WorkerExited,

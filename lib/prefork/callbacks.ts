@@ -19,10 +19,11 @@ const warn = (error: Error) => process.emitWarning(error);
 
 /** What is told of a worker that has ended; without a result if somebody else has waited for it. */
 export function exitOf(worker: WorkerState, result: WaitEnd | undefined, now: number): WorkerExit {
-  const { seat: id, pid, generation, readyAt, leaving, born } = worker;
+  const { seat: id, pid, generation, readyAt, leaving, born, reason = null } = worker;
   const { exitCode = null, signal = null, rusage } = result ?? {};
   const [ready, asked, lived] = [readyAt !== undefined, leaving === 'asked', now - born];
-  return { id, pid, generation, exitCode, signal, rusage, lived, ready, asked } as WorkerExit;
+  const how = { exitCode, signal, rusage, lived, ready, asked, reason };
+  return { id, pid, generation, ...how } as WorkerExit;
 }
 
 /** onMasterReap, onMasterError and onMasterReload of a plan. */

@@ -1,6 +1,7 @@
 // A worker as the master can reach it: by its line, its pid and the wait for its end.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type WaitEnd, waitpidAsync } from '../posix/wait.js';
+import { type SignalName, signalNumber } from '../system/signal-numbers.js';
 import { Line } from './line.js';
 
 /** What the master is told of a worker. */
@@ -31,11 +32,11 @@ export class Member {
   }
 
   /** Sends a signal. */
-  kill(signal: NodeJS.Signals): void {
+  kill(signal: SignalName): void {
     if (!this.#alive) return;
     try {
       // Until it is reaped the pid is its own.
-      process.kill(this.pid, signal);
+      process.kill(this.pid, signalNumber(signal, 'signal'));
     } catch {
       // EPERM: it has become somebody whom this master may not signal. The line's end is the same word.
       this.#line.close();

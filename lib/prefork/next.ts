@@ -1,6 +1,9 @@
 // What a master does next: the workers that are wanted against those that there are.
 import { codedError, invalidState } from '../base/errors.js';
+import type { SignalName } from '../system/signal-numbers.js';
+import type { EndReason } from './options.js';
 import {
+  type Fresh,
   hookSettled,
   isProven,
   isSeated,
@@ -13,9 +16,9 @@ import {
 
 export type Action =
   /** One worker more. What comes of it is an event; the others are done with being told. */
-  | { readonly do: 'fork'; readonly seat: number; readonly fresh: boolean }
+  | { readonly do: 'fork'; readonly seat: number; readonly fresh: Fresh | undefined }
   | { readonly do: 'ask'; readonly pid: number }
-  | { readonly do: 'kill'; readonly pid: number }
+  | { readonly do: 'kill'; readonly pid: number; readonly signal: SignalName }
   | { readonly do: 'tell'; readonly what: 'started' | 'reloaded' | 'ended'; error?: Error };
 
 export interface Next {
@@ -29,7 +32,7 @@ export interface Next {
 /** What is to be done now. The same again when it was done: nothing, but for the forks. */
 export function next(given: State, now: number): Next {
   const told: Action[] = [];
-  let state = deserted(proofs(given, now));
+  let state = deserted(handovers(proofs(given, now)));
   state = reloadOn(state, now, told);
   state = startOn(state, told);
   state = stopOn(state, told);
@@ -52,6 +55,23 @@ function provenAt({ readyAt = Number.POSITIVE_INFINITY }: WorkerState, { rules }
   return readyAt + rules.minUptime;
 }
 
+/** A worker that is to take another one's place does it when it is ready, or that one is gone. */
+function handovers(state: State): State {
+  const heir = state.workers.find((one) => one.fresh === 'recycle' && !one.leaving);
+  if (heir === undefined) return state;
+  const before = state.workers.find((one) => holds(one, heir.seat));
+  if (before === undefined) return updated(state, heir.pid, { fresh: undefined });
+  if (heir.readyAt === undefined) return state;
+  const seated = updated(state, heir.pid, { fresh: undefined });
+  const change = { replaced: true, reason: before.due };
+  return { ...updated(seated, before.pid, change), retries: 0 };
+}
+
+/** It has the seat, and stays. */
+function holds(worker: WorkerState, seat: number): boolean {
+  return worker.seat === seat && isSeated(worker) && !worker.leaving;
+}
+
 /** Takes a reload as far as it goes now. */
 function reloadOn(given: State, now: number, told: Action[]): State {
   const { rules } = given;
@@ -68,7 +88,7 @@ function reloadOn(given: State, now: number, told: Action[]): State {
   if (reload === undefined) return state;
   if (reload.stage === 'retiring') return state.workers.some((one) => one.replaced) ? state : end();
   if (state.phase !== 'running') return end(invalidState('the master stops'));
-  const fresh = state.workers.filter((one) => one.fresh);
+  const fresh = state.workers.filter((one) => one.fresh === 'reload');
   if (reload.stage === 'failing') return fresh.length > 0 ? state : end(reload.error);
   const ready = fresh.filter((one) => one.readyAt !== undefined);
   if (reload.stage !== 'starting' || ready.length < rules.seats) return state;
@@ -77,7 +97,10 @@ function reloadOn(given: State, now: number, told: Action[]): State {
 
 /** The workers of a reload take the seats of those before them. */
 function seated(state: State): State {
-  const workers = state.workers.map((one) => ({ ...one, fresh: false, replaced: !one.fresh }));
+  const workers = state.workers.map((one): WorkerState => {
+    if (one.fresh === 'reload') return { ...one, fresh: undefined };
+    return one.replaced ? one : { ...one, fresh: undefined, replaced: true, reason: 'reload' };
+  });
   return { ...state, workers, closed: [], reload: { stage: 'retiring' } };
 }
 
@@ -108,45 +131,67 @@ function stopOn(state: State, told: Action[]): State {
   return { ...state, phase: 'ended' };
 }
 
-/** Asks those to end that shall, and kills those that were to be gone by now. */
+/** Asks those to end that shall, and kills those that hang or were to be gone by now. */
 function goodbyes(given: State, now: number): [State, Action[]] {
   let state = given;
   const actions: Action[] = [];
   const killAt = now + state.rules.stopTimeout + KILL_AFTER_MS;
-  for (const { pid } of unwanted(state)) {
+  for (const { pid, reason } of unwanted(state)) {
     actions.push({ do: 'ask', pid });
-    state = updated(state, pid, { leaving: 'asked', killAt });
+    state = updated(state, pid, { leaving: 'asked', killAt, reason });
   }
-  for (const { pid, killAt } of state.workers) {
+  for (const { pid, killAt, strike, reason, leaving } of state.workers) {
+    if (strike !== undefined) {
+      actions.push({ do: 'kill', pid, signal: strike });
+      state = updated(state, pid, { strike: undefined });
+    }
     if (killAt > now) continue;
-    actions.push({ do: 'kill', pid });
-    state = updated(state, pid, { killAt: Number.POSITIVE_INFINITY });
+    actions.push({ do: 'kill', pid, signal: 'SIGKILL' });
+    const late = leaving || reason ? reason : 'readyTimeout';
+    state = updated(state, pid, { killAt: Number.POSITIVE_INFINITY, reason: late });
   }
   return [state, actions];
 }
 
-/** Those that are to be asked now. */
-function unwanted({ phase, reload, workers }: State): WorkerState[] {
+/** Those that are to be asked now, and why. */
+function unwanted({ phase, reload, workers }: State): { pid: number; reason: EndReason }[] {
   const staying = workers.filter((one) => !one.leaving);
-  if (phase === 'stopping') return staying;
-  if (reload?.stage === 'failing') return staying.filter((one) => one.fresh);
-  if (reload?.stage !== 'retiring') return [];
+  const all = (some: WorkerState[], why?: EndReason) =>
+    some.map(({ pid, reason = 'reload' }) => ({ pid, reason: why ?? reason }));
+  if (phase === 'stopping') return all(staying, 'stop');
+  const failing = reload?.stage === 'failing';
+  const undone = staying.filter((one) => failing && one.fresh === 'reload');
+  const replaced = staying.filter((one) => one.replaced);
+  if (reload?.stage !== 'retiring') return all([...undone, ...replaced]);
   // One after the other.
-  const replaced = workers.filter((one) => one.replaced);
-  const busy = replaced.some((one) => one.leaving === 'asked');
-  return busy ? [] : replaced.filter((one) => !one.leaving).slice(0, 1);
+  const busy = workers.some((one) => one.replaced && one.leaving === 'asked');
+  return all(busy ? [] : replaced.slice(0, 1));
+}
+
+interface Vacancy {
+  seat: number;
+  fresh: Fresh | undefined;
 }
 
 /** The seats without a worker that stays. Those of a reload are taken by its workers, as they come. */
-function vacancies(state: State): { seat: number; fresh: boolean }[] {
+function vacancies(state: State): Vacancy[] {
   const { phase, reload, rules, workers, closed } = state;
   if (phase !== 'running') return [];
-  const fresh = reload?.stage === 'starting';
-  const taking = fresh ? (one: WorkerState) => one.fresh : isSeated;
+  const fresh = reload?.stage === 'starting' ? 'reload' : undefined;
+  const taking = fresh ? (one: WorkerState) => one.fresh === fresh : isSeated;
   const taken = workers.filter((one) => taking(one) && !one.leaving).map(({ seat }) => seat);
   const all = Array.from({ length: rules.seats }, (_, i) => i + 1);
   const open = fresh ? all : all.filter((seat) => !closed.includes(seat));
   return open.filter((seat) => !taken.includes(seat)).map((seat) => ({ seat, fresh }));
+}
+
+/** Whose place is to be taken next: the oldest first, and one at a time while all is well. */
+function recycling(state: State, now: number): Vacancy[] {
+  const { phase, reload, failures, notBefore, retryAt, workers } = state;
+  if (phase !== 'running' || reload !== undefined || failures > 0) return [];
+  if (now < notBefore || now < retryAt || !workers.every(isSeated)) return [];
+  const due = workers.find((one) => one.due !== undefined && !one.leaving);
+  return due === undefined ? [] : [{ seat: due.seat, fresh: 'recycle' }];
 }
 
 /** Until one has proven itself, one attempt at a time. */
@@ -156,7 +201,8 @@ function onTrial(state: State, now: number): boolean {
 }
 
 function forks(state: State, now: number): Action[] {
-  const wanted = vacancies(state);
+  const vacant = vacancies(state);
+  const wanted = vacant.length > 0 ? vacant : recycling(state, now);
   const reloading = state.reload?.stage === 'starting';
   if (!reloading && (now < state.notBefore || onTrial(state, now))) return [];
   const few = !reloading && state.failures > 0 ? wanted.slice(0, 1) : wanted;
@@ -164,10 +210,11 @@ function forks(state: State, now: number): Action[] {
 }
 
 function wakeTime(state: State, now: number): number {
-  const { workers, reload, notBefore, failures } = state;
+  const { workers, reload, notBefore, retryAt, failures } = state;
   const times = workers.map(({ killAt }) => killAt);
   if (reload?.stage === 'hook') times.push(reload.deadline);
   if (vacancies(state).length > 0) times.push(notBefore);
+  if (workers.some((one) => one.due !== undefined)) times.push(notBefore, retryAt);
   if (failures > 0) times.push(...workers.map((one) => provenAt(one, state)));
   return Math.min(Number.POSITIVE_INFINITY, ...times.filter((time) => time > now));
 }

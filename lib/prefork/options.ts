@@ -24,7 +24,18 @@ interface Ended {
   ready: boolean;
   /** The master had asked it to end: a stop, a reload. */
   asked: boolean;
+  /** Why the master has asked it to end, or killed it; null if it did neither. */
+  reason: EndReason | null;
 }
+
+/** Why a worker is replaced though nothing is wrong with it. */
+export type RecycleReason = 'maxRequests' | 'maxAge' | 'maxMemory';
+
+/**
+ * Why a master ends a worker. `reload` is also a new worker of a reload that has failed. `hang` and `readyTimeout` are
+ * killed, the others asked to end (and killed if they do not).
+ */
+export type EndReason = 'stop' | 'reload' | RecycleReason | 'hang' | 'readyTimeout';
 
 /** The worker has exited by itself: `exitCode` is no null. */
 export interface WorkerExited extends Ended {

@@ -10,9 +10,11 @@ import { preforkPlan } from './settings.js';
 
 export type { PreforkMaster } from './master.js';
 export type {
+  EndReason,
   PreforkOptions,
   PreforkProgramOptions,
   PreforkServerOptions,
+  RecycleReason,
   RespawnOptions,
   WorkerExit,
   WorkerExited,

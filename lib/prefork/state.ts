@@ -1,6 +1,20 @@
-// What a master knows: the workers that there are, and the events that change that. All of it is data and
-// functions of data; the clock's milliseconds are an argument. next.ts tells what is to be done about it.
+// What happens to a master's workers, and what it then knows. All of it is data (data.ts) and functions of data; the
+// clock's milliseconds are an argument. next.ts tells what is to be done about it.
+import { constants } from 'node:os';
 import { codedError, invalidState } from '../base/errors.js';
+import { type SignalName, signalNumber } from '../system/signal-numbers.js';
+import {
+  type Fresh,
+  find,
+  isProven,
+  isSeated,
+  type State,
+  updated,
+  type WorkerState,
+} from './data.js';
+import type { RecycleReason } from './options.js';
+
+export * from './data.js';
 
 /** After the worker's own deadline, which it keeps unless it hangs. */
 export const KILL_AFTER_MS = 500;
@@ -8,116 +22,14 @@ export const KILL_AFTER_MS = 500;
 /** Workers that leave as soon as they come are no failures, but must not follow each other without a break. */
 const BREATH_MS = 100;
 
-/** What the options say, in milliseconds where it is a time. */
-export interface Rules {
-  readonly seats: number;
-  /** A worker that has ended is replaced. */
-  readonly replace: boolean;
-  readonly minUptime: number;
-  readonly delay: number;
-  readonly maxDelay: number;
-  readonly attempts: number;
-  readonly readyTimeout: number;
-  readonly stopTimeout: number;
-}
+const { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGQUIT, SIGSEGV, SIGSYS, SIGTRAP, SIGXCPU, SIGXFSZ } =
+  constants.signals;
 
-export interface WorkerState {
-  readonly pid: number;
-  /** From 1. */
-  readonly seat: number;
-  readonly generation: number;
-  readonly born: number;
-  readonly readyAt: number | undefined;
-  /** Of the reload under way: it takes its seat when all of them are ready. */
-  readonly fresh: boolean;
-  /** A reload has given its seat to another one, and asks it to end when its turn comes. */
-  readonly replaced: boolean;
-  /** Forked while workers were failing: the next fork waits for what becomes of it. */
-  readonly trial: boolean;
-  /** On its way out: it has said so, or it was asked to. */
-  readonly leaving: false | 'unasked' | 'asked';
-  /** When to kill it. */
-  readonly killAt: number;
-}
-
-/**
- * A reload: waits for the program's hook; its workers start; they are asked to end, as not all of them
- * could; the workers before them are asked to end.
- */
-export type Reload =
-  | { readonly stage: 'hook'; readonly deadline: number }
-  | { readonly stage: 'starting' }
-  | { readonly stage: 'failing'; readonly error: Error }
-  | { readonly stage: 'retiring' };
-
-export interface State {
-  readonly rules: Rules;
-  readonly phase: 'running' | 'stopping' | 'ended';
-  /** Why the master stops, if that is an error. */
-  readonly reason: Error | undefined;
-  readonly workers: readonly WorkerState[];
-  /** How many reloads there were. */
-  readonly generation: number;
-  readonly reload: Reload | undefined;
-  /** Seats that stay empty. */
-  readonly closed: readonly number[];
-  /** In a row; the time of the last one, and the one before which no seat is filled. */
-  readonly failures: number;
-  readonly failedAt: number;
-  readonly notBefore: number;
-  /** Whether all workers were ready once; an error if that will not come. */
-  readonly started: boolean | Error;
-}
-
-export function initial(rules: Rules): State {
-  return {
-    rules,
-    phase: 'running',
-    reason: undefined,
-    workers: [],
-    generation: 0,
-    reload: undefined,
-    closed: [],
-    failures: 0,
-    failedAt: Number.NEGATIVE_INFINITY,
-    notBefore: Number.NEGATIVE_INFINITY,
-    started: false,
-  };
-}
-
-/** What util.inspect() shows of it. */
-export function described({ phase, reload, workers }: State) {
-  const state = phase === 'running' && reload !== undefined ? 'reloading' : phase;
-  const told = workers.map(({ seat: id, pid, generation, readyAt, leaving }) => {
-    const doing = readyAt === undefined ? 'starting' : 'ready';
-    return { id, pid, generation, state: leaving ? 'stopping' : doing };
-  });
-  return { state, workers: told };
-}
-
-/** It has been ready for a while, so that its end is no failure to start. */
-export function isProven({ readyAt }: WorkerState, { rules }: State, now: number): boolean {
-  return readyAt !== undefined && now - readyAt >= rules.minUptime;
-}
-
-/** Neither does it wait for a seat, nor has it lost it to another one. */
-export function isSeated({ fresh, replaced }: WorkerState): boolean {
-  return !fresh && !replaced;
-}
-
-/** The seats at which somebody serves, and goes on to. */
-export function serving({ workers }: State): number[] {
-  return workers.flatMap((one) => (one.readyAt !== undefined && !one.leaving ? one.seat : []));
-}
-
-export function updated(state: State, pid: number, change: Partial<WorkerState>): State {
-  const workers = state.workers.map((one) => (one.pid === pid ? { ...one, ...change } : one));
-  return { ...state, workers };
-}
-
-function find(state: State, pid: number): WorkerState | undefined {
-  return state.workers.find((one) => one.pid === pid);
-}
+/** Their default action dumps core. Source: signal(7). */
+const DUMPING: readonly number[] = [
+  ...[SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGQUIT],
+  ...[SIGSEGV, SIGSYS, SIGTRAP, SIGXCPU, SIGXFSZ],
+];
 
 /** One more failure in a row, and the pause that follows it. */
 function failed(state: State, now: number): State {
@@ -134,9 +46,19 @@ function reloadFailed(state: State, error: Error): State {
   return { ...state, reload: { stage: 'failing', error } };
 }
 
+/** A recycled worker goes on while there is nobody to take its place; that is no failure of the master's. */
+function recyclingFailed(state: State, now: number): State {
+  const { delay, maxDelay } = state.rules;
+  const retryAt = now + Math.min(delay * 2 ** state.retries, maxDelay);
+  return { ...state, retries: state.retries + 1, retryAt };
+}
+
 /** A worker of the reload that does not come to its seat takes the reload with it. */
-function freshLost(state: State, { seat, fresh, readyAt }: WorkerState, how: string): State {
-  if (!fresh || state.reload?.stage !== 'starting') return state;
+function freshLost(state: State, now: number, worker: WorkerState, how: string): State {
+  const { seat, fresh, readyAt, leaving } = worker;
+  if (leaving) return state;
+  if (fresh === 'recycle') return recyclingFailed(state, now);
+  if (fresh !== 'reload' || state.reload?.stage !== 'starting') return state;
   const when = readyAt === undefined ? 'before it was ready' : 'before the others were ready';
   const message = `the new worker ${seat} has ${how} ${when}`;
   return reloadFailed(state, codedError(message, 'ERR_RELOAD_FAILED'));
@@ -146,7 +68,7 @@ function freshLost(state: State, { seat, fresh, readyAt }: WorkerState, how: str
 export function forked(
   state: State,
   now: number,
-  { pid, seat, fresh }: { pid: number; seat: number; fresh: boolean },
+  { pid, seat, fresh }: { pid: number; seat: number; fresh: Fresh | undefined },
 ): State {
   const worker: WorkerState = {
     pid,
@@ -155,17 +77,26 @@ export function forked(
     generation: state.generation,
     born: now,
     readyAt: undefined,
+    due: undefined,
     replaced: false,
-    trial: state.failures > 0 && !fresh,
+    trial: state.failures > 0 && fresh === undefined,
     leaving: false,
+    reason: undefined,
+    strike: undefined,
     killAt: now + state.rules.readyTimeout,
   };
   return { ...state, workers: [...state.workers, worker] };
 }
 
 /** A fork was not to be had. */
-export function forkFailed(state: State, now: number, fresh: boolean, error: Error): State {
-  if (!fresh) return failed(state, now);
+export function forkFailed(
+  state: State,
+  now: number,
+  fresh: Fresh | undefined,
+  error: Error,
+): State {
+  if (fresh === undefined) return failed(state, now);
+  if (fresh === 'recycle') return recyclingFailed(state, now);
   return state.reload?.stage === 'starting' ? reloadFailed(state, error) : state;
 }
 
@@ -173,7 +104,8 @@ export function forkFailed(state: State, now: number, fresh: boolean, error: Err
 export function becameReady(state: State, now: number, pid: number): State {
   const worker = find(state, pid);
   if (worker === undefined || worker.readyAt !== undefined) return state;
-  const killAt = worker.leaving ? worker.killAt : Number.POSITIVE_INFINITY;
+  const doomed = worker.leaving || worker.reason !== undefined;
+  const killAt = doomed ? worker.killAt : Number.POSITIVE_INFINITY;
   return updated(state, pid, { readyAt: now, killAt });
 }
 
@@ -182,11 +114,45 @@ export function leaves(state: State, now: number, pid: number): State {
   const worker = find(state, pid);
   if (worker === undefined || worker.leaving) return state;
   const killAt = now + state.rules.stopTimeout + KILL_AFTER_MS;
-  const next = freshLost(updated(state, pid, { leaving: 'unasked', killAt }), worker, 'left');
+  const left = updated(state, pid, { leaving: 'unasked', killAt });
+  const next = freshLost(left, now, worker, 'left');
   if (!isSeated(worker)) return next;
   if (!state.rules.replace) return emptied(next, worker);
   if (isProven(worker, state, now)) return next;
   return { ...next, notBefore: Math.max(next.notBefore, now + BREATH_MS) };
+}
+
+/** A worker shall be replaced by one that is ready before it is asked to end. */
+export function replacementAsked(state: State, pid: number, due: RecycleReason): State {
+  const worker = find(state, pid);
+  // Of those without a seat one is new, and the other has its successor.
+  if (worker === undefined || !isSeated(worker) || worker.leaving || worker.due) return state;
+  return updated(state, pid, { due });
+}
+
+/** How long a signal may take to end a process: whoever cuts a core dump short has none. */
+function graceOf(signal: SignalName, { stopTimeout }: State['rules']): number {
+  const slow = DUMPING.includes(signalNumber(signal, 'signal'));
+  return slow ? Math.max(stopTimeout, KILL_AFTER_MS) : KILL_AFTER_MS;
+}
+
+/**
+ * A worker hangs: it is killed, and its seat is free from now on. That is no failure, unless it was not ready
+ * yet.
+ */
+export function hangs(
+  state: State,
+  now: number,
+  { pid, signal }: { pid: number; signal: SignalName },
+): State {
+  const worker = find(state, pid);
+  if (worker === undefined || worker.reason === 'hang') return state;
+  const leaving = worker.leaving || (worker.readyAt === undefined ? false : 'hung');
+  const killAt = now + graceOf(signal, state.rules);
+  const dying = updated(state, pid, { leaving, killAt, strike: signal, reason: 'hang' });
+  if (!leaving || worker.leaving) return dying;
+  const next = freshLost(dying, now, worker, 'hung');
+  return isSeated(worker) && !state.rules.replace ? emptied(next, worker) : next;
 }
 
 /** A worker has ended. */
@@ -194,7 +160,7 @@ export function ended(state: State, now: number, pid: number): State {
   const worker = find(state, pid);
   if (worker === undefined) return state;
   const workers = state.workers.filter((one) => one !== worker);
-  const next = freshLost({ ...state, workers }, worker, 'ended');
+  const next = freshLost({ ...state, workers }, now, worker, 'ended');
   if (!isSeated(worker) || worker.leaving || state.phase !== 'running') return next;
   if (!state.rules.replace) return emptied(next, worker);
   return isProven(worker, state, now) ? next : failed(next, now);

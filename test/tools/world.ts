@@ -1,6 +1,8 @@
 // A master's data with a clock of its own and workers that a test makes up: no process, no waiting.
 import { type Action, next } from '../../lib/prefork/next.js';
+import type { RecycleReason } from '../../lib/prefork/options.js';
 import * as event from '../../lib/prefork/state.js';
+import type { SignalName } from '../../lib/system/signal-numbers.js';
 
 export const rules: event.Rules = {
   seats: 3,
@@ -16,7 +18,7 @@ export const rules: event.Rules = {
 /** What has been done, with its time. */
 export type Done = { at: number } & (
   | Action
-  | { do: 'forked'; pid: number; seat: number; fresh: boolean; generation: number }
+  | { do: 'forked'; pid: number; seat: number; fresh: event.Fresh | undefined; generation: number }
 );
 
 type Told = Action & { do: 'tell' };
@@ -26,7 +28,7 @@ export class World {
   state: event.State;
   readonly done: Done[] = [];
   /** Whether a fork succeeds; an error if not. */
-  forkFails: (fresh: boolean) => Error | undefined = () => undefined;
+  forkFails: (fresh: event.Fresh | undefined) => Error | undefined = () => undefined;
   #wakeAt = Number.POSITIVE_INFINITY;
   #pid = 100;
 
@@ -54,7 +56,7 @@ export class World {
     }
   }
 
-  #fork({ seat, fresh }: { seat: number; fresh: boolean }): void {
+  #fork({ seat, fresh }: { seat: number; fresh: event.Fresh | undefined }): void {
     const error = this.forkFails(fresh);
     if (error !== undefined) {
       this.done.push({ at: this.now, do: 'fork', seat, fresh });
@@ -88,6 +90,14 @@ export class World {
 
   leaves(pid: number): void {
     this.apply((state, now) => event.leaves(state, now, pid));
+  }
+
+  hangs(pid: number, signal: SignalName = 'SIGKILL'): void {
+    this.apply((state, now) => event.hangs(state, now, { pid, signal }));
+  }
+
+  recycle(pid: number, reason: RecycleReason = 'maxAge'): void {
+    this.apply((state) => event.replacementAsked(state, pid, reason));
   }
 
   /** A reload whose hook has done its work. */

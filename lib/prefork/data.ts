@@ -1,0 +1,128 @@
+// The data of which state.ts and next.ts are functions: the workers that there are, and what is to become of them.
+import type { SignalName } from '../system/signal-numbers.js';
+import type { EndReason, RecycleReason } from './options.js';
+
+/** What the options say, in milliseconds where it is a time. */
+export interface Rules {
+  readonly seats: number;
+  /** A worker that has ended is replaced. */
+  readonly replace: boolean;
+  readonly minUptime: number;
+  readonly delay: number;
+  readonly maxDelay: number;
+  readonly attempts: number;
+  readonly readyTimeout: number;
+  readonly stopTimeout: number;
+}
+
+/** What a worker waits for that has no seat yet: all others of a reload; to be ready, for the one before it to end. */
+export type Fresh = 'reload' | 'recycle';
+
+export interface WorkerState {
+  readonly pid: number;
+  /** From 1. */
+  readonly seat: number;
+  readonly generation: number;
+  readonly born: number;
+  readonly readyAt: number | undefined;
+  /** It has no seat yet. */
+  readonly fresh: Fresh | undefined;
+  /** Why it is to be recycled: another one shall be ready before it is asked to end. */
+  readonly due: RecycleReason | undefined;
+  /** Its seat is another one's, and it is asked to end when its turn comes. */
+  readonly replaced: boolean;
+  /** Forked while workers were failing: the next fork waits for what becomes of it. */
+  readonly trial: boolean;
+  /** On its way out: it has said so, it was asked to, or it hangs and is killed. */
+  readonly leaving: false | 'unasked' | 'asked' | 'hung';
+  /** Why the master has asked it to end, or killed it. */
+  readonly reason: EndReason | undefined;
+  /** The signal to kill it with now. */
+  readonly strike: SignalName | undefined;
+  /** When to kill it for good. */
+  readonly killAt: number;
+}
+
+/**
+ * A reload: waits for the program's hook; its workers start; they are asked to end, as not all of them
+ * could; the workers before them are asked to end.
+ */
+export type Reload =
+  | { readonly stage: 'hook'; readonly deadline: number }
+  | { readonly stage: 'starting' }
+  | { readonly stage: 'failing'; readonly error: Error }
+  | { readonly stage: 'retiring' };
+
+export interface State {
+  readonly rules: Rules;
+  readonly phase: 'running' | 'stopping' | 'ended';
+  /** Why the master stops, if that is an error. */
+  readonly reason: Error | undefined;
+  readonly workers: readonly WorkerState[];
+  /** How many reloads there were. */
+  readonly generation: number;
+  readonly reload: Reload | undefined;
+  /** Seats that stay empty. */
+  readonly closed: readonly number[];
+  /** In a row; the time of the last one, and the one before which no seat is filled. */
+  readonly failures: number;
+  readonly failedAt: number;
+  readonly notBefore: number;
+  /** How many workers in a row could not take the place of a recycled one, and when to try again. */
+  readonly retries: number;
+  readonly retryAt: number;
+  /** Whether all workers were ready once; an error if that will not come. */
+  readonly started: boolean | Error;
+}
+
+export function initial(rules: Rules): State {
+  return {
+    rules,
+    phase: 'running',
+    reason: undefined,
+    workers: [],
+    generation: 0,
+    reload: undefined,
+    closed: [],
+    failures: 0,
+    failedAt: Number.NEGATIVE_INFINITY,
+    notBefore: Number.NEGATIVE_INFINITY,
+    retries: 0,
+    retryAt: Number.NEGATIVE_INFINITY,
+    started: false,
+  };
+}
+
+/** What util.inspect() shows of it. */
+export function described({ phase, reload, workers }: State) {
+  const state = phase === 'running' && reload !== undefined ? 'reloading' : phase;
+  const told = workers.map(({ seat: id, pid, generation, readyAt, leaving }) => {
+    const doing = readyAt === undefined ? 'starting' : 'ready';
+    return { id, pid, generation, state: leaving ? 'stopping' : doing };
+  });
+  return { state, workers: told };
+}
+
+/** It has been ready for a while, so that its end is no failure to start. */
+export function isProven({ readyAt }: WorkerState, { rules }: State, now: number): boolean {
+  return readyAt !== undefined && now - readyAt >= rules.minUptime;
+}
+
+/** Neither does it wait for a seat, nor has it lost it to another one. */
+export function isSeated({ fresh, replaced }: WorkerState): boolean {
+  return fresh === undefined && !replaced;
+}
+
+/** The seats at which somebody serves, and goes on to. */
+export function serving({ workers }: State): number[] {
+  return workers.flatMap((one) => (one.readyAt !== undefined && !one.leaving ? one.seat : []));
+}
+
+export function updated(state: State, pid: number, change: Partial<WorkerState>): State {
+  const workers = state.workers.map((one) => (one.pid === pid ? { ...one, ...change } : one));
+  return { ...state, workers };
+}
+
+export function find(state: State, pid: number): WorkerState | undefined {
+  return state.workers.find((one) => one.pid === pid);
+}

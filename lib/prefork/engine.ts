@@ -1,0 +1,253 @@
+// The master: has done what next.ts says, and tells state.ts what came of it.
+import { atFork } from '../atfork/hooks.js';
+import { type RegisteredMaster, registry } from '../atfork/registry.js';
+import { Waits } from '../base/abort.js';
+import { deferred, settle } from '../base/deferred.js';
+import { asError, invalidState } from '../base/errors.js';
+import { reapOrphans } from '../fork/reap.js';
+import type { WaitEnd } from '../posix/wait.js';
+import type { SignalName } from '../system/signal-numbers.js';
+import { Alarm, clock } from './alarm.js';
+import { Callbacks, exitOf, withCode } from './callbacks.js';
+import { type Birth, Crew, type Fork } from './crew.js';
+import { type Action, next } from './next.js';
+import type { RecycleReason } from './options.js';
+import { Orders } from './orders.js';
+import { Reloads } from './reloads.js';
+import type { PreforkPlan } from './settings.js';
+import { SeatSockets } from './socket.js';
+import * as event from './state.js';
+import { beWorker } from './worker.js';
+
+const never = () => new Promise<never>(() => {});
+
+/** What a {@link PreforkMaster} does; in a copy of the master nothing. */
+export class Engine {
+  readonly #started = deferred<void>();
+  readonly #over = deferred<void>();
+  readonly #stops = new Waits<void>();
+  readonly ready: Promise<void> = this.#started.promise;
+  readonly finished: Promise<void> = this.#over.promise;
+  /** The TCP port; 0 without one. */
+  readonly port: number;
+  readonly #plan: PreforkPlan;
+  readonly #callbacks: Callbacks;
+  readonly #sockets: SeatSockets;
+  readonly #orders: Orders;
+  readonly #registered: RegisteredMaster;
+  readonly #hook: Disposable;
+  readonly #reaper: Disposable | undefined;
+  readonly #alarm = new Alarm(() => this.#turn());
+  readonly #reloads = new Reloads({
+    begin: (isCurrent) => this.#beginReload(isCurrent),
+    abandon: (error) => this.#abandonReload(error),
+  });
+  readonly #crew: Crew;
+  #state: event.State;
+  /** This process is a copy of the master. */
+  #left = false;
+  #turning = false;
+  #closed = false;
+
+  constructor(plan: PreforkPlan) {
+    this.#plan = plan;
+    this.#state = event.initial(plan.rules);
+    this.#callbacks = new Callbacks(plan);
+    this.#sockets = new SeatSockets(plan, plan.rules.seats);
+    this.port = this.#sockets.port;
+    try {
+      this.#orders = new Orders(plan, {
+        stop: () => void this.stop(),
+        reload: () => this.#reloadBySignal(),
+        // A master that could not be stopped.
+        deaf: (error) => this.#apply((state) => event.stopAsked(state, error)),
+      });
+    } catch (error) {
+      this.#sockets.close(() => {});
+      throw error;
+    }
+    this.#crew = this.#makeCrew();
+    if (plan.reapOrphans) this.#reaper = reapOrphans();
+    const signals = [...plan.stopSignals, ...plan.reloadSignals];
+    this.#registered = { signals, leave: (kept) => this.#leave(true, kept) };
+    registry.masters.add(this.#registered);
+    this.#hook = atFork({
+      before: () => this.#orders.forks(),
+      child: () => registry.makingWorker || this.#leave(false),
+    });
+    // Who does not ask for it need not hear that it failed; `finished` tells.
+    this.ready.catch(() => {});
+    if (plan.title !== undefined) process.title = `${plan.title}: master`;
+    this.#turn();
+  }
+
+  get pids(): number[] {
+    return this.#crew.pids;
+  }
+
+  /** What is known now; undefined in a copy of the master. */
+  get state(): event.State | undefined {
+    return this.#left ? undefined : this.#state;
+  }
+
+  reload(signal?: AbortSignal): Promise<void> {
+    if (this.#left) return never();
+    if (this.#state.phase !== 'running') throw invalidState('the master has stopped');
+    return this.#reloads.ask(signal);
+  }
+
+  stop(signal?: AbortSignal): Promise<void> {
+    if (this.#left) return never();
+    this.#apply((state) => event.stopAsked(state));
+    return this.#state.phase === 'ended' ? Promise.resolve() : this.#stops.add(signal);
+  }
+
+  /**
+   * A worker shall be replaced though nothing is wrong with it: its seat's new worker is ready before it is asked
+   * to end. One at a time; if the new one fails, it is tried again later.
+   */
+  replace(pid: number, reason: RecycleReason): void {
+    this.#apply((state) => event.replacementAsked(state, pid, reason));
+  }
+
+  /**
+   * A worker hangs: it gets this signal, and SIGKILL if that does not end it. Its seat is filled at once.
+   */
+  hung(pid: number, signal: SignalName): void {
+    this.#apply((state, now) => event.hangs(state, now, { pid, signal }));
+  }
+
+  /** Something has happened. */
+  #apply(happened: (state: event.State, now: number) => event.State): void {
+    if (this.#left) return;
+    this.#state = happened(this.#state, clock());
+    this.#turn();
+  }
+
+  /** Does what is to be done, until nothing is. */
+  #turn(): void {
+    // What is done may be an event: the loop goes round once more.
+    if (this.#turning || this.#left) return;
+    this.#turning = true;
+    try {
+      while (this.#step().some((action) => action.do !== 'fork'));
+    } finally {
+      this.#turning = false;
+    }
+  }
+
+  #step(): readonly Action[] {
+    const { state, actions, wakeAt } = next(this.#state, clock());
+    this.#state = state;
+    if (state.phase !== 'running') this.#closeSocket();
+    else this.#sockets.steer(event.serving(state));
+    for (const action of actions) this.#do(action);
+    this.#alarm.set(wakeAt);
+    return actions;
+  }
+
+  #do(action: Action): void {
+    if (action.do === 'fork') this.#crew.ask();
+    else if (action.do === 'ask') this.#crew.kill(action.pid, 'SIGTERM');
+    else if (action.do === 'kill') this.#crew.kill(action.pid, action.signal);
+    else if (action.what === 'started') settle(this.#started, action.error);
+    else if (action.what === 'reloaded') {
+      this.#reloads.end(action.error, this.#state.phase === 'running');
+    } else this.#end(action.error);
+  }
+
+  #closeSocket(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#sockets.close((error) => this.#callbacks.error(error));
+  }
+
+  #makeCrew(): Crew {
+    return new Crew(this.#plan.fork, {
+      wanted: () => this.#wanted(),
+      forked: (fork, pid) =>
+        this.#apply((state, now) => event.forked(state, now, { ...fork, pid })),
+      forkFailed: (fork, error) => this.#forkHasFailed(fork, asError(error)),
+      hookFailed: (error) => this.#callbacks.error(error),
+      ready: (pid) => this.#apply((state, now) => event.becameReady(state, now, pid)),
+      leaving: (pid) => this.#apply((state, now) => event.leaves(state, now, pid)),
+      ended: (pid, result) => this.#onEnd(pid, result),
+    });
+  }
+
+  /** What was wanted when a fork was asked for may not be wanted now. */
+  #wanted(): Birth | undefined {
+    const fork = next(this.#state, clock()).actions.find((action) => action.do === 'fork');
+    if (fork === undefined) {
+      this.#turn();
+      return undefined;
+    }
+    const stops = this.#orders.stops;
+    return { fork, become: (line) => this.#becomeWorker(fork, line, stops) };
+  }
+
+  #forkHasFailed({ fresh }: Fork, error: Error): void {
+    // That of a reload is told by the reload.
+    if (fresh !== 'reload') this.#callbacks.error(error);
+    this.#apply((state, now) => event.forkFailed(state, now, fresh, withCode(error)));
+  }
+
+  #onEnd(pid: number, result: WaitEnd | undefined): void {
+    const worker = this.#state.workers.find((one) => one.pid === pid);
+    if (worker === undefined) return;
+    this.#state = event.ended(this.#state, clock(), pid);
+    this.#callbacks.exit(exitOf(worker, result, clock()));
+    this.#turn();
+  }
+
+  #beginReload(isCurrent: () => boolean): void {
+    this.#apply((state, now) => event.reloadAsked(state, now));
+    this.#callbacks.reload((error) => {
+      // Not of an earlier one, whose time was over.
+      if (isCurrent()) this.#apply((state, now) => event.hookSettled(state, now, error));
+    });
+  }
+
+  #abandonReload(error: Error): boolean {
+    const inTime = event.reloadAbandoned(this.#state, error) !== this.#state;
+    this.#apply((state) => event.reloadAbandoned(state, error));
+    return inTime;
+  }
+
+  #reloadBySignal(): void {
+    if (this.#state.phase !== 'running') return;
+    this.reload().catch((error) => {
+      if (!this.#left && this.#state.phase === 'running') this.#callbacks.error(error);
+    });
+  }
+
+  #end(error?: Error): void {
+    this.#hook[Symbol.dispose]();
+    this.#orders[Symbol.dispose]();
+    this.#reaper?.[Symbol.dispose]();
+    registry.masters.delete(this.#registered);
+    settle(this.#over, error);
+    this.#stops.resolve();
+  }
+
+  #becomeWorker({ seat: id }: Fork, line: number, stops: number): void {
+    const [plan, socket, generation] = [this.#plan, this.#sockets.of(id), this.#state.generation];
+    const stopRequested = () => this.#orders.stops !== stops;
+    beWorker({ id, generation, plan, socket, line, stopRequested });
+  }
+
+  /** In a copy of the master, which may be a worker of this or another one, and keep a socket. */
+  #leave(worker: boolean, kept?: number): void {
+    if (this.#left) return;
+    this.#left = true;
+    this.#hook[Symbol.dispose]();
+    if (worker) this.#orders[Symbol.dispose]();
+    else this.#orders.leave();
+    registry.masters.delete(this.#registered);
+    this.#alarm.clear();
+    this.#reloads.forget();
+    this.#stops.forget();
+    this.#crew.leave();
+    if (!this.#closed) this.#sockets.leave(worker, kept);
+  }
+}
