@@ -6,20 +6,17 @@ import { Pidfile } from '../pidfile/pidfile.js';
 import { chroot } from '../posix/chroot.js';
 import { inGroups, lookUp, setgroups, setresgid, setresuid } from '../posix/credentials.js';
 import { resetSignals, signalMask } from '../posix/dispositions.js';
-import { expectNoRootRing, forbidNewPrivileges, proveDropped } from '../privileges/drop.js';
-import { whyAgain } from './again.js';
-import type { Birth } from './birth.js';
 import {
   expectChroot,
   expectDirectory,
-  expectFork,
   expectGid,
   expectGroups,
-  expectNoDirectory,
-  expectPidfile,
-  expectSurvival,
   expectUid,
-} from './checks.js';
+} from '../privileges/checks.js';
+import { expectNoRootRing, forbidNewPrivileges, proveDropped } from '../privileges/drop.js';
+import { whyAgain } from './again.js';
+import type { Birth } from './birth.js';
+import { expectFork, expectNoDirectory, expectPidfile, expectSurvival } from './checks.js';
 import { expectNoDaemon } from './current.js';
 import { cleanEnvironment, loginOf } from './environment.js';
 import type { DaemonStep } from './error.js';

@@ -52,12 +52,12 @@ const UNLIMITED = 2n ** 64n - 1n;
 
 let known: Map<string, number> | undefined;
 
-function resourceNumber(value: unknown): number {
+function resourceNumber(value: unknown, name = 'resource'): number {
   known ??= new Map(native.rlimitResources());
-  const number = known.get(string(value, 'resource'));
+  const number = known.get(string(value, name));
   if (number === undefined) {
     const names = [...known.keys()].join(', ');
-    throw invalidArgValue('resource', value, `must be one of: ${names}`);
+    throw invalidArgValue(name, value, `must be one of: ${names}`);
   }
   return number;
 }
@@ -82,7 +82,8 @@ function limit(value: unknown, name: string): bigint {
   return exact;
 }
 
-function kernelLimits(resource: number): [soft: bigint, hard: bigint] {
+/** The limits of a resource by its number, as the kernel has them. */
+export function currentLimits(resource: number): [soft: bigint, hard: bigint] {
   const [result, soft, hard] = native.getrlimit(resource);
   check(result, 'getrlimit');
   return [soft, hard];
@@ -101,8 +102,35 @@ function kernelLimits(resource: number): [soft: bigint, hard: bigint] {
  * Source: getrlimit(2), POSIX.1. Linux and FreeBSD, each with resources of its own.
  */
 export function getrlimit(resource: Resource): ResourceLimits {
-  const [soft, hard] = kernelLimits(resourceNumber(resource));
+  const [soft, hard] = currentLimits(resourceNumber(resource));
   return { soft: fromKernel(soft), hard: fromKernel(hard) };
+}
+
+/** Limits to be set; what is absent stays. */
+export interface LimitsPlan {
+  number: number;
+  soft: bigint | undefined;
+  hard: bigint | undefined;
+}
+
+/** Checks what {@link setrlimit} is given; no system call. */
+export function limitsPlan(resource: unknown, limits: unknown, name = 'limits'): LimitsPlan {
+  const number = resourceNumber(resource, name === 'limits' ? 'resource' : name);
+  const { soft, hard } = options<ResourceLimits>(limits, ['soft', 'hard'], name);
+  if (soft === undefined && hard === undefined) {
+    throw invalidArgValue(name, limits, 'must have soft or hard');
+  }
+  const newSoft = soft === undefined ? undefined : limit(soft, `${name}.soft`);
+  const newHard = hard === undefined ? undefined : limit(hard, `${name}.hard`);
+  if (newSoft !== undefined && newHard !== undefined && newSoft > newHard) {
+    throw outOfRange(`${name}.soft`, `<= ${name}.hard (${hard})`, soft);
+  }
+  return { number, soft: newSoft, hard: newHard };
+}
+
+export function setLimits({ number, soft, hard }: LimitsPlan): void {
+  const [oldSoft, oldHard] = currentLimits(number);
+  check(native.setrlimit(number, soft ?? oldSoft, hard ?? oldHard), 'setrlimit');
 }
 
 /**
@@ -119,16 +147,5 @@ export function getrlimit(resource: Resource): ResourceLimits {
  * Source: setrlimit(2), POSIX.1. Linux and FreeBSD, each with resources of its own.
  */
 export function setrlimit(resource: Resource, limits: NewLimits): void {
-  const number = resourceNumber(resource);
-  const { soft, hard } = options<ResourceLimits>(limits, ['soft', 'hard'], 'limits');
-  if (soft === undefined && hard === undefined) {
-    throw invalidArgValue('limits', limits, 'must have soft or hard');
-  }
-  const newSoft = soft === undefined ? undefined : limit(soft, 'limits.soft');
-  const newHard = hard === undefined ? undefined : limit(hard, 'limits.hard');
-  if (newSoft !== undefined && newHard !== undefined && newSoft > newHard) {
-    throw outOfRange('limits.soft', `<= limits.hard (${hard})`, soft);
-  }
-  const [oldSoft, oldHard] = kernelLimits(number);
-  check(native.setrlimit(number, newSoft ?? oldSoft, newHard ?? oldHard), 'setrlimit');
+  setLimits(limitsPlan(resource, limits));
 }

@@ -24,7 +24,9 @@ export interface Born {
  */
 export function die(error: unknown): never {
   try {
-    native.writeAll(2, `daemonkit: a worker cannot start: ${inspect(error)}\n`);
+    const { step } = Object(error) as { step?: unknown };
+    const where = step === undefined ? '' : `step ${step}: `;
+    native.writeAll(2, `daemonkit: a worker cannot start: ${where}${inspect(error)}\n`);
   } catch {
     // An error that cannot be shown.
   }

@@ -1,6 +1,7 @@
 // What prefork() may be told, and tells of its workers.
 import type { Server } from 'node:net';
 import type { ListenOptions } from '../posix/listen.js';
+import type { ConfinementOptions } from '../privileges/confine.js';
 import type { Signal, SignalName } from '../system/signal-numbers.js';
 import type { PreforkWorker } from './worker.js';
 
@@ -76,8 +77,11 @@ export interface RespawnOptions {
   attempts?: number | undefined;
 }
 
-/** What every master may be told. */
-interface Common {
+/**
+ * What every master may be told. `user`, `group`, `chroot`, `noNewPrivileges` and `rlimits` are for the
+ * workers, before `onWorkerStart`; the master keeps what it has.
+ */
+interface Common extends ConfinementOptions {
   /**
    * How many workers, 1 to 1024. Default: `os.availableParallelism()`. `true` is the default number, and
    * `threads: true`.

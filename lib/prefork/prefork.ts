@@ -4,9 +4,10 @@ import { isMainThread } from 'node:worker_threads';
 import { expectNode } from '../addon/host.js';
 import { workerUnsupported } from '../base/errors.js';
 import { expectForkSupport } from '../fork/fork.js';
+import { planConfinement } from '../privileges/confine.js';
 import { PreforkMaster } from './master.js';
 import type { PreforkOptions } from './options.js';
-import { preforkPlan } from './settings.js';
+import { type PreforkPlan, preforkPlan } from './settings.js';
 
 export type { PreforkMaster } from './master.js';
 export type {
@@ -52,15 +53,17 @@ export type { PreforkWorker } from './worker.js';
  * @returns the master's handle: `ready`, `finished`, `reload()`, `stop()`, `pids`, `port`.
  * @throws what {@link listeningSocket} throws. `TypeError`, `RangeError` for wrong options, and in a
  *   Worker (`ERR_WORKER_UNSUPPORTED_OPERATION`). `ENOTSUP` (syscall `fork`) with the words of
- *   {@link forkSupport}. What a later fork throws, `onMasterError` gets, and it is tried again.
+ *   {@link forkSupport}. For `user`, `chroot` and such what {@link becomeDaemon} would throw, with the `step`
+ *   (`rlimits`, `chroot`, `setgroups`, `setgid`, `setuid`). What a later fork throws, `onMasterError` gets, and it is tried again.
  *
  * Linux, as {@link fork}. Source: the prefork servers of Apache, unicorn and gunicorn; daemon(7) for
  * SIGHUP and SIGTERM; docs/prefork.md.
  */
 export function prefork(options: PreforkOptions): PreforkMaster {
-  const plan = preforkPlan(options);
+  const plan: PreforkPlan = preforkPlan(options);
   if (!isMainThread) throw workerUnsupported('prefork()');
   expectNode('prefork()', 'fork');
   expectForkSupport(plan.fork, 'threads');
+  plan.confinement = planConfinement(plan.privileges);
   return new PreforkMaster(plan);
 }

@@ -3,6 +3,7 @@ import { Server } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { invalidArgType, invalidArgValue } from '../base/errors.js';
 import { boolean, func, integer, options, renamed, string } from '../base/validate.js';
+import { type Confinement, confinementOptions } from '../privileges/confine.js';
 import {
   catchableSignal,
   type SignalName,
@@ -32,6 +33,11 @@ const KNOWN = [
   'threads',
   'reapOrphans',
   'title',
+  'user',
+  'group',
+  'chroot',
+  'noNewPrivileges',
+  'rlimits',
 ] as const satisfies readonly (keyof PreforkOptions)[];
 
 const HOOKS = [
@@ -127,8 +133,12 @@ export function preforkPlan(value: unknown) {
     idleTimeout: milliseconds(given.idleTimeout, 'idleTimeout', 500),
     stopSignals: signals(given.stopSignals ?? ['SIGTERM', 'SIGINT'], 'options.stopSignals'),
     reloadSignals: signals(given.reloadSignals ?? ['SIGHUP'], 'options.reloadSignals'),
+    privileges: confinementOptions(given, 'options'),
     title: given.title === undefined ? undefined : string(given.title, 'options.title'),
   };
 }
 
-export type PreforkPlan = ReturnType<typeof preforkPlan>;
+export type PreforkPlan = ReturnType<typeof preforkPlan> & {
+  /** What workers give up, once it is known that they can. */
+  confinement?: Confinement | undefined;
+};

@@ -7,6 +7,7 @@ import { registry } from '../atfork/registry.js';
 import { invalidArgType } from '../base/errors.js';
 import { shown } from '../base/shown.js';
 import { fileDescriptor } from '../base/validate.js';
+import { type Confinement, confine } from '../privileges/confine.js';
 import { SignalFlag } from '../signal/flag.js';
 import { onCaughtBefore } from '../signal/inherited.js';
 import { Alarm, clock } from './alarm.js';
@@ -20,6 +21,7 @@ const soon = setImmediate;
 /** What a worker is asked for; of {@link PreforkOptions}. */
 interface WorkerPlan {
   title: string | undefined;
+  confinement?: Confinement | undefined;
   server: Server | undefined;
   backlog: number;
   idleTimeout: number;
@@ -113,10 +115,16 @@ export class PreforkWorker {
     this.#end().catch(fail);
   }
 
+  /** @internal Becomes who the program shall run as; whoever cannot must end. */
+  enter(): void {
+    const { title, confinement } = this.#plan;
+    if (title !== undefined) process.title = `${title}: worker ${this.id}`;
+    if (confinement !== undefined) confine(confinement);
+  }
+
   /** @internal */
   async start(): Promise<void> {
-    const { title, onWorkerStart, server } = this.#plan;
-    if (title !== undefined) process.title = `${title}: worker ${this.id}`;
+    const { onWorkerStart, server } = this.#plan;
     await onWorkerStart?.(this);
     // Not before the program is set up: whoever accepts answers.
     if (server !== undefined && !this.#stopped) await this.serve(server);
@@ -177,6 +185,7 @@ export function beWorker(inheritance: Inheritance): void {
     const worker = new PreforkWorker(inheritance);
     takeSignals(inheritance, () => worker.stop());
     leavePools();
+    worker.enter();
     worker.start().catch(fail);
   } catch (error) {
     die(error);

@@ -45,7 +45,7 @@ function refuse(what: string, attempt: () => void): void {
 }
 
 /** The rings, whether or not there is a /proc to tell of them. */
-function openRings(): number[] {
+export function openRings(): number[] {
   return procLinks('self').flatMap(([fd, to]) => (to === 'anon_inode:[io_uring]' ? fd : []));
 }
 

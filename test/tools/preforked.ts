@@ -43,12 +43,14 @@ export class Preforked {
   readonly ended: Promise<[number | null, NodeJS.Signals | null]>;
   stderr = '';
 
-  constructor(t: TestContext, setup: Setup) {
-    const child: ChildProcess = spawn(
-      process.execPath,
-      [fixture('prefork.js'), JSON.stringify(setup)],
-      { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: cleanEnvironment() },
-    );
+  /** @param under - a command that execs what follows it. */
+  constructor(t: TestContext, setup: Setup, under: readonly string[] = []) {
+    const [program = '', ...args] = [...under, process.execPath, fixture('prefork.js')];
+    const child: ChildProcess = spawn(program, [...args, JSON.stringify(setup)], {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: cleanEnvironment(),
+    });
     this.pid = child.pid as number;
     this.ended = once(child, 'exit') as typeof this.ended;
     child.stderr?.setEncoding('utf8').on('data', (text) => {

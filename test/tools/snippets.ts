@@ -141,6 +141,9 @@ export const accepted: readonly string[] = [
   PREFORK.replace('LISTEN', '3'),
   `daemonkit.prefork({ onWorkerStart(worker) { worker.id satisfies number; } });`,
   `daemonkit.prefork({ onWorkerStart: async (worker) => { await worker.signal; }, listen: { path: '/x' } });`,
+  PREFORK.replace('LISTEN', '[3, 4] as const, balance: "reuseport"'),
+  `daemonkit.prefork({ onWorkerStart() {}, user: 33, group: 'www', chroot: '/srv', noNewPrivileges: true,
+    rlimits: { NOFILE: { soft: 1024 }, CORE: undefined }, balance: undefined });`,
   `daemonkit.setrlimit('NOFILE', { soft: 1024 }); daemonkit.setrlimit('CORE', { hard: 0n, soft: undefined });`,
   ...UNDEFINED,
 ];
@@ -195,6 +198,8 @@ export const refused: readonly (readonly [snippet: string, ...codes: number[]])[
   [`daemonkit.listeningSocket({ host: '::1' });`, 2345],
   [`daemonkit.listeningSocket({ port: 1, mode: 0o600 });`, 2345],
   [`daemonkit.listeningSocket({ path: 'x', host: '::1' });`, 2345],
+  [`daemonkit.prefork({ onWorkerStart() {}, balance: 'even' });`, 2322],
+  [`daemonkit.prefork({ onWorkerStart() {}, rlimits: { NOFILE: {} } });`, 2322],
   [`daemonkit.prefork({});`, 2345],
   [`daemonkit.prefork();`, 2554],
   [`daemonkit.prefork({ workers: 2, listen: { port: 0 } });`, 2345],

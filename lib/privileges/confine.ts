@@ -1,0 +1,184 @@
+// What a process gives up before it serves: limits, root directory, user. Step by step, each with a check
+// that can be made beforehand, in the process that it will be copied from.
+import { absolutePath } from '../base/absolute.js';
+import { asError, telling } from '../base/errors.js';
+import { boolean, options, path } from '../base/validate.js';
+import { survey } from '../descriptors/list.js';
+import { chroot } from '../posix/chroot.js';
+import {
+  type Credentials,
+  inGroups,
+  lookUp,
+  nameOrId,
+  setgroups,
+  setresgid,
+  setresuid,
+} from '../posix/credentials.js';
+import {
+  type LimitsPlan,
+  limitsPlan,
+  type NewLimits,
+  type Resource,
+  setLimits,
+} from '../posix/rlimit.js';
+import {
+  expectChroot,
+  expectClosed,
+  expectGid,
+  expectGroups,
+  expectLimits,
+  expectUid,
+} from './checks.js';
+import { expectNoRootRing, forbidNewPrivileges, openRings, proveDropped } from './drop.js';
+
+/** What a process may be told to give up. */
+export interface ConfinementOptions {
+  /** The user to become: name or uid, with its groups. Default: unchanged. */
+  user?: string | number | undefined;
+  /** The group to become: name or gid. Default: the login group of `user`, or unchanged. */
+  group?: string | number | undefined;
+  /** The root directory, and the working directory. Default: unchanged. */
+  chroot?: string | undefined;
+  /**
+   * No program that is started gets more privileges than its starter, by a set-user-ID bit or file
+   * capabilities (no_new_privs, of all threads). Default: false.
+   */
+  noNewPrivileges?: boolean | undefined;
+  /** Resource limits by name, as {@link setrlimit} takes them: `{ NOFILE: { soft: 1024 } }`. Default: none. */
+  rlimits?: { [name in Resource]?: NewLimits | undefined } | undefined;
+}
+
+export interface Confinement {
+  limits: readonly LimitsPlan[];
+  noNewPrivileges: boolean;
+  root: string | undefined;
+  credentials: Credentials;
+}
+
+type StepName =
+  | 'rlimits'
+  | 'noNewPrivileges'
+  | 'chroot'
+  | 'setgroups'
+  | 'setgid'
+  | 'setuid'
+  | 'drop';
+
+interface Step {
+  name: StepName;
+  check?(plan: Confinement): void;
+  run(plan: Confinement): void;
+}
+
+function expectNoDirectory(root: string): void {
+  expectClosed(root, survey(new Set(), []).directories);
+}
+
+/**
+ * The order: limits may need root to be raised. no_new_privs is given to all threads while there is a
+ * /proc that lists them, and hinders none of the steps behind it. Groups before the user, who may not
+ * change them any more.
+ */
+const STEPS: readonly Step[] = [
+  {
+    name: 'rlimits',
+    check: ({ limits }) => limits.forEach(expectLimits),
+    run: ({ limits }) => limits.forEach(setLimits),
+  },
+  {
+    name: 'noNewPrivileges',
+    run: ({ noNewPrivileges }) => noNewPrivileges && forbidNewPrivileges(),
+  },
+  {
+    name: 'chroot',
+    check: ({ root }) => {
+      if (root === undefined) return;
+      expectChroot(root);
+      expectNoDirectory(root);
+    },
+    run: ({ root, credentials }) => {
+      // Of the rings too, which /proc tells of.
+      if (credentials.gid !== undefined) expectNoRootRing(credentials, openRings());
+      if (root === undefined) return;
+      expectNoDirectory(root);
+      chroot(root);
+    },
+  },
+  {
+    name: 'setgroups',
+    check: ({ credentials: { groups } }) => groups && !inGroups(groups) && expectGroups(groups),
+    run: ({ credentials: { groups } }) => groups && !inGroups(groups) && setgroups(groups),
+  },
+  {
+    name: 'setgid',
+    check: ({ credentials: { gid } }) => gid !== undefined && expectGid(gid),
+    run: ({ credentials: { gid } }) => gid !== undefined && setresgid(gid, gid, gid),
+  },
+  {
+    name: 'setuid',
+    check: ({ credentials: { uid } }) => uid !== undefined && expectUid(uid),
+    run: ({ credentials: { uid } }) => uid !== undefined && setresuid(uid, uid, uid),
+  },
+  {
+    name: 'drop',
+    run: ({ credentials }) => proveDropped(credentials),
+  },
+];
+
+function inStep(name: string, act: () => void): void {
+  try {
+    act();
+  } catch (thrown) {
+    throw telling(asError(thrown), { step: name });
+  }
+}
+
+function limitsOf(value: unknown, name: string): LimitsPlan[] {
+  const known = typeof value === 'object' ? Object.keys(value ?? {}) : [];
+  const given = Object.entries(options<Record<string, unknown>>(value, known, name));
+  return given.flatMap(([resource, limits]) =>
+    limits === undefined ? [] : limitsPlan(resource, limits, `${name}.${resource}`),
+  );
+}
+
+/** The options of {@link ConfinementOptions}, checked and complete. No system call but getcwd(2). */
+export function confinementOptions(given: ConfinementOptions, name: string) {
+  const { user, group, chroot, noNewPrivileges = false, rlimits = {} } = given;
+  if (user !== undefined) nameOrId(user, `${name}.user`);
+  if (group !== undefined) nameOrId(group, `${name}.group`);
+  return {
+    user,
+    group,
+    root: chroot === undefined ? undefined : absolutePath(path(chroot, `${name}.chroot`)),
+    noNewPrivileges: boolean(noNewPrivileges, `${name}.noNewPrivileges`),
+    limits: limitsOf(rlimits, `${name}.rlimits`),
+  };
+}
+
+/**
+ * Looks up who is meant, and makes sure that a copy of this process could do all of it.
+ *
+ * @returns undefined if there is nothing to do.
+ * @throws an error whose `step` says for which step.
+ */
+export function planConfinement(
+  given: ReturnType<typeof confinementOptions>,
+): Confinement | undefined {
+  const { user, group, root, noNewPrivileges, limits } = given;
+  const plan: Confinement = { limits, noNewPrivileges, root, credentials: {} };
+  inStep('setgroups', () => {
+    plan.credentials = lookUp(user, group);
+  });
+  for (const { name, check } of STEPS) inStep(name, () => check?.(plan));
+  const idle = user === undefined && group === undefined && root === undefined;
+  return idle && limits.length === 0 && !noNewPrivileges ? undefined : plan;
+}
+
+/**
+ * Does it. After an error the process may be half of the one and half of the other: it must end.
+ *
+ * @throws an error whose `step` says which has failed.
+ */
+export function confine(plan: Confinement): void {
+  for (const { name, run } of STEPS) inStep(name, () => run(plan));
+}
