@@ -15,6 +15,9 @@ const fails: [phase: PhaseName, call: string, when: number, result: string, word
   ['starting master', 'clone', 1, 'tolerated', /EAGAIN: .*clone/],
   // The wait for a worker is made again; in the other workers, which copy it, it is over.
   ['starting master', 'wait4', 1, 'tolerated', /^without effect$/],
+  // Of the second seat's socket; the first one is there by then.
+  ['starting master with queues', 'bind', 3, 'refused', /ENOMEM: .*listen/],
+  ['starting master with queues', 'listen', 3, 'refused', /ENOMEM: .*listen/],
   ['reloading master', 'kill', 1, 'tolerated', /^without effect$/],
   ['ending master', 'kill', 1, 'tolerated', /^ended$/],
   ['ending master', 'unlink', 1, 'tolerated', /^ended, unlink told$/],

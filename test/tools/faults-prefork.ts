@@ -16,6 +16,7 @@ import { faultAt, placesOf, Traced, type Trial } from './traced.js';
 
 interface Said {
   event: string;
+  port?: number;
   message?: string;
   pid?: number;
   exitCode?: number | null;
@@ -30,8 +31,11 @@ class Pool extends Traced {
   readonly #said: Said[] = [];
   readonly #socket = join(this.directory, 's');
 
+  readonly #halt: Halt | '';
+
   constructor(halt: Halt | '') {
     super('master.js', [halt], 'pipe');
+    this.#halt = halt;
     createInterface(this.first.stdout as NodeJS.ReadableStream).on('line', (line) => {
       this.#said.push(JSON.parse(line));
     });
@@ -66,7 +70,9 @@ class Pool extends Traced {
 
   /** The pid of the worker that answers; NaN if none does in time. */
   async ask(): Promise<number> {
-    const request = get({ socketPath: this.#socket, agent: false, timeout: 2000 });
+    const port = this.events('listening')[0]?.port ?? 0;
+    const where = port === 0 ? { socketPath: this.#socket } : { host: '127.0.0.1', port };
+    const request = get({ ...where, agent: false, timeout: 2000 });
     request.on('timeout', () => request.destroy(new Error('late')));
     try {
       const [response] = await once(request, 'response');
@@ -89,8 +95,9 @@ class Pool extends Traced {
     if (this.gone) return this.#ending(false);
     const answers = async () => this.workers().includes(await this.ask());
     for (let tries = 0; !(await answers()); tries++) assert.ok(tries < 10, 'nobody answers');
+    const queues = this.#halt === 'queues' ? WORKERS - 1 : 0;
     counted ??= countDescriptors();
-    const fds = await counted;
+    const fds = (await counted) + queues;
     const now = () => Object.keys(descriptors(this.master)).length;
     // One less for each worker that is looked at from time to time, where pidfd_open(2) is not permitted.
     await until(`${fds} descriptors again`, () => now() <= fds, 5000);
@@ -150,6 +157,14 @@ const reloaded = (pool: Pool) =>
 export const phases = {
   'starting master': {
     halt: 'master',
+    alone: true,
+    act: (pool, pid) => {
+      go(pool, pid);
+      return started(pool);
+    },
+  },
+  'starting master with queues': {
+    halt: 'queues',
     alone: true,
     act: (pool, pid) => {
       go(pool, pid);
