@@ -7,6 +7,7 @@
 #include "marshal_fork.h"
 #include "marshal_loop.h"
 #include "marshal_process.h"
+#include "sys/anonymous_file.h"
 #include "sys/capabilities.h"
 #include "sys/chroot.h"
 #include "sys/credentials.h"
@@ -118,6 +119,8 @@ void ExportSignalFlag(Napi::Object exports) {
 void ExportDaemon(Napi::Object exports) {
   marshal::Export<sys::Socketpair>(exports, "socketpair");
   marshal::Export<sys::SendRecord>(exports, "sendRecord");
+  marshal::Export<sys::SendRecordIfRead>(exports, "sendRecordIfRead");
+  marshal::Export<sys::AnonymousFile>(exports, "anonymousFile");
   marshal::Export<sys::AwaitHangup>(exports, "awaitHangup");
   marshal::Export<sys::AwaitBirth>(exports, "awaitBirth");
   marshal::Export<sys::Reexec>(exports, "reexec");

@@ -14,6 +14,7 @@
         "marshal_fork.cc",
         "marshal_loop.cc",
         "marshal_process.cc",
+        "sys/anonymous_file.cc",
         "sys/chroot.cc",
         "sys/credentials.cc",
         "sys/dispositions.cc",

@@ -118,11 +118,16 @@ export {
 } from './posix/wait.js';
 export {
   type EndReason,
+  type HungWorker,
+  type LastExit,
   type PreforkMaster,
+  type PreforkMasterMessage,
   type PreforkOptions,
   type PreforkProgramOptions,
   type PreforkServerOptions,
+  type PreforkStats,
   type PreforkWorker,
+  type PreforkWorkerMessage,
   prefork,
   type RecycleReason,
   type RespawnOptions,
@@ -130,6 +135,7 @@ export {
   type WorkerExited,
   type WorkerGone,
   type WorkerKilled,
+  type WorkerStats,
 } from './prefork/prefork.js';
 export { type DropOptions, dropPrivileges } from './privileges/drop.js';
 export { type ListenFd, type ListenFdsOptions, listenFds } from './service/listenfds.js';

@@ -1,7 +1,11 @@
 #include "sys/socketpair.h"
 
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#ifdef __linux__
+#include <linux/sockios.h>
+#endif
 
 #include <cerrno>
 
@@ -17,6 +21,17 @@ void MakeRoom(const int (&fds)[2]) {
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kRoom, sizeof kRoom);
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kRoom, sizeof kRoom);
   }
+}
+
+// What the other side has yet to read. unix(7): a sender's bytes are charged to its own socket.
+int Unread(int fd) {
+#ifdef __linux__
+  constexpr unsigned long kRequest = SIOCOUTQ;
+#else
+  constexpr unsigned long kRequest = FIONWRITE;
+#endif
+  int bytes = 0;
+  return ioctl(fd, kRequest, &bytes) != 0 ? -errno : bytes;
 }
 
 }  // namespace
@@ -36,6 +51,12 @@ int SendRecord(int fd, const std::string& record) {
     sent = send(fd, record.data(), record.size(), MSG_NOSIGNAL | MSG_EOR);
   } while (sent < 0 && errno == EINTR);
   return sent < 0 ? -errno : 0;
+}
+
+int SendRecordIfRead(int fd, const std::string& record) {
+  int unread = Unread(fd);
+  if (unread != 0) return unread < 0 ? unread : -EAGAIN;
+  return SendRecord(fd, record);
 }
 
 bool AwaitHangup(int fd, int timeout_ms) {

@@ -205,6 +205,10 @@ export interface Native {
   /** One negative element is -errno. */
   socketpair(records: boolean): number[];
   sendRecord(fd: number, record: string): number;
+  /** The same, if what was sent before has been read; -EAGAIN otherwise. */
+  sendRecordIfRead(fd: number, record: string): number;
+  /** memfd_create(2), close-on-exec. */
+  anonymousFile(name: string): number;
   awaitHangup(fd: number, timeout: number): boolean;
   /** cpp/sys/launcher.h: how it ended, exit code, pid or -errno, signal, text. */
   awaitBirth(

@@ -16,6 +16,13 @@ export function integer(value: unknown, name: string, min = INT_MIN, max = INT_M
   return value;
 }
 
+/** A number within [min, max], with a fraction or not. */
+export function number(value: unknown, name: string, min: number, max: number): number {
+  if (typeof value !== 'number') throw invalidArgType(name, 'of type number', value);
+  if (!(value >= min && value <= max)) throw outOfRange(name, `>= ${min} && <= ${max}`, value);
+  return value;
+}
+
 export function fileDescriptor(value: unknown, name = 'fd'): number {
   return integer(value, name, 0);
 }

@@ -59,6 +59,10 @@ export const STOP_TIMEOUT: Options = {
 
 export const RELOAD: Options = { signal: { value: 'SIGNAL', help: 'another one than HUP' } };
 
+export const STATUS: Options = {
+  workers: { help: 'its prefork workers as well, each with what it does' },
+};
+
 export const COMMON: Options = {
   json: { help: 'one line of JSON on standard output' },
   help: { help: 'this text' },

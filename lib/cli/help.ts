@@ -1,5 +1,14 @@
 // What the command says of itself.
-import { BIRTH, COMMON, FILE, type Options, RELOAD, STOP, STOP_TIMEOUT } from './arguments.js';
+import {
+  BIRTH,
+  COMMON,
+  FILE,
+  type Options,
+  RELOAD,
+  STATUS,
+  STOP,
+  STOP_TIMEOUT,
+} from './arguments.js';
 
 const SECTIONS: readonly [title: string, options: Options][] = [
   ['Which daemon', FILE],
@@ -7,6 +16,7 @@ const SECTIONS: readonly [title: string, options: Options][] = [
   ['stop, restart', STOP],
   ['stop', STOP_TIMEOUT],
   ['reload', RELOAD],
+  ['status', STATUS],
   ['All commands', COMMON],
 ];
 

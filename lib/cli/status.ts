@@ -1,10 +1,12 @@
 // daemonkit status: whether the daemon runs, with the exit codes of LSB's init scripts.
 import { type Found, findDaemon, isReady } from '../pidfile/search.js';
-import { COMMON, FILE, parseAll } from './arguments.js';
+import { COMMON, FILE, parseAll, STATUS } from './arguments.js';
 import { type Command, EXIT, type Outcome } from './outcome.js';
 import { neededPidFile } from './pidfile.js';
+import { workersInWords } from './table.js';
+import { workersOf } from './workers.js';
 
-const OPTIONS = { ...FILE, ...COMMON };
+const OPTIONS = { ...FILE, ...STATUS, ...COMMON };
 
 function inWords({ report, removed }: Found, ready: boolean): [exitCode: number, text: string] {
   const { path, state, pid, startTime } = report;
@@ -27,7 +29,14 @@ function inWords({ report, removed }: Found, ready: boolean): [exitCode: number,
   }
 }
 
-function look(path: string): Outcome {
+/** The workers of a daemon that runs: for people, and for programs. */
+function workersIn({ report }: Found) {
+  if (!report.running) return undefined;
+  const found = workersOf(report.pid);
+  return { text: workersInWords(found), data: found };
+}
+
+function look(path: string, withWorkers: boolean): Outcome {
   try {
     const found = findDaemon(path);
     found.owner?.[Symbol.dispose]();
@@ -39,7 +48,15 @@ function look(path: string): Outcome {
       ...(report.running ? { ready } : {}),
       ...(removed ? { removed } : {}),
     };
-    return { exitCode, text, answer: true, data };
+    const more = withWorkers ? workersIn(found) : undefined;
+    if (more === undefined) return { exitCode, text, answer: true, data };
+    const { source, age, masters, workers } = more.data;
+    return {
+      exitCode,
+      text: `${text}\n${more.text}`,
+      answer: true,
+      data: { ...data, workers, masters, source, age },
+    };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const data = { path, state: 'unknown', running: false, code, message };
@@ -49,7 +66,7 @@ function look(path: string): Outcome {
 
 async function run(args: readonly string[]): Promise<Outcome> {
   const values = parseAll(args, OPTIONS);
-  return look(neededPidFile(values));
+  return look(neededPidFile(values), values.workers === true);
 }
 
 export const status: Command = { options: OPTIONS, run };

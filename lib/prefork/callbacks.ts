@@ -2,7 +2,7 @@
 
 import { asError, telling } from '../base/errors.js';
 import type { WaitEnd } from '../posix/wait.js';
-import type { WorkerExit } from './options.js';
+import type { HungWorker, WorkerExit } from './options.js';
 import type { PreforkPlan } from './settings.js';
 import type { WorkerState } from './state.js';
 
@@ -26,7 +26,7 @@ export function exitOf(worker: WorkerState, result: WaitEnd | undefined, now: nu
   return { id, pid, generation, ...how } as WorkerExit;
 }
 
-/** onMasterReap, onMasterError and onMasterReload of a plan. */
+/** The callbacks of a plan that run in the master. */
 export class Callbacks {
   readonly #plan: PreforkPlan;
 
@@ -37,6 +37,13 @@ export class Callbacks {
   error(error: Error): void {
     const { onMasterError } = this.#plan;
     guarded(() => (onMasterError === undefined ? warn(error) : onMasterError(error)), warn);
+  }
+
+  hang(worker: HungWorker): void {
+    guarded(
+      () => this.#plan.onMasterHang?.(worker),
+      (error) => this.error(error),
+    );
   }
 
   exit(exit: WorkerExit): void {

@@ -5,6 +5,7 @@ import type { SignalName } from '../system/signal-numbers.js';
 import { type Born, ForkTurn, forkWithLine } from './birth.js';
 import { Member } from './member.js';
 import type { Action } from './next.js';
+import type { Report } from './report.js';
 
 export type Fork = Action & { do: 'fork' };
 
@@ -13,6 +14,8 @@ export interface Birth {
   readonly fork: Fork;
   /** In the child: it is that worker, whose end of the line this is. */
   readonly become: (line: number) => void;
+  /** In the master: it has been made. `pull` has its line heard at once. */
+  readonly made: (pid: number, pull: () => void) => void;
 }
 
 /** What the master has to do with it; called in whatever turn of the event loop. */
@@ -24,6 +27,7 @@ interface Office {
   /** An atFork() hook has thrown this; there is a worker nevertheless. */
   hookFailed: (error: Error) => void;
   ready: (pid: number) => void;
+  reports: (pid: number, report: Report) => void;
   leaving: (pid: number) => void;
   ended: (pid: number, result: WaitEnd | undefined) => void;
 }
@@ -70,22 +74,25 @@ export class Crew {
       return;
     }
     if (born.pid === 0) birth.become(born.line);
-    else this.#enlist(birth.fork, born);
+    else this.#enlist(birth, born);
   }
 
-  #enlist(fork: Fork, { pid, line, error }: Born): void {
+  #enlist({ fork, made }: Birth, { pid, line, error }: Born): void {
     const office = this.#office;
     if (error !== undefined) office.hookFailed(error);
     try {
       const told = {
         ready: () => office.ready(pid),
         leaving: () => office.leaving(pid),
+        reports: (report: Report) => office.reports(pid, report),
         ended: (result?: WaitEnd) => {
           this.#members.delete(pid);
           office.ended(pid, result);
         },
       };
-      this.#members.set(pid, new Member(pid, line, told));
+      const member = new Member(pid, line, told);
+      this.#members.set(pid, member);
+      made(pid, () => member.pull());
     } catch (failure) {
       process.kill(pid, 'SIGKILL');
       waitpid(pid);

@@ -93,9 +93,15 @@ export function initial(rules: Rules): State {
   };
 }
 
+/** What it does, in a word. */
+export function phaseOf({ phase, reload }: State): State['phase'] | 'reloading' {
+  return phase === 'running' && reload !== undefined ? 'reloading' : phase;
+}
+
 /** What util.inspect() shows of it. */
-export function described({ phase, reload, workers }: State) {
-  const state = phase === 'running' && reload !== undefined ? 'reloading' : phase;
+export function described(given: State) {
+  const { workers } = given;
+  const state = phaseOf(given);
   const told = workers.map(({ seat: id, pid, generation, readyAt, leaving }) => {
     const doing = readyAt === undefined ? 'starting' : 'ready';
     return { id, pid, generation, state: leaving ? 'stopping' : doing };

@@ -5,6 +5,7 @@ import type { Server, Socket } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import { lingerAtEnd } from './linger.js';
 import { bytesFollow } from './pipelined.js';
+import type { Tally } from './tally.js';
 
 /** What is known of one connection. Kept small: a server that does not end pays for it too. */
 interface Connection {
@@ -53,11 +54,13 @@ export class HttpConnections {
   readonly #connections = new Map<Socket, Connection>();
   /** Of TLS servers: before the handshake is through. */
   readonly #shaking = new Map<Socket, Connection>();
+  readonly #tally: Tally;
   #ending = false;
   /** When it was looked for silent ones last, on the clock of performance.now(). */
   #looked = 0;
 
-  constructor(server: Server) {
+  constructor(server: Server, tally: Tally) {
+    this.#tally = tally;
     followed.set(server, this);
     listen();
     if (!(server instanceof TlsServer)) {
@@ -69,6 +72,16 @@ export class HttpConnections {
       for (const one of this.#shaking.keys()) if (isSame(one, socket)) this.#shaking.delete(one);
       this.#follow(socket);
     });
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return this.#connections.size + this.#shaking.size;
+  }
+
+  /** How many of them wait for an answer of HTTP/1.1. */
+  get underWay(): number {
+    return [...this.#connections.values()].filter(({ latest }) => isUnanswered(latest)).length;
   }
 
   /** The server ends. */
@@ -89,6 +102,7 @@ export class HttpConnections {
 
   /** A request has come. */
   answers(socket: Socket, request: IncomingMessage, response: ServerResponse): void {
+    this.#tally.request();
     const connection = this.#connections.get(socket);
     if (connection === undefined) return;
     const { latest } = connection;
@@ -129,7 +143,7 @@ export class HttpConnections {
     if (this.#shaking.has(socket)) return false;
     // It has left HTTP, or never spoke it: only who speaks its protocol knows when it may end.
     if (session || !speaksHttp1(socket)) return true;
-    return latest !== undefined && !(latest.writableFinished && latest.req.complete);
+    return isUnanswered(latest);
   }
 
   #follow(socket: Socket): void {
@@ -140,7 +154,12 @@ export class HttpConnections {
     const since = performance.now();
     connections.set(socket, { latest: undefined, session: false, since, bytes: 0 });
     socket.once('close', () => connections.delete(socket));
+    this.#tally.connection();
   }
+}
+
+function isUnanswered(latest: ServerResponse | undefined): boolean {
+  return latest !== undefined && !(latest.writableFinished && latest.req.complete);
 }
 
 function handleOf(socket: Socket): unknown {

@@ -1,8 +1,9 @@
 // The HTTP/2 sessions of a server: each goes on with its streams, and ends with the last of them.
-import type { ServerHttp2Session } from 'node:http2';
+import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { Server } from 'node:net';
 import type { HttpConnections } from './drain-http.js';
 import { endSession } from './goodbye.js';
+import type { Tally } from './tally.js';
 
 /** How long a client may take to close its side once all is answered. */
 const LINGER_MS = 1000;
@@ -12,10 +13,19 @@ export class Http2Sessions {
   readonly #connections: HttpConnections;
   /** Milliseconds; undefined until the server ends. */
   #patience: number | undefined;
+  /** Streams that are open. */
+  underWay = 0;
 
-  constructor(server: Server, connections: HttpConnections) {
+  constructor(server: Server, connections: HttpConnections, tally: Tally) {
     this.#connections = connections;
-    server.prependListener('session', (session: ServerHttp2Session) => this.#follow(session));
+    server.prependListener('session', (session: ServerHttp2Session) => {
+      this.#follow(session);
+      session.on('stream', (stream: ServerHttp2Stream) => {
+        this.underWay++;
+        stream.once('close', () => this.underWay--);
+        tally.request();
+      });
+    });
   }
 
   /** @param patience - the milliseconds that a client may take to answer a PING. */

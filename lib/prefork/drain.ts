@@ -2,6 +2,7 @@
 import { Server } from 'node:net';
 import { HttpConnections } from './drain-http.js';
 import { Http2Sessions } from './drain-http2.js';
+import { Tally } from './tally.js';
 
 const LOOK_MS = 20;
 
@@ -15,10 +16,14 @@ export class Drain {
   readonly #connections: HttpConnections;
   readonly #sessions: Http2Sessions;
 
-  constructor(server: Server) {
+  constructor(server: Server, tally = new Tally()) {
     this.#server = server;
-    this.#connections = new HttpConnections(server);
-    this.#sessions = new Http2Sessions(server, this.#connections);
+    this.#connections = new HttpConnections(server, tally);
+    this.#sessions = new Http2Sessions(server, this.#connections, tally);
+    tally.add(() => ({
+      connections: this.#connections.size,
+      underWay: this.#connections.underWay + this.#sessions.underWay,
+    }));
   }
 
   /**

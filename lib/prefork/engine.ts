@@ -6,17 +6,19 @@ import { deferred, settle } from '../base/deferred.js';
 import { asError, invalidState } from '../base/errors.js';
 import { reapOrphans } from '../fork/reap.js';
 import type { WaitEnd } from '../posix/wait.js';
-import type { SignalName } from '../system/signal-numbers.js';
 import { Alarm, clock } from './alarm.js';
 import { Callbacks, exitOf, withCode } from './callbacks.js';
 import { type Birth, Crew, type Fork } from './crew.js';
 import { type Action, next } from './next.js';
-import type { RecycleReason } from './options.js';
+import type { HungWorker } from './options.js';
 import { Orders } from './orders.js';
+import { Overseer } from './overseer.js';
+import type { Limits } from './recycle.js';
 import { Reloads } from './reloads.js';
 import type { PreforkPlan } from './settings.js';
 import { SeatSockets } from './socket.js';
 import * as event from './state.js';
+import type { PreforkStats } from './stats.js';
 import { beWorker } from './worker.js';
 
 const never = () => new Promise<never>(() => {});
@@ -43,7 +45,8 @@ export class Engine {
     abandon: (error) => this.#abandonReload(error),
   });
   readonly #crew: Crew;
-  #state: event.State;
+  readonly #overseer: Overseer;
+  #now: event.State;
   /** This process is a copy of the master. */
   #left = false;
   #turning = false;
@@ -51,7 +54,7 @@ export class Engine {
 
   constructor(plan: PreforkPlan) {
     this.#plan = plan;
-    this.#state = event.initial(plan.rules);
+    this.#now = event.initial(plan.rules);
     this.#callbacks = new Callbacks(plan);
     this.#sockets = new SeatSockets(plan, plan.rules.seats);
     this.port = this.#sockets.port;
@@ -67,6 +70,11 @@ export class Engine {
       throw error;
     }
     this.#crew = this.#makeCrew();
+    this.#overseer = new Overseer(plan, {
+      state: () => this.#state,
+      recycle: (pid, due) => this.#apply((state) => event.replacementAsked(state, pid, due)),
+      hung: (worker) => this.#hung(worker),
+    });
     if (plan.reapOrphans) this.#reaper = reapOrphans();
     const signals = [...plan.stopSignals, ...plan.reloadSignals];
     this.#registered = { signals, leave: (kept) => this.#leave(true, kept) };
@@ -78,6 +86,7 @@ export class Engine {
     // Who does not ask for it need not hear that it failed; `finished` tells.
     this.ready.catch(() => {});
     if (plan.title !== undefined) process.title = `${plan.title}: master`;
+    this.#overseer.changed(undefined, this.#state);
     this.#turn();
   }
 
@@ -102,19 +111,24 @@ export class Engine {
     return this.#state.phase === 'ended' ? Promise.resolve() : this.#stops.add(signal);
   }
 
-  /**
-   * A worker shall be replaced though nothing is wrong with it: its seat's new worker is ready before it is asked
-   * to end. One at a time; if the new one fails, it is tried again later.
-   */
-  replace(pid: number, reason: RecycleReason): void {
-    this.#apply((state) => event.replacementAsked(state, pid, reason));
+  stats(): PreforkStats {
+    return this.#overseer.stats(true);
   }
 
-  /**
-   * A worker hangs: it gets this signal, and SIGKILL if that does not end it. Its seat is filled at once.
-   */
-  hung(pid: number, signal: SignalName): void {
-    this.#apply((state, now) => event.hangs(state, now, { pid, signal }));
+  get #state(): event.State {
+    return this.#now;
+  }
+
+  set #state(state: event.State) {
+    const before = this.#now;
+    this.#now = state;
+    if (state !== before) this.#overseer.changed(before, state);
+  }
+
+  /** It gets its signal, and SIGKILL if that does not end it. Its seat is filled at once. */
+  #hung(worker: HungWorker): void {
+    this.#callbacks.hang(worker);
+    this.#apply((state, now) => event.hangs(state, now, worker));
   }
 
   /** Something has happened. */
@@ -170,6 +184,7 @@ export class Engine {
       forkFailed: (fork, error) => this.#forkHasFailed(fork, asError(error)),
       hookFailed: (error) => this.#callbacks.error(error),
       ready: (pid) => this.#apply((state, now) => event.becameReady(state, now, pid)),
+      reports: (pid, report) => this.#overseer.heard(pid, report),
       leaving: (pid) => this.#apply((state, now) => event.leaves(state, now, pid)),
       ended: (pid, result) => this.#onEnd(pid, result),
     });
@@ -183,7 +198,12 @@ export class Engine {
       return undefined;
     }
     const stops = this.#orders.stops;
-    return { fork, become: (line) => this.#becomeWorker(fork, line, stops) };
+    const limits = this.#overseer.draw();
+    return {
+      fork,
+      become: (line) => this.#becomeWorker(fork, line, stops, limits),
+      made: (pid, pull) => this.#overseer.add(pid, limits, pull),
+    };
   }
 
   #forkHasFailed({ fresh }: Fork, error: Error): void {
@@ -196,7 +216,9 @@ export class Engine {
     const worker = this.#state.workers.find((one) => one.pid === pid);
     if (worker === undefined) return;
     this.#state = event.ended(this.#state, clock(), pid);
-    this.#callbacks.exit(exitOf(worker, result, clock()));
+    const exit = exitOf(worker, result, clock());
+    this.#overseer.ended(worker, exit);
+    this.#callbacks.exit(exit);
     this.#turn();
   }
 
@@ -226,14 +248,16 @@ export class Engine {
     this.#orders[Symbol.dispose]();
     this.#reaper?.[Symbol.dispose]();
     registry.masters.delete(this.#registered);
+    this.#overseer.leave();
     settle(this.#over, error);
     this.#stops.resolve();
   }
 
-  #becomeWorker({ seat: id }: Fork, line: number, stops: number): void {
+  #becomeWorker({ seat: id }: Fork, line: number, stops: number, limits: Limits): void {
     const [plan, socket, generation] = [this.#plan, this.#sockets.of(id), this.#state.generation];
     const stopRequested = () => this.#orders.stops !== stops;
-    beWorker({ id, generation, plan, socket, line, stopRequested });
+    const pulse = this.#overseer.pulse(limits);
+    beWorker({ id, generation, plan, socket, line, pulse, stopRequested });
   }
 
   /** In a copy of the master, which may be a worker of this or another one, and keep a socket. */
@@ -248,6 +272,7 @@ export class Engine {
     this.#reloads.forget();
     this.#stops.forget();
     this.#crew.leave();
+    this.#overseer.leave();
     if (!this.#closed) this.#sockets.leave(worker, kept);
   }
 }

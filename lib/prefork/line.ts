@@ -8,7 +8,7 @@ import { systemError } from '../base/errors.js';
 /** A record's text: the worker is ready; it ends by its own will. */
 export type Word = 'ready' | 'leaving';
 
-const LONGEST = 64;
+const LONGEST = 128;
 
 /** An end of the line, on the event loop. Closing it closes the descriptor. */
 export class Line {
@@ -41,6 +41,16 @@ export class Line {
     if (!this.#open) return;
     const sent = native.sendRecord(this.#fd, word);
     if (sent < 0 && sent !== -constants.errno.EPIPE) throw systemError(sent, 'send');
+  }
+
+  /**
+   * What the worker reports from time to time: dropped, as the next one says more, if the master has not
+   * read the one before. A master that stands still for a day shall find room for a word.
+   *
+   * @returns whether it was sent.
+   */
+  report(record: string): boolean {
+    return this.#open && native.sendRecordIfRead(this.#fd, record) === 0;
   }
 
   close(): void {

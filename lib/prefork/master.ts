@@ -2,11 +2,10 @@
 import { type InspectOptionsStylized, inspect } from 'node:util';
 import { type Abortable, waiting } from '../base/abort.js';
 import { shown } from '../base/shown.js';
-import type { SignalName } from '../system/signal-numbers.js';
 import { described } from './data.js';
 import { Engine } from './engine.js';
-import type { RecycleReason } from './options.js';
 import type { PreforkPlan } from './settings.js';
+import type { PreforkStats } from './stats.js';
 
 /** What {@link prefork} returns, in the master. In copies of it, its promises never settle. */
 export class PreforkMaster implements AsyncDisposable {
@@ -36,6 +35,20 @@ export class PreforkMaster implements AsyncDisposable {
   /** The pids of all workers there are, those on their way out as well. */
   get pids(): number[] {
     return this.#engine.pids;
+  }
+
+  /**
+   * Tells how the workers are, by what they have reported: at least every second, and within a tenth of one
+   * when they have much to do. Private bytes and Pss are read from /proc now, some milliseconds for each
+   * gigabyte that a worker has.
+   *
+   * @returns see {@link PreforkStats}; in a copy of the master no workers.
+   * @throws nothing.
+   *
+   * Source: proc_pid_smaps(5).
+   */
+  stats(): PreforkStats {
+    return this.#engine.stats();
   }
 
   /**
@@ -73,16 +86,6 @@ export class PreforkMaster implements AsyncDisposable {
   /** As {@link stop}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
-  }
-
-  /** @internal See {@link Engine.replace}. */
-  replace(pid: number, reason: RecycleReason): void {
-    this.#engine.replace(pid, reason);
-  }
-
-  /** @internal See {@link Engine.hung}. */
-  hung(pid: number, signal: SignalName): void {
-    this.#engine.hung(pid, signal);
   }
 
   /** @internal */

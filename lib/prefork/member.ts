@@ -3,11 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type WaitEnd, waitpidAsync } from '../posix/wait.js';
 import { type SignalName, signalNumber } from '../system/signal-numbers.js';
 import { Line } from './line.js';
+import { type Report, reportIn } from './report.js';
 
 /** What the master is told of a worker. */
 export interface Told {
   ready: () => void;
   leaving: () => void;
+  reports: (report: Report) => void;
   /** Without a result if somebody else has waited for it. */
   ended: (result: WaitEnd | undefined) => void;
 }
@@ -26,6 +28,8 @@ export class Member {
     const hear = (word: string) => {
       if (word === 'ready') told.ready();
       if (word === 'leaving') told.leaving();
+      const report = reportIn(word);
+      if (report !== undefined) told.reports(report);
     };
     this.#line = new Line(line, hear, () => {}, false);
     void this.#untilEnd(told);
@@ -41,6 +45,11 @@ export class Member {
       // EPERM: it has become somebody whom this master may not signal. The line's end is the same word.
       this.#line.close();
     }
+  }
+
+  /** Hears at once what it has said by now. */
+  pull(): void {
+    this.#line.pull();
   }
 
   /** In a copy of the master: nothing of the worker is this process's business. */

@@ -62,6 +62,19 @@ export interface WorkerGone extends Ended {
 /** The end of a worker, as `onMasterReap` is told. */
 export type WorkerExit = WorkerExited | WorkerKilled | WorkerGone;
 
+/** A worker that hangs, as `onMasterHang` is told. */
+export interface HungWorker {
+  /** The worker's seat, from 1 to the number of workers. */
+  id: number;
+  pid: number;
+  /** How many reloads there had been when it was forked. */
+  generation: number;
+  /** For how many milliseconds it could have run, and did not answer. */
+  silent: number;
+  /** The signal that it gets. */
+  signal: SignalName;
+}
+
 /** When a worker that has ended is replaced. */
 export interface RespawnOptions {
   /**
@@ -119,6 +132,34 @@ interface Common extends ConfinementOptions {
   stopTimeout?: number | undefined;
   /** Milliseconds of silence until a worker that ends closes a kept-alive connection. Default: 500. */
   idleTimeout?: number | undefined;
+  /**
+   * Milliseconds after which a worker that does not answer is ended with `hangSignal` and replaced. Only time
+   * in which it could have run counts: not while it is stopped, traced, inspected, or waits for a processor.
+   * It holds for workers that are ready; 0 is never. Default: 60000.
+   */
+  hangTimeout?: number | undefined;
+  /** The signal for a worker that hangs: `SIGABRT` for a core(5) file. Default: `SIGKILL`. */
+  hangSignal?: Signal | undefined;
+  /** Runs in the master just before a worker that hangs gets `hangSignal`. What it throws, `onMasterError` gets. */
+  onMasterHang?: ((worker: HungWorker) => void) | undefined;
+  /**
+   * A worker that was asked so many requests is replaced: the new one is ready before it is asked to end, one
+   * after the other, and that is no failure. Counted are those of `server` and `worker.serve()`. Default: no
+   * limit.
+   */
+  maxRequests?: number | undefined;
+  /** The same after so many milliseconds since its fork. Default: no limit. */
+  maxAge?: number | undefined;
+  /**
+   * The same when it has so many bytes of memory that it shares with nobody, from smaps_rollup of
+   * proc_pid_smaps(5); not the resident set, which has what it shares. Default: no limit.
+   */
+  maxMemory?: number | undefined;
+  /**
+   * By which part of `maxRequests`, `maxAge` and `maxMemory` a worker's own limit may be below that, at random:
+   * not all workers shall be replaced at a time. From 0 to 1; default: 0.1.
+   */
+  recycleJitter?: number | undefined;
   /** The signal or signals that stop the master; an empty array for none. Default: SIGTERM and SIGINT. */
   stopSignals?: Signal | readonly Signal[] | undefined;
   /** The signal or signals that make it reload; an empty array for none. Default: SIGHUP. */

@@ -12,6 +12,7 @@ import { type PreforkPlan, preforkPlan } from './settings.js';
 export type { PreforkMaster } from './master.js';
 export type {
   EndReason,
+  HungWorker,
   PreforkOptions,
   PreforkProgramOptions,
   PreforkServerOptions,
@@ -22,6 +23,8 @@ export type {
   WorkerGone,
   WorkerKilled,
 } from './options.js';
+export type { PreforkMasterMessage, PreforkWorkerMessage } from './published.js';
+export type { LastExit, PreforkStats, WorkerStats } from './stats.js';
 export type { PreforkWorker } from './worker.js';
 
 /**
@@ -50,7 +53,7 @@ export type { PreforkWorker } from './worker.js';
  * `stopTimeout` at the latest.
  *
  * @param options - see {@link PreforkOptions}.
- * @returns the master's handle: `ready`, `finished`, `reload()`, `stop()`, `pids`, `port`.
+ * @returns the master's handle: `ready`, `finished`, `reload()`, `stop()`, `stats()`, `pids`, `port`.
  * @throws what {@link listeningSocket} throws. `TypeError`, `RangeError` for wrong options, and in a
  *   Worker (`ERR_WORKER_UNSUPPORTED_OPERATION`). `ENOTSUP` (syscall `fork`) with the words of
  *   {@link forkSupport}. For `user`, `chroot` and such what {@link becomeDaemon} would throw, with the `step`

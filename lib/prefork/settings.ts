@@ -9,10 +9,13 @@ import {
   type SignalName,
   signalList,
   signalName,
+  signalNumber,
 } from '../system/signal-numbers.js';
 import { listeningPlan } from './balance.js';
 import type { PreforkOptions, RespawnOptions } from './options.js';
+import { recycleRules } from './recycle.js';
 import type { Rules } from './state.js';
+import type { VitalsRules } from './vitals.js';
 
 const KNOWN = [
   'workers',
@@ -28,6 +31,13 @@ const KNOWN = [
   'readyTimeout',
   'stopTimeout',
   'idleTimeout',
+  'hangTimeout',
+  'hangSignal',
+  'onMasterHang',
+  'maxRequests',
+  'maxAge',
+  'maxMemory',
+  'recycleJitter',
   'stopSignals',
   'reloadSignals',
   'threads',
@@ -46,10 +56,13 @@ const HOOKS = [
   'onMasterReap',
   'onMasterReload',
   'onMasterError',
+  'onMasterHang',
 ] as const;
 
+const MAX = Number.MAX_SAFE_INTEGER;
+
 function milliseconds(value: number | undefined, name: string, otherwise: number): number {
-  return integer(value ?? otherwise, `options.${name}`, 1, Number.MAX_SAFE_INTEGER);
+  return integer(value ?? otherwise, `options.${name}`, 1, MAX);
 }
 
 function signals(value: unknown, name: string): SignalName[] {
@@ -109,9 +122,15 @@ const FORMER: Readonly<Record<string, (typeof HOOKS)[number]>> = {
   onError: 'onMasterError',
 };
 
+/** The same, and a name that tells by its value which of two is meant. */
+function former(value: unknown): Readonly<Record<string, string>> {
+  const { onHang } = (value ?? {}) as { onHang?: unknown };
+  return { ...FORMER, onHang: typeof onHang === 'function' ? 'onMasterHang' : 'hangSignal' };
+}
+
 /** Checks what prefork() was given, and makes it complete. */
 export function preforkPlan(value: unknown) {
-  const given = options<PreforkOptions>(renamed(value, FORMER), KNOWN);
+  const given = options<PreforkOptions>(renamed(value, former(value)), KNOWN);
   for (const name of HOOKS) if (given[name] !== undefined) func(given[name], `options.${name}`);
   const { seats, threads } = seatsFor(given);
   return {
@@ -130,6 +149,12 @@ export function preforkPlan(value: unknown) {
     onMasterReap: given.onMasterReap,
     onMasterReload: given.onMasterReload,
     onMasterError: given.onMasterError,
+    onMasterHang: given.onMasterHang,
+    vitals: {
+      hangTimeout: integer(given.hangTimeout ?? 60_000, 'options.hangTimeout', 0, MAX),
+      recycle: recycleRules(given),
+    } satisfies VitalsRules,
+    hangSignal: signalName(signalNumber(given.hangSignal ?? 'SIGKILL', 'options.hangSignal')),
     idleTimeout: milliseconds(given.idleTimeout, 'idleTimeout', 500),
     stopSignals: signals(given.stopSignals ?? ['SIGTERM', 'SIGINT'], 'options.stopSignals'),
     reloadSignals: signals(given.reloadSignals ?? ['SIGHUP'], 'options.reloadSignals'),

@@ -15,6 +15,7 @@ import { die } from './birth.js';
 import { Drain } from './drain.js';
 import { Line } from './line.js';
 import { leavePools } from './pooled.js';
+import { Pulse, type PulseOptions } from './pulse.js';
 
 const soon = setImmediate;
 
@@ -38,6 +39,7 @@ export interface Inheritance {
   /** The listening socket. */
   socket: number | undefined;
   line: number;
+  pulse: PulseOptions;
   /** Whether the master's signal flags were raised in this process. */
   stopRequested: () => boolean;
 }
@@ -52,6 +54,7 @@ export class PreforkWorker {
   readonly socket: number | undefined;
   readonly #plan: WorkerPlan;
   readonly #line: Line;
+  readonly #pulse: Pulse;
   readonly #drains: Drain[] = [];
   readonly #ending = new AbortController();
   readonly #deadline = new Alarm(() => process.exit(0));
@@ -59,7 +62,7 @@ export class PreforkWorker {
   #stopped = false;
 
   /** @internal */
-  constructor({ id, generation, socket, plan, line }: Inheritance) {
+  constructor({ id, generation, socket, plan, line, pulse }: Inheritance) {
     this.id = id;
     this.generation = generation;
     this.socket = socket;
@@ -71,6 +74,7 @@ export class PreforkWorker {
       () => this.stop(),
       true,
     );
+    this.#pulse = new Pulse(this.#line, pulse);
   }
 
   /** Aborts when the worker is to end: what has no requests that end by themselves can listen. */
@@ -93,7 +97,7 @@ export class PreforkWorker {
       throw invalidArgType('server', 'an instance of net.Server', server);
     }
     const fd = fileDescriptor(socket, 'socket');
-    this.#drains.push(new Drain(server));
+    this.#drains.push(new Drain(server, this.#pulse.tally));
     server.listen({ fd, backlog: this.#plan.backlog });
     await once(server, 'listening');
   }
@@ -125,6 +129,7 @@ export class PreforkWorker {
   /** @internal */
   async start(): Promise<void> {
     const { onWorkerStart, server } = this.#plan;
+    this.#pulse.start();
     await onWorkerStart?.(this);
     // Not before the program is set up: whoever accepts answers.
     if (server !== undefined && !this.#stopped) await this.serve(server);

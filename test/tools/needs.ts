@@ -27,6 +27,7 @@ export const PACKAGES: Record<string, string> = {
   'systemd-analyze': 'systemd',
   'systemd-notify': 'systemd',
   'systemd-socket-activate': 'systemd',
+  taskset: 'util-linux',
   umount: 'mount',
   unshare: 'util-linux',
   'musl-gcc': 'musl-tools',

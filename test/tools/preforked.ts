@@ -43,9 +43,12 @@ export class Preforked {
   readonly ended: Promise<[number | null, NodeJS.Signals | null]>;
   stderr = '';
 
-  /** @param under - a command that execs what follows it. */
-  constructor(t: TestContext, setup: Setup, under: readonly string[] = []) {
-    const [program = '', ...args] = [...under, process.execPath, fixture('prefork.js')];
+  /**
+   * @param under - a command that execs what follows it.
+   * @param file - the fixture.
+   */
+  constructor(t: TestContext, setup: object, under: readonly string[] = [], file = 'prefork.js') {
+    const [program = '', ...args] = [...under, process.execPath, fixture(file)];
     const child: ChildProcess = spawn(program, [...args, JSON.stringify(setup)], {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
