@@ -2,7 +2,14 @@
 // what only the repository needs (scripts, devDependencies). npm packs the file that is there, so it is replaced
 // meanwhile; and it comes back also when npm fails or is killed, because a process of its own waits for npm's end.
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -54,6 +61,27 @@ function isThere(pid) {
   }
 }
 
+/**
+ * The same with a tab for each four spaces that a line begins with, a tenth of what tsc writes. Not where a
+ * template may go on over several lines, which are its text.
+ */
+function tabbed(source) {
+  const lines = source.split('\n');
+  if (lines.some((line) => (line.match(/`/g) ?? []).length % 2 !== 0)) return source;
+  return lines
+    .map((line) => line.replace(/^(?: {4})+/, (spaces) => '\t'.repeat(spaces.length / 4)))
+    .join('\n');
+}
+
+function indent() {
+  const folder = join(root, 'dist', 'lib');
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    if (!name.endsWith('.js')) continue;
+    const file = join(folder, name);
+    writeFileSync(file, tabbed(readFileSync(file, 'utf8')));
+  }
+}
+
 async function before() {
   // Not by npm run: its lines would be part of what `npm pack --json` prints.
   const run = (...args) =>
@@ -62,6 +90,7 @@ async function before() {
   run(tsc, '-p', 'tsconfig.json');
   run(tsc, '-p', 'tsconfig.types.json');
   run('test/tools/stale.mjs');
+  indent();
   run('test/tools/sources.mjs');
   const missing = targets.filter(({ path }) => !existsSync(path)).map(({ name }) => name);
   if (missing.length > 0) console.error(`packed without a binary for ${missing.join(', ')}`);
