@@ -2,14 +2,7 @@
 // what only the repository needs (scripts, devDependencies). npm packs the file that is there, so it is replaced
 // meanwhile; and it comes back also when npm fails or is killed, because a process of its own waits for npm's end.
 import { execFileSync, spawn } from 'node:child_process';
-import {
-  existsSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
