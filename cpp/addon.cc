@@ -124,6 +124,7 @@ void ExportDaemon(Napi::Object exports) {
   marshal::Export<sys::AwaitHangup>(exports, "awaitHangup");
   marshal::Export<sys::AwaitBirth>(exports, "awaitBirth");
   marshal::Export<sys::Reexec>(exports, "reexec");
+  marshal::Export<sys::StartBeside>(exports, "startBeside");
   marshal::Export<sys::WriteAll>(exports, "writeAll");
   marshal::Export<sys::ResetTerminal>(exports, "resetTerminal");
   marshal::Export<sys::GiveBackStandard>(exports, "giveBackStandard");

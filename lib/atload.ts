@@ -9,14 +9,20 @@ import { collectChildren } from './fork/children.js';
 import { recordStartOptions } from './fork/startup.js';
 import { collectWorkers } from './fork/workers.js';
 import { recordStandard } from './posix/standard.js';
+import { followSuccession } from './service/successor.js';
+import { recordProgram } from './system/program.js';
+import { readSuccession } from './system/succession.js';
 
 if (noNode === undefined) look();
 
 function look(): void {
   // Before anything is opened: it would get the number of a standard stream that is closed.
   recordStandard();
-  // Before the descriptors are looked through: some of them are the launcher's.
+  recordProgram();
+  // Before the descriptors are looked through: some of them are the launcher's, or a predecessor's.
   readHandover();
+  readSuccession();
+  followSuccession();
   recordStart();
   // Objects of which no list is kept are collected from here on.
   collectChildren();

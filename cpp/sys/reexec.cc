@@ -71,16 +71,29 @@ class Record {
 
 constexpr char kStage[] = "sthe script was started again, and had not called becomeDaemon() yet";
 
+// execve(2) takes pointers to what it does not change.
+char* Mutable(const std::string& text) { return const_cast<char*>(text.c_str()); }
+
+bool Named(std::string_view entry, const Strings& names) {
+  return std::find(names.begin(), names.end(), entry.substr(0, entry.find('='))) != names.end();
+}
+
+std::vector<char*> EnvironmentWithout(const Strings& omit) {
+  std::vector<char*> entries;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    if (!Named(*entry, omit)) entries.push_back(*entry);
+  }
+  return entries;
+}
+
 // What execve(2) is given.
 class Program {
  public:
-  Program(const std::string& path, const Strings& argv, const Strings& omit, Strings numbered)
-      : path_(path), numbered_(std::move(numbered)) {
+  Program(const std::string& path, const Strings& argv, std::vector<char*> environment,
+          Strings numbered)
+      : path_(path), numbered_(std::move(numbered)), envp_(std::move(environment)) {
     for (const auto& text : argv) argv_.push_back(Mutable(text));
     argv_.push_back(nullptr);
-    for (char** entry = environ; *entry != nullptr; ++entry) {
-      if (!Named(*entry, omit)) envp_.push_back(*entry);
-    }
     for (auto& entry : numbered_) {
       ends_.push_back(entry.size());
       entry.append(kDigits, '\0');
@@ -98,13 +111,6 @@ class Program {
   int Start() const { return execve(path_.c_str(), argv_.data(), envp_.data()); }
 
  private:
-  // execve(2) takes pointers to what it does not change.
-  static char* Mutable(const std::string& text) { return const_cast<char*>(text.c_str()); }
-
-  static bool Named(std::string_view entry, const Strings& names) {
-    return std::find(names.begin(), names.end(), entry.substr(0, entry.find('='))) != names.end();
-  }
-
   const std::string& path_;
   Strings numbered_;
   std::vector<size_t> ends_;
@@ -133,6 +139,10 @@ class Newborn {
       _exit(0);
     }
     Record().Put(kStage).Send(channel_);
+    Execute();
+  }
+
+  [[noreturn]] void Execute() const {
     program_->SetPid(getpid());
     PassDescriptors();
     if (*directory_ != '\0') Must("chdir", chdir(directory_));
@@ -177,23 +187,38 @@ class Newborn {
   int channel_;
 };
 
-}  // namespace
-
-int Reexec(const std::string& program, const Strings& argv, const Strings& omit,
-           const Strings& numbered, const std::string& directory, const std::vector<int>& standard,
-           const std::vector<int>& pass, int channel) {
-  Program image(program, argv, omit, numbered);
-  const Newborn child(&image, directory.c_str(), standard, pass, channel);
-  // A handler of the runtime's would tell the launcher's event loop, over the pipe they share, of
+template <typename F>
+int Make(F run) {
+  // A handler of the runtime's would tell the caller's event loop, over the pipe they share, of
   // signals that its children got.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int middle = Result(fork());
-  if (middle == 0) child.Run();
+  const int child = Result(fork());
+  if (child == 0) run();
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return middle;
+  return child;
+}
+
+}  // namespace
+
+int Reexec(const std::string& program, const Strings& argv, const Strings& omit,
+           const Strings& numbered, const std::string& directory, const std::vector<int>& standard,
+           const std::vector<int>& pass, int channel) {
+  Program image(program, argv, EnvironmentWithout(omit), numbered);
+  const Newborn child(&image, directory.c_str(), standard, pass, channel);
+  return Make([&child] { child.Run(); });
+}
+
+int StartBeside(const std::string& program, const Strings& argv, const Strings& environment,
+                const Strings& numbered, const std::string& directory,
+                const std::vector<int>& standard, const std::vector<int>& pass, int channel) {
+  std::vector<char*> entries;
+  for (const auto& text : environment) entries.push_back(Mutable(text));
+  Program image(program, argv, std::move(entries), numbered);
+  const Newborn child(&image, directory.c_str(), standard, pass, channel);
+  return Make([&child] { child.Execute(); });
 }
 
 }  // namespace sys

@@ -1,5 +1,5 @@
-// Becoming a daemon without live fork: fork(2), setsid(2), fork(2), and execve(2) of a program in
-// the grandchild, with no JavaScript in between.
+// A program is started again, with no JavaScript between fork(2) and execve(2): as a daemon without
+// live fork, or beside the caller, whose place it is to take.
 #pragma once
 
 #include <string>
@@ -21,5 +21,16 @@ int Reexec(const std::string& program, const std::vector<std::string>& argv,
            const std::vector<std::string>& omit, const std::vector<std::string>& numbered,
            const std::string& directory, const std::vector<int>& standard,
            const std::vector<int>& pass, int channel);
+
+// Starts `program` as a child, in the session and the process group of the caller. Returns its pid,
+// or -errno if it could not be made; a call that fails later is told over `channel` ("e", its
+// errno, a space, its name), and the child exits with 1.
+//
+// The program gets `environment`, entries of the form NAME=..., and not the caller's; the rest is
+// as above.
+int StartBeside(const std::string& program, const std::vector<std::string>& argv,
+                const std::vector<std::string>& environment,
+                const std::vector<std::string>& numbered, const std::string& directory,
+                const std::vector<int>& standard, const std::vector<int>& pass, int channel);
 
 }  // namespace sys

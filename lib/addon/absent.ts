@@ -28,6 +28,7 @@ export const NODES: ReadonlySet<string> = new Set([
   'resetTerminal',
   'setNoNewPrivileges',
   'signalFlagOpen',
+  'startBeside',
   'step',
   'watch',
 ]);

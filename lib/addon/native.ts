@@ -229,6 +229,17 @@ export interface Native {
     pass: number[],
     channel: number,
   ): number;
+  /** cpp/sys/reexec.h: the child's pid, or -errno. */
+  startBeside(
+    program: string,
+    argv: readonly string[],
+    environment: readonly string[],
+    numbered: readonly string[],
+    directory: string,
+    standard: readonly number[],
+    pass: readonly number[],
+    channel: number,
+  ): number;
   writeAll(fd: number, text: string): number;
   resetTerminal(): void;
   /** Which of 0, 1 and 2 the starter has made non-blocking: to be called before they are used. */

@@ -6,7 +6,7 @@ import { basename, dirname } from 'node:path';
 import { native } from '../addon/native.js';
 import { absolutePath } from '../base/absolute.js';
 import { check, type SystemError, systemError } from '../base/errors.js';
-import { expectedInheritance } from '../daemon/handover.js';
+import { startedAgain } from '../daemon/handover.js';
 import { openDescriptors } from '../descriptors/list.js';
 import {
   type Listener,
@@ -16,6 +16,7 @@ import {
   openListener,
 } from '../posix/listen.js';
 import { passedDescriptors } from '../system/listen-environment.js';
+import { recordSockets } from '../system/program.js';
 import { listeners, listensAt } from '../system/sockets.js';
 import { listOf, UsageError, type Values } from './arguments.js';
 
@@ -110,7 +111,7 @@ function reserved(count: number): number | undefined {
 export function reserveDescriptors(addresses: readonly Address[]): number | undefined {
   const count = addresses.length;
   // A daemon that was started again has them from its launcher.
-  if (count === 0 || expectedInheritance() !== undefined) return undefined;
+  if (count === 0 || startedAgain()) return undefined;
   const first = reserved(count);
   if (first !== undefined) return first;
   const passed = passedDescriptors();
@@ -160,5 +161,6 @@ export function openAddresses(addresses: readonly Address[], first: number): () 
     LISTEN_FDS: `${before.length + addresses.length}`,
     LISTEN_FDNAMES: [...named, ...addresses.map(({ name }) => name)].join(':'),
   });
+  recordSockets();
   return remove;
 }

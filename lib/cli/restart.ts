@@ -1,5 +1,5 @@
 // daemonkit restart: stop, if it runs, and start; what can be wrong with the start is found first.
-import { expectedInheritance } from '../daemon/handover.js';
+import { startedAgain } from '../daemon/handover.js';
 import { findDaemon } from '../pidfile/search.js';
 import { pidfileStop } from '../pidfile/stop.js';
 import { BIRTH, COMMON, FILE, parse, STOP } from './arguments.js';
@@ -25,7 +25,7 @@ async function run(args: readonly string[]): Promise<Outcome | Application> {
   const schedule = scheduleOf(parse(args, OPTIONS)[0]);
   const first = reserveDescriptors(start.addresses);
   // In the daemon that is the command started again, all of it has been done.
-  if (expectedInheritance() !== undefined) return becomeApp('restart', start, first);
+  if (startedAgain()) return becomeApp('restart', start, first);
   const path = start.options.pidfile ?? '';
   const pid = running(path);
   try {

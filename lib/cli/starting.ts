@@ -1,7 +1,7 @@
 // From a command line to becomeDaemon()'s options.
 import { absolutePath } from '../base/absolute.js';
 import type { DaemonOptions } from '../daemon/become.js';
-import { expectedInheritance } from '../daemon/handover.js';
+import { startedAgain } from '../daemon/handover.js';
 import { pathInRoot } from '../posix/chroot.js';
 import { supervisor } from '../service/supervisor.js';
 import { resolveApp } from './app.js';
@@ -83,7 +83,7 @@ function detachment({ detach, foreground }: Values): boolean {
   }
   if (detach === true || foreground === true) return detach === true;
   // One that was started again is detached already, and its surroundings are the launcher's doing.
-  return expectedInheritance() !== undefined || supervisor() === null;
+  return startedAgain() || supervisor() === null;
 }
 
 function optionsOf(values: Values, pidfile: string | undefined, detach: boolean): DaemonOptions {

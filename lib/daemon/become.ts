@@ -16,6 +16,7 @@ import { evaluationFor, readyWhenSettled } from './readiness.js';
 import { resume, startAgain } from './reexec.js';
 import { inStep, runChecks, runSteps, thrown, undoSteps } from './run-steps.js';
 import { strategyOf } from './strategy.js';
+import { succeed } from './succeed.js';
 import { announceFailure } from './supervision.js';
 
 export type { EnvironmentOptions } from './environment.js';
@@ -81,6 +82,10 @@ export type { DaemonOptions } from './options.js';
  * A REPL, and a script that comes from standard input, cannot be started again. docs/reexec.md has
  * more.
  *
+ * **In a program that takes another one's place** (`upgrade()` of {@link prefork}) the process stays where it
+ * is, as it was started by a daemon; the pidfile is the predecessor's until that goes. Logs that the
+ * user may not open anew stay the predecessor's files.
+ *
  * @param options - see {@link DaemonOptions}.
  * @returns the daemon's handle on itself. With `{ ready: 'manual' }`, call its `ready()`.
  * @throws in the launcher only. `TypeError`, `RangeError` for wrong options, and in a Worker
@@ -107,7 +112,7 @@ export function becomeDaemon(options?: DaemonOptions): Daemon {
   if (plan.dryRun) return dryRun(birth) as never;
   expectNoDaemon();
   const evaluated = evaluationFor(plan);
-  if (!resume(birth)) begin(birth);
+  if (!succeed(birth) && !resume(birth)) begin(birth);
   return finish(birth, evaluated);
 }
 

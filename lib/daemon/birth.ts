@@ -15,6 +15,8 @@ export interface StandardFiles {
 
 export interface Birth {
   readonly plan: Plan;
+  /** It takes the place of another process, which was a daemon or supervised as this one is to be. */
+  succeeds?: true;
   /** The way to the daemon, for those who look ahead; absent in what was started again. */
   strategy?: 'fork' | 'reexec';
   pidfile?: Pidfile;

@@ -7,6 +7,7 @@ import { expectForkSupport } from '../fork/fork.js';
 import { heldByRival } from '../pidfile/pidfile.js';
 import { expectSafeFile, openOrExpectRoom, refuse } from '../posix/trusted-open.js';
 import { expectClosed } from '../privileges/checks.js';
+import { succession } from '../system/succession.js';
 import type { Birth } from './birth.js';
 import { expectedInheritance } from './handover.js';
 import type { Plan } from './options.js';
@@ -32,6 +33,7 @@ export function expectFork(plan: Plan): void {
 export function expectPidfile(path: string): void {
   // Before the call in a program that was started again: the launcher holds it for this process.
   if (expectedInheritance()?.pidfile?.path === path) return;
+  if (succession.onTrial && succession.heritage?.pidfiles.some((one) => one.path === path)) return;
   const file = openOrExpectRoom(path, constants.O_RDWR);
   if (file === undefined) return;
   if (file === 'fifo') refuse(path, 'not a regular file', EINVAL);

@@ -94,8 +94,11 @@ export function environmentPlan(value: unknown, name: string): EnvironmentPlan |
 }
 
 /** Looks up what login(1) would set, if the process is to become somebody else. */
-export function loginOf(uid: number | undefined): Record<string, string> | undefined {
-  if (uid === undefined || uid === process.getuid?.()) return undefined;
+export function loginOf(
+  uid: number | undefined,
+  always = false,
+): Record<string, string> | undefined {
+  if (uid === undefined || (uid === process.getuid?.() && !always)) return undefined;
   const found: Account | undefined = account(uid);
   if (found === undefined) return {};
   const { name, home, shell } = found;

@@ -4,6 +4,8 @@ import { native } from '../addon/native.js';
 import { check } from '../base/errors.js';
 import { expectStandard, occupyStandard, standardPlaced } from '../posix/standard.js';
 import type { FileOwner } from '../posix/trusted-open.js';
+import { isRelayed, outgoingStderr, stderrBecomes } from '../service/successor.js';
+import { complain } from '../stdio/log-writer.js';
 import {
   expectLog,
   expectReopening,
@@ -36,10 +38,34 @@ export function openFiles(birth: Birth): void {
   // At once, so that undoing closes what is open by now if a log file cannot be opened.
   birth.files = files;
   const owner = writerOf(birth);
-  if (plan.stdout !== undefined) files.stdout = openLog(plan.stdout, owner);
+  const open = (path: string, fd: number) =>
+    birth.succeeds ? openOrKeep(path, fd, owner) : openLog(path, owner);
+  if (plan.stdout !== undefined) files.stdout = open(plan.stdout, 1);
   if (plan.stderr === plan.stdout) files.stderr = files.stdout;
-  else if (plan.stderr !== undefined) files.stderr = openLog(plan.stderr, owner);
+  else if (plan.stderr !== undefined) files.stderr = open(plan.stderr, outgoingStderr());
+  if (birth.succeeds) return;
   for (const path of logs(plan)) expectReopenable(path, birth, true);
+}
+
+/** What a user may not open who root has become: it has the file of before, though. */
+const CLOSED = ['EACCES', 'EPERM', 'EROFS'];
+
+/** A log that cannot be opened anew is no reason to be without a successor. */
+function openOrKeep(path: string, before: number, owner: FileOwner | undefined): number {
+  try {
+    return openLog(path, owner);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (!CLOSED.includes(code ?? '')) throw error;
+    complain(`daemonkit: the log is not opened anew, and the old file goes on: ${message}\n`);
+    return duplicate(before);
+  }
+}
+
+function duplicate(before: number): number {
+  const fd = check(native.dup(before), 'dup');
+  check(native.closeRange(fd, fd, true, 0), 'fcntl');
+  return fd;
 }
 
 /** Whether the log files could be opened, and opened anew, as the daemon; makes none. */
@@ -102,9 +128,14 @@ export function redirectToFiles(birth: Birth): void {
   if (files === undefined || survey === undefined) return;
   const { detach } = plan;
   const moves: [fd: number, target: number][] = [];
+  const relayed = birth.succeeds && isRelayed();
   if (detach) moves.push([0, files.null]);
   if (detach || plan.stdout !== undefined) moves.push([1, files.stdout]);
-  if (detach || plan.stderr !== undefined) moves.push([2, files.stderr]);
+  if (detach || plan.stderr !== undefined) {
+    // Until all is well the predecessor hears what goes wrong.
+    if (relayed) stderrBecomes(duplicate(files.stderr));
+    else moves.push([2, files.stderr]);
+  }
   if (detach) moves.push(...survey.terminals.map((fd) => [fd, files.null] as [number, number]));
   redirectStreams(moves, survey.epolls);
   // Only now, so that process.stderr has found a file, not a socket that soon is one no more.

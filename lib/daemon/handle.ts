@@ -11,6 +11,7 @@ import { notify, startWatchdog, tryNotify } from '../service/notify.js';
 import { isUnhandled, leaveListener } from '../signal/inherited.js';
 import { complain } from '../stdio/log-writer.js';
 import { listenForReopen } from '../stdio/reopen.js';
+import { afterTrial, isReadyNow, type Superseded, succession } from '../system/succession.js';
 import type { Birth } from './birth.js';
 import { currentSlot, setCurrentDaemon } from './current.js';
 import { leaveLauncher, reopenFiles } from './files.js';
@@ -56,6 +57,7 @@ export class Daemon implements Disposable, AsyncDisposable {
   #terminated = false;
   #stopping = false;
   #reloads = 0;
+  readonly #place: Superseded;
 
   /** @internal */
   constructor(birth: Birth) {
@@ -63,7 +65,9 @@ export class Daemon implements Disposable, AsyncDisposable {
     this.#hooks = atFork({ child: () => this.#disown() });
     process.on('exit', this.#end);
     setCurrentDaemon(this);
-    const { reopenOn } = birth.plan;
+    const { reopenOn, detach } = birth.plan;
+    this.#place = { detached: detach, superseded: () => this.#makeWay() };
+    succession.daemons.add(this.#place);
     this.#reopener = listenForReopen(reopenOn, () => this.reloading(() => this.reopenLogs()));
     if (mayListen()) process.on('SIGTERM', this.#terminate);
   }
@@ -90,7 +94,13 @@ export class Daemon implements Disposable, AsyncDisposable {
    */
   ready(): void {
     if (this.#ready || this.#terminated || process.pid !== this.#pid) return;
-    const { lines, plan } = this.#birth;
+    if (succession.onTrial) {
+      // The predecessor tells the manager, which may not listen to others.
+      afterTrial((alone) => this.#succeed(alone));
+      isReadyNow(this.#birth);
+      return;
+    }
+    const { lines } = this.#birth;
     // First, as it may fail: then nothing has happened, and it can be tried again.
     announceByDescriptor(this.#birth);
     // A launcher tells the manager: until then it is the main process, whose words count.
@@ -102,10 +112,27 @@ export class Daemon implements Disposable, AsyncDisposable {
         native.awaitHangup(channel, LAUNCHER_EXIT_MS);
       });
     }
+    this.#becomeReady();
+  }
+
+  #becomeReady(): void {
     this.#ready = true;
     publishReady(this.pidfile);
-    const { watchdog } = plan;
+    const { watchdog } = this.#birth.plan;
     if (watchdog) this.#watchdog = startWatchdog(watchdog === true ? {} : { healthy: watchdog });
+  }
+
+  /** The predecessor has gone its way. */
+  #succeed(alone: boolean): void {
+    if (this.#ready || this.#terminated || currentSlot() !== this) return;
+    if (alone) tryNotify({ mainPid: this.#pid, ready: true });
+    this.#becomeReady();
+  }
+
+  /** A successor is what this one was: for the manager, and for who reads the pidfile. */
+  #makeWay(): void {
+    this.#stopping = true;
+    this.#watchdog?.[Symbol.dispose]();
   }
 
   /**
@@ -142,7 +169,7 @@ export class Daemon implements Disposable, AsyncDisposable {
    */
   reloading<T>(work: () => T): T {
     func(work, 'work');
-    if (!this.#ready || process.pid !== this.#pid) return work();
+    if (!this.#ready || this.#stopping || process.pid !== this.#pid) return work();
     if (this.#reloads++ === 0) tryNotify({ reloading: true });
     return whenSettled(work, (error) => this.#reloaded(error));
   }
@@ -195,6 +222,7 @@ export class Daemon implements Disposable, AsyncDisposable {
     this.#hooks[Symbol.dispose]();
     process.off('exit', this.#end);
     process.off('SIGTERM', this.#terminate);
+    succession.daemons.delete(this.#place);
     this.#tidy();
   }
 

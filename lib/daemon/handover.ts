@@ -4,6 +4,7 @@ import { isMainThread } from 'node:worker_threads';
 import { native } from '../addon/native.js';
 import { atFork } from '../atfork/hooks.js';
 import { ownDescriptors } from '../descriptors/table.js';
+import { succession } from '../system/succession.js';
 
 /** The descriptors are open at the same numbers as in the launcher. */
 export interface Inheritance {
@@ -70,6 +71,9 @@ export function readHandover(): void {
     native.closeRange(fd, fd, true, 0);
   }
 }
+
+/** Whether somebody has started the program again, and made what it must find: sockets, a locked pidfile. */
+export const startedAgain = () => inheritance !== undefined || succession.onTrial;
 
 /** What {@link takeInheritance} would give. */
 export function expectedInheritance(): Inheritance | undefined {

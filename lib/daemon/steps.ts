@@ -280,7 +280,8 @@ export const STEPS: readonly Step[] = [
     daemon7: [4],
     describe: ({ env }) => (env === 'keep' ? undefined : 'clean the environment'),
     check: (birth) => {
-      birth.login = loginOf(birth.credentials.uid);
+      // A successor is that user already, and has the variables of who started the first one.
+      birth.login = loginOf(birth.credentials.uid, birth.succeeds);
     },
     run: ({ plan, login }) => {
       if (plan.env !== 'keep') cleanEnvironment(plan.env, plan.detach, login);

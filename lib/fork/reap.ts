@@ -30,7 +30,7 @@ function zombie(pid: number): string | undefined {
 }
 
 /** Children that somebody is known to wait for, or may. */
-function expected(): Set<number> {
+export function expected(): Set<number> {
   const waits = [...registry.waits].map(({ pid }) => pid);
   return new Set([...childProcessIds(), ...registry.children, ...waits]);
 }

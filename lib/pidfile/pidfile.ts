@@ -12,6 +12,7 @@ import { shown } from '../base/shown.js';
 import { integer, path as pathString } from '../base/validate.js';
 import { pathInRoot } from '../posix/chroot.js';
 import { expectSafeFile, openTrusted } from '../posix/trusted-open.js';
+import { claimPidfile, type HeldPidfile, succession } from '../system/succession.js';
 import { sameFile } from './same-file.js';
 import { readPid } from './text.js';
 
@@ -110,7 +111,7 @@ function openLocked(path: string, mode: number): number | undefined {
 }
 
 /** The constructor, for this file alone. */
-let make!: (path: string, fd: number) => Pidfile;
+let make!: (path: string, fd: number, claimed?: boolean) => Pidfile;
 
 /**
  * A locked pidfile, as `becomeDaemon({ pidfile })` has one; for programs that stay in the foreground
@@ -138,9 +139,15 @@ export class Pidfile implements Disposable {
   readonly #maker = native.getpid();
   /** Where it is now: inside of a chroot another path, or out of reach. */
   #here: string | undefined;
+  /** It has been a predecessor's, and is until that has gone; or is a successor's by now. */
+  #shared: 'before' | 'after' | undefined;
 
   static {
-    make = (path, fd) => new Pidfile(path, fd, KEY);
+    make = (path, fd, claimed = false) => {
+      const made = new Pidfile(path, fd, KEY);
+      if (claimed) made.#shared = 'before';
+      return made;
+    };
   }
 
   private constructor(path: string, fd: number, key?: typeof KEY) {
@@ -148,6 +155,7 @@ export class Pidfile implements Disposable {
     this.path = path;
     this.#here = path;
     this.#fd = fd;
+    succession.pidfiles.add(this.#asHeirloom());
   }
 
   /**
@@ -168,6 +176,8 @@ export class Pidfile implements Disposable {
     integer(mode, 'mode', 0, 0o777);
     // Deno's fs knows no descriptors but its own.
     expectNode('Pidfile.open()', 'open');
+    const handedOver = claimPidfile(absolute);
+    if (handedOver !== undefined) return make(absolute, handedOver, true);
     for (;;) {
       const fd = openLocked(absolute, mode);
       if (fd !== undefined) return new Pidfile(absolute, fd, KEY);
@@ -187,25 +197,59 @@ export class Pidfile implements Disposable {
    *   reach; `ENOSPC`, `EDQUOT`, `EIO` (syscall `write`, with `path`): the file is empty then.
    */
   write(pid = process.pid): void {
-    const text = `${integer(pid, 'pid', 1)}\n`;
+    integer(pid, 'pid', 1);
     if (this.#here === undefined || !sameFile(this.#fd, this.#here)) {
       const detail = 'the pidfile was removed or replaced';
       throw systemError(-ESTALE, 'fstat', { path: this.path, detail });
     }
-    ftruncateSync(this.#fd, 0);
+    this.#named = pid;
+    // Until this process is ready it is the predecessor that others shall find.
+    if (!this.#isPredecessors()) this.#put(pid);
+  }
+
+  #put(pid: number): void {
+    const text = `${pid}\n`;
     try {
-      const written = writeSync(this.#fd, text, 0);
-      if (written < text.length) throw systemError(-ENOSPC, 'write');
+      // In one piece: who reads a number meanwhile reads the one or the other.
+      const all = text.padEnd(Number(fstatSync(this.#fd).size), '\n');
+      const written = writeSync(this.#fd, all, 0);
+      if (written < all.length) throw systemError(-ENOSPC, 'write');
+      ftruncateSync(this.#fd, text.length);
       this.#named = pid;
     } catch (error) {
+      this.#named = undefined;
       // The first digits of a pid are another process's.
       ftruncateSync(this.#fd, 0);
       throw systemError((error as SystemError).errno, 'write', { path: this.path });
     }
   }
 
+  #isPredecessors(): boolean {
+    return this.#shared === 'before' && succession.onTrial;
+  }
+
+  #asHeirloom(): HeldPidfile {
+    const self = () => this;
+    return {
+      path: this.path,
+      get fd() {
+        return self().#fd;
+      },
+      nameSuccessor: (pid) => {
+        this.#put(pid);
+        this.#shared = 'after';
+      },
+      nameSelf: () => {
+        this.#shared = undefined;
+        if (this.#fd >= 0) this.#put(native.getpid());
+      },
+      close: () => this.close(),
+    };
+  }
+
   /** A fork has the lock as well, but the file is not its own to remove, unless it is named there. */
   #isOurs(): boolean {
+    if (this.#shared === 'after' || this.#isPredecessors()) return false;
     const self = native.getpid();
     return this.#maker === self || readPid(this.#fd) === self;
   }

@@ -5,6 +5,7 @@ import { dirname, resolve } from 'node:path';
 import { native } from '../addon/native.js';
 import { check } from '../base/errors.js';
 import { pause } from '../base/pause.js';
+import { mayUnlink } from '../system/succession.js';
 
 /** A socket that listens. */
 export interface Listener {
@@ -12,6 +13,8 @@ export interface Listener {
   /** Removes the socket's file, if it has one that is still its own. To be called before it is closed. */
   unlink(): void;
 }
+
+type Identity = { dev: bigint; ino: bigint };
 
 interface UnixPlan {
   path: string;
@@ -103,12 +106,21 @@ export function openUnixListener(plan: UnixPlan): Listener {
   if (fd === -EADDRINUSE && lock !== undefined && removeStale(path)) fd = listen(plan);
   check(fd, 'listen', { path });
   const made = identityOf(fd, path);
-  const unlink = () => {
-    using _ = lockOf(dirname(file));
-    const found = socketAt(file);
-    // As long as the socket is open the system gives its inode to no other file.
-    if (found === undefined || found.ino !== made?.ino || found.dev !== made.dev) return;
-    unlinkSync(file);
-  };
-  return { fd, unlink };
+  return { fd, unlink: () => unlinkIfSame(file, made) };
+}
+
+/** The one that a predecessor has made, and handed over with its file. */
+export function takenUnixListener(fd: number, file: string): Listener {
+  const made = socketAt(file);
+  return { fd, unlink: () => unlinkIfSame(file, made) };
+}
+
+function unlinkIfSame(file: string, made: Identity | undefined): void {
+  // It is another process's as well, which goes on.
+  if (!mayUnlink(file)) return;
+  using _ = lockOf(dirname(file));
+  const found = socketAt(file);
+  // As long as the socket is open the system gives its inode to no other file.
+  if (found === undefined || found.ino !== made?.ino || found.dev !== made.dev) return;
+  unlinkSync(file);
 }

@@ -3,6 +3,13 @@ import { isIP } from 'node:net';
 import { native } from '../addon/native.js';
 import { check, invalidArgType, invalidArgValue } from '../base/errors.js';
 import { boolean, INT_MAX, integer, options, path, string } from '../base/validate.js';
+import {
+  addressOf,
+  inheritedFollower,
+  inheritedListener,
+  registered,
+  registerFollower,
+} from './heirlooms.js';
 import { type Listener, openUnixListener } from './listen-unix.js';
 
 export type { Listener } from './listen-unix.js';
@@ -129,11 +136,16 @@ export type ListenPlan = ReturnType<typeof listenPlan>;
 const COMPANY = { nobody: 0, anybody: 1, followers: 2 } as const;
 
 /**
- * Opens what was planned.
+ * Opens what was planned, or takes what a predecessor has handed over.
  *
  * @param followed - others will follow there ({@link openFollower}), while nobody is there now.
  */
 export function openListener(plan: ListenPlan, followed = false): Listener {
+  const address = addressOf(plan);
+  return inheritedListener(plan, address) ?? registered(openNew(plan, followed), address, plan);
+}
+
+function openNew(plan: ListenPlan, followed: boolean): Listener {
   if ('path' in plan) return openUnixListener(plan);
   const { host, port, ipv6Only, reusePort, backlog } = plan;
   const where = { path: `${host.includes(':') ? `[${host}]` : host || '*'}:${port}` };
@@ -144,7 +156,9 @@ export function openListener(plan: ListenPlan, followed = false): Listener {
 
 /** One more socket where one listens that is followed. */
 export function openFollower(fd: number, backlog: number): number {
-  return check(native.listenBeside(fd, backlog), 'listen');
+  return (
+    inheritedFollower(fd) ?? registerFollower(fd, check(native.listenBeside(fd, backlog), 'listen'))
+  );
 }
 
 /**

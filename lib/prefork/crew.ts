@@ -3,6 +3,7 @@ import type { ForkOptions } from '../fork/fork.js';
 import { type WaitEnd, waitpid } from '../posix/wait.js';
 import type { SignalName } from '../system/signal-numbers.js';
 import { type Born, ForkTurn, forkWithLine } from './birth.js';
+import type { Word } from './line.js';
 import { Member } from './member.js';
 import type { Action } from './next.js';
 import type { Report } from './report.js';
@@ -54,6 +55,11 @@ export class Crew {
 
   kill(pid: number, signal: SignalName): void {
     this.#members.get(pid)?.kill(signal);
+  }
+
+  /** To all there are. */
+  say(word: Word): void {
+    for (const member of this.#members.values()) member.say(word);
   }
 
   /** In a copy of the master. */

@@ -19,6 +19,8 @@ import type { PreforkPlan } from './settings.js';
 import { SeatSockets } from './socket.js';
 import * as event from './state.js';
 import type { PreforkStats } from './stats.js';
+import { type UpgradeOptions, upgradeOptions } from './upgrade-program.js';
+import { abandonUpgrade, askUpgrade, forgetUpgrade, Place } from './upgrades.js';
 import { beWorker } from './worker.js';
 
 const never = () => new Promise<never>(() => {});
@@ -47,6 +49,7 @@ export class Engine {
   readonly #crew: Crew;
   readonly #overseer: Overseer;
   #now: event.State;
+  readonly #place: Place;
   /** This process is a copy of the master. */
   #left = false;
   #turning = false;
@@ -62,6 +65,7 @@ export class Engine {
       this.#orders = new Orders(plan, {
         stop: () => void this.stop(),
         reload: () => this.#reloadBySignal(),
+        upgrade: () => this.#tells(this.upgrade()),
         // A master that could not be stopped.
         deaf: (error) => this.#apply((state) => event.stopAsked(state, error)),
       });
@@ -76,7 +80,7 @@ export class Engine {
       hung: (worker) => this.#hung(worker),
     });
     if (plan.reapOrphans) this.#reaper = reapOrphans();
-    const signals = [...plan.stopSignals, ...plan.reloadSignals];
+    const signals = [...plan.stopSignals, ...plan.reloadSignals, ...plan.upgradeSignals];
     this.#registered = { signals, leave: (kept) => this.#leave(true, kept) };
     registry.masters.add(this.#registered);
     this.#hook = atFork({
@@ -87,6 +91,12 @@ export class Engine {
     this.ready.catch(() => {});
     if (plan.title !== undefined) process.title = `${plan.title}: master`;
     this.#overseer.changed(undefined, this.#state);
+    this.#place = new Place(() => void this.stop());
+    this.#place.taken(() => {
+      // Also steers, which was the predecessor's until now.
+      this.#turn();
+      this.#crew.say('settled');
+    });
     this.#turn();
   }
 
@@ -103,6 +113,14 @@ export class Engine {
     if (this.#left) return never();
     if (this.#state.phase !== 'running') throw invalidState('the master has stopped');
     return this.#reloads.ask(signal);
+  }
+
+  async upgrade(options?: UpgradeOptions): Promise<number> {
+    const { upgrade, rules } = this.#plan;
+    const { signal, program } = upgradeOptions(options, upgrade.program);
+    if (this.#left) return never();
+    if (this.#state.phase !== 'running') throw invalidState('the master has stopped');
+    return askUpgrade({ ...upgrade, program, patience: rules.stopTimeout }, signal);
   }
 
   stop(signal?: AbortSignal): Promise<void> {
@@ -153,7 +171,7 @@ export class Engine {
   #step(): readonly Action[] {
     const { state, actions, wakeAt } = next(this.#state, clock());
     this.#state = state;
-    if (state.phase !== 'running') this.#closeSocket();
+    if (state.phase !== 'running') this.#retreat();
     else this.#sockets.steer(event.serving(state));
     for (const action of actions) this.#do(action);
     this.#alarm.set(wakeAt);
@@ -164,15 +182,18 @@ export class Engine {
     if (action.do === 'fork') this.#crew.ask();
     else if (action.do === 'ask') this.#crew.kill(action.pid, 'SIGTERM');
     else if (action.do === 'kill') this.#crew.kill(action.pid, action.signal);
-    else if (action.what === 'started') settle(this.#started, action.error);
-    else if (action.what === 'reloaded') {
+    else if (action.what === 'started') {
+      settle(this.#started, action.error);
+      this.#place.ready(action.error);
+    } else if (action.what === 'reloaded') {
       this.#reloads.end(action.error, this.#state.phase === 'running');
     } else this.#end(action.error);
   }
 
-  #closeSocket(): void {
+  #retreat(): void {
     if (this.#closed) return;
     this.#closed = true;
+    abandonUpgrade();
     this.#sockets.close((error) => this.#callbacks.error(error));
   }
 
@@ -215,6 +236,7 @@ export class Engine {
   #onEnd(pid: number, result: WaitEnd | undefined): void {
     const worker = this.#state.workers.find((one) => one.pid === pid);
     if (worker === undefined) return;
+    this.#place.workerEnded(worker, result);
     this.#state = event.ended(this.#state, clock(), pid);
     const exit = exitOf(worker, result, clock());
     this.#overseer.ended(worker, exit);
@@ -237,8 +259,12 @@ export class Engine {
   }
 
   #reloadBySignal(): void {
-    if (this.#state.phase !== 'running') return;
-    this.reload().catch((error) => {
+    if (this.#state.phase === 'running') this.#tells(this.reload());
+  }
+
+  /** What a signal asked for. */
+  #tells(done: Promise<unknown>): void {
+    done.catch((error) => {
       if (!this.#left && this.#state.phase === 'running') this.#callbacks.error(error);
     });
   }
@@ -249,6 +275,7 @@ export class Engine {
     this.#reaper?.[Symbol.dispose]();
     registry.masters.delete(this.#registered);
     this.#overseer.leave();
+    this.#place.leave();
     settle(this.#over, error);
     this.#stops.resolve();
   }
@@ -269,6 +296,8 @@ export class Engine {
     else this.#orders.leave();
     registry.masters.delete(this.#registered);
     this.#alarm.clear();
+    this.#place.leave();
+    forgetUpgrade();
     this.#reloads.forget();
     this.#stops.forget();
     this.#crew.leave();

@@ -5,8 +5,11 @@ import { native, type Watch } from '../addon/native.js';
 import { watch } from '../addon/watch.js';
 import { systemError } from '../base/errors.js';
 
-/** A record's text: the worker is ready; it ends by its own will. */
-export type Word = 'ready' | 'leaving';
+/**
+ * A record's text. Of the worker: it is ready; it ends by its own will. Of the master: it has taken another
+ * one's place, and standard error is what it shall be.
+ */
+export type Word = 'ready' | 'leaving' | 'settled';
 
 const LONGEST = 128;
 
@@ -36,7 +39,7 @@ export class Line {
     }
   }
 
-  /** The worker's word. A master that is gone (EPIPE) is told by the line's end, not here. */
+  /** A word to the other side. A master that is gone (EPIPE) is told by the line's end, not here. */
   say(word: Word): void {
     if (!this.#open) return;
     const sent = native.sendRecord(this.#fd, word);

@@ -6,6 +6,7 @@ import { described } from './data.js';
 import { Engine } from './engine.js';
 import type { PreforkPlan } from './settings.js';
 import type { PreforkStats } from './stats.js';
+import type { UpgradeOptions } from './upgrade-program.js';
 
 /** What {@link prefork} returns, in the master. In copies of it, its promises never settle. */
 export class PreforkMaster implements AsyncDisposable {
@@ -67,6 +68,31 @@ export class PreforkMaster implements AsyncDisposable {
    */
   reload(options?: Abortable): Promise<void> {
     return waiting(options, (signal) => this.#engine.reload(signal));
+  }
+
+  /**
+   * Has another program take this one's place, such as a new release of it, without losing a request: starts
+   * it, with the listening sockets and the locked pidfile of this one. When all of its workers are ready (and,
+   * if it calls `becomeDaemon()`, it is a daemon that is ready) it is the one that the pidfile and the
+   * service manager know, and this process stops as by {@link PreforkMaster.stop}. If it fails, or is not
+   * ready in time, it is ended with all that it has started, and this process goes on as before. Does what
+   * SIGUSR2 does, for all masters of this process. A call during an upgrade joins it. docs/prefork.md has
+   * more.
+   *
+   * @param options - `signal`: an AbortSignal that takes the upgrade back, unless others have asked for the
+   *   same one, or the new program is ready already: then it ends the wait only. And
+   *   {@link UpgradeProgram}, instead of the option `upgradeProgram`.
+   * @returns a promise that resolves with the pid of the new program. Rejected with an {@link UpgradeError}
+   *   (`step`, `stderr`, `exitCode`, `signal`): `ERR_UPGRADE_FAILED` if it has ended or has failed, `ETIMEDOUT`
+   *   if it was not ready within `upgradeTimeout`, `ENOENT`, `EACCES` and such (syscall `execve`, `chdir`), `EAGAIN`,
+   *   `ENOMEM` (`fork`). `ENOTSUP` (`execve`) if it cannot be started: in a chroot, a script from standard
+   *   input. `ERR_INVALID_STATE` once the master stops. An `AbortError` (`ABORT_ERR`, `cause` the reason) when
+   *   aborted. `TypeError` for wrong options.
+   *
+   * Linux. Source: execve(2), flock(2); nginx(8) and unicorn, SIGUSR2; sd_notify(3), MAINPID.
+   */
+  async upgrade(options?: UpgradeOptions): Promise<number> {
+    return this.#engine.upgrade(options);
   }
 
   /**

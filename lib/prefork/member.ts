@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type WaitEnd, waitpidAsync } from '../posix/wait.js';
 import { type SignalName, signalNumber } from '../system/signal-numbers.js';
-import { Line } from './line.js';
+import { Line, type Word } from './line.js';
 import { type Report, reportIn } from './report.js';
 
 /** What the master is told of a worker. */
@@ -33,6 +33,15 @@ export class Member {
     };
     this.#line = new Line(line, hear, () => {}, false);
     void this.#untilEnd(told);
+  }
+
+  /** A worker that is gone hears nothing. */
+  say(word: Word): void {
+    try {
+      this.#line.say(word);
+    } catch {
+      // Its end is told otherwise.
+    }
   }
 
   /** Sends a signal. */

@@ -3,6 +3,7 @@ import type { Server } from 'node:net';
 import type { ListenOptions } from '../posix/listen.js';
 import type { ConfinementOptions } from '../privileges/confine.js';
 import type { Signal, SignalName } from '../system/signal-numbers.js';
+import type { UpgradeProgram } from './upgrade-program.js';
 import type { PreforkWorker } from './worker.js';
 
 /** What is told of each worker that has ended. */
@@ -164,6 +165,15 @@ interface Common extends ConfinementOptions {
   stopSignals?: Signal | readonly Signal[] | undefined;
   /** The signal or signals that make it reload; an empty array for none. Default: SIGHUP. */
   reloadSignals?: Signal | readonly Signal[] | undefined;
+  /**
+   * The signal or signals that make another program take this one's place; an empty array for none. Default:
+   * SIGUSR2.
+   */
+  upgradeSignals?: Signal | readonly Signal[] | undefined;
+  /** Milliseconds until a new program that is not ready is ended. Default: 60000. */
+  upgradeTimeout?: number | undefined;
+  /** How `upgrade()` starts the new program. Default: as this one was started. */
+  upgradeProgram?: UpgradeProgram | undefined;
   /**
    * Fork although `Worker` threads run in the master: `workers` of {@link fork}. They go on in each worker,
    * in the middle of whatever they do. Default: false, prefork() then refuses.

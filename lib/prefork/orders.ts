@@ -9,6 +9,7 @@ import type { PreforkPlan } from './settings.js';
 interface Actions {
   stop: () => void;
   reload: () => void;
+  upgrade: () => void;
   /** The event loop cannot watch for signals any more. */
   deaf: (error: Error) => void;
 }
@@ -21,22 +22,26 @@ function flagOf(signals: readonly SignalName[]): SignalFlag | undefined {
 export class Orders implements Disposable {
   readonly #stop: SignalFlag | undefined;
   readonly #reload: SignalFlag | undefined;
+  readonly #upgrade: SignalFlag | undefined;
   readonly #stopSignals: readonly number[];
   #before: readonly number[] = [];
   #given = true;
 
-  /** Takes the signals of both lists, or throws what SignalFlag does and takes none. */
+  /** Takes the signals of all lists, or throws what SignalFlag does and takes none. */
   constructor(plan: PreforkPlan, actions: Actions) {
     this.#stopSignals = plan.stopSignals.map((name) => signalNumber(name, 'stopSignals'));
     this.#stop = flagOf(plan.stopSignals);
     try {
       this.#reload = flagOf(plan.reloadSignals);
+      this.#upgrade = flagOf(plan.upgradeSignals);
     } catch (error) {
       this.#stop?.[Symbol.dispose]();
+      this.#reload?.[Symbol.dispose]();
       throw error;
     }
     this.#obey(this.#stop, actions.stop).catch(actions.deaf);
     this.#obey(this.#reload, actions.reload).catch(actions.deaf);
+    this.#obey(this.#upgrade, actions.upgrade).catch(actions.deaf);
   }
 
   /**
@@ -69,6 +74,7 @@ export class Orders implements Disposable {
     this.#given = false;
     this.#stop?.[Symbol.dispose]();
     this.#reload?.[Symbol.dispose]();
+    this.#upgrade?.[Symbol.dispose]();
   }
 
   async #obey(flag: SignalFlag | undefined, act: () => void): Promise<void> {

@@ -25,6 +25,8 @@ export type {
 } from './options.js';
 export type { PreforkMasterMessage, PreforkWorkerMessage } from './published.js';
 export type { LastExit, PreforkStats, WorkerStats } from './stats.js';
+export type { UpgradeError, UpgradeStep } from './upgrade-error.js';
+export type { UpgradeOptions, UpgradeProgram } from './upgrade-program.js';
 export type { PreforkWorker } from './worker.js';
 
 /**

@@ -15,6 +15,7 @@ import { listeningPlan } from './balance.js';
 import type { PreforkOptions, RespawnOptions } from './options.js';
 import { recycleRules } from './recycle.js';
 import type { Rules } from './state.js';
+import { PROGRAM, type UpgradeProgram, upgradeProgram } from './upgrade-program.js';
 import type { VitalsRules } from './vitals.js';
 
 const KNOWN = [
@@ -40,6 +41,9 @@ const KNOWN = [
   'recycleJitter',
   'stopSignals',
   'reloadSignals',
+  'upgradeSignals',
+  'upgradeTimeout',
+  'upgradeProgram',
   'threads',
   'reapOrphans',
   'title',
@@ -159,6 +163,14 @@ export function preforkPlan(value: unknown) {
     stopSignals: signals(given.stopSignals ?? ['SIGTERM', 'SIGINT'], 'options.stopSignals'),
     reloadSignals: signals(given.reloadSignals ?? ['SIGHUP'], 'options.reloadSignals'),
     privileges: confinementOptions(given, 'options'),
+    upgradeSignals: signals(given.upgradeSignals ?? ['SIGUSR2'], 'options.upgradeSignals'),
+    upgrade: {
+      timeout: milliseconds(given.upgradeTimeout, 'upgradeTimeout', 60_000),
+      program: upgradeProgram(
+        options<UpgradeProgram>(given.upgradeProgram, PROGRAM, 'options.upgradeProgram'),
+        'options.upgradeProgram',
+      ),
+    },
     title: given.title === undefined ? undefined : string(given.title, 'options.title'),
   };
 }

@@ -3,7 +3,9 @@
 import { closeSync, fstatSync } from 'node:fs';
 import { native } from '../addon/native.js';
 import { check } from '../base/errors.js';
+import { inheritedFollower } from '../posix/heirlooms.js';
 import { type Listener, openFollower, openListener } from '../posix/listen.js';
+import { succession } from '../system/succession.js';
 import type { Listening } from './balance.js';
 
 interface Held {
@@ -29,6 +31,8 @@ export class SeatSockets {
     this.#grows = balance === 'reuseport' && listen !== undefined;
     this.#backlog = backlog;
     this.#own = listen && openListener(listen, this.#grows);
+    // By whatever program the predecessor has left with them.
+    if (succession.onTrial) this.#steered = '';
     const fds = this.#own === undefined ? given : [this.#own.fd];
     for (const fd of fds) this.#hold(fd);
     try {
@@ -63,7 +67,8 @@ export class SeatSockets {
    * cannot do that goes on to spread them over all.
    */
   steer(seats: readonly number[]): void {
-    if (!this.#grows || seats.length === 0) return;
+    // The predecessor goes on to serve all of them, until it is sure that it may go.
+    if (!this.#grows || seats.length === 0 || succession.onTrial) return;
     const numbers = seats.map((seat) => (seat - 1) % this.#held.length);
     const wanted = [...new Set(numbers)].sort((a, b) => a - b);
     if (this.#steered === undefined && wanted.length === this.#held.length) return;
@@ -98,6 +103,12 @@ export class SeatSockets {
     const [first] = this.#held;
     if (!this.#grows || first === undefined) return;
     while (this.#held.length < seats) this.#hold(openFollower(first.fd, this.#backlog));
+    // Those of a predecessor that had more seats: what waits there is answered before it goes.
+    for (;;) {
+      const further = inheritedFollower(first.fd);
+      if (further === undefined) return;
+      this.#hold(further);
+    }
   }
 
   #hold(fd: number): void {

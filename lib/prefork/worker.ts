@@ -8,6 +8,7 @@ import { invalidArgType } from '../base/errors.js';
 import { shown } from '../base/shown.js';
 import { fileDescriptor } from '../base/validate.js';
 import { type Confinement, confine } from '../privileges/confine.js';
+import { leaveRelay } from '../service/successor.js';
 import { SignalFlag } from '../signal/flag.js';
 import { onCaughtBefore } from '../signal/inherited.js';
 import { Alarm, clock } from './alarm.js';
@@ -70,7 +71,7 @@ export class PreforkWorker {
     // It keeps the worker alive, and ends with the master, however that ends.
     this.#line = new Line(
       line,
-      () => {},
+      (word) => word === 'settled' && leaveRelay(),
       () => this.stop(),
       true,
     );

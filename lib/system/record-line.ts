@@ -1,0 +1,65 @@
+// A line of records between two processes: a socket pair of SOCK_SEQPACKET.
+import { readSync } from 'node:fs';
+import { native, type Watch } from '../addon/native.js';
+import { watch } from '../addon/watch.js';
+
+/** More than any record has. */
+const LONGEST = 65_536;
+
+/** An end of the line, on the event loop. Closing it closes the descriptor. */
+export class RecordLine {
+  readonly #fd: number;
+  readonly #watch: Watch;
+  readonly #hear: (record: string) => void;
+  readonly #onEnd: () => void;
+  #open = true;
+
+  /** @param ref - whether it keeps the process alive. */
+  constructor(fd: number, hear: (record: string) => void, onEnd: () => void, ref: boolean) {
+    this.#fd = fd;
+    this.#hear = hear;
+    this.#onEnd = onEnd;
+    this.#watch = watch(fd, (status) => (status < 0 ? this.#end() : this.pull()), ref, true);
+  }
+
+  /** Hears what is there by now. */
+  pull(): void {
+    while (this.#open) {
+      const record = this.#read();
+      if (record === '') return;
+      if (record === undefined) this.#end();
+      else this.#hear(record);
+    }
+  }
+
+  /** False if nobody is there any more. */
+  say(record: string): boolean {
+    return this.#open && native.sendRecord(this.#fd, record) === 0;
+  }
+
+  ref(): void {
+    this.#watch.ref();
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#watch.close();
+  }
+
+  #read(): string | undefined {
+    const bytes = Buffer.allocUnsafe(LONGEST);
+    try {
+      const size = readSync(this.#fd, bytes);
+      return size === 0 ? undefined : bytes.toString('utf8', 0, size);
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === 'EAGAIN' ? '' : undefined;
+    }
+  }
+
+  #end(): void {
+    if (!this.#open) return;
+    this.close();
+    this.#onEnd();
+  }
+}
