@@ -37,7 +37,10 @@ export class Relay {
     while (this.#open) {
       const size = this.#read(bytes);
       if (size === undefined) return;
-      if (size === 0) return this.close();
+      if (size === 0) {
+        this.close();
+        return;
+      }
       const chunk = bytes.subarray(0, size);
       native.writeWithin(2, chunk, PATIENCE_MS);
       this.#tail = Buffer.concat([this.#tail, chunk]).subarray(-TAIL);
