@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { cert, key } from './tools/certificate.js';
 import { until } from './tools/daemons.js';
-import { drained, get, raw, slowly } from './tools/drained.js';
+import { counted, drained, get, raw, slowly } from './tools/drained.js';
 
 for (const secure of [false, true]) {
   const name = secure ? 'https' : 'http';
@@ -16,14 +16,14 @@ for (const secure of [false, true]) {
     secure ? https.createServer({ key, cert }, listener) : http.createServer(listener);
 
   test(`${name}: pipelined requests are all answered, the last one with close`, async (t) => {
-    const { port, end } = await drained(t, make(slowly));
+    const { listener, begun } = counted(slowly);
+    const { port, end } = await drained(t, make(listener));
     const [early, batch, pieces] = [raw(port, secure), raw(port, secure), raw(port, secure)];
     early.socket.write(get('/300') + get('/310') + get('/320'));
     // Kept alive, when the server begins to end.
     for (const { socket } of [batch, pieces]) socket.write(get('/0'));
     await until('answers', () => batch.answers() === 1 && pieces.answers() === 1);
-    await until('the request', () => early.socket.bytesWritten > 0);
-    await sleep(50);
+    await until('the request', () => begun() > 2);
     const ended = end();
     batch.socket.write(
       get('/0').repeat(20) +
@@ -46,16 +46,14 @@ for (const secure of [false, true]) {
 
   test(`${name}: an upload under way is taken to its end, also if it was answered before`, async (t) => {
     const bodies: number[] = [];
-    const { port, end } = await drained(
-      t,
-      make(async (request, response) => {
-        if (request.url === '/early') response.end('early');
-        let size = 0;
-        for await (const chunk of request) size += (chunk as Buffer).length;
-        bodies.push(size);
-        response.end('late');
-      }),
-    );
+    const { listener, begun } = counted(async (request, response) => {
+      if (request.url === '/early') response.end('early');
+      let size = 0;
+      for await (const chunk of request) size += (chunk as Buffer).length;
+      bodies.push(size);
+      response.end('late');
+    });
+    const { port, end } = await drained(t, make(listener));
     const head = 'Host: a\r\nTransfer-Encoding: chunked\r\n\r\n';
     const clients = ['/late', '/early'].map((path) => {
       const client = raw(port, secure);
@@ -63,7 +61,7 @@ for (const secure of [false, true]) {
       return client;
     });
     const chunk = `3e8\r\n${'x'.repeat(1000)}\r\n`;
-    await sleep(50);
+    await until('both', () => begun() === 2);
     const ended = end(100);
     for (let i = 0; i < 10; i++) {
       for (const { socket } of clients) socket.write(chunk);
@@ -115,18 +113,16 @@ for (const secure of [false, true]) {
 
   test(`${name}: the last answer is not lost to a reset`, async (t) => {
     const size = 400_000;
-    const { port, end } = await drained(
-      t,
-      make(async (_, response) => {
-        await sleep(100);
-        response.end(Buffer.alloc(size, 'x'));
-      }),
-    );
+    const { listener, begun } = counted(async (_, response) => {
+      await sleep(100);
+      response.end(Buffer.alloc(size, 'x'));
+    });
+    const { port, end } = await drained(t, make(listener));
     const client = raw(port, secure);
     if (secure) await once(client.socket, 'secureConnect');
     client.socket.pause();
     client.socket.write(get('/'));
-    await sleep(30);
+    await until('the request', () => begun() === 1);
     const ended = end();
     await sleep(200);
     // To a socket that is closed: answered with a reset, and what was not read yet is thrown away.
@@ -172,11 +168,12 @@ test("who has left HTTP goes on: 'upgrade' and 'connect' listeners of before and
 test("requests that 'checkContinue' and 'checkExpectation' listeners answer are waited for", async (t) => {
   const server = http.createServer(slowly);
   const { port, end } = await drained(t, server);
+  const { listener, begun } = counted(slowly);
   server.on('checkContinue', (request, response) => {
     response.writeContinue();
-    slowly(request, response);
+    listener(request, response);
   });
-  server.on('checkExpectation', slowly);
+  server.on('checkExpectation', listener);
   const clients = ['100-continue', 'nonsense'].map((expect) => {
     const client = raw(port);
     client.socket.write(
@@ -184,7 +181,7 @@ test("requests that 'checkContinue' and 'checkExpectation' listeners answer are 
     );
     return client;
   });
-  await sleep(50);
+  await until('both', () => begun() === 2);
   await Promise.all([end(50), ...clients.map(({ closed }) => closed)]);
   for (const { text, failure } of clients) {
     assert.equal(failure.code, undefined);
@@ -193,12 +190,12 @@ test("requests that 'checkContinue' and 'checkExpectation' listeners answer are 
 });
 
 test('a net server: its connections are its own to end', async (t) => {
-  const { port, end, isEnded } = await drained(
+  const { port, end, isEnded, sockets } = await drained(
     t,
     net.createServer((socket) => socket.resume()),
   );
   const client = raw(port);
-  await once(client.socket, 'connect');
+  await until('the connection', () => sockets.size === 1);
   const ended = end(20);
   await sleep(200);
   assert.equal(isEnded(), false);

@@ -28,6 +28,16 @@ export async function drained<S extends net.Server>(t: TestContext, server: S) {
   return { server, port, end, isEnded: () => ended, sockets };
 }
 
+/** A listener, and how many requests it has begun with. */
+export function counted(listener: http.RequestListener) {
+  let count = 0;
+  const counting: http.RequestListener = (request, response) => {
+    count++;
+    return listener(request, response);
+  };
+  return { listener: counting, begun: () => count };
+}
+
 /** Sends bytes and collects what comes until the other side ends. */
 export function raw(port: number, secure = false) {
   const options = { port, host: '127.0.0.1', rejectUnauthorized: false };
