@@ -1,12 +1,16 @@
 // fork() in a child of fork(): generations, trees and rows of siblings.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { often } from './tools/full.js';
 import { succeeds } from './tools/run.js';
 
+const depth = often(50, 20);
+
 for (const scenario of ['chain', 'breathless']) {
-  test(`${scenario}: 50 generations`, async () => {
-    // Fifty processes at the end, each with a timer of 2 ms: a busy machine takes minutes.
-    assert.equal(await succeeds('again.js', [scenario], { timeout: 240_000 }), '50\n');
+  test(`${scenario}: ${depth} generations`, async () => {
+    // As many processes at the end, each with a timer of 2 ms: a busy machine takes minutes.
+    const args = [scenario, `${depth}`];
+    assert.equal(await succeeds('again.js', args, { timeout: 240_000 }), `${depth}\n`);
   });
 }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from './tools/daemons.js';
+import { often } from './tools/full.js';
 import { autocannon, Clients, Preforked } from './tools/preforked.js';
 import { descriptors } from './tools/proc.js';
 
@@ -10,12 +11,15 @@ import { descriptors } from './tools/proc.js';
 // file's forty threads beside this one.
 const options = { workers: 3, idleTimeout: 120_000, stopTimeout: 240_000 };
 
+/** Of load; the reloads and kills come when they come. */
+const seconds = often(4, 2);
+
 test('no request fails over three reloads', async (t) => {
   const server = await Preforked.ready(t, { options });
   const clients = new Clients(server, 20);
-  const cannon = autocannon(server.port, 4, ['--pipelining', '4']);
+  const cannon = autocannon(server.port, seconds, ['--pipelining', '4']);
   // A new connection for every other request, the one that it counts: none may be refused or reset.
-  const fresh = autocannon(server.port, 4, ['--reconnectRate', '2']);
+  const fresh = autocannon(server.port, seconds, ['--reconnectRate', '2']);
   await until('the first generation', () => clients.generations.has(0));
   for (let reloads = 1; reloads <= 3; reloads++) {
     server.kill('SIGHUP');
@@ -38,7 +42,7 @@ test('no request fails over three reloads', async (t) => {
 test('a killed worker takes only its own requests along, and is replaced', async (t) => {
   const server = await Preforked.ready(t, { options: { ...options, respawn: { minUptime: 1 } } });
   const clients = new Clients(server, 12);
-  const cannon = autocannon(server.port, 3);
+  const cannon = autocannon(server.port, seconds);
   const kills = 2;
   for (let i = 1; i <= kills; i++) {
     await sleep(300);

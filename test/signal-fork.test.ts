@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { test } from 'node:test';
+import { often } from './tools/full.js';
 import { run } from './tools/run.js';
 import { disposition, subject } from './tools/subject.js';
 
@@ -88,6 +89,7 @@ test('disposing in the child leaves the parent its handler, and the other way ro
 });
 
 test('forks in the midst of a storm of signals, generation after generation', async () => {
+  const seconds = often(3, 1.5);
   await using family = subject(`
     const flag = new SignalFlag(['SIGALRM', 'SIGRTMIN+1']);
     say('ready');
@@ -109,10 +111,10 @@ test('forks in the midst of a storm of signals, generation after generation', as
       process.exit(0);
     }
     const stormed = flag.view[1] > started;
-    setTimeout(() => say('parent', stormed, flag.view[2]), 3000);`);
+    setTimeout(() => say('parent', stormed, flag.view[2]), ${seconds * 1000});`);
   assert.equal(await family.line(), 'ready');
   const storm = `import os, time
-end = time.time() + 3
+end = time.time() + ${seconds}
 while time.time() < end:
   for i in range(1000): os.kill(${family.pid}, ${ALRM})`;
   const sender = spawnSync('python3', ['-c', storm], { timeout: 30_000 });

@@ -80,9 +80,9 @@ for (const kind of ['tty', 'pipe', 'socket', 'file']) {
   test(`${kind}: released in every state, idle after, and what is printed goes on`, async (t) => {
     const directory = scratch(t);
     const states = kind === 'tty' ? [...STATES, 'raw', 'raw-reading-later'] : STATES;
-    // Two at a time: each sleeps most of its time.
-    for (let i = 0; i < states.length; i += 2) {
-      const some = states.slice(i, i + 2);
+    // Four at a time: each sleeps most of its time.
+    for (let i = 0; i < states.length; i += 4) {
+      const some = states.slice(i, i + 4);
       await Promise.all(some.map((state) => check(kind, state, join(directory, state))));
     }
   });

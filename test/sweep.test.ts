@@ -30,7 +30,7 @@ test('nothing is left of a test file, however its test ends', options, async (t)
   const all = Object.entries(ends).map(async ([how, words]) => {
     const id = randomUUID();
     const env = { DAEMONKIT_TEST: id, LEAVES: how, DAEMONKIT_TEST_PATIENCE: '100' };
-    const timeout = /timed/.test(words.source) ? 5000 : 120_000;
+    const timeout = /timed/.test(words.source) ? 3000 : 120_000;
     const args = [`--test-timeout=${timeout}`, '--test-reporter=tap', fixture('leaves.test.js')];
     const suite = spawn(process.execPath, [SUITE, ...args], { env: cleanEnvironment(env) });
     t.after(() => sweep(`DAEMONKIT_TEST=${id}`));

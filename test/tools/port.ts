@@ -19,10 +19,10 @@ async function isFree(port: number): Promise<boolean> {
   return true;
 }
 
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  for (let tries = 0; tries < COUNT; tries++) {
-    const port = FIRST + (next++ % COUNT);
+/** A port that was free a moment ago, one of `count` from `first` on. */
+export async function freePort(first = FIRST, count = COUNT): Promise<number> {
+  for (let tries = 0; tries < count; tries++) {
+    const port = first + (next++ % count);
     if (await isFree(port)) return port;
   }
   throw new Error('no port is free');

@@ -5,10 +5,11 @@ import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cleanEnvironment } from './environment.js';
-import { childrenOf } from './proc.js';
+import { childrenOf, killIfThere } from './proc.js';
 import { sweep } from './sweep.js';
 
 const tests = fileURLToPath(new URL('..', import.meta.url));
@@ -35,10 +36,13 @@ const files =
 
 const name = 'DAEMONKIT_TEST_RUN';
 const id = randomUUID();
-const patience = 60_000 * (all ? PATIENCE.all : PATIENCE.quick);
+const asked = options.findLast((option) => option.startsWith('--test-timeout='))?.split('=')[1];
+const patience = Number(asked ?? 60_000 * (all ? PATIENCE.all : PATIENCE.quick));
+// Many of the quick ones wait for most of their time; the long ones have every processor at work.
+const together = all ? 2 : Math.min(4, availableParallelism() + 1);
 const runner = spawn(
   process.execPath,
-  ['--test', '--test-concurrency=2', `--test-timeout=${patience}`, ...options, ...files],
+  ['--test', `--test-concurrency=${together}`, `--test-timeout=${patience}`, ...options, ...files],
   {
     stdio: ['ignore', 'inherit', 'inherit'],
     env: cleanEnvironment({ [name]: id, ...(all ? { DAEMONKIT_FULL: '1' } : {}) }),
@@ -49,9 +53,21 @@ process.on('SIGINT', () => {});
 for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => runner.kill(signal));
 // A file that was given up is killed, but what it has left holds its pipes, and the runner waits for them.
 let idle = 0;
+// From Node 26 on the runner gives up tests only, and waits for a file whose process goes on.
+const since = new Map<number, number>();
 const watch = setInterval(() => {
-  idle = childrenOf(runner.pid as number).length === 0 ? idle + 1 : 0;
+  const running = childrenOf(runner.pid as number);
+  idle = running.length === 0 ? idle + 1 : 0;
   if (idle >= 8) void end(0);
+  for (const pid of since.keys()) if (!running.includes(pid)) since.delete(pid);
+  for (const pid of running) {
+    const began = since.get(pid) ?? performance.now();
+    since.set(pid, began);
+    // All the tests of a file together have twice the time of each.
+    if (performance.now() - began < 2 * patience) continue;
+    console.error(`timed out after ${2 * patience} ms: process ${pid}`);
+    killIfThere(pid);
+  }
 }, 250);
 const left: string[] = [];
 const end = async (patience: number) => left.push(...(await sweep(`${name}=${id}`, patience)));
