@@ -130,6 +130,7 @@ export {
   type PreforkWorkerMessage,
   prefork,
   type RecycleReason,
+  type ReloadOptions,
   type RespawnOptions,
   type UpgradeError,
   type UpgradeOptions,

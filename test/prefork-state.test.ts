@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { next } from '../lib/prefork/next.js';
 import * as event from '../lib/prefork/state.js';
-import { rules, settled, World } from './tools/world.js';
+import { settled, World } from './tools/world.js';
 
 test('all seats are filled at once, and started is told when all are ready', () => {
   const world = new World();
@@ -187,11 +187,13 @@ test('without respawn: an early death rejects ready, the others go on, the last 
 
 /** Whatever happens to it, what a master owes: each promise once, no idle seat, no forgotten worker. */
 test('no sequence of events leaves a seat empty, a promise open or a worker unasked', () => {
-  const step = fc.record({ what: fc.nat(9), which: fc.nat(7), time: fc.nat(3000) });
+  const step = fc.record({ what: fc.nat(13), which: fc.nat(7), time: fc.nat(3000) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), fc.boolean(), (steps, replace) => {
       const world = new World({ replace, readyTimeout: 2000, stopTimeout: 500 });
       let reloads = 0;
+      let scalings = 0;
+      let before = 0;
       for (const { what, which, time } of steps) {
         const pid = world.pids[which % Math.max(world.pids.length, 1)] ?? 0;
         world.forkFails = () => (what === 0 ? new Error('EAGAIN') : undefined);
@@ -201,24 +203,40 @@ test('no sequence of events leaves a seat empty, a promise open or a worker unas
         const may = world.state.phase === 'running' && world.state.reload === undefined;
         if (what === 6 && may) {
           reloads++;
-          world.apply(event.reloadAsked);
+          world.apply((state, now) => event.reloadAsked(state, now, [1, 2, Infinity][which % 3]));
         }
         if (what === 7) world.apply((state, now) => event.hookSettled(state, now));
-        if (what === 8) world.pass(time);
+        if (what === 8 || what === 9) world.pass(time);
+        if (what === 10) world.recycle(pid);
+        if (what === 11) world.hangs(pid, which % 2 ? 'SIGABRT' : 'SIGKILL');
+        if (what === 12 && world.state.phase === 'running') {
+          // Whoever waited for another number has been told that it was changed.
+          if (!world.state.scaling) scalings++;
+          world.scale(1 + (which % 5));
+        }
+        if (what === 13) world.apply((state) => event.reloadAbandoned(state, new Error('abort')));
         const again = next(world.state, world.now);
         assert.deepEqual(again.state, world.state, 'nothing more is to be done');
         assert.deepEqual(
           again.actions.filter((action) => action.do !== 'fork'),
           [],
         );
-        for (let seat = 1; seat <= rules.seats; seat++) {
-          const there = world.state.workers.filter((one) => one.seat === seat && !one.leaving);
+        const { workers, seats } = world.state;
+        const staying = workers.filter(({ leaving }) => !leaving);
+        assert.ok(staying.every(({ seat }) => seat <= seats));
+        for (let seat = 1; seat <= seats; seat++) {
+          const there = staying.filter((one) => one.seat === seat);
           assert.ok(there.length <= 2, 'one, and one that takes its place');
         }
+        if (again.state.reload?.stage === 'rolling') {
+          const beside = workers.filter(({ fresh, replaced }) => fresh || replaced);
+          assert.ok(beside.length <= Math.max(again.state.reload.surge, before), 'too many');
+        }
+        before = workers.filter(({ fresh, replaced }) => fresh || replaced).length;
       }
       world.forkFails = () => undefined;
       // From here on all is well.
-      for (let turns = 0; turns < 40; turns++) {
+      for (let turns = 0; turns < 60; turns++) {
         world.ready(...world.staying);
         world.dies(...world.pids.filter((pid) => !world.staying.includes(pid)));
         world.pass(2000);
@@ -226,9 +244,12 @@ test('no sequence of events leaves a seat empty, a promise open or a worker unas
       const { phase, workers, reload } = world.state;
       assert.equal(reload, undefined);
       assert.equal(world.told('reloaded').length, reloads);
+      assert.equal(world.told('scaled').length, scalings);
+      assert.ok(!world.state.scaling && workers.every(({ due }) => due === undefined));
       if (phase === 'running') {
         const seats = workers.map(({ seat }) => seat);
-        const expected = [1, 2, 3].filter((seat) => !world.state.closed.includes(seat));
+        const all = Array.from({ length: world.state.seats }, (_, i) => i + 1);
+        const expected = all.filter((seat) => !world.state.closed.includes(seat));
         assert.deepEqual(seats.toSorted(), expected);
       }
       world.stop();

@@ -27,8 +27,13 @@ export function waiting<T>(
   options: unknown,
   begin: (signal: AbortSignal | undefined) => Promise<T>,
 ): Promise<T> {
+  return promised(() => begin(waitSignal(options)));
+}
+
+/** What is thrown rejects the promise. Not an async function, whose promise would be another one than is returned. */
+export function promised<T>(begin: () => Promise<T>): Promise<T> {
   try {
-    return begin(waitSignal(options));
+    return begin();
   } catch (error) {
     return Promise.reject(error);
   }

@@ -15,7 +15,7 @@ export interface Rules {
   readonly stopTimeout: number;
 }
 
-/** What a worker waits for that has no seat yet: all others of a reload; to be ready, for the one before it to end. */
+/** Why a worker was forked for a seat that is not its own yet. */
 export type Fresh = 'reload' | 'recycle';
 
 export interface WorkerState {
@@ -44,14 +44,16 @@ export interface WorkerState {
 }
 
 /**
- * A reload: waits for the program's hook; its workers start; they are asked to end, as not all of them
- * could; the workers before them are asked to end.
+ * A reload: waits for the program's hook; its workers start, and take their seats when all are ready; or each takes its
+ * seat when it is ready, with so many at a time beside those that have seats; its workers without a seat are asked to
+ * end, as one could not start; the workers before them are asked to end, so many at a time.
  */
 export type Reload =
-  | { readonly stage: 'hook'; readonly deadline: number }
+  | { readonly stage: 'hook'; readonly deadline: number; readonly surge: number }
   | { readonly stage: 'starting' }
+  | { readonly stage: 'rolling'; readonly surge: number }
   | { readonly stage: 'failing'; readonly error: Error }
-  | { readonly stage: 'retiring' };
+  | { readonly stage: 'retiring'; readonly surge: number };
 
 export interface State {
   readonly rules: Rules;
@@ -59,6 +61,10 @@ export interface State {
   /** Why the master stops, if that is an error. */
   readonly reason: Error | undefined;
   readonly workers: readonly WorkerState[];
+  /** How many workers are wanted. */
+  readonly seats: number;
+  /** Somebody waits for that number. */
+  readonly scaling: boolean;
   /** How many reloads there were. */
   readonly generation: number;
   readonly reload: Reload | undefined;
@@ -81,6 +87,8 @@ export function initial(rules: Rules): State {
     phase: 'running',
     reason: undefined,
     workers: [],
+    seats: rules.seats,
+    scaling: false,
     generation: 0,
     reload: undefined,
     closed: [],
@@ -114,9 +122,33 @@ export function isProven({ readyAt }: WorkerState, { rules }: State, now: number
   return readyAt !== undefined && now - readyAt >= rules.minUptime;
 }
 
+/** When it is. */
+export function provenAt(
+  { readyAt = Number.POSITIVE_INFINITY }: WorkerState,
+  { rules }: State,
+): number {
+  return readyAt + rules.minUptime;
+}
+
 /** Neither does it wait for a seat, nor has it lost it to another one. */
 export function isSeated({ fresh, replaced }: WorkerState): boolean {
   return fresh === undefined && !replaced;
+}
+
+/** It has the seat, and stays. */
+export function holds(worker: WorkerState, seat: number): boolean {
+  return worker.seat === seat && isSeated(worker) && !worker.leaving;
+}
+
+/** Which seats there are. */
+export function allSeats({ seats }: State): number[] {
+  return Array.from({ length: seats }, (_, i) => i + 1);
+}
+
+/** Each seat has a worker that is ready. */
+export function allReady(state: State, ready = (one: WorkerState) => one.readyAt !== undefined) {
+  const { workers } = state;
+  return allSeats(state).every((seat) => workers.some((one) => holds(one, seat) && ready(one)));
 }
 
 /** The seats at which somebody serves, and goes on to. */

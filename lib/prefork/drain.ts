@@ -1,10 +1,16 @@
 // Ends a server without failing a request: what is under way is answered, what is silent is closed.
 import { Server } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { clock } from './alarm.js';
 import { HttpConnections } from './drain-http.js';
 import { Http2Sessions } from './drain-http2.js';
 import { Tally } from './tally.js';
 
 const LOOK_MS = 20;
+
+/** How long no connection must come to an own queue, and how long to wait for that. */
+const LULL_MS = 100;
+const LONGEST_LULL_MS = 1000;
 
 /**
  * Follows a server's connections, in order to end it one day. To be made before the server listens. It adds
@@ -30,8 +36,10 @@ export class Drain {
    * Stops accepting, and resolves when all connections have ended.
    *
    * @param silence - the milliseconds after which an idle connection is closed.
+   * @param alone - nobody else may ever accept from this queue.
    */
-  async end(silence: number): Promise<void> {
+  async end(silence: number, alone = false): Promise<void> {
+    if (alone) await this.#lull();
     this.#connections.end();
     this.#sessions.end(silence);
     const look = () => this.#connections.closeSilent(silence, LOOK_MS);
@@ -39,5 +47,23 @@ export class Drain {
     // Not http.Server's own close(), which destroys the idle connections.
     await new Promise((resolve) => Server.prototype.close.call(this.#server, resolve));
     clearInterval(looking);
+  }
+
+  /**
+   * Accepts what is on its way to a queue that nobody else may serve. The master has sent new connections elsewhere, but
+   * one whose handshake had begun comes here: a round trip later at most.
+   */
+  async #lull(): Promise<void> {
+    let came = 0;
+    const count = () => {
+      came++;
+    };
+    this.#server.on('connection', count);
+    const end = clock() + LONGEST_LULL_MS;
+    for (let before = -1; came !== before && clock() < end; ) {
+      before = came;
+      await sleep(LULL_MS);
+    }
+    this.#server.off('connection', count);
   }
 }

@@ -15,6 +15,7 @@ import { Orders } from './orders.js';
 import { Overseer } from './overseer.js';
 import type { Limits } from './recycle.js';
 import { Reloads } from './reloads.js';
+import { MOST, Scales } from './scales.js';
 import type { PreforkPlan } from './settings.js';
 import { SeatSockets } from './socket.js';
 import * as event from './state.js';
@@ -43,9 +44,10 @@ export class Engine {
   readonly #reaper: Disposable | undefined;
   readonly #alarm = new Alarm(() => this.#turn());
   readonly #reloads = new Reloads({
-    begin: (isCurrent) => this.#beginReload(isCurrent),
+    begin: (surge, isCurrent) => this.#beginReload(surge, isCurrent),
     abandon: (error) => this.#abandonReload(error),
   });
+  readonly #scales = new Scales();
   readonly #crew: Crew;
   readonly #overseer: Overseer;
   #now: event.State;
@@ -66,6 +68,7 @@ export class Engine {
         stop: () => void this.stop(),
         reload: () => this.#reloadBySignal(),
         upgrade: () => this.#tells(this.upgrade()),
+        scale: (by) => this.#scaleTo(this.#state.seats + by),
         // A master that could not be stopped.
         deaf: (error) => this.#apply((state) => event.stopAsked(state, error)),
       });
@@ -80,8 +83,7 @@ export class Engine {
       hung: (worker) => this.#hung(worker),
     });
     if (plan.reapOrphans) this.#reaper = reapOrphans();
-    const signals = [...plan.stopSignals, ...plan.reloadSignals, ...plan.upgradeSignals];
-    this.#registered = { signals, leave: (kept) => this.#leave(true, kept) };
+    this.#registered = { signals: this.#orders.signals, leave: (kept) => this.#leave(true, kept) };
     registry.masters.add(this.#registered);
     this.#hook = atFork({
       before: () => this.#orders.forks(),
@@ -109,10 +111,19 @@ export class Engine {
     return this.#left ? undefined : this.#state;
   }
 
-  reload(signal?: AbortSignal): Promise<void> {
+  reload(signal?: AbortSignal, surge = this.#plan.reloadSurge): Promise<void> {
     if (this.#left) return never();
     if (this.#state.phase !== 'running') throw invalidState('the master has stopped');
-    return this.#reloads.ask(signal);
+    return this.#reloads.ask(surge, signal);
+  }
+
+  scale(count: number, signal?: AbortSignal): Promise<void> {
+    if (this.#left) return never();
+    if (this.#state.phase !== 'running') throw invalidState('the master has stopped');
+    this.#scales.changes(count);
+    const done = this.#scales.add(signal);
+    this.#scaleTo(count);
+    return done;
   }
 
   async upgrade(options?: UpgradeOptions): Promise<number> {
@@ -187,7 +198,27 @@ export class Engine {
       this.#place.ready(action.error);
     } else if (action.what === 'reloaded') {
       this.#reloads.end(action.error, this.#state.phase === 'running');
+    } else if (action.what === 'scaled') {
+      this.#scales.end(action.error, this.#state.phase === 'running');
     } else this.#end(action.error);
+  }
+
+  /** So many workers from now on. */
+  #scaleTo(count: number): void {
+    if (this.#left || this.#state.phase !== 'running') return;
+    const [before, seats] = [this.#state.seats, Math.min(Math.max(count, 1), MOST)];
+    this.#scales.changes(seats);
+    for (let seat = before + 1; seat <= seats; seat++) this.#provide(seat);
+    this.#apply((state) => event.scaleAsked(state, seats));
+  }
+
+  /** A new seat has a socket, of its own if that can be had. */
+  #provide(seat: number): void {
+    try {
+      this.#sockets.provide(seat);
+    } catch (error) {
+      this.#callbacks.error(asError(error));
+    }
   }
 
   #retreat(): void {
@@ -244,8 +275,8 @@ export class Engine {
     this.#turn();
   }
 
-  #beginReload(isCurrent: () => boolean): void {
-    this.#apply((state, now) => event.reloadAsked(state, now));
+  #beginReload(surge: number, isCurrent: () => boolean): void {
+    this.#apply((state, now) => event.reloadAsked(state, now, surge));
     this.#callbacks.reload((error) => {
       // Not of an earlier one, whose time was over.
       if (isCurrent()) this.#apply((state, now) => event.hookSettled(state, now, error));
@@ -300,6 +331,7 @@ export class Engine {
     forgetUpgrade();
     this.#reloads.forget();
     this.#stops.forget();
+    this.#scales.forget();
     this.#crew.leave();
     this.#overseer.leave();
     if (!this.#closed) this.#sockets.leave(worker, kept);

@@ -1,9 +1,11 @@
 // What prefork() returns: the words for what engine.ts does.
 import { type InspectOptionsStylized, inspect } from 'node:util';
-import { type Abortable, waiting } from '../base/abort.js';
+import { type Abortable, promised, waiting } from '../base/abort.js';
 import { shown } from '../base/shown.js';
 import { described } from './data.js';
 import { Engine } from './engine.js';
+import type { ReloadOptions } from './options.js';
+import { reloadCall, workerCount } from './scales.js';
 import type { PreforkPlan } from './settings.js';
 import type { PreforkStats } from './stats.js';
 import type { UpgradeOptions } from './upgrade-program.js';
@@ -57,17 +59,41 @@ export class PreforkMaster implements AsyncDisposable {
    * all of them are ready asks the old ones to end, one after the other. Does what SIGHUP does. A call
    * during a reload starts another one after it.
    *
-   * @param options - `signal`: an AbortSignal that takes the reload back, unless others have asked for the
-   *   same one: the new workers end, and the promise is rejected when they are gone. Once all new workers
-   *   are ready it ends the wait only, as the old ones have begun to leave.
-   * @returns a promise that resolves when the old workers are gone. Rejected, and the old workers stay,
+   * @param options - `surge`: a rolling reload with so many workers more than usual at a time, 1 to 1024: each new one
+   *   takes its seat as soon as it is ready, and the old one of that seat is asked to end. `Infinity`: all at once, as
+   *   above. Default: the option `reloadSurge`. Of those who ask for the same reload the smallest number holds.
+   *   `signal`: an AbortSignal that takes the reload back, unless others have asked for the same one: the new workers
+   *   that have no seat yet end, and the promise is rejected when they are gone. Once all new workers are ready it
+   *   ends the wait only, as the old ones have begun to leave.
+   * @returns a promise that resolves when the old workers are gone. Rejected, and the old workers stay (in a rolling
+   *   reload those that were not replaced by then),
    *   with what `onMasterReload` has thrown (with a `code`, `ERR_RELOAD_FAILED` if it had none), `ETIMEDOUT`
    *   if that did not settle within `readyTimeout`, what fork() has thrown, `ERR_RELOAD_FAILED` if a new
    *   worker was not ready in time or ended before. With `ERR_INVALID_STATE` once the master stops. With an
    *   `AbortError` (`ABORT_ERR`, `cause` the reason) when aborted.
    */
-  reload(options?: Abortable): Promise<void> {
-    return waiting(options, (signal) => this.#engine.reload(signal));
+  reload(options?: ReloadOptions): Promise<void> {
+    return promised(() => {
+      const { signal, surge } = reloadCall(options);
+      return this.#engine.reload(signal, surge);
+    });
+  }
+
+  /**
+   * Changes the number of workers: forks those that lack, or asks those with the highest seats to end, which serve what
+   * is under way to its end. The number stays when workers are replaced or reloaded. Does for one worker more or less
+   * what SIGTTIN and SIGTTOU do. With `respawn: false` all seats that are empty are filled.
+   *
+   * @param count - how many, 1 to 1024.
+   * @param options - `signal`: an AbortSignal that ends the wait. The number stays what was asked for, unless the
+   *   signal had aborted before the call.
+   * @returns a promise that resolves when so many workers are ready and all others with higher seats are gone. Rejected
+   *   with a `TypeError` or `RangeError` for wrong arguments, and then nothing is changed; with `ERR_SCALE_FAILED` if
+   *   another number is asked for meanwhile, or a worker that is not to be replaced has ended; with
+   *   `ERR_INVALID_STATE` once the master stops; with an `AbortError` (`ABORT_ERR`, `cause` the reason) when aborted.
+   */
+  scale(count: number, options?: Abortable): Promise<void> {
+    return waiting(options, (signal) => this.#engine.scale(workerCount(count, 'count'), signal));
   }
 
   /**

@@ -37,7 +37,7 @@ export type RecycleReason = 'maxRequests' | 'maxAge' | 'maxMemory';
  * Why a master ends a worker. `reload` is also a new worker of a reload that has failed. `hang` and `readyTimeout` are
  * killed, the others asked to end (and killed if they do not).
  */
-export type EndReason = 'stop' | 'reload' | RecycleReason | 'hang' | 'readyTimeout';
+export type EndReason = 'stop' | 'reload' | 'scale' | RecycleReason | 'hang' | 'readyTimeout';
 
 /** The worker has exited by itself: `exitCode` is no null. */
 export interface WorkerExited extends Ended {
@@ -89,6 +89,14 @@ export interface RespawnOptions {
   maxDelay?: number | undefined;
   /** After so many failures in a row the master stops. Default: no limit. */
   attempts?: number | undefined;
+}
+
+/** What {@link PreforkMaster.reload} may be told. */
+export interface ReloadOptions {
+  /** Takes the reload back when it aborts, or ends the wait. Default: none. */
+  signal?: AbortSignal | undefined;
+  /** As the option `reloadSurge`, which is the default. */
+  surge?: number | undefined;
 }
 
 /**
@@ -174,6 +182,21 @@ interface Common extends ConfinementOptions {
   upgradeTimeout?: number | undefined;
   /** How `upgrade()` starts the new program. Default: as this one was started. */
   upgradeProgram?: UpgradeProgram | undefined;
+  /**
+   * A reload replaces the workers one after the other, with so many more than `workers` at a time: 1 to 1024. Default:
+   * `Infinity`, all new workers start at once, and none takes its seat unless all are ready.
+   */
+  reloadSurge?: number | undefined;
+  /**
+   * The signal or signals that mean one worker more; an empty array for none. Default: SIGTTIN, but none if the process
+   * has a controlling terminal, which sends it to who reads in the background.
+   */
+  scaleUpSignals?: Signal | readonly Signal[] | undefined;
+  /**
+   * The signal or signals that mean one worker less; an empty array for none. Default: SIGTTOU, but none if the process
+   * has a controlling terminal, which sends it to who writes in the background.
+   */
+  scaleDownSignals?: Signal | readonly Signal[] | undefined;
   /**
    * Fork although `Worker` threads run in the master: `workers` of {@link fork}. They go on in each worker,
    * in the middle of whatever they do. Default: false, prefork() then refuses.

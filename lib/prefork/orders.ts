@@ -10,38 +10,45 @@ interface Actions {
   stop: () => void;
   reload: () => void;
   upgrade: () => void;
+  /** One worker more, or less. */
+  scale: (by: 1 | -1) => void;
   /** The event loop cannot watch for signals any more. */
   deaf: (error: Error) => void;
 }
 
-function flagOf(signals: readonly SignalName[]): SignalFlag | undefined {
-  return signals.length === 0 ? undefined : new SignalFlag(signals);
-}
-
 /** Has the signals of the options act, until it is disposed. */
 export class Orders implements Disposable {
+  /** Those that are the master's to act on. */
+  readonly signals: readonly SignalName[];
+  readonly #flags: SignalFlag[] = [];
   readonly #stop: SignalFlag | undefined;
-  readonly #reload: SignalFlag | undefined;
-  readonly #upgrade: SignalFlag | undefined;
   readonly #stopSignals: readonly number[];
   #before: readonly number[] = [];
   #given = true;
 
   /** Takes the signals of all lists, or throws what SignalFlag does and takes none. */
   constructor(plan: PreforkPlan, actions: Actions) {
-    this.#stopSignals = plan.stopSignals.map((name) => signalNumber(name, 'stopSignals'));
-    this.#stop = flagOf(plan.stopSignals);
+    const { stopSignals, reloadSignals, upgradeSignals, scaleUpSignals, scaleDownSignals } = plan;
+    const others = [upgradeSignals, scaleUpSignals, scaleDownSignals].flat();
+    this.signals = [...stopSignals, ...reloadSignals, ...others];
+    this.#stopSignals = stopSignals.map((name) => signalNumber(name, 'stopSignals'));
+    const take = (signals: readonly SignalName[], act: () => void) => {
+      if (signals.length === 0) return undefined;
+      const flag = new SignalFlag(signals);
+      this.#flags.push(flag);
+      this.#obey(flag, act).catch(actions.deaf);
+      return flag;
+    };
     try {
-      this.#reload = flagOf(plan.reloadSignals);
-      this.#upgrade = flagOf(plan.upgradeSignals);
+      this.#stop = take(stopSignals, actions.stop);
+      take(reloadSignals, actions.reload);
+      take(upgradeSignals, actions.upgrade);
+      take(scaleUpSignals, () => actions.scale(1));
+      take(scaleDownSignals, () => actions.scale(-1));
     } catch (error) {
-      this.#stop?.[Symbol.dispose]();
-      this.#reload?.[Symbol.dispose]();
+      this[Symbol.dispose]();
       throw error;
     }
-    this.#obey(this.#stop, actions.stop).catch(actions.deaf);
-    this.#obey(this.#reload, actions.reload).catch(actions.deaf);
-    this.#obey(this.#upgrade, actions.upgrade).catch(actions.deaf);
   }
 
   /**
@@ -72,13 +79,10 @@ export class Orders implements Disposable {
 
   [Symbol.dispose](): void {
     this.#given = false;
-    this.#stop?.[Symbol.dispose]();
-    this.#reload?.[Symbol.dispose]();
-    this.#upgrade?.[Symbol.dispose]();
+    for (const flag of this.#flags) flag[Symbol.dispose]();
   }
 
-  async #obey(flag: SignalFlag | undefined, act: () => void): Promise<void> {
-    if (flag === undefined) return;
+  async #obey(flag: SignalFlag, act: () => void): Promise<void> {
     for await (const _ of flag) {
       if (this.#given) act();
     }

@@ -17,6 +17,7 @@ export type {
   PreforkProgramOptions,
   PreforkServerOptions,
   RecycleReason,
+  ReloadOptions,
   RespawnOptions,
   WorkerExit,
   WorkerExited,

@@ -3,11 +3,14 @@ import { Waits } from '../base/abort.js';
 import { invalidState } from '../base/errors.js';
 
 /** A reload, as those see it who have asked for it. */
-type Reload = Waits<void>;
+class Reload extends Waits<void> {
+  /** How many new workers it may have at a time. */
+  surge = Number.POSITIVE_INFINITY;
+}
 
 interface Actions {
   /** Has a reload begin; it may ask later whether that is still the one under way. */
-  begin: (isCurrent: () => boolean) => void;
+  begin: (surge: number, isCurrent: () => boolean) => void;
   /** Nobody wants the one under way any more. False if it is too late to take it back. */
   abandon: (error: Error) => boolean;
 }
@@ -21,9 +24,11 @@ export class Reloads {
     this.#actions = actions;
   }
 
-  ask(signal: AbortSignal | undefined): Promise<void> {
+  /** @param surge - how many new workers at a time; of those who ask for the same one the smallest number holds. */
+  ask(surge: number, signal: AbortSignal | undefined): Promise<void> {
     const begins = this.#current === undefined;
-    const reload = begins ? new Waits<void>() : (this.#following ?? new Waits<void>());
+    const reload = begins ? new Reload() : (this.#following ?? new Reload());
+    reload.surge = Math.min(reload.surge, surge);
     if (begins) this.#current = reload;
     else this.#following = reload;
     const ended = reload.add(signal, (error) => this.#aborted(reload, error));
@@ -59,6 +64,6 @@ export class Reloads {
   }
 
   #begin(reload: Reload): void {
-    this.#actions.begin(() => this.#current === reload);
+    this.#actions.begin(reload.surge, () => this.#current === reload);
   }
 }

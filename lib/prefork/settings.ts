@@ -14,6 +14,7 @@ import {
 import { listeningPlan } from './balance.js';
 import type { PreforkOptions, RespawnOptions } from './options.js';
 import { recycleRules } from './recycle.js';
+import { scaleSignals, surgeOf, workerCount } from './scales.js';
 import type { Rules } from './state.js';
 import { PROGRAM, type UpgradeProgram, upgradeProgram } from './upgrade-program.js';
 import type { VitalsRules } from './vitals.js';
@@ -44,6 +45,9 @@ const KNOWN = [
   'upgradeSignals',
   'upgradeTimeout',
   'upgradeProgram',
+  'reloadSurge',
+  'scaleUpSignals',
+  'scaleDownSignals',
   'threads',
   'reapOrphans',
   'title',
@@ -114,7 +118,7 @@ function serverFor(given: Partial<PreforkOptions>): Server | undefined {
 function seatsFor({ workers, threads }: Partial<PreforkOptions>) {
   const carried = boolean(threads ?? false, 'options.threads') || workers === true;
   const count = workers === true || workers === undefined ? availableParallelism() : workers;
-  return { seats: integer(count, 'options.workers', 1, 1024), threads: carried };
+  return { seats: workerCount(count, 'options.workers'), threads: carried };
 }
 
 /** What the callbacks were called before 0.2. */
@@ -137,6 +141,9 @@ export function preforkPlan(value: unknown) {
   const given = options<PreforkOptions>(renamed(value, former(value)), KNOWN);
   for (const name of HOOKS) if (given[name] !== undefined) func(given[name], `options.${name}`);
   const { seats, threads } = seatsFor(given);
+  const stopSignals = signals(given.stopSignals ?? ['SIGTERM', 'SIGINT'], 'options.stopSignals');
+  const reloadSignals = signals(given.reloadSignals ?? ['SIGHUP'], 'options.reloadSignals');
+  const upgradeSignals = signals(given.upgradeSignals ?? ['SIGUSR2'], 'options.upgradeSignals');
   return {
     rules: {
       ...respawnRules(given.respawn),
@@ -160,10 +167,12 @@ export function preforkPlan(value: unknown) {
     } satisfies VitalsRules,
     hangSignal: signalName(signalNumber(given.hangSignal ?? 'SIGKILL', 'options.hangSignal')),
     idleTimeout: milliseconds(given.idleTimeout, 'idleTimeout', 500),
-    stopSignals: signals(given.stopSignals ?? ['SIGTERM', 'SIGINT'], 'options.stopSignals'),
-    reloadSignals: signals(given.reloadSignals ?? ['SIGHUP'], 'options.reloadSignals'),
+    stopSignals,
+    reloadSignals,
+    ...scaleSignals(given, [...stopSignals, ...reloadSignals, ...upgradeSignals]),
+    reloadSurge: surgeOf(given.reloadSurge, 'options.reloadSurge'),
     privileges: confinementOptions(given, 'options'),
-    upgradeSignals: signals(given.upgradeSignals ?? ['SIGUSR2'], 'options.upgradeSignals'),
+    upgradeSignals,
     upgrade: {
       timeout: milliseconds(given.upgradeTimeout, 'upgradeTimeout', 60_000),
       program: upgradeProgram(

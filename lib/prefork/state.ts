@@ -8,6 +8,7 @@ import {
   find,
   isProven,
   isSeated,
+  type Reload,
   type State,
   updated,
   type WorkerState,
@@ -42,6 +43,11 @@ function failed(state: State, now: number): State {
   return stopAsked(next, codedError(message, 'ERR_WORKERS_FAILED'));
 }
 
+/** The new workers of a reload start. */
+function reloadStarts({ reload }: State): boolean {
+  return reload?.stage === 'starting' || reload?.stage === 'rolling';
+}
+
 function reloadFailed(state: State, error: Error): State {
   return { ...state, reload: { stage: 'failing', error } };
 }
@@ -53,15 +59,29 @@ function recyclingFailed(state: State, now: number): State {
   return { ...state, retries: state.retries + 1, retryAt };
 }
 
-/** A worker of the reload that does not come to its seat takes the reload with it. */
-function freshLost(state: State, now: number, worker: WorkerState, how: string): State {
-  const { seat, fresh, readyAt, leaving } = worker;
+/**
+ * A new worker that does not come to its seat takes the reload with it, and so does one that has just come to it: the
+ * next ones would not do better.
+ */
+function newLost(state: State, now: number, worker: WorkerState, how: string): State {
+  const { seat, fresh, readyAt, leaving, generation } = worker;
   if (leaving) return state;
   if (fresh === 'recycle') return recyclingFailed(state, now);
-  if (fresh !== 'reload' || state.reload?.stage !== 'starting') return state;
-  const when = readyAt === undefined ? 'before it was ready' : 'before the others were ready';
-  const message = `the new worker ${seat} has ${how} ${when}`;
+  if (!reloadStarts(state) || generation < state.generation || isProven(worker, state, now)) {
+    return state;
+  }
+  const rolling = state.reload?.stage === 'rolling';
+  if (!rolling && fresh === undefined) return state;
+  const before = rolling ? 'when it was hardly ready' : 'before the others were ready';
+  const when = readyAt === undefined ? 'before it was ready' : before;
+  const message = `the new worker ${seat} has ${how} ${when}${rolling ? soFar(state) : ''}`;
   return reloadFailed(state, codedError(message, 'ERR_RELOAD_FAILED'));
+}
+
+/** How far a rolling reload has come. */
+function soFar({ workers, generation, seats }: State): string {
+  const done = workers.filter((one) => isSeated(one) && one.generation === generation);
+  return `; ${done.filter((one) => one.readyAt !== undefined).length} of ${seats} workers were replaced`;
 }
 
 /** A fork was made. */
@@ -97,7 +117,7 @@ export function forkFailed(
 ): State {
   if (fresh === undefined) return failed(state, now);
   if (fresh === 'recycle') return recyclingFailed(state, now);
-  return state.reload?.stage === 'starting' ? reloadFailed(state, error) : state;
+  return reloadStarts(state) ? reloadFailed(state, error) : state;
 }
 
 /** A worker is ready. */
@@ -115,7 +135,7 @@ export function leaves(state: State, now: number, pid: number): State {
   if (worker === undefined || worker.leaving) return state;
   const killAt = now + state.rules.stopTimeout + KILL_AFTER_MS;
   const left = updated(state, pid, { leaving: 'unasked', killAt });
-  const next = freshLost(left, now, worker, 'left');
+  const next = newLost(left, now, worker, 'left');
   if (!isSeated(worker)) return next;
   if (!state.rules.replace) return emptied(next, worker);
   if (isProven(worker, state, now)) return next;
@@ -151,7 +171,7 @@ export function hangs(
   const killAt = now + graceOf(signal, state.rules);
   const dying = updated(state, pid, { leaving, killAt, strike: signal, reason: 'hang' });
   if (!leaving || worker.leaving) return dying;
-  const next = freshLost(dying, now, worker, 'hung');
+  const next = newLost(dying, now, worker, 'hung');
   return isSeated(worker) && !state.rules.replace ? emptied(next, worker) : next;
 }
 
@@ -160,7 +180,7 @@ export function ended(state: State, now: number, pid: number): State {
   const worker = find(state, pid);
   if (worker === undefined) return state;
   const workers = state.workers.filter((one) => one !== worker);
-  const next = freshLost({ ...state, workers }, now, worker, 'ended');
+  const next = newLost({ ...state, workers }, now, worker, 'ended');
   if (!isSeated(worker) || worker.leaving || state.phase !== 'running') return next;
   if (!state.rules.replace) return emptied(next, worker);
   return isProven(worker, state, now) ? next : failed(next, now);
@@ -168,15 +188,17 @@ export function ended(state: State, now: number, pid: number): State {
 
 /** A seat that nobody takes again. */
 function emptied(state: State, { seat, readyAt }: WorkerState): State {
+  if (seat > state.seats) return state;
   const closed = [...state.closed, seat];
   if (state.started !== false || readyAt !== undefined) return { ...state, closed };
   const message = `worker ${seat} has ended before it was ready`;
   return { ...state, closed, started: codedError(message, 'ERR_WORKERS_FAILED') };
 }
 
-/** A reload is wanted. */
-export function reloadAsked(state: State, now: number): State {
-  return { ...state, reload: { stage: 'hook', deadline: now + state.rules.readyTimeout } };
+/** A reload is wanted, with so many workers at a time beside those that have seats; Infinity: all at once. */
+export function reloadAsked(state: State, now: number, surge = Number.POSITIVE_INFINITY): State {
+  const deadline = now + state.rules.readyTimeout;
+  return { ...state, reload: { stage: 'hook', deadline, surge } };
 }
 
 /**
@@ -186,19 +208,22 @@ export function reloadAsked(state: State, now: number): State {
 export function hookSettled(state: State, now: number, error?: Error): State {
   if (state.reload?.stage !== 'hook') return state;
   if (error !== undefined) return reloadFailed(state, error);
-  const { generation, notBefore } = state;
-  return {
-    ...state,
-    generation: generation + 1,
-    notBefore: Math.min(notBefore, now),
-    reload: { stage: 'starting' },
-  };
+  const { surge } = state.reload;
+  const reload: Reload =
+    surge === Number.POSITIVE_INFINITY ? { stage: 'starting' } : { stage: 'rolling', surge };
+  const notBefore = Math.min(state.notBefore, now);
+  return { ...state, generation: state.generation + 1, notBefore, reload };
 }
 
 /** Nobody wants the reload any more: its workers are asked to end, unless they have their seats. */
 export function reloadAbandoned(state: State, error: Error): State {
-  const stage = state.reload?.stage;
-  return stage === 'hook' || stage === 'starting' ? reloadFailed(state, error) : state;
+  const begun = state.reload?.stage === 'hook' || reloadStarts(state);
+  return begun ? reloadFailed(state, error) : state;
+}
+
+/** Another number of workers is wanted. */
+export function scaleAsked(state: State, seats: number): State {
+  return state.phase === 'running' ? { ...state, seats, closed: [], scaling: true } : state;
 }
 
 /** The master shall stop. */

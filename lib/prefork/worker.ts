@@ -27,6 +27,8 @@ interface WorkerPlan {
   server: Server | undefined;
   backlog: number;
   idleTimeout: number;
+  /** With 'reuseport' the seat has a queue of its own. */
+  balance: 'shared' | 'reuseport';
   rules: { stopTimeout: number };
   onWorkerStart: ((worker: PreforkWorker) => unknown) | undefined;
   onWorkerStop: ((worker: PreforkWorker) => unknown) | undefined;
@@ -149,7 +151,11 @@ export class PreforkWorker {
 
   async #end(): Promise<never> {
     this.#ending.abort();
-    await Promise.all(this.#drains.map((drain) => drain.end(this.#plan.idleTimeout)));
+    await Promise.all(
+      this.#drains.map((drain) =>
+        drain.end(this.#plan.idleTimeout, this.#plan.balance === 'reuseport'),
+      ),
+    );
     await this.#plan.onWorkerStop?.(this);
     return process.exit(0);
   }

@@ -102,13 +102,8 @@ export class Preforked {
   }
 
   /** One request, over a connection of its own unless there is an agent. */
-  async ask(path = '/', agent: Agent | false = false): Promise<Answer & { connection: string }> {
-    const request = get({ port: this.port, host: '127.0.0.1', path, agent });
-    const [response] = await once(request, 'response');
-    let text = '';
-    for await (const chunk of response) text += chunk;
-    assert.equal(response.statusCode, 200);
-    return { ...JSON.parse(text), connection: response.headers.connection };
+  ask(path = '/', agent: Agent | false = false): Promise<Answer & { connection: string }> {
+    return askAt(this.port, path, agent);
   }
 
   /** Ends it, after which nothing of it may be left. */
@@ -125,6 +120,15 @@ export class Preforked {
   }
 }
 
+async function askAt(port: number, path: string, agent: Agent | false) {
+  const request = get({ port, host: '127.0.0.1', path, agent });
+  const [response] = await once(request, 'response');
+  let text = '';
+  for await (const chunk of response) text += chunk;
+  assert.equal(response.statusCode, 200);
+  return { ...(JSON.parse(text) as Answer), connection: response.headers.connection as string };
+}
+
 /** Clients with kept-alive connections, each of which asks again as soon as it has its answer. */
 export class Clients {
   readonly answers = new Map<number, number>();
@@ -134,17 +138,18 @@ export class Clients {
   #running = true;
   readonly #all: Promise<unknown>;
 
-  constructor(server: Preforked, count: number) {
-    const clients = Array.from({ length: count }, () => this.#client(server));
+  /** @param fresh - those that make a connection for each request. */
+  constructor({ port }: { port: number }, count: number, fresh = 0) {
+    const clients = Array.from({ length: count + fresh }, (_, i) => this.#client(port, i < count));
     this.#all = Promise.all(clients);
   }
 
-  async #client(server: Preforked): Promise<void> {
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  async #client(port: number, keepAlive: boolean): Promise<void> {
+    const agent = new Agent({ keepAlive, maxSockets: 1 });
     while (this.#running) {
       this.requests++;
       try {
-        const { pid, generation } = await server.ask('/?ms=1', agent);
+        const { pid, generation } = await askAt(port, '/?ms=1', agent);
         this.answers.set(pid, (this.answers.get(pid) ?? 0) + 1);
         this.generations.add(generation);
       } catch (error) {

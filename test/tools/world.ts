@@ -100,9 +100,13 @@ export class World {
     this.apply((state) => event.replacementAsked(state, pid, reason));
   }
 
+  scale(count: number): void {
+    this.apply((state) => event.scaleAsked(state, count));
+  }
+
   /** A reload whose hook has done its work. */
-  reload(): void {
-    this.apply(event.reloadAsked);
+  reload(surge = Number.POSITIVE_INFINITY): void {
+    this.apply((state, now) => event.reloadAsked(state, now, surge));
     this.apply((state, now) => event.hookSettled(state, now));
   }
 

@@ -1,0 +1,142 @@
+// The number of workers changes while clients hold the server to its answers.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { until } from './tools/daemons.js';
+import { collect } from './tools/output.js';
+import { Clients } from './tools/preforked.js';
+import { signals } from './tools/proc.js';
+import { scriptCommand } from './tools/script.js';
+import { Stepped } from './tools/stepped.js';
+
+/** SIGTTIN and SIGTTOU in a mask. */
+const TERMINALS = (1n << 20n) | (1n << 21n);
+
+const TERMINAL = fileURLToPath(new URL('../../test/tools/terminal.py', import.meta.url));
+
+for (const balance of ['shared', 'reuseport']) {
+  test(`scale() and its signals lose no request (balance: '${balance}')`, async (t) => {
+    const group = new Stepped(
+      t,
+      `const master = start({ workers: 2, balance: '${balance}' });
+      await master.ready;
+      say('port', master.port);
+      for (const count of [5, 1, 3]) {
+        await next();
+        await master.scale(count);
+        say('step', master.pids.length);
+      }
+      await next();
+      await master.reload();
+      say('step', master.pids.length);
+      await next();
+      await master.finished;
+      say('step');`,
+    );
+    await group.hears('port');
+    const clients = new Clients(group, 8, 8);
+    const more = () => {
+      const before = clients.requests;
+      return until('further requests', () => clients.requests > before + 100);
+    };
+    for (const count of [5, 1, 3, 3]) {
+      assert.deepEqual(await group.step(), [count]);
+      assert.equal(group.others().length, count);
+      await more();
+    }
+    const signalled = async (signal: NodeJS.Signals, count: number) => {
+      process.kill(group.pid, signal);
+      await until(`${count} by ${signal}`, () => group.others().length === count);
+    };
+    await signalled('SIGTTIN', 4);
+    for (const count of [3, 2, 1]) await signalled('SIGTTOU', count);
+    process.kill(group.pid, 'SIGTTOU');
+    await more();
+    assert.equal(group.others().length, 1, 'never less than one');
+    await signalled('SIGTTIN', 2);
+    await group.hears('exit', 10);
+    await clients.stop();
+    assert.deepEqual(clients.failures, []);
+    const exits = group.words('exit');
+    assert.equal(exits.filter(([, , reason]) => reason === 'reload').length, 3);
+    const scaled = exits.filter(([, , reason]) => reason === 'scale');
+    const ids = scaled.map(([id]) => id as number);
+    assert.deepEqual(ids.slice(0, 4).toSorted(), [2, 3, 4, 5]);
+    assert.deepEqual(ids.slice(4), [4, 3, 2]);
+    assert.ok(
+      exits.every(([, how, , asked]) => how === 0 && asked === true),
+      `${exits}`,
+    );
+    assert.deepEqual(group.words('error'), []);
+    process.kill(group.pid, 'SIGTERM');
+    await group.step();
+    await group.endsWell();
+  });
+}
+
+test('scale(): bad input, calls that overtake each other, AbortSignals, a reload, a stop', async (t) => {
+  const group = new Stepped(
+    t,
+    `const slow = { async onWorkerStart() { await pause(300); } };
+    const master = start({ workers: 2, scaleUpSignals: 'SIGWINCH', scaleDownSignals: [], ...slow });
+    const bad = [undefined, '2', 1.5, 0, 1025, NaN].map((count) => code(master.scale(count)));
+    bad.push(code(master.scale(2, { signal: 1 })), code(master.scale(2, { sginal: 1 })));
+    say('bad', ...(await Promise.all(bad)));
+    say('aborted', await code(master.scale(7, { signal: AbortSignal.abort() })));
+    await master.ready;
+    say('port', master.pids.length);
+    await next();
+    const calls = [4, 3, 3].map((count) => master.scale(count));
+    const abort = new AbortController();
+    calls.push(master.scale(3, abort));
+    setTimeout(() => abort.abort(), 20);
+    say('step', ...(await Promise.all(calls.map(code))), master.pids.length);
+    await next();
+    const both = [master.reload(), master.scale(4)];
+    await Promise.all(both);
+    say('step', master.pids.length);
+    await next();
+    const last = [master.scale(6), pause(50).then(() => master.stop())];
+    say('step', ...(await Promise.all(last.map(code))), await code(master.scale(2)));`,
+  );
+  const [type, range] = ['ERR_INVALID_ARG_TYPE', 'ERR_OUT_OF_RANGE'];
+  const bad = [type, type, range, range, range, range, type, 'ERR_INVALID_ARG_VALUE'];
+  assert.deepEqual(await group.hears('bad'), bad);
+  assert.deepEqual(await group.hears('aborted'), ['ABORT_ERR']);
+  assert.deepEqual(await group.hears('port'), [2]);
+  assert.deepEqual(await group.step(), ['ERR_SCALE_FAILED', 'well', 'well', 'ABORT_ERR', 3]);
+  assert.deepEqual(await group.step(), [4]);
+  process.kill(group.pid, 'SIGWINCH');
+  await until('one more', () => group.others().length === 5);
+  assert.equal(
+    Number(BigInt(`0x${signals(group.pid).SigCgt}`) & TERMINALS),
+    0,
+    'they stay as they were',
+  );
+  assert.deepEqual(await group.step(), ['ERR_INVALID_STATE', 'well', 'ERR_INVALID_STATE']);
+  await group.endsWell();
+});
+
+test('a process with a terminal leaves SIGTTIN and SIGTTOU to it, unless it is told', async (t) => {
+  const source = `
+    const mask = () => /SigCgt:.(.*)/.exec(fs.readFileSync('/proc/self/status', 'utf8'))[1];
+    const { prefork } = daemonkit;
+    const options = { workers: 1, onWorkerStart() {} };
+    for (const more of [{}, { scaleUpSignals: 'SIGTTIN', scaleDownSignals: ['SIGTTOU'] }]) {
+      const master = prefork({ ...options, ...more });
+      await master.ready;
+      console.log(mask());
+      await master.stop();
+    }`;
+  const terminal = spawn('python3', [TERMINAL, ...scriptCommand(source)]);
+  t.after(() => terminal.kill('SIGKILL'));
+  const output = collect(terminal);
+  await once(terminal, 'close');
+  const masks = output.stdout
+    .trim()
+    .split(/[\r\n]+/)
+    .map((mask) => BigInt(`0x${mask}`) & TERMINALS);
+  assert.deepEqual(masks, [0n, TERMINALS], output.stderr);
+});
