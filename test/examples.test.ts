@@ -12,6 +12,7 @@ import {
   renameSync,
   writeFileSync,
 } from 'node:fs';
+import { get } from 'node:http';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -97,6 +98,25 @@ test('prefork/minimal', async (t) => {
   child.kill();
   assert.deepEqual(await ended, [0, null]);
   assert.deepEqual(output, { stdout: '', stderr: '' });
+});
+
+test('prefork/watched: tells of what hangs, and how the workers are', async (t) => {
+  const nest = new Nest(t);
+  const port = await freePort();
+  const env = { PORT: `${port}`, WORKERS: '2', HANG_TIMEOUT: '300' };
+  const { child, output, ended } = started(nest, 'prefork/watched', [], env);
+  const said = (what: RegExp) => until(`${what}`, () => what.exec(output.stdout));
+  await said(/^ready: process (\d+)$/m);
+  const asked = get({ host: '127.0.0.1', port, path: '/hang', agent: false });
+  await once(asked, 'error');
+  const [, , pid = ''] = await said(/^worker (\d) \((\d+)\) hangs: \d+ ms$/m);
+  await said(new RegExp(`^worker \\d \\(${pid}\\): ended$`, 'm'));
+  await until('another has its seat', () => output.stdout.match(/: ready$/gm)?.length === 3);
+  child.kill('SIGUSR1');
+  const row = await said(/^.*'ready'.*$/m);
+  assert.ok(!row[0].includes(pid));
+  child.kill();
+  assert.deepEqual(await ended, [0, null], output.stderr);
 });
 
 test(

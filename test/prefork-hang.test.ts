@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { couldHaveRun, type Silent } from '../lib/prefork/hang.js';
 import { until } from './tools/daemons.js';
 import { needs } from './tools/needs.js';
-import { stat, status } from './tools/proc.js';
+import { runningIn, stat, status } from './tools/proc.js';
 import { Watched } from './tools/watched.js';
 
 const HANG_MS = 300;
@@ -20,6 +20,8 @@ async function occupy(server: Watched, path: string, count = 2): Promise<number[
 
 test('an endless loop in every worker: all are replaced, and answer again', async (t) => {
   const server = await Watched.start(t, { hangTimeout: HANG_MS });
+  // Their copies say nothing in their names.
+  await occupy(server, '/fork');
   const spinning = await occupy(server, '/spin');
   const fresh = await server.knock('/');
   assert.ok(!spinning.includes(fresh));
@@ -46,7 +48,10 @@ test('an endless loop in every worker: all are replaced, and answer again', asyn
       .toSorted(),
     spinning.toSorted(),
   );
-  await server.stops();
+  // The copies end with the line of their worker; they are orphans, for others to wait for.
+  server.kill('SIGTERM');
+  assert.deepEqual(await server.ended, [0, null], server.stderr);
+  await until('nothing is left', () => runningIn(server.pid).length === 0);
 });
 
 test('hangSignal: SIGABRT; one that does not end a worker is followed by SIGKILL', async (t) => {

@@ -2,7 +2,7 @@
 //
 //   node dist/examples/prefork/watched.js
 //   curl localhost:8080/hang                   the others answer; after two seconds another one has its seat
-//   kill -USR2 PID                             a table of the workers
+//   kill -USR1 PID                             a table of the workers
 import { subscribe } from 'node:diagnostics_channel';
 import { createServer } from 'node:http';
 import { type PreforkWorkerMessage, prefork, SignalFlag } from 'daemonkit';
@@ -16,7 +16,7 @@ const master = prefork({
   server,
   listen: { port: Number(process.env.PORT ?? 8080), host: '127.0.0.1' },
   workers: Number(process.env.WORKERS ?? 4),
-  hangTimeout: 2000,
+  hangTimeout: Number(process.env.HANG_TIMEOUT ?? 2000),
   maxRequests: Number(process.env.MAX_REQUESTS ?? 10_000),
   maxAge: 24 * 3600 * 1000,
   maxMemory: 200 * 1024 * 1024,
@@ -31,7 +31,7 @@ subscribe('daemonkit:prefork:worker', (message) => {
 
 await master.ready;
 console.log(`ready: process ${process.pid}`);
-const flag = new SignalFlag('SIGUSR2');
+const flag = new SignalFlag('SIGUSR1');
 void master.finished.then(() => flag[Symbol.dispose]());
 for await (const _ of flag) {
   console.table(master.stats().workers, ['id', 'pid', 'state', 'requests', 'privateBytes']);

@@ -1,8 +1,14 @@
 // What the master knows of the health of its workers: what they report, and whether they still do.
-import { availableParallelism } from 'node:os';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { listensAt } from '../system/sockets.js';
-import { isHeldUp, type Memory, memoryOf, type Progress, progressOf } from '../system/usage.js';
+import {
+  isHeldUp,
+  type Memory,
+  memoryOf,
+  type Progress,
+  processors,
+  progressOf,
+} from '../system/usage.js';
 import { clock } from './alarm.js';
 import { couldHaveRun } from './hang.js';
 import type { RecycleReason } from './options.js';
@@ -70,7 +76,7 @@ export class Watchman {
   readonly #all = new Map<number, Vitals>();
   /** Milliseconds from one look to the next; Infinity is never. */
   readonly #interval: number;
-  readonly #processors = availableParallelism();
+  readonly #processors = processors();
   #timer: NodeJS.Timeout | undefined;
   #memoryAt = 0;
 

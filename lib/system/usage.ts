@@ -1,4 +1,7 @@
 // What a process uses of the processors and of memory, as Linux's /proc tells it; nothing elsewhere.
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
 import { procStat, procText } from './procfs.js';
 
 /** How far the main thread of a process has come; times in milliseconds since it began. */
@@ -49,6 +52,31 @@ export function ageOf(pid: number): number | undefined {
 export function isHeldUp(pid: number): boolean {
   const tracer = /^TracerPid:\s*(\d+)$/m.exec(procText(`${pid}/status`) ?? '')?.[1];
   return (tracer ?? '0') !== '0' || /freez|refrigerator/.test(procText(`${pid}/wchan`) ?? '');
+}
+
+/** Processors' time per time, by a cgroup's cpu.max: `200000 100000` is two, `max 100000` no limit. */
+function quotaOf(folder: string): number {
+  try {
+    const [quota, period] = readFileSync(join(folder, 'cpu.max'), 'latin1').split(' ').map(Number);
+    return Number(quota) > 0 && Number(period) > 0 ? Number(quota) / Number(period) : Infinity;
+  } catch {
+    return Infinity; // the root has none; cgroups of version 1
+  }
+}
+
+const CGROUPS = '/sys/fs/cgroup';
+
+/**
+ * How many processors this process may use at a time: those it may run on, and what cgroups(7) of version 2,
+ * its own and those above, leave of them. libuv looks at these only since 1.49.
+ */
+export function processors(): number {
+  const [, own = '/'] = /^0::(.*)$/m.exec(procText('self/cgroup') ?? '') ?? [];
+  let least = availableParallelism();
+  for (let at = join(CGROUPS, own); at.startsWith(CGROUPS); at = dirname(at)) {
+    least = Math.min(least, quotaOf(at));
+  }
+  return least;
 }
 
 /** Bytes. */
