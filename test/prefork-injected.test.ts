@@ -23,6 +23,7 @@ const fails: [phase: PhaseName, call: string, when: number, result: string, word
   ['ending master', 'unlink', 1, 'tolerated', /^ended, unlink told$/],
   ['ending master', 'statx', 1, 'tolerated', /^ended, unlink told$/],
   ['starting master', 'pidfd_open', 1, 'tolerated', /^without effect$/],
+  ['starting master', 'memfd_create', 1, 'tolerated', /^without effect$/],
   // A report, which may be lost, and the word that it is ready.
   ['starting worker', 'sendto', 1, 'tolerated', /^without effect$/],
   ['starting worker', 'sendto', 2, 'tolerated', /^1$/],

@@ -48,8 +48,13 @@ export class Board {
   /** At the end of the master, and in copies of it. */
   close(): void {
     stop(this.#timer);
-    if (this.#open) closeSync(this.#fd);
+    if (!this.#open) return;
     this.#open = false;
+    try {
+      closeSync(this.#fd);
+    } catch {
+      // No reason not to end.
+    }
   }
 
   #write(): void {

@@ -81,7 +81,10 @@ export class HttpConnections {
 
   /** How many of them wait for an answer of HTTP/1.1. */
   get underWay(): number {
-    return [...this.#connections.values()].filter(({ latest }) => isUnanswered(latest)).length;
+    // Ten times a second in a busy worker: without an array of them all.
+    let count = 0;
+    for (const { latest } of this.#connections.values()) if (isUnanswered(latest)) count++;
+    return count;
   }
 
   /** The server ends. */

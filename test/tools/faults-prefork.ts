@@ -7,6 +7,7 @@ import { get } from 'node:http';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { PreforkOptions } from 'daemonkit';
 import type { Halt } from '../fixtures/master.js';
 import { until } from './daemons.js';
 import type { Fault } from './faults-fork.js';
@@ -33,8 +34,8 @@ class Pool extends Traced {
 
   readonly #halt: Halt | '';
 
-  constructor(halt: Halt | '') {
-    super('master.js', [halt], 'pipe');
+  constructor(halt: Halt | '', options: Phase['options'] = {}) {
+    super('master.js', [halt, JSON.stringify(options)], 'pipe');
     this.#halt = halt;
     createInterface(this.first.stdout as NodeJS.ReadableStream).on('line', (line) => {
       this.#said.push(JSON.parse(line));
@@ -69,10 +70,10 @@ class Pool extends Traced {
   }
 
   /** The pid of the worker that answers; NaN if none does in time. */
-  async ask(): Promise<number> {
+  async ask(path = '/'): Promise<number> {
     const port = this.events('listening')[0]?.port ?? 0;
     const where = port === 0 ? { socketPath: this.#socket } : { host: '127.0.0.1', port };
-    const request = get({ ...where, agent: false, timeout: 2000 });
+    const request = get({ ...where, path, agent: false, timeout: 2000 });
     request.on('timeout', () => request.destroy(new Error('late')));
     try {
       const [response] = await once(request, 'response');
@@ -145,6 +146,8 @@ interface Phase {
   halt: Halt | '';
   /** Only the main thread of the master: its children are others' phases. */
   alone: boolean;
+  /** Of prefork(). */
+  options?: Partial<PreforkOptions>;
   act: (pool: Pool, pid: number) => unknown;
 }
 
@@ -186,6 +189,25 @@ export const phases = {
       const [victim = 0] = pool.workers();
       process.kill(victim, 'SIGKILL');
       await until('told', () => pool.gone || pool.events('exit').length > 0);
+      await until('filled', () => pool.gone || pool.workers().length === WORKERS);
+    },
+  },
+  'master of a hung worker': {
+    halt: '',
+    alone: true,
+    options: { hangTimeout: 300 },
+    act: async (pool) => {
+      await pool.ask('/spin');
+      await until('told', () => pool.gone || pool.events('exit').length > 0);
+      await until('filled', () => pool.gone || pool.workers().length === WORKERS);
+    },
+  },
+  'recycling master': {
+    halt: '',
+    alone: true,
+    options: { maxRequests: 30, recycleJitter: 0 },
+    act: async (pool) => {
+      while (!pool.gone && pool.events('exit').length === 0) await pool.ask();
       await until('filled', () => pool.gone || pool.workers().length === WORKERS);
     },
   },
@@ -271,7 +293,8 @@ async function countDescriptors(): Promise<number> {
 let counted: Promise<number> | undefined;
 
 function trial(name: PhaseName): Trial {
-  const pool = new Pool((phases[name] as Phase).halt);
+  const { halt, options } = phases[name] as Phase;
+  const pool = new Pool(halt, options);
   return {
     traced: pool,
     trace: (options) => trace(name, pool, options),
@@ -284,10 +307,13 @@ export function preforkFault(name: PhaseName, place: Place, kill: boolean): Prom
   return faultAt(trial(name), place, kill, `in the ${name}`);
 }
 
-/** Tries all places of all phases, at most so many of each call, to fail and to kill. */
-export async function preforkFaults(most: number): Promise<Fault[]> {
+/** Tries all places of these phases, at most so many of each call, to fail and to kill. */
+export async function preforkFaults(
+  most: number,
+  names = Object.keys(phases) as PhaseName[],
+): Promise<Fault[]> {
   const faults: Fault[] = [];
-  for (const name of Object.keys(phases) as PhaseName[]) {
+  for (const name of names) {
     for (const place of sample(await placesOf(trial(name)), most)) {
       for (const kill of [false, true]) faults.push(await preforkFault(name, place, kill));
     }
