@@ -63,6 +63,11 @@ export const STATUS: Options = {
   workers: { help: 'its prefork workers as well, each with what it does' },
 };
 
+export const UPGRADE: Options = {
+  signal: { value: 'SIGNAL', help: 'another one than USR2' },
+  timeout: { value: 'SECONDS', help: 'to wait for the new program; default 90' },
+};
+
 export const COMMON: Options = {
   json: { help: 'one line of JSON on standard output' },
   help: { help: 'this text' },

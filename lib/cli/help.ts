@@ -8,6 +8,7 @@ import {
   STATUS,
   STOP,
   STOP_TIMEOUT,
+  UPGRADE,
 } from './arguments.js';
 
 const SECTIONS: readonly [title: string, options: Options][] = [
@@ -16,6 +17,7 @@ const SECTIONS: readonly [title: string, options: Options][] = [
   ['stop, restart', STOP],
   ['stop', STOP_TIMEOUT],
   ['reload', RELOAD],
+  ['upgrade', UPGRADE],
   ['status', STATUS],
   ['All commands', COMMON],
 ];
@@ -35,6 +37,7 @@ export function helpText(): string {
        daemonkit stop    [options]
        daemonkit restart [options] app.js [arguments]
        daemonkit reload  [options]
+       daemonkit upgrade [options]
        daemonkit status  [options]
        daemonkit plan    [options] app.js [arguments]
        daemonkit --help | --version
@@ -44,7 +47,7 @@ ${SECTIONS.map(lines).join('\n\n')}
 Without --name and --pidfile, start, restart and plan take the name of the application's file.
 
 Exit codes: 0 done; 1 failed; status: 0 running, 1 dead with pidfile, 3 not running, 4 unknown;
-4 it is not certain which process is meant; reload: 3 no handler for the signal, 7 not running;
+4 it is not certain which process is meant; reload, upgrade: 3 no handler for the signal, 7 not running;
 100 usage; 111 system error; start: what the daemon exited with.
 `;
 }

@@ -12,9 +12,10 @@ import { start } from './start.js';
 import { status } from './status.js';
 import { stop } from './stop.js';
 import { failure, isTold, tell } from './telling.js';
+import { upgrade } from './upgrade.js';
 
 const COMMANDS = new Map<string, Command>(
-  Object.entries({ start, stop, restart, reload, status, plan }),
+  Object.entries({ start, stop, restart, reload, upgrade, status, plan }),
 );
 
 const said = (text: string): Outcome => ({ exitCode: EXIT.done, text, data: {} });

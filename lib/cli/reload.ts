@@ -18,7 +18,7 @@ const EFFECTS: Record<string, string> = {
 const effect = (signal: string) => EFFECTS[signal] ?? 'end it';
 
 /** Why the signal must not be sent, if so. */
-function obstacle(pid: number, signal: string): string | undefined {
+export function obstacle(pid: number, signal: string): string | undefined {
   const nothing = 'nothing was sent';
   switch (reaction(pid, signal)) {
     case 'handler':

@@ -3,6 +3,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { BOARD } from '../prefork/board.js';
 import type { PreforkStats, WorkerStats } from '../prefork/stats.js';
+import type { UpgradeReport } from '../prefork/upgrade-report.js';
 import { procChildren, procLinks, procStat, procText } from '../system/procfs.js';
 import { ageOf, memoryOf } from '../system/usage.js';
 
@@ -30,6 +31,7 @@ const LOOKS = 5;
 
 interface Written extends PreforkStats {
   at: number;
+  upgrade?: UpgradeReport;
 }
 
 const STATES = ['starting', 'ready', 'stopping', 'vacant'];
@@ -125,6 +127,12 @@ function children(pid: number): Shown[] {
   }
 }
 
+/** What has become of its upgrades; undefined if its master writes nothing down that this user may read. */
+export function upgradesOf(pid: number): UpgradeReport | undefined {
+  const found = boards(pid)?.flatMap(({ upgrade }) => upgrade ?? []) ?? [];
+  return found.sort((a, b) => b.begun + b.failed - a.begun - a.failed)[0];
+}
+
 /** The workers of a running daemon. */
 export function workersOf(pid: number): Workers {
   const found = boards(pid);
@@ -134,7 +142,7 @@ export function workersOf(pid: number): Workers {
   }
   const now = Date.now();
   const age = Math.max(0, now - Math.min(...found.map(({ at }) => at)));
-  const masters = found.map(({ workers: _, at: __, ...master }) => master);
+  const masters = found.map(({ workers: _, at: __, upgrade: ___, ...master }) => master);
   const workers = found.flatMap((one) => one.workers.map((each) => today(each, now - one.at)));
   return { source: 'master', age, masters, workers };
 }

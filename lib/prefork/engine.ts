@@ -93,7 +93,10 @@ export class Engine {
     this.ready.catch(() => {});
     if (plan.title !== undefined) process.title = `${plan.title}: master`;
     this.#overseer.changed(undefined, this.#state);
-    this.#place = new Place(() => void this.stop());
+    this.#place = new Place({
+      stop: () => void this.stop(),
+      told: () => this.#overseer.upgraded(),
+    });
     this.#place.taken(() => {
       // Also steers, which was the predecessor's until now.
       this.#turn();
@@ -327,8 +330,8 @@ export class Engine {
     else this.#orders.leave();
     registry.masters.delete(this.#registered);
     this.#alarm.clear();
-    this.#place.leave();
     forgetUpgrade();
+    this.#place.leave();
     this.#reloads.forget();
     this.#stops.forget();
     this.#scales.forget();

@@ -9,6 +9,7 @@ import type { Limits } from './recycle.js';
 import type { Report } from './report.js';
 import type { State, WorkerState } from './state.js';
 import { Ledger, type PreforkStats, preforkStats } from './stats.js';
+import { upgradeReport } from './upgrade-report.js';
 import { beatOf, type VitalsRules, Watchman } from './vitals.js';
 
 interface Actions {
@@ -43,7 +44,16 @@ export class Overseer {
         hung({ id, pid, generation, silent, signal });
       },
     });
-    this.#board = new Board(() => JSON.stringify({ at: Date.now(), ...this.stats(false) }));
+    this.#board = new Board(() => JSON.stringify(this.#written()));
+  }
+
+  /** An upgrade has begun, or failed. */
+  upgraded(): void {
+    this.#board.stir('state');
+  }
+
+  #written() {
+    return { at: Date.now(), ...this.stats(false), upgrade: upgradeReport() };
   }
 
   /** Another state has come. */

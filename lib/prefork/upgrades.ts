@@ -1,6 +1,8 @@
 // Calls for an upgrade: there is one at a time for the whole process, whichever of its masters is asked.
+import { setTimeout } from 'node:timers';
 import { Waits } from '../base/abort.js';
 import { asError, codedError, invalidState } from '../base/errors.js';
+import { INT_MAX } from '../base/validate.js';
 import type { WaitEnd } from '../posix/wait.js';
 import { tryNotify } from '../service/notify.js';
 import { afterTrial, begins, isReadyNow, succession } from '../system/succession.js';
@@ -8,6 +10,10 @@ import type { WorkerState } from './data.js';
 import { type Attempt, Upgrade } from './upgrade.js';
 import { withTold } from './upgrade-error.js';
 import { expectStartable } from './upgrade-program.js';
+import { noteBegun, noteFailure } from './upgrade-report.js';
+
+// The original: a program may have fake ones for its tests.
+const later = setTimeout;
 
 /** What a manager shows of a failure; it takes a single line. */
 const LONGEST_STATUS = 1000;
@@ -15,22 +21,34 @@ const LONGEST_STATUS = 1000;
 interface Current {
   upgrade: Upgrade;
   waits: Waits<number>;
+  patience: number;
 }
 
-/** What is done with a master when another program has taken its place. */
-type Leave = () => void;
+interface Master {
+  /** Another program has taken its place. */
+  stop: () => void;
+  /** An upgrade has begun, or failed. */
+  told: () => void;
+}
 
-const masters = new Set<Leave>();
+const masters = new Set<Master>();
+
+/** Another program has this one's place; milliseconds that this one has to end when its masters have. */
+let parting: number | undefined;
+
+/** A program that something else holds, a timer, say, would stay for ever. */
+function part(): void {
+  if (parting !== undefined) later(() => process.exit(0), Math.min(parting, INT_MAX)).unref();
+}
 let current: Current | undefined;
 
 /** A master's part in upgrades: its program takes another one's place, and may lose its own. */
 export class Place {
-  readonly #stop: Leave;
+  readonly #master: Master;
 
-  /** @param stop - is called when another program has taken the place. */
-  constructor(stop: Leave) {
-    this.#stop = stop;
-    masters.add(stop);
+  constructor(master: Master) {
+    this.#master = master;
+    masters.add(master);
     begins(this, 'workers');
   }
 
@@ -54,7 +72,8 @@ export class Place {
 
   /** At the end of the master, and in copies of it. */
   leave(): void {
-    masters.delete(this.#stop);
+    masters.delete(this.#master);
+    if (masters.size === 0) part();
   }
 }
 
@@ -77,23 +96,36 @@ export function forgetUpgrade(): void {
   current?.upgrade.forget();
   current?.waits.forget();
   current = undefined;
+  parting = undefined;
 }
 
 function begin(attempt: Attempt): void {
-  expectStartable(attempt.program);
+  try {
+    expectStartable(attempt.program);
+  } catch (error) {
+    throw noted(error as Error);
+  }
   let upgrade: Upgrade;
   try {
     upgrade = new Upgrade(attempt);
   } catch (error) {
-    throw withTold(asError(error), { step: 'start', stderr: '', end: undefined });
+    throw noted(withTold(asError(error), { step: 'start', stderr: '', end: undefined }));
   }
-  const one = { upgrade, waits: new Waits<number>() };
+  const one = { upgrade, waits: new Waits<number>(), patience: attempt.patience };
   current = one;
   tryNotify({ reloading: true });
+  noteBegun();
+  for (const { told } of masters) told();
   upgrade.taken.then(
     (pid) => succeeded(one, pid),
     (error) => failed(one, error),
   );
+}
+
+function noted(error: Error): Error {
+  noteFailure(error);
+  for (const { told } of masters) told();
+  return error;
 }
 
 function aborted({ upgrade, waits }: Current, error: Error): boolean {
@@ -102,7 +134,7 @@ function aborted({ upgrade, waits }: Current, error: Error): boolean {
   return true;
 }
 
-function succeeded({ upgrade, waits }: Current, pid: number): void {
+function succeeded({ upgrade, waits, patience }: Current, pid: number): void {
   current = undefined;
   // By this process, as long as it is the one that the manager listens to.
   tryNotify({ mainPid: pid, ready: true });
@@ -111,12 +143,14 @@ function succeeded({ upgrade, waits }: Current, pid: number): void {
     if (file !== undefined && sockets.includes(`${id}`)) succession.handedOver.add(file);
   }
   for (const daemon of succession.daemons) daemon.superseded();
+  parting = patience;
   waits.resolve(pid);
-  for (const leave of [...masters]) leave();
+  for (const { stop } of [...masters]) stop();
 }
 
 function failed({ waits }: Current, error: Error): void {
   current = undefined;
+  noted(error);
   const [first = ''] = error.message.split('\n', 1);
   tryNotify({ ready: true, status: `upgrade: ${first}`.slice(0, LONGEST_STATUS) });
   waits.reject(error, masters.size === 0);

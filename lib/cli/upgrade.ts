@@ -1,0 +1,111 @@
+// daemonkit upgrade: has a preforking daemon replaced by its program's newest version, and comes back when that
+// serves, or has failed.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SystemError } from '../base/errors.js';
+
+import { findDaemon, findSettled, isReady, provenOwner } from '../pidfile/search.js';
+import type { SignalName } from '../system/signal-numbers.js';
+import { COMMON, FILE, type Options, parseAll, secondsOf, textOf, UPGRADE } from './arguments.js';
+import { type Command, EXIT, type Outcome } from './outcome.js';
+import { neededPidFile } from './pidfile.js';
+import { obstacle } from './reload.js';
+import { signalOf } from './signals.js';
+import { upgradesOf } from './workers.js';
+
+const OPTIONS: Options = { ...FILE, ...UPGRADE, ...COMMON };
+
+const LOOK_MS = 50;
+
+type Owner = NonNullable<ReturnType<typeof provenOwner>>;
+
+interface Asked {
+  path: string;
+  owner: Owner;
+  signal: SignalName;
+  /** Milliseconds. */
+  timeout: number;
+}
+
+/** Who the pidfile names, if it is another process than before. */
+function successor(path: string, before: number): number | undefined {
+  const found = findDaemon(path);
+  found.owner?.[Symbol.dispose]();
+  const { running, pid } = found.report;
+  return running && pid !== before ? pid : undefined;
+}
+
+function inWords(stderr: string | undefined): string {
+  const lines = (stderr ?? '').trimEnd().split('\n').slice(-20);
+  return lines.join('') === '' ? '' : `\n${lines.join('\n')}`;
+}
+
+/** The master has said that it failed. */
+function failed({ path, owner, signal }: Asked): Outcome {
+  const failure = upgradesOf(owner.pid)?.failure ?? {};
+  const { message, code, step, stderr } = failure;
+  const text = `process ${owner.pid} goes on: ${message}${inWords(stderr)}`;
+  const data = { path, pid: owner.pid, signal, upgraded: false, message, code, step, failure };
+  return { exitCode: EXIT.failed, text, data };
+}
+
+async function follow(asked: Asked): Promise<Outcome> {
+  const { path, owner, signal, timeout } = asked;
+  const { pid } = owner;
+  const failures = () => upgradesOf(pid)?.failed ?? 0;
+  const before = failures();
+  const start = performance.now();
+  owner.signal(signal);
+  for (;;) {
+    // First: a process may end as soon as it is told.
+    const ended = await owner.ended(LOOK_MS);
+    const now = successor(path, pid);
+    if (now !== undefined) {
+      const milliseconds = Math.round(performance.now() - start);
+      const data = { path, pid: now, was: pid, signal, upgraded: true, milliseconds };
+      return { exitCode: EXIT.done, text: `upgraded: process ${now} (was ${pid})`, data };
+    }
+    const data = { path, pid, signal, upgraded: false };
+    if (ended) {
+      const text = `process ${pid} has ended, and nobody has taken its place`;
+      return { exitCode: EXIT.failed, text, data };
+    }
+    if (failures() > before) return failed(asked);
+    if (performance.now() - start > timeout) {
+      const text = `process ${pid} is still the one, after ${timeout / 1000} s: it may yet be replaced`;
+      return { exitCode: EXIT.failed, text, data };
+    }
+    await sleep(LOOK_MS);
+  }
+}
+
+async function upgradeDaemon(path: string, signal: SignalName, timeout: number): Promise<Outcome> {
+  const found = await findSettled(path);
+  const { report } = found;
+  const gone = { exitCode: EXIT.nothingToSignal, text: 'not running', data: { path, signal } };
+  const owner = provenOwner(found);
+  if (owner === undefined) return gone;
+  const data = { path, pid: owner.pid, signal };
+  try {
+    if (!isReady(report)) {
+      const text = `process ${owner.pid} is still starting, and not ready yet: nothing was sent`;
+      return { exitCode: EXIT.failed, text, data };
+    }
+    const text = obstacle(owner.pid, signal);
+    if (text !== undefined) return { exitCode: EXIT.unimplemented, text, data };
+    return await follow({ path, owner, signal, timeout });
+  } catch (error) {
+    if ((error as SystemError).code === 'ESRCH') return gone;
+    throw error;
+  } finally {
+    owner[Symbol.dispose]();
+  }
+}
+
+async function run(args: readonly string[]): Promise<Outcome> {
+  const values = parseAll(args, OPTIONS);
+  const signal = signalOf(textOf(values, 'signal') ?? 'USR2', 'signal');
+  const timeout = secondsOf(textOf(values, 'timeout') ?? '90', 'timeout');
+  return upgradeDaemon(neededPidFile(values), signal, timeout);
+}
+
+export const upgrade: Command = { options: OPTIONS, run };

@@ -1,0 +1,133 @@
+// What may come in between an upgrade, and what a program may have handed over.
+import assert from 'node:assert/strict';
+import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { until } from './tools/daemons.js';
+import { needsRoot } from './tools/needs.js';
+import { hasEnded, stat, status } from './tools/proc.js';
+import { scratch } from './tools/scratch.js';
+import { Load, Upgraded } from './tools/upgraded.js';
+
+test('one that is late, and one that cannot be executed', async (t) => {
+  const options = { upgradeTimeout: 5000, stopTimeout: 1000 };
+  const server = await Upgraded.ready(t, { options });
+  const late = await server.fails({ fail: 'spin', version: 2 });
+  assert.deepEqual([late.code, late.step, late.signal], ['ETIMEDOUT', 'workers', 'SIGKILL']);
+  assert.match(late.stderr, /worker 1 of version 2 starts/);
+  assert.equal((await server.ask()).version, 1);
+  assert.equal(server.processes().length, 3);
+
+  server.becomes({ ask: { execPath: '/nonexistent/node' } });
+  server.kill('SIGUSR1');
+  const { code, step, exitCode, signal, message } = await server.hears('asked');
+  assert.deepEqual([code, step, exitCode, signal], ['ENOENT', 'start', null, null]);
+  assert.match(message, /execve '\/nonexistent\/node'/);
+  assert.equal((await server.ask()).version, 1);
+
+  const first = server.master;
+  server.becomes({
+    fail: undefined,
+    version: 3,
+    ask: { env: { ASKED: 'yes' }, cwd: server.directory },
+  });
+  server.kill('SIGUSR1');
+  await until('the first one ends', () => hasEnded(first));
+  assert.equal(server.events('asked').at(-1)?.successor, server.master);
+  const { env, cwd } = server.events('ready').at(-1) ?? {};
+  assert.ok(env?.includes('ASKED'));
+  assert.equal(cwd, server.directory);
+  await server.stops();
+});
+
+test('two calls at once are one, for all masters; stop() ends one', async (t) => {
+  const server = await Upgraded.ready(t, { twice: true });
+  const first = server.master;
+  server.becomes({ version: 2 });
+  server.kill('SIGUSR1');
+  server.kill('SIGUSR2');
+  const { successor } = await server.hears('asked');
+  await until('the first one ends', () => hasEnded(first));
+  assert.equal(successor, server.master);
+  assert.equal(server.events('ready').length, 2);
+  const { further = 0, version, port } = server.events('listening').at(-1) ?? {};
+  const before = server.events('listening')[0];
+  assert.deepEqual([version, port, further], [2, before?.port, before?.further]);
+  assert.equal((await server.ask({ port: further })).version, 2);
+
+  server.becomes({ fail: 'hang', version: 3 });
+  server.kill('SIGUSR1');
+  await until('it runs', () => server.processes().length === 6);
+  server.kill('SIGTERM');
+  await until('all end', () => server.processes().length === 0);
+  const taken = server.events('asked').at(-1);
+  assert.equal(taken?.code, 'ERR_INVALID_STATE', JSON.stringify(taken));
+});
+
+test('the old master is killed in the middle: the new program goes on alone', async (t) => {
+  const pidfile = join(scratch(t), 'd.pid');
+  const server = await Upgraded.ready(t, { pidfile });
+  const first = server.master;
+  server.becomes({ fail: 'stopped', version: 2 });
+  server.kill('SIGUSR2');
+  const stopped = () => server.processes().find((pid) => stat(pid)[0] === 'T');
+  const next = await until('it is stopped', stopped);
+  server.kill('SIGKILL', first);
+  await until('it ends', () => hasEnded(first));
+  server.kill('SIGCONT', next);
+  await server.hears('ready', 2);
+  await until('the pidfile', () => readFileSync(pidfile, 'utf8') === `${next}\n`);
+  assert.deepEqual((await server.ask()).version, 2);
+  await server.stops();
+});
+
+test('a queue for each seat, and fewer seats', async (t) => {
+  const options = { balance: 'reuseport', workers: 3 } as const;
+  const server = await Upgraded.ready(t, { options });
+  const load = new Load(server, 3);
+  await load.goesOn();
+  await server.upgrade(2, { options: { ...options, workers: 2 } });
+  await load.goesOn();
+  await server.upgrade(3, { options });
+  await load.goesOn();
+  await load.stop();
+  assert.deepEqual(load.failures, []);
+  assert.deepEqual([...load.versions].toSorted(), [1, 2, 3]);
+  await server.stops();
+});
+
+test('a daemon without privileges: pidfile, log, Unix socket', needsRoot, async (t) => {
+  const directory = scratch(t);
+  chmodSync(directory, 0o755);
+  const [pidfile, log, open] = ['d.pid', 'd.log', 'open'].map((name) => join(directory, name));
+  mkdirSync(open as string);
+  chownSync(open as string, 65534, 65534);
+  const path = join(open as string, 's');
+  const daemon = { pidfile: pidfile as string, log: log as string, user: 'nobody' };
+  writeFileSync(join(directory, 'said'), '');
+  const server = new Upgraded(t, { daemon, listen: { path } });
+  chmodSync(server.directory, 0o777);
+  writeFileSync(join(server.directory, 'said'), '');
+  chmodSync(join(server.directory, 'said'), 0o666);
+  await server.hears('ready');
+  const first = server.master;
+  const { ino } = statSync(path);
+  const broken = await server.fails({ version: 2, fail: 'throw' });
+  assert.equal(broken.code, 'ERR_UPGRADE_FAILED');
+  assert.equal(statSync(path).ino, ino);
+  const next = await server.upgrade(3, { fail: undefined });
+  assert.equal(readFileSync(daemon.pidfile, 'utf8'), `${next}\n`);
+  assert.match(status(next).Uid ?? '', /^65534\t65534\t65534/);
+  assert.equal(statSync(path).ino, ino);
+  assert.equal(
+    (await server.ask({ port: undefined, host: undefined, socketPath: path })).version,
+    3,
+  );
+  const written = readFileSync(daemon.log, 'utf8');
+  assert.match(written, /worker 2 of version 3 starts/);
+  assert.match(written, /version 2 is broken/);
+  assert.notEqual(next, first);
+  // Only who opened it for root can: the file of before goes on.
+  await server.stops();
+  assert.throws(() => statSync(path), { code: 'ENOENT' });
+});
