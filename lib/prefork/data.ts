@@ -49,7 +49,12 @@ export interface WorkerState {
  * end, as one could not start; the workers before them are asked to end, so many at a time.
  */
 export type Reload =
-  | { readonly stage: 'hook'; readonly deadline: number; readonly surge: number }
+  | {
+      readonly stage: 'hook';
+      readonly of: 'onMasterReload' | 'warmup';
+      readonly deadline: number;
+      readonly surge: number;
+    }
   | { readonly stage: 'starting' }
   | { readonly stage: 'rolling'; readonly surge: number }
   | { readonly stage: 'failing'; readonly error: Error }
@@ -57,6 +62,8 @@ export type Reload =
 
 export interface State {
   readonly rules: Rules;
+  /** The first workers wait for the warmup. */
+  readonly cold: boolean;
   readonly phase: 'running' | 'stopping' | 'ended';
   /** Why the master stops, if that is an error. */
   readonly reason: Error | undefined;
@@ -84,6 +91,7 @@ export interface State {
 export function initial(rules: Rules): State {
   return {
     rules,
+    cold: false,
     phase: 'running',
     reason: undefined,
     workers: [],

@@ -22,6 +22,7 @@ import * as event from './state.js';
 import type { PreforkStats } from './stats.js';
 import { type UpgradeOptions, upgradeOptions } from './upgrade-program.js';
 import { abandonUpgrade, askUpgrade, forgetUpgrade, Place } from './upgrades.js';
+import { warm } from './warmup.js';
 import { beWorker } from './worker.js';
 
 const never = () => new Promise<never>(() => {});
@@ -59,7 +60,7 @@ export class Engine {
 
   constructor(plan: PreforkPlan) {
     this.#plan = plan;
-    this.#now = event.initial(plan.rules);
+    this.#now = { ...event.initial(plan.rules), cold: plan.warmup !== false };
     this.#callbacks = new Callbacks(plan);
     this.#sockets = new SeatSockets(plan, plan.rules.seats);
     this.port = this.#sockets.port;
@@ -103,6 +104,7 @@ export class Engine {
       this.#crew.say('settled');
     });
     this.#turn();
+    if (this.#state.cold) this.#warm();
   }
 
   get pids(): number[] {
@@ -280,9 +282,25 @@ export class Engine {
 
   #beginReload(surge: number, isCurrent: () => boolean): void {
     this.#apply((state, now) => event.reloadAsked(state, now, surge));
+    // Not of an earlier one, whose time was over.
+    const wanted = () => isCurrent() && !this.#left && this.#state.reload?.stage === 'hook';
+    const settled = (error?: Error) =>
+      this.#apply((state, now) => event.hookSettled(state, now, error));
+    const warms = (deadline: number) => this.#apply((state) => event.reloadWarms(state, deadline));
     this.#callbacks.reload((error) => {
-      // Not of an earlier one, whose time was over.
-      if (isCurrent()) this.#apply((state, now) => event.hookSettled(state, now, error));
+      if (!wanted()) return;
+      if (error !== undefined || this.#plan.warmup === false) return settled(error);
+      warms(clock() + this.#plan.rules.readyTimeout);
+      warm(this.#plan, { wanted, settling: () => warms(Number.POSITIVE_INFINITY), settled });
+    });
+  }
+
+  /** Before the first workers. */
+  #warm(): void {
+    warm(this.#plan, {
+      wanted: () => !this.#left && this.#state.phase === 'running',
+      settling: () => {},
+      settled: (error) => this.#apply((state) => event.warmed(state, error)),
     });
   }
 

@@ -67,7 +67,7 @@ function reloadOn(given: State, now: number, told: Action[]): State {
     return { ...state, reload: undefined };
   };
   if (state.reload?.stage === 'hook' && now >= state.reload.deadline) {
-    const message = `onMasterReload has not settled within ${rules.readyTimeout} ms`;
+    const message = `${state.reload.of} has not settled within ${rules.readyTimeout} ms`;
     state = hookSettled(state, now, codedError(message, 'ETIMEDOUT'));
   }
   const { reload } = state;

@@ -207,6 +207,15 @@ interface Common extends ConfinementOptions {
    * Default: false.
    */
   reapOrphans?: boolean | undefined;
+  /**
+   * What the master does before it forks the first workers, and those of a reload, such that the memory which
+   * they share stays shared: it reads strings that were put together as a whole, collects garbage and
+   * compacts the heap. That stops the master for about a second for each 100 MB of objects. `false` leaves
+   * it out. A function runs in the master before that; what it returns is awaited, for `readyTimeout` in a
+   * reload. It can do what a worker's first requests would do: load, read what is loaded, serve requests to
+   * itself. An error ends the master or the reload. Default: true.
+   */
+  warmup?: boolean | (() => unknown) | undefined;
   /** What ps(1) shows: `TITLE: master` and `TITLE: worker 1`. Default: unchanged. */
   title?: string | undefined;
 }

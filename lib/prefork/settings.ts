@@ -18,6 +18,7 @@ import { scaleSignals, surgeOf, workerCount } from './scales.js';
 import type { Rules } from './state.js';
 import { PROGRAM, type UpgradeProgram, upgradeProgram } from './upgrade-program.js';
 import type { VitalsRules } from './vitals.js';
+import { warmupOption } from './warmup.js';
 
 const KNOWN = [
   'workers',
@@ -51,6 +52,7 @@ const KNOWN = [
   'threads',
   'reapOrphans',
   'title',
+  'warmup',
   'user',
   'group',
   'chroot',
@@ -180,6 +182,7 @@ export function preforkPlan(value: unknown) {
         'options.upgradeProgram',
       ),
     },
+    warmup: warmupOption(given.warmup),
     title: given.title === undefined ? undefined : string(given.title, 'options.title'),
   };
 }

@@ -198,7 +198,19 @@ function emptied(state: State, { seat, readyAt }: WorkerState): State {
 /** A reload is wanted, with so many workers at a time beside those that have seats; Infinity: all at once. */
 export function reloadAsked(state: State, now: number, surge = Number.POSITIVE_INFINITY): State {
   const deadline = now + state.rules.readyTimeout;
-  return { ...state, reload: { stage: 'hook', deadline, surge } };
+  return { ...state, reload: { stage: 'hook', of: 'onMasterReload', deadline, surge } };
+}
+
+/** The program's onMasterReload has settled, and its warmup has until then. */
+export function reloadWarms(state: State, deadline: number): State {
+  if (state.reload?.stage !== 'hook') return state;
+  return { ...state, reload: { ...state.reload, of: 'warmup', deadline } };
+}
+
+/** The warmup before the first workers has settled. */
+export function warmed(state: State, error?: Error): State {
+  const warm = { ...state, cold: false };
+  return error === undefined ? warm : stopAsked(warm, error);
 }
 
 /**

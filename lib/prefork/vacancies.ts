@@ -102,6 +102,7 @@ function onTrial(state: State, now: number): boolean {
 }
 
 export function forks(state: State, now: number): Fork[] {
+  if (state.cold) return [];
   return wanted(state, now).map((one) => ({ do: 'fork', ...one }));
 }
 

@@ -1,0 +1,93 @@
+// The heap before a fork: collected, compacted and with room to grow, such that the collector in a copy of
+// the process has little to write to the pages that both have.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { Inspector } from './inspector.js';
+
+type Collect = (options: object) => void;
+const V8 = Number.parseInt(process.versions.v8, 10);
+
+type Flag = readonly [on: string, off: string];
+
+/** What the command line or NODE_OPTIONS say of V8's flags, with `-` for `_` as V8 takes both. */
+function given(): string {
+  const words = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)];
+  return words.join(' ').replaceAll('_', '-');
+}
+
+/**
+ * Sets flags of V8's while `act` runs. None is left set: code that a program compiles later would not
+ * match its code cache, which has a hash of the flags. What the program was started with stays its own.
+ */
+async function withFlags(flags: readonly Flag[], act: () => Promise<void>): Promise<void> {
+  const said = given();
+  const ours = flags.filter(
+    ([on]) => !said.includes(on.replace(/^--(no-)?/, '').split('=')[0] as string),
+  );
+  try {
+    for (const [on] of ours) setFlagsFromString(on);
+    await act();
+  } finally {
+    for (const [, off] of ours) setFlagsFromString(off);
+  }
+}
+
+/**
+ * Collects as V8 does when memory is at its end: repeatedly, and the young generation gives its pages
+ * back. `gc()` alone would leave it as large as the loading of the data has made it (97 MB on Node 24),
+ * and each worker would write to all of it in turn.
+ */
+async function collectAll(): Promise<void> {
+  // V8 11 takes the object for the wish to collect the young generation only.
+  if (V8 >= 12) {
+    const gc = runInNewContext('gc') as Collect;
+    gc({ type: 'major', flavor: 'last-resort' });
+    return;
+  }
+  using inspector = Inspector.open();
+  await inspector?.done('HeapProfiler.collectGarbage');
+}
+
+/** The collector's threads go on to sweep after it. They are done when the process is idle. */
+async function swept(): Promise<void> {
+  for (let waits = 0; waits < 50; waits++) {
+    const before = process.cpuUsage();
+    await sleep(10);
+    const { user, system } = process.cpuUsage(before);
+    if (user + system < 2000) return;
+  }
+}
+
+/**
+ * V8 collects and compacts a heap that has been idle for eight seconds, in the master and in each worker: all
+ * pages that it moves objects to or from, or that point to those, are shared no more. This stays off.
+ */
+function keepStill(): void {
+  const flag = V8 >= 12 ? '--memory-reducer-gc-count=0' : '--no-memory-reducer';
+  if (!given().includes('memory-reducer')) setFlagsFromString(flag);
+}
+
+/**
+ * Makes the heap fit to be shared with copies of the process.
+ *
+ * - stress-compaction: each collection empties half of the old pages, however full they are, and fills the
+ *   holes of the others. A page without holes is not written to when the collector of a copy sweeps it.
+ * - heap-growing-percent: after such a collection the heap's limit would be close to its size, and the
+ *   next one would come soon.
+ * - flush-bytecode: such a collection ages all functions until their code is dropped.
+ */
+export async function compactHeap(): Promise<void> {
+  const flags = [
+    ['--expose-gc', '--no-expose-gc'],
+    ['--no-flush-bytecode', '--flush-bytecode'],
+    ['--heap-growing-percent=100', '--heap-growing-percent=0'],
+    ['--stress-compaction', '--no-stress-compaction'],
+  ] as const;
+  await withFlags(flags, async () => {
+    await collectAll();
+    await withFlags([['--no-incremental-marking', '--incremental-marking']], swept);
+  });
+  keepStill();
+}
