@@ -264,6 +264,13 @@ napi_value Edge(napi_env env, napi_callback_info) {
 }
 #endif
 
+// What libc knows of the calling thread's scheduling: an error, or 0.
+napi_value Scheduling(napi_env env, napi_callback_info) {
+  int policy;
+  sched_param parameters;
+  return Integer(env, pthread_getschedparam(pthread_self(), &policy, &parameters));
+}
+
 napi_value Init(napi_env env, napi_value exports) {
   const struct {
     const char* name;
@@ -274,6 +281,7 @@ napi_value Init(napi_env env, napi_value exports) {
                    {"release", Release},
                    {"confine", Confine},
                    {"edge", Edge},
+                   {"scheduling", Scheduling},
                    {"wait", Wait},
                    {"waited", Waited}};
   for (const auto& f : functions) {

@@ -124,6 +124,7 @@ void RebuildSelf(const Thread& self) {
   }
   if (kCallerKeepsId) {
     state.kept.Add(self.pointer, tid);
+    RememberScheduling(state.libc.scheduling, self);
   } else {
     WriteId(self.pointer, self.robust_list, tid);
   }
