@@ -20,6 +20,8 @@ const fails: [phase: PhaseName, call: string, when: number, result: string, word
   ['starting master with queues', 'listen', 3, 'refused', /ENOMEM: .*listen/],
   ['reloading master', 'kill', 1, 'tolerated', /^without effect$/],
   ['ending master', 'kill', 1, 'tolerated', /^ended$/],
+  ['master of a hung worker', 'kill', 1, 'tolerated', /^SIGKILL$/],
+  ['recycling master', 'clone', 1, 'tolerated', /EAGAIN: .*clone/],
   ['ending master', 'unlink', 1, 'tolerated', /^ended, unlink told$/],
   ['ending master', 'statx', 1, 'tolerated', /^ended, unlink told$/],
   ['starting master', 'pidfd_open', 1, 'tolerated', /^without effect$/],
