@@ -19,6 +19,8 @@ const fails: [phase: PhaseName, call: string, when: number, result: string, word
   ['starting master with queues', 'bind', 3, 'refused', /ENOMEM: .*listen/],
   ['starting master with queues', 'listen', 3, 'refused', /ENOMEM: .*listen/],
   ['reloading master', 'kill', 1, 'tolerated', /^without effect$/],
+  ['rolling master', 'clone', 1, 'tolerated', /EAGAIN: .*clone/],
+  ['scaling master', 'clone', 1, 'tolerated', /EAGAIN: .*clone/],
   ['ending master', 'kill', 1, 'tolerated', /^ended$/],
   ['master of a hung worker', 'kill', 1, 'tolerated', /^SIGKILL$/],
   ['recycling master', 'clone', 1, 'tolerated', /EAGAIN: .*clone/],

@@ -182,6 +182,28 @@ export const phases = {
       return reloaded(pool);
     },
   },
+  'rolling master': {
+    halt: '',
+    alone: true,
+    options: { reloadSurge: 1 },
+    act: (pool, pid) => {
+      process.kill(pid, 'SIGHUP');
+      return reloaded(pool);
+    },
+  },
+  'scaling master': {
+    halt: '',
+    alone: true,
+    act: async (pool, pid) => {
+      for (const [signal, count] of [
+        ['SIGTTIN', WORKERS + 1],
+        ['SIGTTOU', WORKERS],
+      ] as const) {
+        if (!pool.gone) process.kill(pid, signal);
+        await until(signal, () => pool.gone || pool.workers().length === count);
+      }
+    },
+  },
   'respawning master': {
     halt: '',
     alone: true,
@@ -240,6 +262,15 @@ export const phases = {
   'starting worker of a reload': {
     halt: 'reloaded',
     alone: false,
+    act: (pool, pid) => {
+      go(pool, pid);
+      return reloaded(pool);
+    },
+  },
+  'starting worker of a rolling reload': {
+    halt: 'reloaded',
+    alone: false,
+    options: { reloadSurge: 1 },
     act: (pool, pid) => {
       go(pool, pid);
       return reloaded(pool);
