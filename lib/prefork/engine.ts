@@ -1,12 +1,12 @@
 // The master: has done what next.ts says, and tells state.ts what came of it.
 import { atFork } from '../atfork/hooks.js';
 import { type RegisteredMaster, registry } from '../atfork/registry.js';
-import { Waits } from '../base/abort.js';
+import { promised, Waits } from '../base/abort.js';
 import { deferred, settle } from '../base/deferred.js';
 import { asError, invalidState } from '../base/errors.js';
 import { reapOrphans } from '../fork/reap.js';
 import type { WaitEnd } from '../posix/wait.js';
-import { Alarm, clock } from './alarm.js';
+import { clock } from './alarm.js';
 import { Callbacks, exitOf, withCode } from './callbacks.js';
 import { type Birth, Crew, type Fork } from './crew.js';
 import { type Action, next } from './next.js';
@@ -15,11 +15,12 @@ import { Orders } from './orders.js';
 import { Overseer } from './overseer.js';
 import type { Limits } from './recycle.js';
 import { Reloads } from './reloads.js';
-import { MOST, Scales } from './scales.js';
+import { Scales } from './scales.js';
 import type { PreforkPlan } from './settings.js';
 import { SeatSockets } from './socket.js';
 import * as event from './state.js';
 import type { PreforkStats } from './stats.js';
+import { Turns } from './turns.js';
 import { type UpgradeOptions, upgradeOptions } from './upgrade-program.js';
 import { abandonUpgrade, askUpgrade, forgetUpgrade, Place } from './upgrades.js';
 import { warm } from './warmup.js';
@@ -43,33 +44,41 @@ export class Engine {
   readonly #registered: RegisteredMaster;
   readonly #hook: Disposable;
   readonly #reaper: Disposable | undefined;
-  readonly #alarm = new Alarm(() => this.#turn());
   readonly #reloads = new Reloads({
     begin: (surge, isCurrent) => this.#beginReload(surge, isCurrent),
     abandon: (error) => this.#abandonReload(error),
   });
-  readonly #scales = new Scales();
+  readonly #scales = new Scales({
+    provide: (seat) => this.#sockets.provide(seat),
+    failed: (error) => this.#callbacks.error(error),
+    apply: (seats) => this.#apply((state) => event.scaleAsked(state, seats)),
+    runs: () => !this.#left && this.#state.phase === 'running',
+  });
   readonly #crew: Crew;
   readonly #overseer: Overseer;
-  #now: event.State;
+  readonly #turns: Turns;
   readonly #place: Place;
   /** This process is a copy of the master. */
   #left = false;
-  #turning = false;
   #closed = false;
 
   constructor(plan: PreforkPlan) {
     this.#plan = plan;
-    this.#now = { ...event.initial(plan.rules), cold: plan.warmup !== false };
+    const initial = { ...event.initial(plan.rules), cold: plan.warmup !== false };
+    this.#turns = new Turns(initial, {
+      changed: (before, after) => this.#overseer.changed(before, after),
+      see: (state) => this.#see(state),
+      act: (action) => this.#do(action),
+    });
     this.#callbacks = new Callbacks(plan);
     this.#sockets = new SeatSockets(plan, plan.rules.seats);
     this.port = this.#sockets.port;
     try {
       this.#orders = new Orders(plan, {
         stop: () => void this.stop(),
-        reload: () => this.#reloadBySignal(),
+        reload: () => this.#tells(promised(() => this.reload())),
         upgrade: () => this.#tells(this.upgrade()),
-        scale: (by) => this.#scaleTo(this.#state.seats + by),
+        scale: (by) => this.#scales.change(this.#state.seats + by),
         // A master that could not be stopped.
         deaf: (error) => this.#apply((state) => event.stopAsked(state, error)),
       });
@@ -100,10 +109,10 @@ export class Engine {
     });
     this.#place.taken(() => {
       // Also steers, which was the predecessor's until now.
-      this.#turn();
+      this.#turns.take();
       this.#crew.say('settled');
     });
-    this.#turn();
+    this.#turns.take();
     if (this.#state.cold) this.#warm();
   }
 
@@ -125,10 +134,7 @@ export class Engine {
   scale(count: number, signal?: AbortSignal): Promise<void> {
     if (this.#left) return never();
     if (this.#state.phase !== 'running') throw invalidState('the master has stopped');
-    this.#scales.changes(count);
-    const done = this.#scales.add(signal);
-    this.#scaleTo(count);
-    return done;
+    return this.#scales.ask(count, signal);
   }
 
   async upgrade(options?: UpgradeOptions): Promise<number> {
@@ -150,13 +156,7 @@ export class Engine {
   }
 
   get #state(): event.State {
-    return this.#now;
-  }
-
-  set #state(state: event.State) {
-    const before = this.#now;
-    this.#now = state;
-    if (state !== before) this.#overseer.changed(before, state);
+    return this.#turns.state;
   }
 
   /** It gets its signal, and SIGKILL if that does not end it. Its seat is filled at once. */
@@ -165,33 +165,14 @@ export class Engine {
     this.#apply((state, now) => event.hangs(state, now, worker));
   }
 
-  /** Something has happened. */
   #apply(happened: (state: event.State, now: number) => event.State): void {
-    if (this.#left) return;
-    this.#state = happened(this.#state, clock());
-    this.#turn();
+    this.#turns.apply(happened);
   }
 
-  /** Does what is to be done, until nothing is. */
-  #turn(): void {
-    // What is done may be an event: the loop goes round once more.
-    if (this.#turning || this.#left) return;
-    this.#turning = true;
-    try {
-      while (this.#step().some((action) => action.do !== 'fork'));
-    } finally {
-      this.#turning = false;
-    }
-  }
-
-  #step(): readonly Action[] {
-    const { state, actions, wakeAt } = next(this.#state, clock());
-    this.#state = state;
+  /** Where connections go, as long as any are wanted. */
+  #see(state: event.State): void {
     if (state.phase !== 'running') this.#retreat();
     else this.#sockets.steer(event.serving(state));
-    for (const action of actions) this.#do(action);
-    this.#alarm.set(wakeAt);
-    return actions;
   }
 
   #do(action: Action): void {
@@ -206,24 +187,6 @@ export class Engine {
     } else if (action.what === 'scaled') {
       this.#scales.end(action.error, this.#state.phase === 'running');
     } else this.#end(action.error);
-  }
-
-  /** So many workers from now on. */
-  #scaleTo(count: number): void {
-    if (this.#left || this.#state.phase !== 'running') return;
-    const [before, seats] = [this.#state.seats, Math.min(Math.max(count, 1), MOST)];
-    this.#scales.changes(seats);
-    for (let seat = before + 1; seat <= seats; seat++) this.#provide(seat);
-    this.#apply((state) => event.scaleAsked(state, seats));
-  }
-
-  /** A new seat has a socket, of its own if that can be had. */
-  #provide(seat: number): void {
-    try {
-      this.#sockets.provide(seat);
-    } catch (error) {
-      this.#callbacks.error(asError(error));
-    }
   }
 
   #retreat(): void {
@@ -251,7 +214,7 @@ export class Engine {
   #wanted(): Birth | undefined {
     const fork = next(this.#state, clock()).actions.find((action) => action.do === 'fork');
     if (fork === undefined) {
-      this.#turn();
+      this.#turns.take();
       return undefined;
     }
     const stops = this.#orders.stops;
@@ -273,11 +236,11 @@ export class Engine {
     const worker = this.#state.workers.find((one) => one.pid === pid);
     if (worker === undefined) return;
     this.#place.workerEnded(worker, result);
-    this.#state = event.ended(this.#state, clock(), pid);
+    this.#turns.note((state, now) => event.ended(state, now, pid));
     const exit = exitOf(worker, result, clock());
     this.#overseer.ended(worker, exit);
     this.#callbacks.exit(exit);
-    this.#turn();
+    this.#turns.take();
   }
 
   #beginReload(surge: number, isCurrent: () => boolean): void {
@@ -308,10 +271,6 @@ export class Engine {
     const inTime = event.reloadAbandoned(this.#state, error) !== this.#state;
     this.#apply((state) => event.reloadAbandoned(state, error));
     return inTime;
-  }
-
-  #reloadBySignal(): void {
-    if (this.#state.phase === 'running') this.#tells(this.reload());
   }
 
   /** What a signal asked for. */
@@ -347,7 +306,7 @@ export class Engine {
     if (worker) this.#orders[Symbol.dispose]();
     else this.#orders.leave();
     registry.masters.delete(this.#registered);
-    this.#alarm.clear();
+    this.#turns.leave();
     forgetUpgrade();
     this.#place.leave();
     this.#reloads.forget();

@@ -1,7 +1,7 @@
 // How many workers there shall be: what is asked for by calls and signals.
 import { closeSync, openSync } from 'node:fs';
 import { type Abortable, signalIn, Waits } from '../base/abort.js';
-import { codedError } from '../base/errors.js';
+import { asError, codedError } from '../base/errors.js';
 import { integer, options } from '../base/validate.js';
 import {
   catchableSignal,
@@ -63,21 +63,52 @@ export function scaleSignals(given: Partial<PreforkOptions>, taken: readonly Sig
   };
 }
 
-/** Those who wait for a number of workers. */
+interface Actions {
+  /** Has a new seat have a socket; of its own, if that can be had. */
+  provide: (seat: number) => void;
+  failed: (error: Error) => void;
+  /** So many workers are wanted from now on. */
+  apply: (seats: number) => void;
+  /** False once the master stops. */
+  runs: () => boolean;
+}
+
+/** The number of workers that is wanted, and those who wait for it. */
 export class Scales {
+  readonly #actions: Actions;
   readonly #waits = new Waits<void>();
   #wanted = 0;
 
+  constructor(actions: Actions) {
+    this.#actions = actions;
+  }
+
+  ask(count: number, signal: AbortSignal | undefined): Promise<void> {
+    this.#supersede(count);
+    const done = this.#waits.add(signal);
+    this.change(count);
+    return done;
+  }
+
+  /** Has so many workers be wanted, as far as there may be so many. */
+  change(count: number): void {
+    if (!this.#actions.runs()) return;
+    const seats = Math.min(Math.max(count, 1), MOST);
+    this.#supersede(seats);
+    try {
+      this.#actions.provide(seats);
+    } catch (error) {
+      this.#actions.failed(asError(error));
+    }
+    this.#actions.apply(seats);
+  }
+
   /** Another number is wanted: nobody need wait for the one before. */
-  changes(wanted: number): void {
+  #supersede(wanted: number): void {
     if (wanted === this.#wanted) return;
     this.#wanted = wanted;
     const message = `the number of workers was changed to ${wanted} meanwhile`;
     this.#waits.reject(codedError(message, 'ERR_SCALE_FAILED'));
-  }
-
-  add(signal: AbortSignal | undefined): Promise<void> {
-    return this.#waits.add(signal);
   }
 
   /** There are as many, or there will not be. */
