@@ -1,6 +1,6 @@
 // Starts test/fixtures/upgrade.ts, changes what it is, and asks it to be upgraded; leaves none of it behind.
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { Agent, get, type RequestOptions } from 'node:http';
@@ -10,7 +10,7 @@ import type { TestContext } from 'node:test';
 import type { Setup } from '../fixtures/upgrade.js';
 import { until } from './daemons.js';
 import { cleanEnvironment } from './environment.js';
-import { killIfThere, runningIn, stat } from './proc.js';
+import { killIfThere, stat } from './proc.js';
 import { fixture } from './run.js';
 import { scratch } from './scratch.js';
 
@@ -41,23 +41,34 @@ export interface Answer {
 /** One server, through all of its versions; they are in one process group. */
 export class Upgraded {
   readonly directory: string;
-  readonly first: ChildProcess;
   stderr = '';
   #setup: Setup;
 
-  constructor(t: TestContext, setup: Omit<Setup, 'version'> = {}, args: string[] = []) {
+  /** @param start - false: somebody else runs the command. */
+  constructor(t: TestContext, setup: Omit<Setup, 'version'> = {}, start = true) {
     this.directory = scratch(t);
     this.#setup = { ...setup, version: 1 };
     this.becomes({});
-    this.first = spawn(process.execPath, [...args, fixture('upgrade.js'), this.directory], {
+    t.after(() => this.sweep());
+    if (!start) return;
+    const [file = '', ...args] = this.command;
+    const child = spawn(file, args, {
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: cleanEnvironment({ DAEMONKIT_TEST_MARK: this.directory }),
+      env: cleanEnvironment(this.mark),
     });
-    this.first.stderr?.setEncoding('utf8').on('data', (text) => {
+    child.stderr.setEncoding('utf8').on('data', (text) => {
       this.stderr += text;
     });
-    t.after(() => this.sweep());
+  }
+
+  get command(): string[] {
+    return [process.execPath, fixture('upgrade.js'), this.directory];
+  }
+
+  /** What all of its processes have in their environment. */
+  get mark(): NodeJS.ProcessEnv {
+    return { DAEMONKIT_TEST_MARK: this.directory };
   }
 
   static async ready(t: TestContext, setup: Omit<Setup, 'version'> = {}): Promise<Upgraded> {
@@ -159,9 +170,12 @@ export class Upgraded {
   }
 
   async sweep(): Promise<void> {
-    for (const pid of this.processes()) killIfThere(pid);
-    for (const pid of runningIn(this.first.pid as number)) killIfThere(pid);
-    await until('nothing is left', () => this.processes().length === 0);
+    // One may be making the next.
+    await until('nothing is left', () => {
+      const left = this.processes();
+      for (const pid of left) killIfThere(pid);
+      return left.length === 0;
+    });
   }
 }
 
