@@ -40,6 +40,7 @@ await master.ready;
 console.log(`Try:     curl http://127.0.0.1:${master.port}/fr
 Kill:    kill -KILL ${master.pids[0]}
 Reload:  kill -HUP ${process.pid}
+Upgrade: kill -USR2 ${process.pid}
 Stop:    kill ${process.pid}
 Workers: ${master.pids.join(' ')}`);
 

@@ -72,7 +72,9 @@ class Record {
 constexpr char kStage[] = "sthe script was started again, and had not called becomeDaemon() yet";
 
 // execve(2) takes pointers to what it does not change.
-char* Mutable(const std::string& text) { return const_cast<char*>(text.c_str()); }
+char* Mutable(const std::string& text) {
+  return const_cast<char*>(text.c_str());
+}
 
 bool Named(std::string_view entry, const Strings& names) {
   return std::find(names.begin(), names.end(), entry.substr(0, entry.find('='))) != names.end();
