@@ -1,7 +1,8 @@
 // prefork() against node:cluster, with one application that holds 100 MB of loaded data: the time to
 // N ready workers, their private memory, and requests per second. Run by `node dist/bench/prefork.js
-// [--workers 2] [--rounds 3] [--seconds 5]`; prints a table and a line of JSON, with --json only the
-// latter. The two take turns, so that what else the machine does hits both.
+// [--nodes 20,22,24,26] [--workers 2,4] [--mb 100] [--read-only] [--rounds 3] [--seconds 5 | --requests 60000]
+// [--no-warmup]`; prints tables and a line of JSON, with --json only the latter. The two take turns, so that
+// what else the machine does hits both. With --read-only workers read all data three times, and serve nobody.
 import { spawn } from 'node:child_process';
 import cluster from 'node:cluster';
 import { once } from 'node:events';
@@ -13,12 +14,25 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { prefork } from 'daemonkit';
+import { nodeLines } from '../test/tools/nodes.js';
 import { median, memory, printTable, privateMemory } from './tools.js';
 
 const WAYS = ['prefork', 'cluster'] as const;
 /** For the compiler, and for the collector's first look at what was loaded. */
 const WARM_UP_SECONDS = 2;
 type Way = (typeof WAYS)[number];
+
+interface Settings {
+  workers: number;
+  /** MB of data. */
+  mb: number;
+  readOnly: boolean;
+  warmup: boolean;
+  rounds: number;
+  seconds: number;
+  /** So many requests instead of so many seconds, for a machine that is busy otherwise. */
+  requests: number | undefined;
+}
 
 interface Round {
   way: Way;
@@ -39,9 +53,9 @@ interface Round {
   spread: number;
 }
 
-/** Objects as a catalogue has them, 100 MB on the heap: not buffers, which any way could share. */
-function load() {
-  const items = Array.from({ length: 420_000 }, (_, i) => {
+/** Objects as a catalogue has them, on the heap: not buffers, which any way could share. */
+function load(mb: number) {
+  const items = Array.from({ length: 4200 * mb }, (_, i) => {
     const name = `item ${i} of the catalogue`;
     const item = { name, price: i / 100, tags: [`tag ${i % 1000}`, `kind ${i}`] };
     return [name, item] as const;
@@ -49,8 +63,21 @@ function load() {
   return new Map(items);
 }
 
-function serving() {
-  const data = load();
+type Data = ReturnType<typeof load>;
+
+/** Adds up what is in all of it. */
+function readAll(data: Data): number {
+  let sum = 0;
+  for (let i = 0; i < 3; i++) {
+    for (const [key, { name, price, tags }] of data) {
+      const words = [key, name, ...tags].map((word) => word.indexOf('9'));
+      sum += words.reduce((a, b) => a + b, price);
+    }
+  }
+  return sum;
+}
+
+function serving(data: Data) {
   let served = 0;
   return createServer((request, response) => {
     if (request.url === '/served') {
@@ -66,16 +93,26 @@ function serving() {
 const say = (value: object) => console.log(JSON.stringify(value));
 
 /** The application, in a process of its own; told by an argument which way to go. */
-async function application(way: Way, workers: number): Promise<void> {
+async function application(way: Way, { workers, mb, readOnly, warmup }: Settings): Promise<void> {
   if (way === 'cluster' && cluster.isWorker) {
-    serving().listen(0, '127.0.0.1');
+    const data = load(mb);
+    if (readOnly) readAll(data);
+    serving(data).listen(0, '127.0.0.1');
     return;
   }
   if (way === 'prefork') {
-    const server = serving();
+    const data = load(mb);
+    const server = serving(data);
     const start = performance.now();
     const listen = { port: 0, host: '127.0.0.1' };
-    const master = prefork({ server, listen, workers, stopTimeout: 2000 });
+    const master = prefork({
+      server,
+      listen,
+      workers,
+      stopTimeout: 2000,
+      warmup,
+      onWorkerStart: () => readOnly && readAll(data),
+    });
     await master.ready;
     const now = performance.now();
     say({ port: master.port, pids: master.pids, ready: now - start, started: now });
@@ -102,15 +139,22 @@ function cpu(pids: number[]): number {
 const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 const privateOf = (pids: number[]) => mean(pids.map(privateMemory));
 
-async function fire(port: number, seconds: number): Promise<{ requests: number; errors: number }> {
+/** What was answered: all of it, and in a second. */
+interface Fired {
+  answered: number;
+  rate: number;
+  errors: number;
+}
+
+async function fire(port: number, ...how: string[]): Promise<Fired> {
   const program = createRequire(import.meta.url).resolve('autocannon');
   const url = `http://127.0.0.1:${port}/`;
-  const args = [program, '--json', '--connections', '64', '--duration', `${seconds}`, url];
+  const args = [program, '--json', '--connections', '64', ...how, url];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
   let text = '';
   for await (const chunk of child.stdout.setEncoding('utf8')) text += chunk;
   const { requests, errors, timeouts } = JSON.parse(text);
-  return { requests: requests.average, errors: errors + timeouts };
+  return { answered: requests.total, rate: requests.average, errors: errors + timeouts };
 }
 
 /** How many requests each worker has served, asked of whoever answers until all have. */
@@ -127,22 +171,29 @@ async function shares(port: number, pids: number[]): Promise<number[]> {
   return pids.map((pid) => served.get(pid) ?? 0);
 }
 
-async function measure(way: Way, workers: number, seconds: number): Promise<Round> {
+async function measure(way: Way, settings: Settings): Promise<Round> {
+  const { seconds, requests: amount } = settings;
   const program = fileURLToPath(import.meta.url);
-  const args = [program, '--application', way, '--workers', `${workers}`];
+  const args = [program, '--application', way, ...argumentsOf(settings)];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = once(child, 'exit');
   try {
     const [line] = await once(createInterface(child.stdout), 'line');
     const { port, pids, ready, started } = JSON.parse(line);
     const privateReady = privateOf(pids);
-    await fire(port, WARM_UP_SECONDS);
-    const before = cpu(pids);
-    const { requests, errors } = await fire(port, seconds);
-    const cost = (cpu(pids) - before) / (requests * seconds);
-    const served = await shares(port, pids);
+    const time = amount === undefined ? ['--duration', `${seconds}`] : ['--amount', `${amount}`];
+    let fired: Fired = { answered: 0, rate: 0, errors: 0 };
+    let [cost, served] = [0, [] as number[]];
+    if (!settings.readOnly) {
+      await fire(port, '--duration', `${WARM_UP_SECONDS}`);
+      const before = cpu(pids);
+      fired = await fire(port, ...time);
+      cost = (cpu(pids) - before) / fired.answered;
+      served = await shares(port, pids);
+    }
+    const { rate: requests, errors } = fired;
     const total = [child.pid, ...pids].reduce((sum, pid) => sum + memory(pid, 'Pss'), 0);
-    const spread = Math.max(...served) / Math.max(1, Math.min(...served));
+    const spread = served.length === 0 ? 1 : Math.max(...served) / Math.max(1, Math.min(...served));
     const privateLoaded = privateOf(pids);
     return {
       way,
@@ -180,13 +231,14 @@ function middleOf(rounds: Round[], way: Way) {
   };
 }
 
-async function main(workers: number, rounds: number, seconds: number, json: boolean) {
+async function main(settings: Settings, json: boolean) {
+  const { workers, rounds, seconds } = settings;
   const done: Round[] = [];
   for (let i = 0; i < rounds; i++) {
-    for (const way of WAYS) done.push(await measure(way, workers, seconds));
+    for (const way of WAYS) done.push(await measure(way, settings));
   }
   const [ours, theirs] = [middleOf(done, 'prefork'), middleOf(done, 'cluster')];
-  const ratio = (key: keyof typeof ours) => Number((ours[key] / theirs[key]).toFixed(3));
+  const ratio = (key: keyof typeof ours) => Number((ours[key] / (theirs[key] || 1)).toFixed(3));
   const results = {
     node: process.version,
     workers,
@@ -195,15 +247,8 @@ async function main(workers: number, rounds: number, seconds: number, json: bool
     prefork: ours,
     cluster: theirs,
   };
-  const keys = [
-    'ready',
-    'started',
-    'privateReady',
-    'privateLoaded',
-    'total',
-    'requests',
-    'cost',
-  ] as const;
+  const memories = ['ready', 'started', 'privateReady', 'privateLoaded', 'total'] as const;
+  const keys = settings.readOnly ? memories : ([...memories, 'requests', 'cost'] as const);
   const ratios = Object.fromEntries(keys.map((key) => [key, ratio(key)]));
   if (!json) {
     const units = {
@@ -229,15 +274,72 @@ async function main(workers: number, rounds: number, seconds: number, json: bool
   console.log(JSON.stringify({ ...results, ratios }));
 }
 
+/** For another run of this program with the same settings. */
+function argumentsOf(settings: Settings): string[] {
+  const { workers, mb, readOnly, warmup, rounds, seconds, requests } = settings;
+  const numbers = { workers, mb, rounds, seconds, ...(requests && { requests }) };
+  const given = Object.entries(numbers).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+  return [...given, ...(readOnly ? ['--read-only'] : []), ...(warmup ? [] : ['--no-warmup'])];
+}
+
+/** One line of Node and number of workers after the other, each in a Node of its own. */
+async function compare(nodes: string[], workers: string[], settings: Settings): Promise<void> {
+  const rows = [];
+  const all = [];
+  for (const { path } of nodeLines(nodes)) {
+    for (const count of workers) {
+      const args = argumentsOf({ ...settings, workers: Number(count) });
+      const child = spawn(path, [fileURLToPath(import.meta.url), '--json', ...args], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      let text = '';
+      for await (const chunk of child.stdout.setEncoding('utf8')) text += chunk;
+      const result = JSON.parse(text);
+      all.push(result);
+      const { node, prefork: ours, cluster: theirs, ratios } = result;
+      rows.push({
+        node,
+        workers: count,
+        'private MB': ours.privateLoaded,
+        "cluster's": theirs.privateLoaded,
+        'total MB': ours.total,
+        'of cluster': ratios.total,
+        'requests/s': ratios.requests ?? '',
+        'CPU per request': ratios.cost ?? '',
+        'ready, ms': ours.ready,
+        "cluster's, ms": theirs.ready,
+        errors: ours.errors + theirs.errors,
+      });
+      console.error(`${node}, ${count} workers: ${JSON.stringify(ratios)}`);
+    }
+  }
+  printTable(rows);
+  console.log(JSON.stringify(all));
+}
+
 const { values } = parseArgs({
   options: {
     application: { type: 'string' },
+    nodes: { type: 'string' },
     workers: { type: 'string', default: '2' },
+    mb: { type: 'string', default: '100' },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '5' },
+    requests: { type: 'string' },
+    'read-only': { type: 'boolean', default: false },
+    'no-warmup': { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
-const workers = Number(values.workers);
-if (values.application !== undefined) await application(values.application as Way, workers);
-else await main(workers, Number(values.rounds), Number(values.seconds), values.json);
+const settings: Settings = {
+  workers: Number.parseInt(values.workers, 10),
+  mb: Number(values.mb),
+  readOnly: values['read-only'],
+  warmup: !values['no-warmup'],
+  rounds: Number(values.rounds),
+  seconds: Number(values.seconds),
+  requests: values.requests === undefined ? undefined : Number(values.requests),
+};
+if (values.application !== undefined) await application(values.application as Way, settings);
+else if (values.nodes === undefined) await main(settings, values.json);
+else await compare(values.nodes.split(','), values.workers.split(','), settings);
