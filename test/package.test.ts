@@ -81,14 +81,12 @@ describe('the package', () => {
 
   test('holds what is made of the sources, the documents that npm shows, and nothing else', () => {
     const compiled = tree('lib').map((name) => `dist/${name.replace(/\.ts$/, '.js')}`);
-    const declared = tree('dist/lib').filter((name) => name.endsWith('.d.ts'));
-    assert.ok(declared.includes('dist/lib/index.d.ts'));
     const { man } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json', man];
     const sources = ['cpp/include/daemonkit.h', 'dist/sources.tgz'];
     assert.deepEqual(
       files.map(({ path }) => path).sort(),
-      [...documents, ...sources, ...compiled, ...declared, ownBinary].sort(),
+      [...documents, ...sources, ...compiled, 'dist/index.d.ts', ownBinary].sort(),
     );
   });
 
@@ -104,13 +102,17 @@ describe('the package', () => {
     readFileSync(join(project.directory, 'node_modules', 'daemonkit', name), 'utf8');
 
   test('leaves out what only the repository needs', () => {
-    const { scripts, devDependencies, ...rest } = JSON.parse(installed('package.json'));
+    const { scripts, devDependencies, overrides, ...rest } = JSON.parse(installed('package.json'));
     assert.deepEqual(
-      { scripts, devDependencies },
-      { scripts: undefined, devDependencies: undefined },
+      { scripts, devDependencies, overrides },
+      { scripts: undefined, devDependencies: undefined, overrides: undefined },
     );
     const whole = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-    assert.deepEqual(rest, { ...rest, version: whole.version, exports: whole.exports });
+    assert.equal(rest.version, whole.version);
+    const types = './dist/index.d.ts';
+    const main = { ...whole.exports['.'], types };
+    assert.deepEqual(rest.exports, { ...whole.exports, '.': main });
+    assert.equal(rest.types, types);
     for (const name of ['repository', 'homepage', 'bugs', 'author']) assert.ok(rest[name], name);
     assert.equal(rest.os, undefined);
     // Neither maps nor what leads to them.

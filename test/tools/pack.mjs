@@ -14,7 +14,10 @@ const manifest = join(root, 'package.json');
 const aside = (npm) => join(root, 'dist', `package.json.${npm}`);
 
 function stripped() {
-  const { scripts, devDependencies, ...rest } = JSON.parse(readFileSync(manifest, 'utf8'));
+  const { scripts, devDependencies, overrides, ...rest } = JSON.parse(
+    readFileSync(manifest, 'utf8'),
+  );
+  rest.types = rest.exports['.'].types = './dist/index.d.ts';
   return `${JSON.stringify(rest, null, 2)}\n`;
 }
 
@@ -75,6 +78,24 @@ function indent() {
   }
 }
 
+/**
+ * All declarations as one file, in place of some sixty that are there for each other. Its tool wants a TypeScript
+ * with an API, which 7 has not: package.json's overrides.
+ */
+function bundleTypes(run) {
+  const tool = join(
+    root,
+    'node_modules',
+    'dts-bundle-generator',
+    'dist',
+    'bin',
+    'dts-bundle-generator.js',
+  );
+  const options = ['--no-check', '--no-banner', '--silent', '--export-referenced-types=false'];
+  const files = ['--project', 'tsconfig.json', '-o', 'dist/index.d.ts', 'dist/lib/index.d.ts'];
+  run(tool, ...options, ...files);
+}
+
 async function before() {
   // Not by npm run: its lines would be part of what `npm pack --json` prints.
   const run = (...args) =>
@@ -84,6 +105,7 @@ async function before() {
   run(tsc, '-p', 'tsconfig.types.json');
   run('test/tools/stale.mjs');
   indent();
+  bundleTypes(run);
   run('test/tools/sources.mjs');
   const missing = targets.filter(({ path }) => !existsSync(path)).map(({ name }) => name);
   if (missing.length > 0) console.error(`packed without a binary for ${missing.join(', ')}`);
