@@ -77,3 +77,22 @@ test('a flag that is open decides about each of them', () => {
   );
   assert.deepEqual([status, stdout], [7, '3\n']);
 });
+
+test('what a flag had before a fork does not end the child when the flag is disposed there', () => {
+  const { status, stdout, stderr } = runScript(
+    `const flag = new daemonkit.SignalFlag('SIGTERM');
+    daemonkit.becomeDaemon({ detach: false, env: 'keep' });
+    // Told to the parent, which has not come to it.
+    process.kill(process.pid, 'SIGTERM');
+    const pid = daemonkit.fork();
+    if (pid === 0) {
+      flag[Symbol.dispose]();
+      setTimeout(() => process.exit(7), 100);
+      await new Promise(() => {});
+    }
+    const { exitCode, signal } = await daemonkit.waitpidAsync(pid);
+    console.log(exitCode, signal, flag.raised);
+    process.exit(0);`,
+  );
+  assert.deepEqual([status, stdout, stderr], [0, '7 null true\n', '']);
+});

@@ -277,7 +277,8 @@ export class Daemon implements Disposable, AsyncDisposable {
 
   /** In a fork of the daemon: the pidfile, its lock and the launcher are the daemon's alone. */
   #disown(): void {
-    leaveListener('SIGTERM', this.#terminate);
+    const had = this.#flagged !== native.signalFlagSeen(SIGTERM);
+    leaveListener('SIGTERM', this.#terminate, had);
     this[Symbol.dispose]();
     this.#watchdog?.[Symbol.dispose]();
     this.#birth.pidfile?.close();

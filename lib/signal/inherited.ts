@@ -58,14 +58,19 @@ function flagOf(signal: NodeJS.Signals): SignalFlag | undefined {
   }
 }
 
-/** Takes off a listener of the parent's. What it would have heard is told by {@link raiseAgain}. */
-export function leaveListener(signal: NodeJS.Signals, listener: () => void): void {
+/**
+ * Takes off a listener of the parent's. What it would have heard is told by {@link raiseAgain}.
+ *
+ * @param had - whether the program's own flags have had what was caught before: that is then not raised again,
+ *   also when they are disposed by now.
+ */
+export function leaveListener(signal: NodeJS.Signals, listener: () => void, had: boolean): void {
   if (!process.listeners(signal).includes(listener)) return;
   // What comes before the last of them is off is counted, if the event loop does not tell.
   const flag = flagOf(signal);
   const end = (heard: boolean) => {
     flag?.[Symbol.dispose]();
-    if (heard || flag?.raised) raiseAgain(constants.signals[signal]);
+    if ((heard && !had) || flag?.raised) raiseAgain(constants.signals[signal]);
   };
   // First, as without any listener the event loop forgets what was caught.
   onCaughtBefore(signal, end);
