@@ -22,6 +22,9 @@ const fails: [phase: PhaseName, call: string, when: number, result: string, word
   ['rolling master', 'clone', 1, 'tolerated', /EAGAIN: .*clone/],
   ['scaling master', 'clone', 1, 'tolerated', /EAGAIN: .*clone/],
   ['ending master', 'kill', 1, 'tolerated', /^ended$/],
+  // The line, the relay, the process itself, the wait for it.
+  ['master whose upgrade fails', 'socketpair', 1, 'tolerated', /EMFILE|ENOMEM|ENFILE/],
+  ['master whose upgrade fails', 'clone', 1, 'tolerated', /EAGAIN: .*fork/],
   ['master of a hung worker', 'kill', 1, 'tolerated', /^SIGKILL$/],
   ['recycling master', 'clone', 1, 'tolerated', /EAGAIN: .*clone/],
   ['ending master', 'unlink', 1, 'tolerated', /^ended, unlink told$/],

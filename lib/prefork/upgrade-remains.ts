@@ -60,7 +60,11 @@ export class Remains {
 
   /** The program goes on. */
   forget(): void {
-    if (!this.#before) setChildSubreaper(false);
+    try {
+      if (!this.#before) setChildSubreaper(false);
+    } catch {
+      // Orphans go on to come to this process.
+    }
   }
 
   /**

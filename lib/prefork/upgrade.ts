@@ -1,6 +1,7 @@
 // One attempt to have another program take this one's place, from its start to the moment when it has, or
 // is gone with all that it has started.
 import { closeSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { asError } from '../base/errors.js';
 import { type WaitEnd, waitpidAsync } from '../posix/wait.js';
 import { fstatOf } from '../system/file-id.js';
@@ -18,6 +19,12 @@ import {
 import { type Estate, estate, startProgram, type UpgradeProgram } from './upgrade-program.js';
 import { Relay } from './upgrade-relay.js';
 import { markOf, Remains } from './upgrade-remains.js';
+
+// The original: a program may have fake ones for its tests.
+const sleep = setTimeout;
+
+const DONE = ['ECHILD', 'ABORT_ERR'];
+const RETRY_MS = 200;
 
 export interface Attempt {
   program: UpgradeProgram;
@@ -61,26 +68,31 @@ export class Upgrade {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    const line = socketpair(true);
-    let relay: [number, number] | undefined;
+    const undo: (() => void)[] = [];
     try {
-      relay = socketpair(false);
-      this.#remains.expect(markOf(`${fstatOf(line[1])}`));
-      this.pid = startProgram(attempt.program, this.#estate, line[1], relay[1]);
+      const [line, theirs] = socketpair(true);
+      undo.push(() => closeSync(theirs));
+      // Before there is a process that would be nobody's if one of them cannot be watched.
+      this.#line = new RecordLine(
+        line,
+        (record) => this.#hear(record),
+        () => {},
+        true,
+      );
+      undo.push(() => this.#line.close());
+      const [relay, stderr] = socketpair(false);
+      undo.push(() => closeSync(stderr));
+      this.#relay = new Relay(relay);
+      undo.push(() => this.#relay.close());
+      this.#remains.expect(markOf(`${fstatOf(theirs)}`));
+      this.pid = startProgram(attempt.program, this.#estate, theirs, stderr);
+      closeSync(theirs);
+      closeSync(stderr);
     } catch (error) {
-      for (const fd of [...line, ...(relay ?? [])]) closeSync(fd);
+      for (const act of undo) act();
       this.#remains.forget();
       throw error;
     }
-    closeSync(line[1]);
-    closeSync(relay[1]);
-    this.#relay = new Relay(relay[0]);
-    this.#line = new RecordLine(
-      line[0],
-      (record) => this.#hear(record),
-      () => {},
-      true,
-    );
     this.#alarm = new Alarm(() => this.#late());
     this.#alarm.set(clock() + attempt.timeout);
     this.#gone = this.#untilEnd();
@@ -157,10 +169,15 @@ export class Upgrade {
   }
 
   async #untilEnd(): Promise<void> {
-    try {
-      this.#end = await waitpidAsync(this.pid, { signal: this.#parted.signal });
-    } catch {
-      // Somebody else has waited for it, or nobody does any more.
+    for (;;) {
+      try {
+        this.#end = await waitpidAsync(this.pid, { signal: this.#parted.signal });
+        return;
+      } catch (error) {
+        // Somebody else has waited for it, or nobody does any more. EMFILE passes.
+        if (DONE.includes((error as NodeJS.ErrnoException).code ?? '')) return;
+        await sleep(RETRY_MS);
+      }
     }
   }
 

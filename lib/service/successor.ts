@@ -115,7 +115,12 @@ export function leaveRelay(): void {
   const fd = stderr;
   stderr = -1;
   // Unless the program has redirected it itself.
-  if (fstatOf(2) === relay) redirectStreams([[2, fd]], epolls());
+  try {
+    if (fstatOf(2) === relay) redirectStreams([[2, fd]], epolls());
+  } catch (error) {
+    // It leads to the predecessor as long as that is there.
+    process.emitWarning(error as Error);
+  }
   closeSync(fd);
 }
 

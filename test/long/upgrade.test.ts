@@ -15,7 +15,7 @@ const environment = (pid: number) => readFileSync(`/proc/${pid}/environ`, 'latin
 for (const balance of ['shared', 'reuseport'] as const) {
   test(`${balance}: ten upgrades and five that fail`, async (t) => {
     const pidfile = join(scratch(t), 'd.pid');
-    const options = { balance, workers: 3, upgradeTimeout: 15_000, stopTimeout: 60_000 };
+    const options = { balance, workers: 3, upgradeTimeout: 15_000, stopTimeout: 20_000 };
     const server = await Upgraded.ready(t, { pidfile, options });
     const load = new Load(server, 4);
     await load.goesOn(500);

@@ -276,6 +276,16 @@ export const phases = {
       return reloaded(pool);
     },
   },
+  // Its program is not there: whatever fails besides, the master goes on with what it had.
+  'master whose upgrade fails': {
+    halt: '',
+    alone: true,
+    options: { upgradeProgram: { args: ['/nonexistent'] } },
+    act: async (pool, pid) => {
+      process.kill(pid, 'SIGUSR2');
+      await until('it fails', () => pool.gone || pool.events('error').length > 0);
+    },
+  },
   'ending worker': {
     halt: '',
     alone: false,
