@@ -195,13 +195,11 @@ export const phases = {
     halt: '',
     alone: true,
     act: async (pool, pid) => {
-      for (const [signal, count] of [
-        ['SIGTTIN', WORKERS + 1],
-        ['SIGTTOU', WORKERS],
-      ] as const) {
-        if (!pool.gone) process.kill(pid, signal);
-        await until(signal, () => pool.gone || pool.workers().length === count);
-      }
+      process.kill(pid, 'SIGTTIN');
+      await until('one more', () => pool.gone || pool.workers().length > WORKERS);
+      if (!pool.gone) process.kill(pid, 'SIGTTOU');
+      // The one more may be one that could not be watched, and was killed for that.
+      await until('told', () => pool.gone || pool.events('exit', 'error').length > 0);
     },
   },
   'respawning master': {
