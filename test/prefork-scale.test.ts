@@ -119,6 +119,26 @@ test('scale(): bad input, calls that overtake each other, AbortSignals, a reload
   await group.endsWell();
 });
 
+test('with sockets of the caller there are as many workers at least', async (t) => {
+  const group = new Stepped(
+    t,
+    `const { listeningSocket } = daemonkit;
+    const first = listeningSocket({ port: 0, host: '127.0.0.1', reusePort: true });
+    const line = fs.readFileSync('/proc/net/tcp', 'utf8').split('\\n').find((text) =>
+      text.includes(' ' + fs.readlinkSync('/proc/self/fd/' + first).match(/\\d+/)[0] + ' '));
+    const port = Number.parseInt(line.trim().split(/[ :]+/)[2], 16);
+    const listen = [first, listeningSocket({ port, host: '127.0.0.1', reusePort: true })];
+    const master = start({ workers: 3, listen, balance: 'reuseport' });
+    await master.ready;
+    say('port', port);
+    await next();
+    say('step', await code(master.scale(1)), await code(master.scale(2)), master.pids.length);
+    process.exit();`,
+  );
+  await group.hears('port');
+  assert.deepEqual(await group.step(), ['ERR_OUT_OF_RANGE', 'well', 2]);
+});
+
 test('a process with a terminal leaves SIGTTIN and SIGTTOU to it, unless it is told', async (t) => {
   const source = `
     const mask = () => /SigCgt:.(.*)/.exec(fs.readFileSync('/proc/self/status', 'utf8'))[1];

@@ -2,7 +2,8 @@
 // workers are another user, and load the configuration anew without a request lost.
 //
 //   PORT=80 CONFIG=/etc/hello.json node dist/examples/prefork/production.js
-//   kill -HUP $(cat /run/hello.pid)
+//   kill -HUP  $(cat /run/hello.pid)      the configuration anew
+//   kill -TTIN $(cat /run/hello.pid)      one worker more; -TTOU is one less
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { becomeDaemon, dropPrivileges, listeningSocket, prefork } from 'daemonkit';

@@ -44,14 +44,12 @@ export class Engine {
   readonly #registered: RegisteredMaster;
   readonly #hook: Disposable;
   readonly #reaper: Disposable | undefined;
-  readonly #reloads = new Reloads({
-    begin: (surge, isCurrent) => this.#beginReload(surge, isCurrent),
-    abandon: (error) => this.#abandonReload(error),
-  });
+  readonly #reloads: Reloads;
   readonly #scales = new Scales({
     provide: (seat) => this.#sockets.provide(seat),
     failed: (error) => this.#callbacks.error(error),
     apply: (seats) => this.#apply((state) => event.scaleAsked(state, seats)),
+    least: () => Math.max(this.#plan.given.length, 1),
     runs: () => !this.#left && this.#state.phase === 'running',
   });
   readonly #crew: Crew;
@@ -71,6 +69,7 @@ export class Engine {
       act: (action) => this.#do(action),
     });
     this.#callbacks = new Callbacks(plan);
+    this.#reloads = new Reloads(plan, this.#callbacks, this.#turns);
     this.#sockets = new SeatSockets(plan, plan.rules.seats);
     this.port = this.#sockets.port;
     try {
@@ -243,21 +242,6 @@ export class Engine {
     this.#turns.take();
   }
 
-  #beginReload(surge: number, isCurrent: () => boolean): void {
-    this.#apply((state, now) => event.reloadAsked(state, now, surge));
-    // Not of an earlier one, whose time was over.
-    const wanted = () => isCurrent() && !this.#left && this.#state.reload?.stage === 'hook';
-    const settled = (error?: Error) =>
-      this.#apply((state, now) => event.hookSettled(state, now, error));
-    const warms = (deadline: number) => this.#apply((state) => event.reloadWarms(state, deadline));
-    this.#callbacks.reload((error) => {
-      if (!wanted()) return;
-      if (error !== undefined || this.#plan.warmup === false) return settled(error);
-      warms(clock() + this.#plan.rules.readyTimeout);
-      warm(this.#plan, { wanted, settling: () => warms(Number.POSITIVE_INFINITY), settled });
-    });
-  }
-
   /** Before the first workers. */
   #warm(): void {
     warm(this.#plan, {
@@ -265,12 +249,6 @@ export class Engine {
       settling: () => {},
       settled: (error) => this.#apply((state) => event.warmed(state, error)),
     });
-  }
-
-  #abandonReload(error: Error): boolean {
-    const inTime = event.reloadAbandoned(this.#state, error) !== this.#state;
-    this.#apply((state) => event.reloadAbandoned(state, error));
-    return inTime;
   }
 
   /** What a signal asked for. */

@@ -84,7 +84,7 @@ export class PreforkMaster implements AsyncDisposable {
    * is under way to its end. The number stays when workers are replaced or reloaded. Does for one worker more or less
    * what SIGTTIN and SIGTTOU do. With `respawn: false` all seats that are empty are filled.
    *
-   * @param count - how many, 1 to 1024.
+   * @param count - how many, 1 to 1024, and not less than `listen` has descriptors.
    * @param options - `signal`: an AbortSignal that ends the wait. The number stays what was asked for, unless the
    *   signal had aborted before the call.
    * @returns a promise that resolves when so many workers are ready and all others with higher seats are gone. Rejected

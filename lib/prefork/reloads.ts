@@ -1,6 +1,12 @@
 // Calls for a reload: one is under way, and all that come meanwhile are one more after it.
 import { Waits } from '../base/abort.js';
 import { invalidState } from '../base/errors.js';
+import { clock } from './alarm.js';
+import type { Callbacks } from './callbacks.js';
+import type { PreforkPlan } from './settings.js';
+import * as event from './state.js';
+import type { Turns } from './turns.js';
+import { warm } from './warmup.js';
 
 /** A reload, as those see it who have asked for it. */
 class Reload extends Waits<void> {
@@ -8,20 +14,17 @@ class Reload extends Waits<void> {
   surge = Number.POSITIVE_INFINITY;
 }
 
-interface Actions {
-  /** Has a reload begin; it may ask later whether that is still the one under way. */
-  begin: (surge: number, isCurrent: () => boolean) => void;
-  /** Nobody wants the one under way any more. False if it is too late to take it back. */
-  abandon: (error: Error) => boolean;
-}
-
 export class Reloads {
-  readonly #actions: Actions;
+  readonly #plan: PreforkPlan;
+  readonly #callbacks: Callbacks;
+  readonly #turns: Turns;
   #current: Reload | undefined;
   #following: Reload | undefined;
 
-  constructor(actions: Actions) {
-    this.#actions = actions;
+  constructor(plan: PreforkPlan, callbacks: Callbacks, turns: Turns) {
+    this.#plan = plan;
+    this.#callbacks = callbacks;
+    this.#turns = turns;
   }
 
   /** @param surge - how many new workers at a time; of those who ask for the same one the smallest number holds. */
@@ -54,16 +57,38 @@ export class Reloads {
   forget(): void {
     this.#current?.forget();
     this.#following?.forget();
+    this.#current = undefined;
+    this.#following = undefined;
   }
 
   /** One of those who have asked does not wait any more; true if it is told when nothing of it is left. */
   #aborted(reload: Reload, error: Error): boolean {
     if (reload.size > 1) return false;
     if (reload === this.#following) this.#following = undefined;
-    return reload === this.#current && this.#actions.abandon(error);
+    return reload === this.#current && this.#abandon(error);
+  }
+
+  /** Nobody wants the one under way any more. False if it is too late to take it back. */
+  #abandon(error: Error): boolean {
+    const inTime = event.reloadAbandoned(this.#turns.state, error) !== this.#turns.state;
+    this.#turns.apply((state) => event.reloadAbandoned(state, error));
+    return inTime;
   }
 
   #begin(reload: Reload): void {
-    this.#actions.begin(reload.surge, () => this.#current === reload);
+    const { warmup, rules } = this.#plan;
+    const turns = this.#turns;
+    turns.apply((state, now) => event.reloadAsked(state, now, reload.surge));
+    // Not of an earlier one, whose time was over.
+    const wanted = () => this.#current === reload && turns.state.reload?.stage === 'hook';
+    const settled = (error?: Error) =>
+      turns.apply((state, now) => event.hookSettled(state, now, error));
+    const warms = (deadline: number) => turns.apply((state) => event.reloadWarms(state, deadline));
+    this.#callbacks.reload((error) => {
+      if (!wanted()) return;
+      if (error !== undefined || warmup === false) return settled(error);
+      warms(clock() + rules.readyTimeout);
+      warm(this.#plan, { wanted, settling: () => warms(Number.POSITIVE_INFINITY), settled });
+    });
   }
 }

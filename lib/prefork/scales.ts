@@ -1,7 +1,7 @@
 // How many workers there shall be: what is asked for by calls and signals.
 import { closeSync, openSync } from 'node:fs';
 import { type Abortable, signalIn, Waits } from '../base/abort.js';
-import { asError, codedError } from '../base/errors.js';
+import { asError, codedError, outOfRange } from '../base/errors.js';
 import { integer, options } from '../base/validate.js';
 import {
   catchableSignal,
@@ -69,6 +69,8 @@ interface Actions {
   failed: (error: Error) => void;
   /** So many workers are wanted from now on. */
   apply: (seats: number) => void;
+  /** How many there must be: each socket of the caller's has a queue that somebody must serve. */
+  least: () => number;
   /** False once the master stops. */
   runs: () => boolean;
 }
@@ -84,6 +86,8 @@ export class Scales {
   }
 
   ask(count: number, signal: AbortSignal | undefined): Promise<void> {
+    const least = this.#actions.least();
+    if (count < least) throw outOfRange('count', `>= ${least}, one for each socket`, count);
     this.#supersede(count);
     const done = this.#waits.add(signal);
     this.change(count);
@@ -93,7 +97,7 @@ export class Scales {
   /** Has so many workers be wanted, as far as there may be so many. */
   change(count: number): void {
     if (!this.#actions.runs()) return;
-    const seats = Math.min(Math.max(count, 1), MOST);
+    const seats = Math.min(Math.max(count, this.#actions.least()), MOST);
     this.#supersede(seats);
     try {
       this.#actions.provide(seats);
