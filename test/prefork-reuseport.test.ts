@@ -9,7 +9,7 @@ import { listeningSocket, prefork } from 'daemonkit';
 import { native } from '../lib/addon/native.js';
 import { until } from './tools/daemons.js';
 import { autocannon, Clients, Preforked } from './tools/preforked.js';
-import { descriptors, stat } from './tools/proc.js';
+import { descriptors, stat, status } from './tools/proc.js';
 
 const options = { workers: 3, balance: 'reuseport' } as const;
 
@@ -32,6 +32,21 @@ function held(pid: number, port: number): string[] {
   } catch {
     return []; // it has ended
   }
+}
+
+function titleOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+  } catch {
+    return ''; // it has ended
+  }
+}
+
+/** A signal that is sent again while it waits to be taken comes once. */
+async function twice(server: Preforked, signal: NodeJS.Signals): Promise<void> {
+  server.kill(signal);
+  await until('taken', () => /^0+$/.test(status(server.pid).ShdPnd ?? ''));
+  server.kill(signal);
 }
 
 /** One request over a connection of its own, by hand: connected now, answered some time. */
@@ -120,6 +135,44 @@ test('no request fails over reloads, and over workers that leave', async (t) => 
     server.kill('SIGTERM', server.workers()[0]);
     await until(`worker ${left} has left`, () => server.exits().length === 6 + left);
   }
+  const { errors, timeouts, non2xx, ...load } = await fresh;
+  await clients.stop();
+  assert.deepEqual(clients.failures, []);
+  assert.deepEqual({ errors, timeouts, non2xx }, { errors: 0, timeouts: 0, non2xx: 0 });
+  assert.ok(load['2xx'] > 20, `autocannon made ${load['2xx']} requests`);
+  await server.stops();
+});
+
+test('fewer workers: nothing that waits at the seats given up is lost, and they get nothing new', async (t) => {
+  const server = await Preforked.ready(t, {
+    options: { ...options, ...patient, workers: 4, title: 't' },
+  });
+  const sockets = listeners(server.port);
+  const fresh = autocannon(server.port, 4, ['--reconnectRate', '2']);
+  const clients = new Clients(server, 8);
+  for (let round = 1; round <= 2; round++) {
+    await until('further answers', () => clients.answers.size >= 2);
+    // Two of them have what waits when they go: they do not see it.
+    const upper = () => server.workers().filter((pid) => /worker [34]/.test(titleOf(pid)));
+    await until('the upper seats are taken', () => upper().length === 2);
+    const last = upper();
+    for (const pid of last) server.kill('SIGSTOP', pid);
+    await until('they stand still', () => last.every((pid) => stat(pid)[0] === 'T'));
+    const requests = Array.from({ length: 16 }, () => request(server.port));
+    await Promise.all(requests.map(({ connected }) => connected));
+    await twice(server, 'SIGTTOU');
+    const answered = requests.map((one) => one.answered);
+    // The worker that stands still is for its seat's new one no reason to wait.
+    assert.ok((await Promise.all(answered)).every((pid) => pid > 0 && !last.includes(pid)));
+    for (const pid of last) server.kill('SIGCONT', pid);
+    await until('two are left', () => server.workers().length === 2);
+    const left = server.workers();
+    const asked = await Promise.all(Array.from({ length: 16 }, () => server.ask()));
+    for (const { pid } of asked) assert.ok(left.includes(pid));
+    await twice(server, 'SIGTTIN');
+    await until('four again', () => server.workers().length === 4);
+  }
+  assert.deepEqual(listeners(server.port), sockets);
   const { errors, timeouts, non2xx, ...load } = await fresh;
   await clients.stop();
   assert.deepEqual(clients.failures, []);

@@ -77,6 +77,8 @@ export interface State {
   readonly reload: Reload | undefined;
   /** Seats that stay empty. */
   readonly closed: readonly number[];
+  /** Seats that were given up, but somebody waits in their queues: each gets a worker until nobody does. */
+  readonly remains: readonly number[];
   /** In a row; the time of the last one, and the one before which no seat is filled. */
   readonly failures: number;
   readonly failedAt: number;
@@ -100,6 +102,7 @@ export function initial(rules: Rules): State {
     generation: 0,
     reload: undefined,
     closed: [],
+    remains: [],
     failures: 0,
     failedAt: Number.NEGATIVE_INFINITY,
     notBefore: Number.NEGATIVE_INFINITY,
@@ -159,9 +162,17 @@ export function allReady(state: State, ready = (one: WorkerState) => one.readyAt
   return allSeats(state).every((seat) => workers.some((one) => holds(one, seat) && ready(one)));
 }
 
+const stays = ({ leaving }: WorkerState) => !leaving;
+
 /** The seats at which somebody serves, and goes on to. */
-export function serving({ workers }: State): number[] {
-  return workers.flatMap((one) => (one.readyAt !== undefined && !one.leaving ? one.seat : []));
+export function serving({ workers, seats }: State): number[] {
+  const ready = workers.filter((one) => stays(one) && one.readyAt !== undefined);
+  return ready.map(({ seat }) => seat).filter((seat) => seat <= seats);
+}
+
+/** The seats whose queues somebody looks after, or will. */
+export function attended({ workers, remains }: State): number[] {
+  return [...remains, ...workers.filter(stays).map(({ seat }) => seat)];
 }
 
 export function updated(state: State, pid: number, change: Partial<WorkerState>): State {

@@ -3,7 +3,7 @@ import { atFork } from '../atfork/hooks.js';
 import { type RegisteredMaster, registry } from '../atfork/registry.js';
 import { promised, Waits } from '../base/abort.js';
 import { deferred, settle } from '../base/deferred.js';
-import { asError, invalidState } from '../base/errors.js';
+import { asError, invalidState, outOfRange } from '../base/errors.js';
 import { reapOrphans } from '../fork/reap.js';
 import type { WaitEnd } from '../posix/wait.js';
 import { clock } from './alarm.js';
@@ -77,7 +77,7 @@ export class Engine {
         stop: () => void this.stop(),
         reload: () => this.#tells(promised(() => this.reload())),
         upgrade: () => this.#tells(this.upgrade()),
-        scale: (by) => this.#scales.change(this.#state.seats + by),
+        scale: (by) => this.#scales.change(Math.max(this.#state.seats + by, this.#sockets.least)),
         // A master that could not be stopped.
         deaf: (error) => this.#apply((state) => event.stopAsked(state, error)),
       });
@@ -133,6 +133,8 @@ export class Engine {
   scale(count: number, signal?: AbortSignal): Promise<void> {
     if (this.#left) return never();
     if (this.#state.phase !== 'running') throw invalidState('the master has stopped');
+    const { least } = this.#sockets;
+    if (count < least) throw outOfRange('count', `>= ${least}, one for each socket`, count);
     return this.#scales.ask(count, signal);
   }
 
@@ -171,7 +173,7 @@ export class Engine {
   /** Where connections go, as long as any are wanted. */
   #see(state: event.State): void {
     if (state.phase !== 'running') this.#retreat();
-    else this.#sockets.steer(event.serving(state));
+    else this.#mindQueues(state);
   }
 
   #do(action: Action): void {
@@ -193,6 +195,12 @@ export class Engine {
     this.#closed = true;
     abandonUpgrade();
     this.#sockets.close((error) => this.#callbacks.error(error));
+  }
+
+  #mindQueues(state: event.State): void {
+    this.#sockets.steer(event.serving(state));
+    const tell = (seat: number) => this.#apply((now) => event.remains(now, seat));
+    this.#sockets.attend(state.seats, event.attended(state), tell);
   }
 
   #makeCrew(): Crew {
@@ -273,7 +281,8 @@ export class Engine {
     const [plan, socket, generation] = [this.#plan, this.#sockets.of(id), this.#state.generation];
     const stopRequested = () => this.#orders.stops !== stops;
     const pulse = this.#overseer.pulse(limits);
-    beWorker({ id, generation, plan, socket, line, pulse, stopRequested });
+    const remains = id > this.#state.seats;
+    beWorker({ id, generation, plan, socket, remains, line, pulse, stopRequested });
   }
 
   /** In a copy of the master, which may be a worker of this or another one, and keep a socket. */

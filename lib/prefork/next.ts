@@ -164,13 +164,19 @@ function goodbyes(given: State, now: number): [State, Action[]] {
 }
 
 /** Those that are to be asked now, and why. */
-function unwanted({ phase, reload, workers, seats }: State): { pid: number; reason: EndReason }[] {
+function unwanted({
+  phase,
+  reload,
+  workers,
+  seats,
+  remains,
+}: State): { pid: number; reason: EndReason }[] {
   const staying = workers.filter((one) => !one.leaving);
   const all = (some: WorkerState[], why?: EndReason) =>
     some.map(({ pid, reason = 'reload' }) => ({ pid, reason: why ?? reason }));
   if (phase === 'stopping') return all(staying, 'stop');
   const tooMany = all(
-    staying.filter(({ seat }) => seat > seats),
+    staying.filter(({ seat }) => seat > seats && !remains.includes(seat)),
     'scale',
   );
   const rest = staying.filter(({ seat }) => seat <= seats);

@@ -1,7 +1,8 @@
 // The listening sockets of a master's workers: one that all share, or one for each seat. The master opens
 // them, or its caller has, and holds them as long as it runs: what waits in a queue outlives the worker.
 import { closeSync, fstatSync } from 'node:fs';
-import { native } from '../addon/native.js';
+import { native, type Watch } from '../addon/native.js';
+import { watch } from '../addon/watch.js';
 import { check } from '../base/errors.js';
 import { inheritedFollower } from '../posix/heirlooms.js';
 import { type Listener, openFollower, openListener } from '../posix/listen.js';
@@ -25,6 +26,8 @@ export class SeatSockets {
   readonly #held: Held[] = [];
   /** Those that new connections go to, as numbers of {@link #held}; undefined: all, as the kernel has it. */
   #steered: string | undefined;
+  /** At seats that are no more. */
+  readonly #watches = new Map<number, Watch>();
 
   /** @throws what a socket of any seat cannot be opened for; then none is left. */
   constructor({ listen, given, balance, backlog }: Listening, seats: number) {
@@ -44,6 +47,11 @@ export class SeatSockets {
     }
   }
 
+  /** As many workers it takes: who connects may come to any of the caller's sockets. */
+  get least(): number {
+    return this.#own === undefined ? Math.max(this.#held.length, 1) : 1;
+  }
+
   /** The socket of a seat; undefined if there are none. Seats without one of their own share. */
   of(seat: number): number | undefined {
     const { length } = this.#held;
@@ -58,7 +66,7 @@ export class SeatSockets {
   provide(seat: number): void {
     if (!this.#grows || this.#held.length >= seat) return;
     // Until somebody serves it, nothing shall wait there.
-    this.#steered ?? this.#steer(this.#held.map((_, i) => i));
+    this.#steered ?? this.#steer(this.#numbers());
     this.#open(seat);
   }
 
@@ -75,8 +83,22 @@ export class SeatSockets {
     if (wanted.join() !== this.#steered) this.#steer(wanted);
   }
 
+  /**
+   * Watches the queues beyond so many seats: what came before they were given up, or is in the middle of its
+   * handshake. Those that somebody serves are left alone.
+   */
+  attend(seats: number, served: readonly number[], tell: (seat: number) => void): void {
+    if (!this.#grows || succession.onTrial) return;
+    this.#held.forEach(({ fd }, at) => {
+      const seat = at + 1;
+      if (seat <= seats || served.includes(seat)) this.#leaveAlone(seat);
+      else if (!this.#watches.has(seat)) this.#attendOne(seat, fd, tell);
+    });
+  }
+
   /** At once: what still waits in a queue is refused, not left waiting for workers that go. */
   close(onError: (error: Error) => void): void {
+    this.#attendNone();
     if (this.#own === undefined) return;
     try {
       this.#own.unlink();
@@ -95,20 +117,49 @@ export class SeatSockets {
    * @param kept - the one it serves.
    */
   leave(worker: boolean, kept?: number): void {
+    this.#attendNone();
     if (!worker && this.#own === undefined) return;
     for (const { fd, inode } of this.#held) if (fd !== kept && inodeOf(fd) === inode) closeSync(fd);
+  }
+
+  #attendOne(seat: number, fd: number, tell: (seat: number) => void): void {
+    const waits = () => {
+      this.#leaveAlone(seat);
+      tell(seat);
+    };
+    try {
+      this.#watches.set(seat, watch(fd, waits, false));
+    } catch {
+      // The event loop's epoll has no memory for it: it is tried again whenever something happens.
+    }
+  }
+
+  #leaveAlone(seat: number): void {
+    this.#watches.get(seat)?.close();
+    this.#watches.delete(seat);
+  }
+
+  #attendNone(): void {
+    for (const seat of [...this.#watches.keys()]) this.#leaveAlone(seat);
   }
 
   #open(seats: number): void {
     const [first] = this.#held;
     if (!this.#grows || first === undefined) return;
-    while (this.#held.length < seats) this.#hold(openFollower(first.fd, this.#backlog));
-    // Those of a predecessor that had more seats: what waits there is answered before it goes.
+    // All of a predecessor's, also if it had more seats: what waits there is answered before it goes.
     for (;;) {
       const further = inheritedFollower(first.fd);
-      if (further === undefined) return;
+      if (further === undefined) break;
       this.#hold(further);
     }
+    if (this.#held.length >= seats) return;
+    // What comes to a new one would be lost if this program were not to take the predecessor's place.
+    if (succession.onTrial) native.steer(first.fd, this.#numbers());
+    while (this.#held.length < seats) this.#hold(openFollower(first.fd, this.#backlog));
+  }
+
+  #numbers(): number[] {
+    return this.#held.map((_, at) => at);
   }
 
   #hold(fd: number): void {

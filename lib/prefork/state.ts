@@ -135,7 +135,7 @@ export function leaves(state: State, now: number, pid: number): State {
   if (worker === undefined || worker.leaving) return state;
   const killAt = now + state.rules.stopTimeout + KILL_AFTER_MS;
   const left = updated(state, pid, { leaving: 'unasked', killAt });
-  const next = newLost(left, now, worker, 'left');
+  const next = attendedTo(newLost(left, now, worker, 'left'), worker);
   if (!isSeated(worker)) return next;
   if (!state.rules.replace) return emptied(next, worker);
   if (isProven(worker, state, now)) return next;
@@ -180,10 +180,22 @@ export function ended(state: State, now: number, pid: number): State {
   const worker = find(state, pid);
   if (worker === undefined) return state;
   const workers = state.workers.filter((one) => one !== worker);
-  const next = newLost({ ...state, workers }, now, worker, 'ended');
-  if (!isSeated(worker) || worker.leaving || state.phase !== 'running') return next;
+  const gone = newLost({ ...state, workers }, now, worker, 'ended');
+  if (!isSeated(worker) || worker.leaving || state.phase !== 'running') return gone;
+  const next = attendedTo(gone, worker);
   if (!state.rules.replace) return emptied(next, worker);
   return isProven(worker, state, now) ? next : failed(next, now);
+}
+
+/** Somebody waits in the queue of a seat that was given up. */
+export function remains(state: State, seat: number): State {
+  if (seat <= state.seats || state.remains.includes(seat)) return state;
+  return { ...state, remains: [...state.remains, seat] };
+}
+
+/** Its worker is done with that, or has failed. */
+function attendedTo(state: State, { seat }: WorkerState): State {
+  return { ...state, remains: state.remains.filter((one) => one !== seat) };
 }
 
 /** A seat that nobody takes again. */
@@ -235,7 +247,9 @@ export function reloadAbandoned(state: State, error: Error): State {
 
 /** Another number of workers is wanted. */
 export function scaleAsked(state: State, seats: number): State {
-  return state.phase === 'running' ? { ...state, seats, closed: [], scaling: true } : state;
+  if (state.phase !== 'running') return state;
+  const remains = state.remains.filter((seat) => seat > seats);
+  return { ...state, seats, closed: [], remains, scaling: true };
 }
 
 /** The master shall stop. */

@@ -57,7 +57,7 @@ const stays = (one: WorkerState) => holds(one, one.seat);
 
 /** The seats without a worker that stays; with a reload, without a new one. */
 function vacancies(state: State): Vacancy[] {
-  const { phase, reload, closed } = state;
+  const { phase, reload, closed, remains, seats } = state;
   if (phase !== 'running') return [];
   if (reload?.stage === 'rolling') return [];
   if (reload?.stage === 'starting') {
@@ -65,7 +65,10 @@ function vacancies(state: State): Vacancy[] {
     return forSeats(seats, 'reload');
   }
   const empty = without(state, stays).filter((seat) => !closed.includes(seat));
-  return forSeats(empty, undefined);
+  const further = remains.filter(
+    (seat) => seat > seats && !state.workers.some((one) => holds(one, seat)),
+  );
+  return forSeats([...empty, ...further], undefined);
 }
 
 /**

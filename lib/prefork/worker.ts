@@ -17,6 +17,7 @@ import { Drain } from './drain.js';
 import { Line } from './line.js';
 import { leavePools } from './pooled.js';
 import { Pulse, type PulseOptions } from './pulse.js';
+import { whenDeserted } from './remains.js';
 
 const soon = setImmediate;
 
@@ -41,6 +42,8 @@ export interface Inheritance {
   plan: WorkerPlan;
   /** The listening socket. */
   socket: number | undefined;
+  /** Its seat is no more: it serves what still waits there. */
+  remains: boolean;
   line: number;
   pulse: PulseOptions;
   /** Whether the master's signal flags were raised in this process. */
@@ -198,7 +201,10 @@ export function beWorker(inheritance: Inheritance): void {
     takeSignals(inheritance, () => worker.stop());
     leavePools();
     worker.enter();
-    worker.start().catch(fail);
+    const { remains, socket } = inheritance;
+    const started = () =>
+      remains && socket !== undefined && whenDeserted(socket, () => worker.stop());
+    worker.start().then(started).catch(fail);
   } catch (error) {
     die(error);
   }
