@@ -3,7 +3,7 @@ import { atFork } from '../atfork/hooks.js';
 import { type RegisteredMaster, registry } from '../atfork/registry.js';
 import { promised, Waits } from '../base/abort.js';
 import { deferred, settle } from '../base/deferred.js';
-import { asError, invalidState, outOfRange } from '../base/errors.js';
+import { asError, invalidState } from '../base/errors.js';
 import { reapOrphans } from '../fork/reap.js';
 import type { WaitEnd } from '../posix/wait.js';
 import { clock } from './alarm.js';
@@ -77,7 +77,7 @@ export class Engine {
         stop: () => void this.stop(),
         reload: () => this.#tells(promised(() => this.reload())),
         upgrade: () => this.#tells(this.upgrade()),
-        scale: (by) => this.#scales.change(Math.max(this.#state.seats + by, this.#sockets.least)),
+        scale: (by) => this.#scales.change(this.#state.seats + by),
         // A master that could not be stopped.
         deaf: (error) => this.#apply((state) => event.stopAsked(state, error)),
       });
@@ -133,8 +133,6 @@ export class Engine {
   scale(count: number, signal?: AbortSignal): Promise<void> {
     if (this.#left) return never();
     if (this.#state.phase !== 'running') throw invalidState('the master has stopped');
-    const { least } = this.#sockets;
-    if (count < least) throw outOfRange('count', `>= ${least}, one for each socket`, count);
     return this.#scales.ask(count, signal);
   }
 

@@ -47,11 +47,6 @@ export class SeatSockets {
     }
   }
 
-  /** As many workers it takes: who connects may come to any of the caller's sockets. */
-  get least(): number {
-    return this.#own === undefined ? Math.max(this.#held.length, 1) : 1;
-  }
-
   /** The socket of a seat; undefined if there are none. Seats without one of their own share. */
   of(seat: number): number | undefined {
     const { length } = this.#held;
