@@ -14,7 +14,7 @@ import { until } from './daemons.js';
 import { cleanEnvironment } from './environment.js';
 import type { NodeLine } from './nodes.js';
 import { freePort } from './port.js';
-import { childrenOf, descriptors, hasEnded, killIfThere, stat } from './proc.js';
+import { childrenOf, descriptors, hasEnded, killIfThere, residentKiB, stat } from './proc.js';
 import { fixture } from './run.js';
 import type { Failed, Sum } from './soak-load.js';
 
@@ -43,7 +43,8 @@ interface Victim {
 export interface Sample {
   pid: number;
   at: number;
-  privateKiB: number;
+  /** Resident memory: what of it is private depends on how many workers still share it. */
+  residentKiB: number;
   descriptors: number;
 }
 
@@ -64,14 +65,6 @@ export interface SoakResult {
 const LOAD = fileURLToPath(new URL('./soak-load.js', import.meta.url));
 const SEATS = 3;
 const PATIENCE_MS = 180_000;
-
-function privateKiB(pid: number): number {
-  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
-  return [...text.matchAll(/^Private_(?:Clean|Dirty): +(\d+)/gm)].reduce(
-    (sum, [, size]) => sum + Number(size),
-    0,
-  );
-}
 
 export class Soak {
   readonly result: SoakResult;
@@ -242,7 +235,7 @@ export class Soak {
     const table = Object.keys(descriptors(pid)).length;
     // Not while a worker is being replaced, whose line is one more.
     if (this.#workers.length !== SEATS || this.#seats !== SEATS) return;
-    const sample = { pid, at: Date.now(), privateKiB: privateKiB(pid), descriptors: table };
+    const sample = { pid, at: Date.now(), residentKiB: residentKiB(pid), descriptors: table };
     this.result.samples.push(sample);
   }
 

@@ -41,11 +41,11 @@ function growth(samples: Sample[]) {
   const its = samples.filter(({ pid }) => pid === last);
   const third = Math.floor(its.length / 3);
   const [first, end] = [its.slice(0, third), its.slice(-third)];
-  const of = (part: Sample[], key: 'privateKiB' | 'descriptors') =>
+  const of = (part: Sample[], key: 'residentKiB' | 'descriptors') =>
     median(part.map((one) => one[key]));
   return {
     samples: its.length,
-    privateKiB: [of(first, 'privateKiB'), of(end, 'privateKiB')] as const,
+    residentKiB: [of(first, 'residentKiB'), of(end, 'residentKiB')] as const,
     descriptors: [of(first, 'descriptors'), of(end, 'descriptors')] as const,
     // Of every master there was: what an upgrade hands on must not become more.
     masters: new Set(samples.map(({ pid }) => pid)).size,
@@ -54,17 +54,17 @@ function growth(samples: Sample[]) {
 }
 
 function judge(result: SoakResult): string[] {
-  const { samples, privateKiB, descriptors } = growth(result.samples);
+  const { samples, residentKiB, descriptors } = growth(result.samples);
   const failures = [...result.failures];
   if (samples < ENOUGH) return failures;
-  if (privateKiB[1] - privateKiB[0] > GROWTH_KIB) failures.push(`memory: ${privateKiB} KiB`);
+  if (residentKiB[1] - residentKiB[0] > GROWTH_KIB) failures.push(`memory: ${residentKiB} KiB`);
   if (descriptors[1] > descriptors[0]) failures.push(`descriptors: ${descriptors}`);
   return failures;
 }
 
 function summary(result: SoakResult, failures: string[]): string {
   const { node, protocol, requests, workers, actions, excused, ends } = result;
-  const { privateKiB, descriptors, masters, samples, widest } = growth(result.samples);
+  const { residentKiB, descriptors, masters, samples, widest } = growth(result.samples);
   const total = Object.values(requests).reduce((sum, count) => sum + count, 0);
   const list = (counts: Record<string, number>) =>
     Object.entries(counts)
@@ -75,7 +75,7 @@ function summary(result: SoakResult, failures: string[]): string {
   done: ${list(actions)}
   ends of workers: ${list(ends)}
   requests of killed workers that failed: ${excused}
-  ${masters} masters; the last one from ${privateKiB[0]} to ${privateKiB[1]} KiB of private memory, from ${descriptors[0]} to ${descriptors[1]} descriptors (${samples} samples; at most ${widest} in any)
+  ${masters} masters; the last one from ${residentKiB[0]} to ${residentKiB[1]} KiB of resident memory, from ${descriptors[0]} to ${descriptors[1]} descriptors (${samples} samples; at most ${widest} in any)
 ${failures.slice(0, 20).join('\n')}`;
 }
 
