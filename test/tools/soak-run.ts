@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
 import { connect } from 'node:http2';
 import { tmpdir } from 'node:os';
@@ -21,7 +21,7 @@ import type { Failed, Sum } from './soak-load.js';
 export type Protocol = 'http1' | 'http2';
 
 /** What is done to a daemon, again and again. */
-const ACTIONS = (process.env.SOAK_ACTIONS?.split(',') ?? [
+export const ACTIONS = [
   'reload',
   'up',
   'down',
@@ -29,8 +29,8 @@ const ACTIONS = (process.env.SOAK_ACTIONS?.split(',') ?? [
   'hang',
   'upgrade',
   'broken upgrade',
-]) as Action[];
-type Action = 'reload' | 'up' | 'down' | 'kill' | 'hang' | 'upgrade' | 'broken upgrade';
+] as const;
+export type Action = (typeof ACTIONS)[number];
 
 /** A worker that was killed on purpose; `to` is when it was seen to be gone. */
 interface Victim {
@@ -79,7 +79,12 @@ export class Soak {
   #sum: Sum | undefined;
   #load: ChildProcess | undefined;
 
-  constructor(node: NodeLine, protocol: Protocol, random: () => number) {
+  constructor(
+    node: NodeLine,
+    protocol: Protocol,
+    random: () => number,
+    private readonly repertory: readonly Action[],
+  ) {
     this.#node = node;
     this.#protocol = protocol;
     this.#random = random;
@@ -138,7 +143,7 @@ export class Soak {
   }
 
   async #act(upgrades: boolean): Promise<void> {
-    const possible = ACTIONS.filter((name) => upgrades || !name.includes('upgrade'));
+    const possible = this.repertory.filter((name) => upgrades || !name.includes('upgrade'));
     const action = possible[Math.floor(this.#random() * possible.length)] as Action;
     this.result.actions[action]++;
     if (action === 'reload') await this.#reload();
@@ -263,13 +268,11 @@ export class Soak {
   }
 
   #events(name: string) {
-    let text = '';
-    try {
-      text = readFileSync(join(this.#directory, 'events'), 'utf8');
-    } catch {
-      // None yet.
-    }
-    const lines = text.trim().split('\n').filter(Boolean);
+    const file = join(this.#directory, 'events');
+    const lines = (existsSync(file) ? readFileSync(file, 'utf8') : '')
+      .trim()
+      .split('\n')
+      .filter(Boolean);
     return lines.map((line) => JSON.parse(line)).filter(({ event }) => event === name);
   }
 

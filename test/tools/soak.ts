@@ -1,10 +1,18 @@
 // npm run soak [-- --minutes 30] [--nodes 20,24] [--protocols http1,http2] [--seed N] [--json]
+//   [--actions reload,up,down,kill,hang,upgrade,'broken upgrade']
 // Daemons with preforked workers under load, HTTP/1.1 and HTTP/2, all at once, while they are reloaded, upgraded,
 // scaled, recycled, and their workers killed. Exits with 1 if a request has failed whose worker
 // was not killed, or a master's memory or descriptors have grown.
 import { parseArgs } from 'node:util';
 import { nodeLines } from './nodes.js';
-import { type Protocol, type Sample, Soak, type SoakResult } from './soak-run.js';
+import {
+  ACTIONS,
+  type Action,
+  type Protocol,
+  type Sample,
+  Soak,
+  type SoakResult,
+} from './soak-run.js';
 import './sweep.js';
 
 /** More than a collector's moods, less than a kilobyte for each of some thousand events. */
@@ -18,6 +26,7 @@ const { values } = parseArgs({
     nodes: { type: 'string', default: process.versions.node },
     protocols: { type: 'string', default: 'http1,http2' },
     seed: { type: 'string', default: `${Date.now() % 2 ** 31}` },
+    actions: { type: 'string', default: ACTIONS.join(',') },
     json: { type: 'boolean', default: false },
   },
 });
@@ -83,9 +92,10 @@ const seed = Number(values.seed);
 const random = randomFrom(seed);
 const minutes = Number(values.minutes);
 const protocols = values.protocols.split(',') as Protocol[];
+const actions = values.actions.split(',') as Action[];
 const lines = nodeLines(values.nodes.split(','));
 console.error(`seed ${seed}, ${minutes} minutes`);
-const soaks = lines.flatMap((line) => protocols.map((one) => new Soak(line, one, random)));
+const soaks = lines.flatMap((line) => protocols.map((one) => new Soak(line, one, random, actions)));
 const results = await Promise.all(soaks.map((soak) => soak.run(minutes)));
 const judged = results.map((result) => ({ result, failures: judge(result) }));
 for (const { result, failures } of judged) console.log(summary(result, failures));
