@@ -1,6 +1,7 @@
 // One daemon of npm run soak: what is done to it, and what its clients and the kernel say meanwhile.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
@@ -12,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { until } from './daemons.js';
 import { cleanEnvironment } from './environment.js';
+import { marked } from './marked.js';
 import type { NodeLine } from './nodes.js';
 import { freePort } from './port.js';
 import { childrenOf, descriptors, hasEnded, killIfThere, residentKiB, stat } from './proc.js';
@@ -69,6 +71,7 @@ const PATIENCE_MS = 180_000;
 export class Soak {
   readonly result: SoakResult;
   readonly #directory = mkdtempSync(join(tmpdir(), 'daemonkit-soak-'));
+  readonly #mark = `DAEMONKIT_TEST=${randomUUID()}`;
   readonly #node: NodeLine;
   readonly #protocol: Protocol;
   readonly #random: () => number;
@@ -127,7 +130,8 @@ export class Soak {
   async #start(): Promise<void> {
     this.#port = await freePort();
     const args = [fixture('soak.js'), this.#directory, `${this.#port}`, this.#protocol];
-    const options = { env: cleanEnvironment(), encoding: 'utf8' } as const;
+    const [name = '', mark] = this.#mark.split('=');
+    const options = { env: cleanEnvironment({ [name]: mark }), encoding: 'utf8' } as const;
     const { status, stderr } = spawnSync(this.#node.path, args, options);
     assert.equal(status, 0, stderr);
     const clients = this.#protocol === 'http2' ? '6' : '12';
@@ -284,8 +288,7 @@ export class Soak {
 
   async #sweep(): Promise<void> {
     this.#load?.kill('SIGKILL');
-    const [pids] = [spawnSync('pgrep', ['-f', this.#directory], { encoding: 'utf8' })];
-    for (const pid of pids.stdout.split('\n').filter(Boolean)) killIfThere(Number(pid));
+    for (const pid of marked(this.#mark)) killIfThere(pid);
     if (this.result.failures.length === 0) rmSync(this.#directory, { recursive: true });
     else console.error(`the daemon's directory is kept: ${this.#directory}`);
   }
