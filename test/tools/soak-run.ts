@@ -4,8 +4,6 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { Agent, get } from 'node:http';
-import { connect } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -19,6 +17,7 @@ import { freePort } from './port.js';
 import { childrenOf, descriptors, hasEnded, killIfThere, residentKiB, stat } from './proc.js';
 import { fixture } from './run.js';
 import type { Failed, Sum } from './soak-load.js';
+import { hangHttp1, hangHttp2, isOf, type Victim } from './soak-victims.js';
 
 export type Protocol = 'http1' | 'http2';
 
@@ -33,13 +32,6 @@ export const ACTIONS = [
   'broken upgrade',
 ] as const;
 export type Action = (typeof ACTIONS)[number];
-
-/** A worker that was killed on purpose; `to` is when it was seen to be gone. */
-interface Victim {
-  pid: number;
-  from: number;
-  to: number;
-}
 
 /** What a master needs, while nothing is done to it. */
 export interface Sample {
@@ -179,28 +171,8 @@ export class Soak {
   }
 
   async #hang(): Promise<void> {
-    // Who answers is on the same connection as who is to hang.
-    const pid = await (this.#protocol === 'http2' ? this.#hangHttp2() : this.#hangHttp1());
+    const pid = await (this.#protocol === 'http2' ? hangHttp2 : hangHttp1)(this.#port);
     await this.#gone(this.#victim(pid));
-  }
-
-  async #hangHttp1(): Promise<number> {
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    const ask = (path: string) => get({ port: this.#port, host: '127.0.0.1', agent, path });
-    const [response] = await once(ask('/'), 'response');
-    await response.resume().toArray();
-    const worker = Number(response.headers['x-worker']);
-    ask('/hang').on('error', () => agent.destroy());
-    return worker;
-  }
-
-  async #hangHttp2(): Promise<number> {
-    const session = connect(`http://127.0.0.1:${this.#port}`).on('error', () => {});
-    const stream = session.request({ ':path': '/' });
-    const [head] = await once(stream, 'response');
-    await stream.resume().toArray();
-    session.request({ ':path': '/hang' }).on('error', () => session.destroy());
-    return Number(head['x-worker']);
   }
 
   async #upgrade(broken: boolean): Promise<void> {
@@ -292,13 +264,4 @@ export class Soak {
     if (this.result.failures.length === 0) rmSync(this.#directory, { recursive: true });
     else console.error(`the daemon's directory is kept: ${this.#directory}`);
   }
-}
-
-/** The client of a killed worker may not have heard of it yet when it asks again. */
-const SLACK_MS = 100;
-
-/** It failed as its worker was killed; whose connection had no answer yet may have been anybody's. */
-function isOf({ worker, begun, ended, code }: Failed, victim: Victim): boolean {
-  if (!/^(ECONNRESET|EPIPE|ERR_HTTP2_\w+)$/.test(code) || ended < victim.from) return false;
-  return worker === victim.pid || (worker === undefined && begun <= victim.to + SLACK_MS);
 }
