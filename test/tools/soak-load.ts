@@ -1,8 +1,8 @@
 // Clients of npm run soak, in a process of their own: soak-load.js PORT PROTOCOL CLIENTS. Each line that it
 // prints is a request that has failed; the last one, once standard input has ended, is the sum of all.
-import { once } from 'node:events';
+import { type EventEmitter, once } from 'node:events';
 import { Agent, get, type IncomingMessage } from 'node:http';
-import { type ClientHttp2Session, connect } from 'node:http2';
+import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A request that has failed. */
@@ -52,13 +52,29 @@ async function read(stream: AsyncIterable<string>, status: unknown): Promise<str
   return text;
 }
 
+/** An event, unless the emitter has an error or is closed before. */
+async function before<T>(emitter: EventEmitter, event: string, signal: AbortSignal): Promise<T> {
+  const over = new AbortController();
+  const either = AbortSignal.any([signal, over.signal]);
+  const closed = once(emitter, 'close', { signal: either }).then(() => {
+    throw Object.assign(new Error(`closed before ${event}`), { code: 'ECONNRESET' });
+  });
+  try {
+    const [value] = await Promise.race([once(emitter, event, { signal: either }), closed]);
+    return value as T;
+  } finally {
+    closed.catch(() => {});
+    over.abort();
+  }
+}
+
 async function ask(agent: Agent | false, reached: Reached): Promise<void> {
   const signal = AbortSignal.timeout(PATIENCE_MS);
   const request = get({ port, host: '127.0.0.1', agent, signal });
   request.on('socket', (socket) => {
     reached.worker = answered.get(socket);
   });
-  const [response] = (await once(request, 'response', { signal })) as [IncomingMessage];
+  const response = await before<IncomingMessage>(request, 'response', signal);
   const worker = Number(response.headers['x-worker']);
   if (request.socket !== null) answered.set(request.socket, worker);
   check(await read(response.setEncoding('utf8'), response.statusCode), worker);
@@ -68,7 +84,7 @@ async function askStream(session: ClientHttp2Session, reached: Reached): Promise
   reached.worker = answered.get(session);
   const signal = AbortSignal.timeout(PATIENCE_MS);
   const stream = session.request({ ':path': '/' }, { signal });
-  const [head] = await once(stream, 'response', { signal });
+  const head = await before<IncomingHttpHeaders>(stream, 'response', signal);
   const worker = Number(head['x-worker']);
   answered.set(session, worker);
   check(await read(stream.setEncoding('utf8'), head[':status']), worker);
@@ -110,7 +126,7 @@ async function streams(): Promise<void> {
       if (current === fresh) current = undefined;
     };
     fresh.on('goaway', over).on('close', over).on('error', over);
-    await once(fresh, 'connect');
+    await before(fresh, 'connect', AbortSignal.timeout(PATIENCE_MS));
     return fresh;
   };
   await client('http2', async (reached) => askStream(await session(), reached));
@@ -122,8 +138,11 @@ const all = Array.from({ length: clients }, (_, i) => {
   if (protocol === 'http2') return streams();
   return i % 3 === 0 ? fresh() : keptAlive();
 });
+// What waits for a time-out alone keeps no process alive.
+const alive = setInterval(() => {}, PATIENCE_MS);
 process.stdin.resume().on('end', () => {
   running = false;
 });
 await Promise.all(all);
+clearInterval(alive);
 console.log(JSON.stringify({ ...sum, workers: seen.size }));
