@@ -3,8 +3,7 @@ import { type Found, findDaemon, isReady } from '../pidfile/search.js';
 import { COMMON, FILE, parseAll, STATUS } from './arguments.js';
 import { type Command, EXIT, type Outcome } from './outcome.js';
 import { neededPidFile } from './pidfile.js';
-import { workersInWords } from './table.js';
-import { workersOf } from './workers.js';
+import { workersInWords, workersOf } from './workers.js';
 
 const OPTIONS = { ...FILE, ...STATUS, ...COMMON };
 

@@ -3,10 +3,9 @@ import type { ForkOptions } from '../fork/fork.js';
 import { type WaitEnd, waitpid } from '../posix/wait.js';
 import type { SignalName } from '../system/signal-numbers.js';
 import { type Born, ForkTurn, forkWithLine } from './birth.js';
-import type { Word } from './line.js';
+import type { Report, Word } from './line.js';
 import { Member } from './member.js';
 import type { Action } from './next.js';
-import type { Report } from './report.js';
 
 export type Fork = Action & { do: 'fork' };
 

@@ -19,7 +19,7 @@ import { Scales } from './scales.js';
 import type { PreforkPlan } from './settings.js';
 import { SeatSockets } from './socket.js';
 import * as event from './state.js';
-import type { PreforkStats } from './stats.js';
+import type { PreforkStats } from './told.js';
 import { Turns } from './turns.js';
 import { type UpgradeOptions, upgradeOptions } from './upgrade-program.js';
 import { abandonUpgrade, askUpgrade, forgetUpgrade, Place } from './upgrades.js';

@@ -7,7 +7,7 @@ import { Engine } from './engine.js';
 import type { ReloadOptions } from './options.js';
 import { reloadCall, workerCount } from './scales.js';
 import type { PreforkPlan } from './settings.js';
-import type { PreforkStats } from './stats.js';
+import type { PreforkStats } from './told.js';
 import type { UpgradeOptions } from './upgrade-program.js';
 
 /** What {@link prefork} returns, in the master. In copies of it, its promises never settle. */

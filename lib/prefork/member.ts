@@ -2,8 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type WaitEnd, waitpidAsync } from '../posix/wait.js';
 import { type SignalName, signalNumber } from '../system/signal-numbers.js';
-import { Line, type Word } from './line.js';
-import { type Report, reportIn } from './report.js';
+import { Line, type Report, reportIn, type Word } from './line.js';
 
 /** What the master is told of a worker. */
 export interface Told {

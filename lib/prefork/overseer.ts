@@ -2,13 +2,14 @@
 import type { SignalName } from '../system/signal-numbers.js';
 import { clock } from './alarm.js';
 import { Board } from './board.js';
+import type { Report } from './line.js';
 import type { HungWorker, RecycleReason, WorkerExit } from './options.js';
 import { publishChanges, publishWorker } from './published.js';
 import type { PulseOptions } from './pulse.js';
 import type { Limits } from './recycle.js';
-import type { Report } from './report.js';
 import type { State, WorkerState } from './state.js';
-import { Ledger, type PreforkStats, preforkStats } from './stats.js';
+import { Ledger, preforkStats } from './stats.js';
+import type { PreforkStats } from './told.js';
 import { upgradeReport } from './upgrade-report.js';
 import { beatOf, type VitalsRules, Watchman } from './vitals.js';
 

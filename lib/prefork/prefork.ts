@@ -24,8 +24,13 @@ export type {
   WorkerGone,
   WorkerKilled,
 } from './options.js';
-export type { PreforkMasterMessage, PreforkWorkerMessage } from './published.js';
-export type { LastExit, PreforkStats, WorkerStats } from './stats.js';
+export type {
+  LastExit,
+  PreforkMasterMessage,
+  PreforkStats,
+  PreforkWorkerMessage,
+  WorkerStats,
+} from './told.js';
 export type { UpgradeError, UpgradeStep } from './upgrade-error.js';
 export type { UpgradeOptions, UpgradeProgram } from './upgrade-program.js';
 export type { PreforkWorker } from './worker.js';

@@ -1,51 +1,7 @@
 // The diagnostics channels of masters and their workers. Without subscribers no message is made.
 import { channel } from 'node:diagnostics_channel';
-import type { SignalName } from '../system/signal-numbers.js';
-import type { RecycleReason, WorkerExit } from './options.js';
 import { phaseOf, type State, type WorkerState } from './state.js';
-
-/** What every {@link PreforkWorkerMessage} has. */
-interface OfWorker {
-  /** The worker's seat, from 1 to the number of workers. */
-  id: number;
-  /** The worker. */
-  pid: number;
-  /** The process that publishes it: the worker's master. */
-  master: number;
-  /** How many reloads there had been when it was forked. */
-  generation: number;
-}
-
-/**
- * `daemonkit:prefork:worker`: what has become of a worker, in the master.
- *
- * - `forked`: it begins with `onWorkerStart`.
- * - `ready`: it serves.
- * - `recycled`: it has served long enough, and is to be replaced: `reason` says by which option.
- * - `hung`: it has not answered in `silent` milliseconds in which it could have run, and gets `signal`.
- * - `leaving`: it ends, by itself or as it was `asked` to.
- * - `ended`: it is gone; `exit` as `onMasterReap` gets it.
- */
-export type PreforkWorkerMessage = OfWorker &
-  (
-    | { event: 'forked' | 'ready' }
-    | { event: 'recycled'; reason: RecycleReason }
-    | { event: 'hung'; signal: SignalName; silent: number }
-    | { event: 'leaving'; asked: boolean }
-    | { event: 'ended'; exit: WorkerExit }
-  );
-
-/** `daemonkit:prefork:master`: a master has begun, reloads, has done so, stops, or has ended. */
-export interface PreforkMasterMessage {
-  /** The process that publishes it. */
-  pid: number;
-  /** What it does from now on. */
-  state: 'running' | 'reloading' | 'stopping' | 'ended';
-  /** How many reloads there were. */
-  generation: number;
-  /** How many workers it shall have. */
-  seats: number;
-}
+import type { OfWorker, PreforkMasterMessage, PreforkWorkerMessage } from './told.js';
 
 const workers = channel('daemonkit:prefork:worker');
 const masters = channel('daemonkit:prefork:master');

@@ -4,7 +4,7 @@ import { clearInterval, setInterval, setTimeout } from 'node:timers';
 import { native } from '../addon/native.js';
 import { clock } from './alarm.js';
 import type { Line } from './line.js';
-import { recordOf } from './report.js';
+import { recordOf } from './line.js';
 import { Tally } from './tally.js';
 
 // The originals: a program may have fake ones for its tests.

@@ -35,7 +35,7 @@ interface WorkerPlan {
   onWorkerStop: ((worker: PreforkWorker) => unknown) | undefined;
 }
 
-/** What a worker gets from the master that it was a moment ago. */
+/** @internal What a worker gets from the master that it was a moment ago. */
 export interface Inheritance {
   id: number;
   generation: number;
@@ -194,7 +194,7 @@ function takeSignals({ socket, stopRequested }: Inheritance, stop: () => void): 
   else flag.wait().then(stop, die);
 }
 
-/** Runs in the child, right after the fork. It throws nothing: above it on the stack is the master. */
+/** @internal Runs in the child, right after the fork. It throws nothing: above it on the stack is the master. */
 export function beWorker(inheritance: Inheritance): void {
   try {
     const worker = new PreforkWorker(inheritance);
