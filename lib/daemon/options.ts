@@ -121,7 +121,7 @@ export interface DaemonOptions {
   watchdog?: boolean | (() => boolean) | undefined;
 }
 
-/** The options, complete; paths are absolute. */
+/** @internal The options, complete; paths are absolute. */
 export interface Plan {
   pidfile: string | undefined;
   stdout: string | undefined;
@@ -215,7 +215,7 @@ function detachment(value: unknown, name: string): boolean | 'auto' {
 const FORMER = { pidFile: 'pidfile' };
 
 /**
- * Checks what becomeDaemon() was given, and makes it complete. No system call but getcwd(2), and
+ * @internal Checks what becomeDaemon() was given, and makes it complete. No system call but getcwd(2), and
  * what supervisor() looks at.
  */
 export function planOf(value: unknown): Plan {
@@ -253,7 +253,7 @@ export function planOf(value: unknown): Plan {
   return plan;
 }
 
-/** Which of 0, 1 and 2 become other files. */
+/** @internal Which of 0, 1 and 2 become other files. */
 export function replaced({ detach, stdout, stderr }: Plan): number[] {
   const files = [undefined, stdout, stderr];
   return [0, 1, 2].filter((fd) => detach || files[fd] !== undefined);

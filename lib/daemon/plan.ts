@@ -66,7 +66,7 @@ function strategy(plan: Plan): 'fork' | 'reexec' {
   }
 }
 
-/** Checks all steps, and leaves everything as it is. */
+/** @internal Checks all steps, and leaves everything as it is. */
 export function dryRun(birth: Birth): PlannedStep[] {
   // As in the call that is to come: who was started again was detached by its launcher.
   if (expectedInheritance() !== undefined) birth.plan.detach = true;

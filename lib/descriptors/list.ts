@@ -127,7 +127,7 @@ export function closeInherited(opts?: CloseInheritedOptions): Descriptor[] {
   return found;
 }
 
-/** Closes each, whatever becomes of the others: close(2) frees the number also when it fails. */
+/** @internal Closes each, whatever becomes of the others: close(2) frees the number also when it fails. */
 export function closeAll(fds: readonly number[]): void {
   for (const fd of fds) {
     try {
@@ -151,13 +151,13 @@ function leaked(table: Table, keep: readonly number[], listenFds = false): Descr
   return describe(table).filter(({ fd, inherited }) => inherited && fd > 2 && !spared.has(fd));
 }
 
-/** The device numbers that lead to the terminal: those of 0-2, and /dev/tty. */
+/** @internal The device numbers that lead to the terminal: those of 0-2, and /dev/tty. */
 export function terminalDevices(): Set<number> {
   const devices = [0, 1, 2].filter((fd) => isatty(fd)).map((fd) => fstatSync(fd).rdev);
   return new Set([...devices, ...system.terminals()]);
 }
 
-/** What to do with the descriptors above 2; see {@link survey}. */
+/** @internal What to do with the descriptors above 2; see {@link survey}. */
 export interface Survey {
   /** The event loops' epolls. */
   epolls: number[];
@@ -172,7 +172,7 @@ export interface Survey {
 }
 
 /**
- * Looks the descriptors through. On Linux it needs /proc, which a chroot does not have.
+ * @internal Looks the descriptors through. On Linux it needs /proc, which a chroot does not have.
  *
  * @param terminal - what {@link terminalDevices} said before the session changed.
  * @param keep - descriptors to leave out.
@@ -190,7 +190,7 @@ export function survey(terminal: Set<number>, keep: readonly number[]): Survey {
   };
 }
 
-/** What of the event loops a descriptor is, if it is one that must not become another file. */
+/** @internal What of the event loops a descriptor is, if it is one that must not become another file. */
 export function ownedByRuntime(fd: number): boolean {
   const table = readTable();
   return ofRuntime(table).has(fd) || inUse(table).has(fd);

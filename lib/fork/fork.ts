@@ -21,7 +21,7 @@ import { anyWorkers, liveWorkers } from './workers.js';
 const sleep = setTimeout;
 const now = performance.now.bind(performance);
 
-/** Milliseconds; {@link ForkOptions.timeout}. */
+/** @internal Milliseconds; {@link ForkOptions.timeout}. */
 export const TIMEOUT = 10_000;
 
 /** Options of {@link fork}. */
@@ -50,7 +50,7 @@ export interface ForkSupport {
 
 const { EAGAIN, ENOTSUP } = constants.errno;
 
-/** The permission model's answer to child processes of every kind. */
+/** @internal The permission model's answer to child processes of every kind. */
 export function permissionObstacles(): string[] {
   const permission = (process as { permission?: { has(scope: string): boolean } }).permission;
   if (permission?.has('child') !== false) return [];
@@ -125,7 +125,7 @@ export function fork(options?: ForkOptions): number {
 }
 
 /**
- * What every kind of fork has around it: obstacles, hooks, the child's refresh.
+ * @internal What every kind of fork has around it: obstacles, hooks, the child's refresh.
  *
  * @param moved - the child takes the process over, with its child processes: the parent uses nothing
  *   again, and soon ends by _exit().
@@ -161,7 +161,7 @@ function refuse(reasons: readonly string[]): void {
 }
 
 /**
- * Throws ENOTSUP, in the words of {@link forkSupport}, where it says no.
+ * @internal Throws ENOTSUP, in the words of {@link forkSupport}, where it says no.
  *
  * @param option - what the caller's option is called that allows Worker threads.
  */
@@ -169,7 +169,7 @@ export function expectForkSupport(options: ForkOptions = {}, option?: string): v
   refuse(forkObstacles(options, option));
 }
 
-/** What is in the way of a fork with these options, in words. */
+/** @internal What is in the way of a fork with these options, in words. */
 export function forkObstacles({ workers = false }: ForkOptions = {}, option?: string): string[] {
   return [...scriptObstacles(workers, option), ...nativeObstacles()];
 }

@@ -57,7 +57,7 @@ export interface PidfileUnproven extends Told {
 /** What {@link pidfileRead} tells, by its `state`. */
 export type PidfileReport = PidfileRunning | PidfileUnnamed | PidfileUnproven;
 
-/** A report, and the process if it runs; to be disposed. */
+/** @internal A report, and the process if it runs; to be disposed. */
 export interface Finding {
   report: PidfileReport;
   owner: Owner | undefined;
@@ -92,7 +92,7 @@ function look(path: string, fd: number): Finding {
 /** A daemon may start or end while we look, and things not fit together: so look again. */
 const LOOKS = 3;
 
-/** Looks at a pidfile that others cannot have put there. */
+/** @internal Looks at a pidfile that others cannot have put there. */
 export function find(given: unknown): Finding {
   const path = absolutePath(pathString(given));
   for (let looks = 1; ; looks++) {
@@ -131,7 +131,7 @@ export function pidfileRead(path: string): PidfileReport {
   return report;
 }
 
-/** The error for a file of which it is not certain whom it means. */
+/** @internal The error for a file of which it is not certain whom it means. */
 export function uncertain({ path, state, pid }: PidfileReport): SystemError {
   if (state === 'starting') {
     const detail = 'locked by a process that has not written its pid';

@@ -8,7 +8,7 @@ import { check, invalidArgType, systemError, workerUnsupported } from '../base/e
 import { elements, integer, path, UINT_MAX } from '../base/validate.js';
 import { withAllThreads } from './threadids.js';
 
-/** Whom to become; what is absent stays as it is. */
+/** @internal Whom to become; what is absent stays as it is. */
 export interface Credentials {
   uid?: number;
   gid?: number;
@@ -27,7 +27,7 @@ function loginGroup(uid: number): number {
 }
 
 /**
- * Looks a user and a group up, while the user database can still be read: a chroot has its own, or
+ * @internal Looks a user and a group up, while the user database can still be read: a chroot has its own, or
  * none.
  *
  * @param user - a name or a uid. Without `group` its login group is taken too.
@@ -53,7 +53,7 @@ export function lookUp(user?: string | number, group?: string | number): Credent
   return credentials;
 }
 
-/** A user's entry in the user database. */
+/** @internal A user's entry in the user database. */
 export interface Account {
   name: string;
   /** The home directory. */
@@ -62,7 +62,7 @@ export interface Account {
   shell: string;
 }
 
-/** Looks up who a uid is; undefined if the user database does not know it. */
+/** @internal Looks up who a uid is; undefined if the user database does not know it. */
 export function account(uid: number): Account | undefined {
   const [result, name, home, shell] = native.userEntry(uid);
   if (result === -constants.errno.ENOENT) return undefined;
@@ -80,7 +80,7 @@ function sameSet(one: number[], other: number[]): boolean {
   return [...new Set(one)].sort().join() === [...new Set(other)].sort().join();
 }
 
-/** Whether the supplementary groups are these, so that there is nothing to set, nor to be allowed. */
+/** @internal Whether the supplementary groups are these, so that there is nothing to set, nor to be allowed. */
 export function inGroups(groups: number[]): boolean {
   return sameSet(process.getgroups?.() ?? [], groups);
 }
@@ -95,12 +95,12 @@ export interface Ids {
   saved: number;
 }
 
-/** For a user or group id; (uid_t)-1 is nobody's. */
+/** @internal For a user or group id; (uid_t)-1 is nobody's. */
 export function id(value: unknown, name: string, min = 0): number {
   return integer(value, name, min, UINT_MAX - 1);
 }
 
-/** A user or group by name or id. */
+/** @internal A user or group by name or id. */
 export function nameOrId(value: unknown, name: string): string | number {
   if (typeof value === 'number') return id(value, name);
   if (typeof value !== 'string') throw invalidArgType(name, 'a name or an id', value);

@@ -83,7 +83,7 @@ const OF_PORTS = ['port', 'host', 'ipv6Only', 'reusePort'] as const;
 const OF_PATHS = ['mode', 'readableAll', 'writableAll'] as const;
 const KNOWN = [...OF_PORTS, 'path', ...OF_PATHS, 'backlog'] as const;
 
-/** What Node's own servers ask for. */
+/** @internal What Node's own servers ask for. */
 export const BACKLOG = 511;
 
 function address(value: unknown, name: string): string {
@@ -117,7 +117,7 @@ function portPlan(given: Partial<ListenOptions>, name: string, backlog: number) 
   return { port, host, ipv6Only, reusePort, backlog };
 }
 
-/** Checks the options and makes them complete; no system call. */
+/** @internal Checks the options and makes them complete; no system call. */
 export function listenPlan(value: unknown, name = 'options') {
   const given = options<ListenOptions>(value ?? null, KNOWN, name);
   const backlog = integer(given.backlog ?? BACKLOG, `${name}.backlog`, 1, INT_MAX);
@@ -130,13 +130,14 @@ export function listenPlan(value: unknown, name = 'options') {
   return byPath ? pathPlan(given, name, backlog) : portPlan(given, name, backlog);
 }
 
+/** @internal */
 export type ListenPlan = ReturnType<typeof listenPlan>;
 
 /** Who else may listen there (cpp/sys/listen.h). */
 const COMPANY = { nobody: 0, anybody: 1, followers: 2 } as const;
 
 /**
- * Opens what was planned, or takes what a predecessor has handed over.
+ * @internal Opens what was planned, or takes what a predecessor has handed over.
  *
  * @param followed - others will follow there ({@link openFollower}), while nobody is there now.
  */
@@ -154,7 +155,7 @@ function openNew(plan: ListenPlan, followed: boolean): Listener {
   return { fd, unlink() {} };
 }
 
-/** One more socket where one listens that is followed. */
+/** @internal One more socket where one listens that is followed. */
 export function openFollower(fd: number, backlog: number): number {
   return (
     inheritedFollower(fd) ?? registerFollower(fd, check(native.listenBeside(fd, backlog), 'listen'))

@@ -44,6 +44,7 @@ export interface UpgradeProgram {
 /** What `upgrade()` may be told. */
 export interface UpgradeOptions extends UpgradeProgram, Abortable {}
 
+/** @internal */
 export const PROGRAM = ['execPath', 'execArgv', 'args', 'cwd', 'env'] as const;
 
 const texts = (value: unknown, name: string) => elements(value, name, cString);
@@ -59,7 +60,7 @@ function variables(value: unknown, name: string): Record<string, string | undefi
   return { ...given };
 }
 
-/** Checks what is given; relative paths start at the current directory. */
+/** @internal Checks what is given; relative paths start at the current directory. */
 export function upgradeProgram(given: UpgradeProgram, name: string): UpgradeProgram {
   const { execPath, execArgv, args, cwd, env } = given;
   const checked = {
@@ -75,7 +76,7 @@ export function upgradeProgram(given: UpgradeProgram, name: string): UpgradeProg
   return Object.fromEntries(Object.entries(checked).filter(([, value]) => value !== undefined));
 }
 
-/** Checks what `upgrade()` was given, over what prefork() was. */
+/** @internal Checks what `upgrade()` was given, over what prefork() was. */
 export function upgradeOptions(value: unknown, otherwise: UpgradeProgram) {
   const given = options<UpgradeOptions>(value, [...PROGRAM, 'signal']);
   const program = { ...otherwise, ...upgradeProgram(given, 'options') };
@@ -104,7 +105,7 @@ function obstacles({ execPath, args }: UpgradeProgram, { root }: ProgramStart): 
   return reasons;
 }
 
-/** @throws `ENOTSUP` (syscall `execve`). */
+/** @internal @throws `ENOTSUP` (syscall `execve`). */
 export function expectStartable(program: UpgradeProgram): void {
   const against = obstacles(program, programStart());
   if (against.length === 0) return;
@@ -140,12 +141,13 @@ function passedSockets({ sockets }: ProgramStart): { fds: number[]; variables: s
   return { fds, variables: [`LISTEN_FDS=${fds.length}`, ...names] };
 }
 
-/** What this process has open that its successor shall have. */
+/** @internal What this process has open that its successor shall have. */
 export interface Estate {
   sockets: ListeningSocket[];
   pidfiles: HeldPidfile[];
 }
 
+/** @internal */
 export function estate(): Estate {
   const sockets = [...succession.sockets.values()].filter(
     ({ fd, id }) => id !== undefined && fstatOf(fd) === id && native.isListening(fd) === 1,
@@ -157,7 +159,7 @@ export function estate(): Estate {
 const LISTEN = ['LISTEN_PID', 'LISTEN_PIDFDID', 'LISTEN_FDS', 'LISTEN_FDNAMES'];
 
 /**
- * Starts it, as a child of this process.
+ * @internal Starts it, as a child of this process.
  *
  * @param line - its end of the line; the caller's to close, as `relay`.
  * @param relay - its standard error.

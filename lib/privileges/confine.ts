@@ -48,6 +48,7 @@ export interface ConfinementOptions {
   rlimits?: { [name in Resource]?: NewLimits | undefined } | undefined;
 }
 
+/** @internal */
 export interface Confinement {
   limits: readonly LimitsPlan[];
   noNewPrivileges: boolean;
@@ -141,7 +142,7 @@ function limitsOf(value: unknown, name: string): LimitsPlan[] {
   );
 }
 
-/** The options of {@link ConfinementOptions}, checked and complete. No system call but getcwd(2). */
+/** @internal The options of {@link ConfinementOptions}, checked and complete. No system call but getcwd(2). */
 export function confinementOptions(given: ConfinementOptions, name: string) {
   const { user, group, chroot, noNewPrivileges = false, rlimits = {} } = given;
   if (user !== undefined) nameOrId(user, `${name}.user`);
@@ -156,7 +157,7 @@ export function confinementOptions(given: ConfinementOptions, name: string) {
 }
 
 /**
- * Looks up who is meant, and makes sure that a copy of this process could do all of it.
+ * @internal Looks up who is meant, and makes sure that a copy of this process could do all of it.
  *
  * @returns undefined if there is nothing to do.
  * @throws an error whose `step` says for which step.
@@ -175,7 +176,7 @@ export function planConfinement(
 }
 
 /**
- * Does it. After an error the process may be half of the one and half of the other: it must end.
+ * @internal Does it. After an error the process may be half of the one and half of the other: it must end.
  *
  * @throws an error whose `step` says which has failed.
  */

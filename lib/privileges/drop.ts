@@ -44,7 +44,7 @@ function refuse(what: string, attempt: () => void): void {
   throw kept(`${what} succeeds`);
 }
 
-/** The rings, whether or not there is a /proc to tell of them. */
+/** @internal The rings, whether or not there is a /proc to tell of them. */
 export function openRings(): number[] {
   return procLinks('self').flatMap(([fd, to]) => (to === 'anon_inode:[io_uring]' ? fd : []));
 }
@@ -55,7 +55,7 @@ function keepsCredentials(ring: number): boolean {
 }
 
 /**
- * What such a ring does, it does as the user that made it: CVE-2024-22017.
+ * @internal What such a ring does, it does as the user that made it: CVE-2024-22017.
  *
  * @param rings - the descriptors of the process's rings.
  */
@@ -103,7 +103,7 @@ const WAYS_BACK: readonly [group: boolean, what: string, attempt: () => void][] 
 ];
 
 /**
- * Makes sure that the process is who it shall be, in all threads as far as /proc tells of them, has
+ * @internal Makes sure that the process is who it shall be, in all threads as far as /proc tells of them, has
  * no capabilities, and cannot become root again: by trying. What is absent of the credentials was to
  * stay, and is not looked at.
  *
@@ -126,7 +126,7 @@ export function proveDropped({ uid, gid, groups }: Credentials): void {
 }
 
 /**
- * Has no program that is started from here on get more privileges than its starter: set-user-ID and
+ * @internal Has no program that is started from here on get more privileges than its starter: set-user-ID and
  * set-group-ID bits and file capabilities count for nothing (no_new_privs); nor do inheritable
  * capabilities stay. It holds for the main thread, which starts the programs, and for the threads
  * and processes that it makes.

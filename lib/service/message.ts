@@ -53,6 +53,7 @@ export interface NotifyState {
 /** SCM_MAX_FD of unix(7). */
 const MOST_FDS = 253;
 
+/** @internal */
 export interface Message {
   lines: string[];
   fds: number[];
@@ -60,7 +61,7 @@ export interface Message {
   mainPid?: number;
 }
 
-/** A line break or null byte would end the value, and begin something else. */
+/** @internal A line break or null byte would end the value, and begin something else. */
 export function line(value: unknown, name: string): string {
   const text = string(value, name);
   if (/[\n\0]/.test(text)) throw invalidArgValue(name, value, 'must be a single line');
@@ -141,7 +142,7 @@ function store(value: FdStore): Message {
 /** Both are about descriptors or their name, of which a message has one set. */
 const EXCLUSIVE = ['fdStore', 'fdStoreRemove', 'mainPid'] as const;
 
-/** Checks a state, without any system call but to read the clock. */
+/** @internal Checks a state, without any system call but to read the clock. */
 export function compose(value: unknown): Message {
   if (value === undefined) throw invalidArgType('state', 'of type object', value);
   const state = optionsObject<NotifyState>(value, KNOWN, 'state');
