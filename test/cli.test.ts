@@ -201,7 +201,7 @@ test('usage errors: 100; system errors: 111; nothing is started', async (t) => {
   mkdirSync(join(nest.directory, 'empty'));
   const file = ['--pidfile', 'x'];
   const wrong: [args: string[], code: number, words: RegExp][] = [
-    [[], 100, /which command\? One of start, stop, restart, reload, status, plan$/m],
+    [[], 100, /which command\? One of start, stop, restart, reload, upgrade, status, plan$/m],
     [['begin'], 100, /there is no command 'begin'$/m],
     [['strat'], 100, /there is no command 'strat'; did you mean start\?/],
     [['start'], 100, /which application/],
