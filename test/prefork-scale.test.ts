@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { until } from './tools/daemons.js';
 import { collect } from './tools/output.js';
-import { Clients } from './tools/preforked.js';
+import { askAt, Clients } from './tools/preforked.js';
 import { signals } from './tools/proc.js';
 import { scriptCommand } from './tools/script.js';
 import { Stepped } from './tools/stepped.js';
@@ -15,6 +16,14 @@ import { Stepped } from './tools/stepped.js';
 const TERMINALS = (1n << 20n) | (1n << 21n);
 
 const TERMINAL = fileURLToPath(new URL('../../test/tools/terminal.py', import.meta.url));
+
+/** How many connections there are at a port, of the clients' side. */
+function connectionsTo(port: number): number {
+  const to = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const lines = readFileSync('/proc/net/tcp', 'utf8').split('\n').slice(1);
+  const fields = lines.map((line) => line.trim().split(/\s+/));
+  return fields.filter(([, , remote, state]) => remote?.endsWith(to) && state === '01').length;
+}
 
 for (const balance of ['shared', 'reuseport']) {
   test(`scale() and its signals lose no request (balance: '${balance}')`, async (t) => {
@@ -118,6 +127,33 @@ test('scale(): bad input, calls that overtake each other, AbortSignals, a reload
     'they stay as they were',
   );
   assert.deepEqual(await group.step(), ['ERR_INVALID_STATE', 'well', 'ERR_INVALID_STATE']);
+  await group.endsWell();
+});
+
+test('what waits in the queue of a seat that goes is answered, also by a worker that is slow', async (t) => {
+  const group = new Stepped(
+    t,
+    `// A turn of the event loop accepts one connection, and its timers are late when the next one begins.
+    server.on('connection', () => { for (const end = Date.now() + 120; Date.now() < end; ); });
+    const master = start({ workers: 2, balance: 'reuseport' });
+    await master.ready;
+    say('port', master.port, master.stats().workers.find(({ id }) => id === 2).pid);
+    await next();
+    const scaled = master.scale(1);
+    say('step');
+    await scaled;
+    await next();
+    await master.stop();
+    say('step');`,
+  );
+  const [port, pid] = (await group.hears('port')) as [number, number];
+  process.kill(pid, 'SIGSTOP');
+  const asked = Array.from({ length: 10 }, () => askAt(port));
+  await until('the kernel has them all', () => connectionsTo(port) === 10);
+  await group.step();
+  process.kill(pid, 'SIGCONT');
+  await Promise.all(asked);
+  await group.step();
   await group.endsWell();
 });
 

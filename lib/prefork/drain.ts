@@ -1,6 +1,6 @@
 // Ends a server without failing a request: what is under way is answered, what is silent is closed.
 import { Server } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { clock } from './alarm.js';
 import { HttpConnections } from './drain-http.js';
 import { Http2Sessions } from './drain-http2.js';
@@ -9,8 +9,8 @@ import { Tally } from './tally.js';
 const LOOK_MS = 20;
 
 /** How long no connection must come to an own queue, and how long to wait for that. */
-const LULL_MS = 100;
-const LONGEST_LULL_MS = 1000;
+const LULL_MS = 250;
+const LONGEST_LULL_MS = 2000;
 
 /**
  * Follows a server's connections, in order to end it one day. To be made before the server listens. It adds
@@ -63,6 +63,10 @@ export class Drain {
     for (let before = -1; came !== before && clock() < end; ) {
       before = came;
       await sleep(LULL_MS);
+      // A turn that begins late has its timers first: what came meanwhile is accepted in its poll phase, which is over
+      // at the second one.
+      await turn();
+      await turn();
     }
     this.#server.off('connection', count);
   }

@@ -120,7 +120,8 @@ export class Preforked {
   }
 }
 
-async function askAt(port: number, path: string, agent: Agent | false) {
+/** One request to a port, over a connection of its own unless there is an agent. */
+export async function askAt(port: number, path = '/', agent: Agent | false = false) {
   const request = get({ port, host: '127.0.0.1', path, agent });
   const [response] = await once(request, 'response');
   let text = '';
