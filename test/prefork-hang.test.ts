@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { couldHaveRun, type Silent } from '../lib/prefork/vitals.js';
+import { couldHaveRun, type Silent } from '../lib/prefork/watch/vitals.js';
 import { until } from './tools/daemons.js';
 import { needs } from './tools/needs.js';
 import { runningIn, stat, status } from './tools/proc.js';

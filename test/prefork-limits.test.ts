@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { type PreforkOptions, prefork } from 'daemonkit';
-import { limitsOf, recycleRules } from '../lib/prefork/recycle.js';
+import { limitsOf, recycleRules } from '../lib/prefork/watch/recycle.js';
 import { until } from './tools/daemons.js';
 import { Clients } from './tools/preforked.js';
 import { Watched } from './tools/watched.js';

@@ -1,8 +1,8 @@
 // The master's decisions at a reload, with a clock that the test turns.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { next } from '../lib/prefork/next.js';
-import * as event from '../lib/prefork/state.js';
+import { next } from '../lib/prefork/state/next.js';
+import * as event from '../lib/prefork/state/state.js';
 import { settled, World } from './tools/world.js';
 
 test('reload: all new ones, then the old ones one after the other', () => {

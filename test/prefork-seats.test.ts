@@ -1,7 +1,7 @@
 // The number of workers, and reloads that roll over them, with a clock that the test turns.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import * as event from '../lib/prefork/state.js';
+import * as event from '../lib/prefork/state/state.js';
 import { settled, World } from './tools/world.js';
 
 const reasons = (world: World, ...pids: number[]) =>

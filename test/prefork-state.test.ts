@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { next } from '../lib/prefork/next.js';
-import * as event from '../lib/prefork/state.js';
+import { next } from '../lib/prefork/state/next.js';
+import * as event from '../lib/prefork/state/state.js';
 import { settled, World } from './tools/world.js';
 
 test('all seats are filled at once, and started is told when all are ready', () => {

@@ -6,9 +6,9 @@ import { connect as connectHttp2, createServer as createHttp2 } from 'node:http2
 import { type AddressInfo, connect } from 'node:net';
 import { test } from 'node:test';
 import type { WorkerStats } from 'daemonkit';
-import { Drain } from '../lib/prefork/drain.js';
-import { Line, recordOf, reportIn } from '../lib/prefork/line.js';
-import { Tally } from '../lib/prefork/tally.js';
+import { Drain } from '../lib/prefork/drain/drain.js';
+import { Tally } from '../lib/prefork/drain/tally.js';
+import { Line, recordOf, reportIn } from '../lib/prefork/worker/line.js';
 import { socketpair } from '../lib/system/socketpair.js';
 import { daemonkit, starts, writeApp } from './tools/cli.js';
 import { Nest, until } from './tools/daemons.js';

@@ -1,9 +1,9 @@
 // The workers of a daemon, as status --workers shows them: what its master writes down for whoever may look
-// at its process (lib/prefork/board.ts); where it writes nothing, its children as /proc shows them.
+// at its process (lib/prefork/watch/board.ts); where it writes nothing, its children as /proc shows them.
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { BOARD } from '../prefork/board.js';
 import type { PreforkStats, WorkerStats } from '../prefork/told.js';
-import type { UpgradeReport } from '../prefork/upgrade-report.js';
+import type { UpgradeReport } from '../prefork/upgrade/report.js';
+import { BOARD } from '../prefork/watch/board.js';
 import { procChildren, procLinks, procStat, procText } from '../system/procfs.js';
 import { ageOf, memoryOf } from '../system/usage.js';
 

@@ -1,10 +1,10 @@
-// What prefork() may be told, and tells of its workers.
+// What prefork() and its master may be told, and what they tell of workers.
 import type { Server } from 'node:net';
+import type { Abortable } from '../base/abort.js';
 import type { ListenOptions } from '../posix/listen.js';
 import type { ConfinementOptions } from '../privileges/confine.js';
 import type { Signal, SignalName } from '../system/signal-numbers.js';
-import type { UpgradeProgram } from './upgrade-program.js';
-import type { PreforkWorker } from './worker.js';
+import type { PreforkWorker } from './worker/worker.js';
 
 /** What is told of each worker that has ended. */
 interface Ended {
@@ -255,3 +255,29 @@ export interface PreforkProgramOptions extends Common {
  * the master.
  */
 export type PreforkOptions = PreforkServerOptions | PreforkProgramOptions;
+
+/** How the program is started that takes this one's place. Default: as this one was. */
+export interface UpgradeProgram {
+  /** The program's file: another Node, say. Default: `process.execPath`. */
+  execPath?: string | undefined;
+  /** Options of Node's, before the script. Default: those of this process. */
+  execArgv?: readonly string[] | undefined;
+  /**
+   * The script and its arguments. Default: as they were given to this process, so that a relative path and
+   * a symbolic link lead to what is there now.
+   */
+  args?: readonly string[] | undefined;
+  /**
+   * The working directory. Default: the one that this process was started in, by the name in PWD if that
+   * is a name of it: a symbolic link `current` leads to the newest release.
+   */
+  cwd?: string | undefined;
+  /**
+   * Variables to set in the environment, or with undefined to remove. The others are as they were when this
+   * process was started. Default: none.
+   */
+  env?: Readonly<Record<string, string | undefined>> | undefined;
+}
+
+/** What `upgrade()` may be told. */
+export interface UpgradeOptions extends UpgradeProgram, Abortable {}

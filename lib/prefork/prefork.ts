@@ -1,15 +1,14 @@
 // prefork(): a master and the workers that serve its listening socket.
-
 import { isMainThread } from 'node:worker_threads';
 import { expectNode } from '../addon/host.js';
 import { workerUnsupported } from '../base/errors.js';
 import { expectForkSupport } from '../fork/fork.js';
 import { planConfinement } from '../privileges/confine.js';
-import { PreforkMaster } from './master.js';
+import { PreforkMaster } from './master/master.js';
 import type { PreforkOptions } from './options.js';
-import { type PreforkPlan, preforkPlan } from './settings.js';
+import { type PreforkPlan, preforkPlan } from './plan/settings.js';
 
-export type { PreforkMaster } from './master.js';
+export type { PreforkMaster } from './master/master.js';
 export type {
   EndReason,
   HungWorker,
@@ -19,6 +18,8 @@ export type {
   RecycleReason,
   ReloadOptions,
   RespawnOptions,
+  UpgradeOptions,
+  UpgradeProgram,
   WorkerExit,
   WorkerExited,
   WorkerGone,
@@ -31,9 +32,8 @@ export type {
   PreforkWorkerMessage,
   WorkerStats,
 } from './told.js';
-export type { UpgradeError, UpgradeStep } from './upgrade-error.js';
-export type { UpgradeOptions, UpgradeProgram } from './upgrade-program.js';
-export type { PreforkWorker } from './worker.js';
+export type { UpgradeError, UpgradeStep } from './upgrade/error.js';
+export type { PreforkWorker } from './worker/worker.js';
 
 /**
  * Makes the process the master of a number of workers: copies of it by {@link fork}, which share

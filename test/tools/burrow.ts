@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { TestContext } from 'node:test';
-import { entry } from '../tools/script.js';
 import { type LaunchOptions, Nest } from './daemons.js';
+import { entry } from './script.js';
 
 /** What a run of the script tells of itself, before its call of becomeDaemon(). */
 export interface Run {

@@ -4,9 +4,9 @@ import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { entry } from '../tools/script.js';
 import type { Nest } from './daemons.js';
 import { collect } from './output.js';
+import { entry } from './script.js';
 
 const PROGRAM = fileURLToPath(new URL('../../lib/cli/bin.js', import.meta.url));
 

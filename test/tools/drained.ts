@@ -5,7 +5,7 @@ import * as net from 'node:net';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as tls from 'node:tls';
-import { Drain } from '../../lib/prefork/drain.js';
+import { Drain } from '../../lib/prefork/drain/drain.js';
 import { until } from './daemons.js';
 
 /** A server that listens and has a drain; it and its connections do not outlive the test. */

@@ -27,6 +27,26 @@ export const ROOMS = [
   'cli',
 ];
 
+/**
+ * What is in a room that has rooms of its own, lowest first, and the files at its top: each may import those
+ * above it in this list, and its own files.
+ */
+export const STRATA = {
+  prefork: [
+    'drain', // a server ends without failing a request
+    'worker', // a worker, from its fork to its end
+    'warmup', // the heap before a fork
+    'options.ts', // what may be told, and is told of a worker: types alone
+    'told.ts', // what is told to who watches: types alone
+    'state', // what a master knows and does next: pure functions
+    'upgrade', // another program takes this one's place
+    'watch', // how the workers are
+    'plan', // the options, checked
+    'master', // does what the state asks for
+    'prefork.ts', // the call
+  ],
+};
+
 /** The files at the top: what was true at load, and the public face. */
 const TOP = { 'atload.ts': 'daemon', 'index.ts': 'prefork' };
 
@@ -37,7 +57,10 @@ const ENTRIES = ['index.ts', 'cli/main.ts'];
 const APART = { prefork: ['daemon'], stdio: ['fork', 'signal'], pidfile: ['fork', 'stdio'] };
 
 /** The files of a room that others may import, where there is more in it than they should know. */
-const DOORS = { pidfile: ['pidfile.ts', 'search.ts', 'stop.ts'] };
+const DOORS = {
+  pidfile: ['pidfile.ts', 'search.ts', 'stop.ts'],
+  prefork: ['prefork.ts', 'told.ts', 'watch/board.ts', 'upgrade/report.ts'],
+};
 
 const files = readdirSync(LIB, { recursive: true })
   .filter((file) => file.endsWith('.ts'))
@@ -72,6 +95,19 @@ function upward() {
   return found;
 }
 
+/** Within a room that has strata. */
+function upwardWithin([room, strata]) {
+  const inside = files.filter((file) => roomOf(file) === room);
+  const levelIn = (file) => strata.indexOf(file.split('/')[1]);
+  return inside.flatMap((file) => {
+    if (levelIn(file) < 0) return [`${file}: is in no room of STRATA`];
+    const above = (graph.get(file) ?? []).filter((imported) => levelIn(imported) > levelIn(file));
+    return above
+      .filter((imported) => roomOf(imported) === room)
+      .map((imported) => `${file} imports ${imported}: upward in ${room}`);
+  });
+}
+
 /** Each circle once, by the first file that is met. */
 function circles() {
   const found = [];
@@ -88,7 +124,7 @@ function circles() {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const faults = [...upward(), ...circles()];
+  const faults = [...upward(), ...Object.entries(STRATA).flatMap(upwardWithin), ...circles()];
   for (const fault of faults) console.error(`${relative('.', LIB)}/${fault}`);
   if (faults.length > 0) process.exit(1);
 }

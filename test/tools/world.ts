@@ -1,7 +1,8 @@
 // A master's data with a clock of its own and workers that a test makes up: no process, no waiting.
-import { type Action, next } from '../../lib/prefork/next.js';
+
 import type { RecycleReason } from '../../lib/prefork/options.js';
-import * as event from '../../lib/prefork/state.js';
+import { type Action, next } from '../../lib/prefork/state/next.js';
+import * as event from '../../lib/prefork/state/state.js';
 import type { SignalName } from '../../lib/system/signal-numbers.js';
 
 export const rules: event.Rules = {

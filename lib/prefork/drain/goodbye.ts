@@ -1,0 +1,178 @@
+// The end of an HTTP/2 session in two steps: first that there will be no new streams, and when the client
+// must know, which was the last. What it has sent meanwhile is answered. Source: RFC 9113, section 6.8.
+import { EventEmitter } from 'node:events';
+import { writeSync } from 'node:fs';
+import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import { setTimeout } from 'node:timers/promises';
+import { INT_MAX } from '../../base/validate.js';
+
+/** A frame: length, type GOAWAY, no flags, stream 0; the last stream is the highest there can be, NO_ERROR. */
+const NOTICE = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+
+/** How often to look whether a connection has room. */
+const LOOK_MS = 5;
+
+/** How long to look how many streams a client has at a time. */
+const OBSERVE_MS = 100;
+
+/** How long no new stream must come, and how long they are held up at most. */
+const SETTLE_MS = 40;
+const HOLD_MS = 500;
+
+/**
+ * Ends a session; it lives until its streams have ended.
+ *
+ * @param patience - the milliseconds that the client has to answer; then it ends without.
+ */
+export function endSession(session: ServerHttp2Session, patience: number): void {
+  const goodbye = new Goodbye(session, performance.now() + patience);
+  goodbye.say().catch(() => session.destroy());
+}
+
+class Goodbye {
+  readonly #session: ServerHttp2Session;
+  readonly #deadline: number;
+
+  constructor(session: ServerHttp2Session, deadline: number) {
+    this.#session = session;
+    this.#deadline = deadline;
+  }
+
+  async say(): Promise<void> {
+    // By then a new client has had our SETTINGS, which must come first.
+    await this.#roundTrip();
+    let noticed = false;
+    await this.#inLull(async () => {
+      noticed = await this.#notice();
+      if (!noticed) this.#lastWord();
+    });
+    if (!noticed) return;
+    await this.#roundTrip();
+    this.#lastWord();
+  }
+
+  #lastWord(): void {
+    if (!this.#over) this.#session.close();
+  }
+
+  get #over(): boolean {
+    return this.#session.closed || this.#session.destroyed;
+  }
+
+  get #left(): number {
+    // A timer takes no more.
+    return Math.min(Math.max(this.#deadline - performance.now(), 0), INT_MAX);
+  }
+
+  /** What the client has sent before it heard what we had sent is here then. */
+  async #roundTrip(): Promise<void> {
+    if (this.#over) return;
+    const late = new AbortController();
+    const { signal } = late;
+    const answered = new Promise<void>((resolve) => {
+      if (!this.#session.ping(() => resolve())) resolve();
+    });
+    const time = setTimeout(this.#left, undefined, { signal, ref: false });
+    await Promise.race([answered, time.catch(() => {})]);
+    late.abort();
+  }
+
+  /**
+   * Announces the end in Node's stead: after `session.goaway()` nghttp2 passes over new streams, whatever
+   * identifier it has told (`goaway_flags` in its nghttp2_session.c), and its way to announce it is not to be
+   * had. Between Node's writes, each of which is of whole frames.
+   *
+   * @returns false if it cannot be done: with TLS, which is Node's alone, or a client that does not read.
+   */
+  async #notice(): Promise<boolean> {
+    if (this.#session.encrypted) return false;
+    for (;;) {
+      if (this.#over) return true;
+      const { _handle: handle } = this.#session.socket as unknown as { _handle?: Handle };
+      if (handle?.writeQueueSize === 0 && handle.fd !== undefined && write(handle.fd)) return true;
+      if (this.#left === 0) return false;
+      await setTimeout(LOOK_MS, undefined, { ref: false });
+    }
+  }
+
+  /**
+   * Holds new streams up for a moment, such that a client that waits for its answers sends nothing more, and
+   * says the word then. With TLS a stream that crosses it would be refused; and Node's client refuses its
+   * own streams if it hears the word before it has sent them.
+   */
+  async #inLull(say: () => Promise<void>): Promise<void> {
+    using streams = new Streams(this.#session);
+    await setTimeout(OBSERVE_MS, undefined, { ref: false });
+    streams.hold();
+    const end = performance.now() + HOLD_MS;
+    do {
+      await this.#roundTrip();
+    } while (!this.#over && performance.now() < end && (await streams.grow()));
+    await say();
+  }
+}
+
+/** The streams of a session, which may be held up. */
+class Streams implements Disposable {
+  readonly #session: ServerHttp2Session;
+  readonly #open = new Set<unknown>();
+  readonly #held: unknown[][] = [];
+  /** How many were open at a time. */
+  #most = 0;
+  #holds = false;
+
+  constructor(session: ServerHttp2Session) {
+    this.#session = session;
+    session.emit = (event: string | symbol, ...args: unknown[]) => {
+      if (event === 'stream') this.#add(args[0] as ServerHttp2Stream);
+      if (event !== 'stream' || !this.#holds) {
+        return Reflect.apply(EventEmitter.prototype.emit, session, [event, ...args]);
+      }
+      this.#held.push(args);
+      return true;
+    };
+  }
+
+  #add(stream: ServerHttp2Stream): void {
+    this.#open.add(stream);
+    stream.once('close', () => this.#open.delete(stream));
+    if (!this.#holds) this.#most = Math.max(this.#most, this.#open.size);
+  }
+
+  /** From now on the program is not told of new ones. */
+  hold(): void {
+    this.#holds = true;
+  }
+
+  /** Waits for more; false if there are as many as the client has at a time, and none has come. */
+  async grow(): Promise<boolean> {
+    const before = this.#held.length;
+    await setTimeout(SETTLE_MS, undefined, { ref: false });
+    return this.#held.length > before || this.#open.size < this.#most;
+  }
+
+  /** Tells the program. */
+  [Symbol.dispose](): void {
+    Reflect.deleteProperty(this.#session, 'emit');
+    for (const args of this.#held) this.#session.emit('stream', ...args);
+  }
+}
+
+interface Handle {
+  fd?: number;
+  writeQueueSize?: number;
+}
+
+/** Whether the notice is with the kernel, all of it. */
+function write(fd: number): boolean {
+  let written = 0;
+  try {
+    while (written < NOTICE.length) written += writeSync(fd, NOTICE, written);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // Half a frame: what follows would be taken for its rest.
+    if (written > 0) throw error;
+    return code !== 'EAGAIN';
+  }
+}

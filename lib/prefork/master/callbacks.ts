@@ -1,0 +1,71 @@
+// The program's callbacks in the master: whatever they throw, the master goes on.
+
+import { asError, telling } from '../../base/errors.js';
+import type { WaitEnd } from '../../posix/wait.js';
+import type { HungWorker, WorkerExit } from '../options.js';
+import type { PreforkPlan } from '../plan/settings.js';
+import type { WorkerState } from '../state/state.js';
+
+/** Calls, and tells of what it throws, now or by its promise. Nobody waits for that. */
+function guarded(call: () => unknown, onFault: (error: Error) => void): void {
+  try {
+    Promise.resolve(call()).catch((thrown) => onFault(asError(thrown)));
+  } catch (thrown) {
+    onFault(asError(thrown));
+  }
+}
+
+const warn = (error: Error) => process.emitWarning(error);
+
+/** What is told of a worker that has ended; without a result if somebody else has waited for it. */
+export function exitOf(worker: WorkerState, result: WaitEnd | undefined, now: number): WorkerExit {
+  const { seat: id, pid, generation, readyAt, leaving, born, reason = null } = worker;
+  const { exitCode = null, signal = null, rusage } = result ?? {};
+  const [ready, asked, lived] = [readyAt !== undefined, leaving === 'asked', now - born];
+  const how = { exitCode, signal, rusage, lived, ready, asked, reason };
+  return { id, pid, generation, ...how } as WorkerExit;
+}
+
+/** The callbacks of a plan that run in the master. */
+export class Callbacks {
+  readonly #plan: PreforkPlan;
+
+  constructor(plan: PreforkPlan) {
+    this.#plan = plan;
+  }
+
+  error(error: Error): void {
+    const { onMasterError } = this.#plan;
+    guarded(() => (onMasterError === undefined ? warn(error) : onMasterError(error)), warn);
+  }
+
+  hang(worker: HungWorker): void {
+    guarded(
+      () => this.#plan.onMasterHang?.(worker),
+      (error) => this.error(error),
+    );
+  }
+
+  exit(exit: WorkerExit): void {
+    guarded(
+      () => this.#plan.onMasterReap?.(exit),
+      (error) => this.error(error),
+    );
+  }
+
+  /** Calls back once onMasterReload has settled, with its error if it failed. */
+  reload(settled: (error?: Error) => void): void {
+    const fail = (thrown: unknown) => settled(withCode(asError(thrown)));
+    try {
+      Promise.resolve(this.#plan.onMasterReload?.()).then(() => settled(), fail);
+    } catch (thrown) {
+      fail(thrown);
+    }
+  }
+}
+
+/** An error, such as the program's own, with a code: every error of a rejected promise has one. */
+export function withCode(error: Error): Error {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' ? error : telling(error, { code: 'ERR_RELOAD_FAILED' });
+}

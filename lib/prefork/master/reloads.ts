@@ -1,0 +1,94 @@
+// Calls for a reload: one is under way, and all that come meanwhile are one more after it.
+import { Waits } from '../../base/abort.js';
+import { clock } from '../../base/alarm.js';
+import { invalidState } from '../../base/errors.js';
+import type { PreforkPlan } from '../plan/settings.js';
+import * as event from '../state/state.js';
+import { warm } from '../warmup/warmup.js';
+import type { Callbacks } from './callbacks.js';
+import type { Turns } from './turns.js';
+
+/** A reload, as those see it who have asked for it. */
+class Reload extends Waits<void> {
+  /** How many new workers it may have at a time. */
+  surge = Number.POSITIVE_INFINITY;
+}
+
+export class Reloads {
+  readonly #plan: PreforkPlan;
+  readonly #callbacks: Callbacks;
+  readonly #turns: Turns;
+  #current: Reload | undefined;
+  #following: Reload | undefined;
+
+  constructor(plan: PreforkPlan, callbacks: Callbacks, turns: Turns) {
+    this.#plan = plan;
+    this.#callbacks = callbacks;
+    this.#turns = turns;
+  }
+
+  /** @param surge - how many new workers at a time; of those who ask for the same one the smallest number holds. */
+  ask(surge: number, signal: AbortSignal | undefined): Promise<void> {
+    const begins = this.#current === undefined;
+    const reload = begins ? new Reload() : (this.#following ?? new Reload());
+    reload.surge = Math.min(reload.surge, surge);
+    if (begins) this.#current = reload;
+    else this.#following = reload;
+    const ended = reload.add(signal, (error) => this.#aborted(reload, error));
+    if (begins) this.#begin(reload);
+    return ended;
+  }
+
+  /** The one under way has ended. */
+  end(error: Error | undefined, running: boolean): void {
+    const [ended, following] = [this.#current, this.#following];
+    this.#current = undefined;
+    this.#following = undefined;
+    // Whoever stops the master need not hear that a reload did not come to its end.
+    if (!running) following?.reject(invalidState('the master stops'), true);
+    if (error === undefined) ended?.resolve();
+    else ended?.reject(error, !running);
+    if (!running || following === undefined) return;
+    this.#current = following;
+    this.#begin(following);
+  }
+
+  /** In a copy of the master. */
+  forget(): void {
+    this.#current?.forget();
+    this.#following?.forget();
+    this.#current = undefined;
+    this.#following = undefined;
+  }
+
+  /** One of those who have asked does not wait any more; true if it is told when nothing of it is left. */
+  #aborted(reload: Reload, error: Error): boolean {
+    if (reload.size > 1) return false;
+    if (reload === this.#following) this.#following = undefined;
+    return reload === this.#current && this.#abandon(error);
+  }
+
+  /** Nobody wants the one under way any more. False if it is too late to take it back. */
+  #abandon(error: Error): boolean {
+    const inTime = event.reloadAbandoned(this.#turns.state, error) !== this.#turns.state;
+    this.#turns.apply((state) => event.reloadAbandoned(state, error));
+    return inTime;
+  }
+
+  #begin(reload: Reload): void {
+    const { warmup, rules } = this.#plan;
+    const turns = this.#turns;
+    turns.apply((state, now) => event.reloadAsked(state, now, reload.surge));
+    // Not of an earlier one, whose time was over.
+    const wanted = () => this.#current === reload && turns.state.reload?.stage === 'hook';
+    const settled = (error?: Error) =>
+      turns.apply((state, now) => event.hookSettled(state, now, error));
+    const warms = (deadline: number) => turns.apply((state) => event.reloadWarms(state, deadline));
+    this.#callbacks.reload((error) => {
+      if (!wanted()) return;
+      if (error !== undefined || warmup === false) return settled(error);
+      warms(clock() + rules.readyTimeout);
+      warm(this.#plan, { wanted, settling: () => warms(Number.POSITIVE_INFINITY), settled });
+    });
+  }
+}

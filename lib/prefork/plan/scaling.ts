@@ -1,0 +1,63 @@
+// How many workers there shall be: what is asked for by calls and signals, checked.
+import { closeSync, openSync } from 'node:fs';
+import { type Abortable, signalIn } from '../../base/abort.js';
+import { integer, options } from '../../base/validate.js';
+import {
+  catchableSignal,
+  type SignalName,
+  signalList,
+  signalName,
+} from '../../system/signal-numbers.js';
+import type { PreforkOptions, ReloadOptions } from '../options.js';
+
+/** The most workers that a master may have. */
+export const MOST = 1024;
+
+/** A number of workers. */
+export function workerCount(value: unknown, name: string): number {
+  return integer(value, name, 1, MOST);
+}
+
+/** How many new workers a reload may have at a time; Infinity: all of them, which wait for each other. */
+export function surgeOf(value: unknown, name: string): number {
+  return value === undefined || value === Number.POSITIVE_INFINITY
+    ? Number.POSITIVE_INFINITY
+    : workerCount(value, name);
+}
+
+/** What a call of reload() was given. */
+export function reloadCall(value: unknown) {
+  const given = options<ReloadOptions>(value, ['signal', 'surge']);
+  const surge = given.surge === undefined ? undefined : surgeOf(given.surge, 'options.surge');
+  return { signal: signalIn(given as Abortable), surge };
+}
+
+/** A terminal may stop this process as one of its background jobs. */
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return true;
+  } catch {
+    // ENXIO: there is none.
+    return false;
+  }
+}
+
+/**
+ * Whoever reads from, or writes to, its terminal in the background gets SIGTTIN, or SIGTTOU, and the call begins anew
+ * when a handler has run: it would never come to an end, and no JavaScript run. So with a terminal they stop the process
+ * as ever.
+ *
+ * @param taken - the signals that mean something else.
+ *
+ * Source: tty_check_change() and job_control() in Linux's tty_jobctrl.c and n_tty.c (ERESTARTSYS); termios(4).
+ */
+export function scaleSignals(given: Partial<PreforkOptions>, taken: readonly SignalName[]) {
+  const usual = (name: SignalName) => (taken.includes(name) || hasTerminal() ? [] : [name]);
+  const list = (value: unknown, name: string) =>
+    signalList(value, `options.${name}`, catchableSignal, 0).map(signalName);
+  return {
+    scaleUpSignals: list(given.scaleUpSignals ?? usual('SIGTTIN'), 'scaleUpSignals'),
+    scaleDownSignals: list(given.scaleDownSignals ?? usual('SIGTTOU'), 'scaleDownSignals'),
+  };
+}

@@ -1,0 +1,193 @@
+// What prefork() may be told, checked before anything happens.
+import { Server } from 'node:net';
+import { availableParallelism } from 'node:os';
+import { invalidArgType, invalidArgValue } from '../../base/errors.js';
+import { boolean, func, integer, options, renamed, string } from '../../base/validate.js';
+import { type Confinement, confinementOptions } from '../../privileges/confine.js';
+import {
+  catchableSignal,
+  type SignalName,
+  signalList,
+  signalName,
+  signalNumber,
+} from '../../system/signal-numbers.js';
+import type { PreforkOptions, RespawnOptions, UpgradeProgram } from '../options.js';
+import type { Rules } from '../state/state.js';
+import { PROGRAM, upgradeProgram } from '../upgrade/program.js';
+import { warmupOption } from '../warmup/warmup.js';
+import { recycleRules } from '../watch/recycle.js';
+import type { VitalsRules } from '../watch/vitals.js';
+import { listeningPlan } from './listening.js';
+import { scaleSignals, surgeOf, workerCount } from './scaling.js';
+
+const KNOWN = [
+  'workers',
+  'listen',
+  'balance',
+  'server',
+  'onWorkerStart',
+  'onWorkerStop',
+  'onMasterReap',
+  'onMasterReload',
+  'onMasterError',
+  'respawn',
+  'readyTimeout',
+  'stopTimeout',
+  'idleTimeout',
+  'hangTimeout',
+  'hangSignal',
+  'onMasterHang',
+  'maxRequests',
+  'maxAge',
+  'maxMemory',
+  'recycleJitter',
+  'stopSignals',
+  'reloadSignals',
+  'upgradeSignals',
+  'upgradeTimeout',
+  'upgradeProgram',
+  'reloadSurge',
+  'scaleUpSignals',
+  'scaleDownSignals',
+  'threads',
+  'reapOrphans',
+  'title',
+  'warmup',
+  'user',
+  'group',
+  'chroot',
+  'noNewPrivileges',
+  'rlimits',
+] as const satisfies readonly (keyof PreforkOptions)[];
+
+const HOOKS = [
+  'onWorkerStart',
+  'onWorkerStop',
+  'onMasterReap',
+  'onMasterReload',
+  'onMasterError',
+  'onMasterHang',
+] as const;
+
+const MAX = Number.MAX_SAFE_INTEGER;
+
+function milliseconds(value: number | undefined, name: string, otherwise: number): number {
+  return integer(value ?? otherwise, `options.${name}`, 1, MAX);
+}
+
+function signals(value: unknown, name: string): SignalName[] {
+  return signalList(value, name, catchableSignal, 0).map(signalName);
+}
+
+function respawnRules(value: unknown) {
+  if (value !== undefined && typeof value !== 'object') {
+    boolean(value, 'options.respawn', ' or object');
+  }
+  const known = ['minUptime', 'delay', 'maxDelay', 'attempts'] as const;
+  const given =
+    typeof value === 'boolean' ? {} : options<RespawnOptions>(value, known, 'options.respawn');
+  const { attempts = Number.POSITIVE_INFINITY } = given;
+  return {
+    replace: value !== false,
+    minUptime: milliseconds(given.minUptime, 'respawn.minUptime', 1000),
+    delay: milliseconds(given.delay, 'respawn.delay', 100),
+    maxDelay: milliseconds(given.maxDelay, 'respawn.maxDelay', 30_000),
+    attempts:
+      attempts === Number.POSITIVE_INFINITY
+        ? attempts
+        : integer(attempts, 'options.respawn.attempts', 1),
+  };
+}
+
+function serverFor(given: Partial<PreforkOptions>): Server | undefined {
+  const { server, listen, onWorkerStart } = given;
+  if (server === undefined) {
+    if (onWorkerStart !== undefined) return undefined;
+    throw invalidArgValue('options', given, 'must have server or onWorkerStart: give one of them');
+  }
+  if (!(server instanceof Server)) {
+    throw invalidArgType('options.server', 'an instance of net.Server', server);
+  }
+  const taken = 'must not listen yet, or the master would accept connections';
+  if (server.listening) throw invalidArgValue('options.server', server, taken);
+  if (listen === undefined) {
+    throw invalidArgType('options.listen', 'of type object, number or Array', undefined);
+  }
+  return server;
+}
+
+/** How many workers, and whether threads of the master are no obstacle. */
+function seatsFor({ workers, threads }: Partial<PreforkOptions>) {
+  const carried = boolean(threads ?? false, 'options.threads') || workers === true;
+  const count = workers === true || workers === undefined ? availableParallelism() : workers;
+  return { seats: workerCount(count, 'options.workers'), threads: carried };
+}
+
+/** What the callbacks were called before 0.2. */
+const FORMER: Readonly<Record<string, (typeof HOOKS)[number]>> = {
+  onWorker: 'onWorkerStart',
+  onStop: 'onWorkerStop',
+  onExit: 'onMasterReap',
+  onReload: 'onMasterReload',
+  onError: 'onMasterError',
+};
+
+/** The same, and a name that tells by its value which of two is meant. */
+function former(value: unknown): Readonly<Record<string, string>> {
+  const { onHang } = (value ?? {}) as { onHang?: unknown };
+  return { ...FORMER, onHang: typeof onHang === 'function' ? 'onMasterHang' : 'hangSignal' };
+}
+
+/** Checks what prefork() was given, and makes it complete. */
+export function preforkPlan(value: unknown) {
+  const given = options<PreforkOptions>(renamed(value, former(value)), KNOWN);
+  for (const name of HOOKS) if (given[name] !== undefined) func(given[name], `options.${name}`);
+  const { seats, threads } = seatsFor(given);
+  const stopSignals = signals(given.stopSignals ?? ['SIGTERM', 'SIGINT'], 'options.stopSignals');
+  const reloadSignals = signals(given.reloadSignals ?? ['SIGHUP'], 'options.reloadSignals');
+  const upgradeSignals = signals(given.upgradeSignals ?? ['SIGUSR2'], 'options.upgradeSignals');
+  return {
+    rules: {
+      ...respawnRules(given.respawn),
+      seats,
+      readyTimeout: milliseconds(given.readyTimeout, 'readyTimeout', 30_000),
+      stopTimeout: milliseconds(given.stopTimeout, 'stopTimeout', 10_000),
+    } satisfies Rules,
+    fork: { workers: threads },
+    reapOrphans: boolean(given.reapOrphans ?? false, 'options.reapOrphans'),
+    ...listeningPlan(given, seats),
+    server: serverFor(given),
+    onWorkerStart: given.onWorkerStart,
+    onWorkerStop: given.onWorkerStop,
+    onMasterReap: given.onMasterReap,
+    onMasterReload: given.onMasterReload,
+    onMasterError: given.onMasterError,
+    onMasterHang: given.onMasterHang,
+    vitals: {
+      hangTimeout: integer(given.hangTimeout ?? 60_000, 'options.hangTimeout', 0, MAX),
+      recycle: recycleRules(given),
+    } satisfies VitalsRules,
+    hangSignal: signalName(signalNumber(given.hangSignal ?? 'SIGKILL', 'options.hangSignal')),
+    idleTimeout: milliseconds(given.idleTimeout, 'idleTimeout', 500),
+    stopSignals,
+    reloadSignals,
+    ...scaleSignals(given, [...stopSignals, ...reloadSignals, ...upgradeSignals]),
+    reloadSurge: surgeOf(given.reloadSurge, 'options.reloadSurge'),
+    privileges: confinementOptions(given, 'options'),
+    upgradeSignals,
+    upgrade: {
+      timeout: milliseconds(given.upgradeTimeout, 'upgradeTimeout', 60_000),
+      program: upgradeProgram(
+        options<UpgradeProgram>(given.upgradeProgram, PROGRAM, 'options.upgradeProgram'),
+        'options.upgradeProgram',
+      ),
+    },
+    warmup: warmupOption(given.warmup),
+    title: given.title === undefined ? undefined : string(given.title, 'options.title'),
+  };
+}
+
+export type PreforkPlan = ReturnType<typeof preforkPlan> & {
+  /** What workers give up, once it is known that they can. */
+  confinement?: Confinement | undefined;
+};

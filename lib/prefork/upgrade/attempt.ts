@@ -1,0 +1,210 @@
+// One attempt to have another program take this one's place, from its start to the moment when it has, or
+// is gone with all that it has started.
+import { closeSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+import { Alarm, clock } from '../../base/alarm.js';
+import { asError } from '../../base/errors.js';
+import { type WaitEnd, waitpidAsync } from '../../posix/wait.js';
+import { fstatOf } from '../../system/file-id.js';
+import { RecordLine } from '../../system/record-line.js';
+import { socketpair } from '../../system/socketpair.js';
+import type { UpgradeProgram } from '../options.js';
+import { hasEnded, hasFailed, isLate, notExecuted, type UpgradeStep, withTold } from './error.js';
+import { type Estate, estate, startProgram } from './program.js';
+import { Relay } from './relay.js';
+import { markOf, Remains } from './remains.js';
+
+// The original: a program may have fake ones for its tests.
+const sleep = setTimeout;
+
+const DONE = ['ECHILD', 'ABORT_ERR'];
+const RETRY_MS = 200;
+
+export interface Attempt {
+  program: UpgradeProgram;
+  /** Milliseconds until it must be ready. */
+  timeout: number;
+  /** Milliseconds that its workers have to end, if it fails. */
+  patience: number;
+}
+
+/** What the successor has taken of what it was handed over. */
+interface Taken {
+  sockets: string[];
+  pidfiles: string[];
+}
+
+export class Upgrade {
+  /** Resolved with the successor's pid when that has taken over; rejected when nothing is left of it. */
+  readonly taken: Promise<number>;
+  readonly pid: number;
+  readonly #attempt: Attempt;
+  readonly #estate: Estate;
+  readonly #line: RecordLine;
+  readonly #relay: Relay;
+  readonly #remains = new Remains();
+  readonly #alarm: Alarm;
+  #resolve!: (pid: number) => void;
+  #reject!: (error: Error) => void;
+  #step: UpgradeStep = 'load';
+  #claims: Taken | undefined;
+  #end: WaitEnd | undefined;
+  readonly #gone: Promise<void>;
+  /** When this process may end before it. */
+  readonly #parted = new AbortController();
+  #over = false;
+
+  /** @throws what fork(2) and socketpair(2) say; nothing is left then. */
+  constructor(attempt: Attempt) {
+    this.#attempt = attempt;
+    this.#estate = estate();
+    this.taken = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    const undo: (() => void)[] = [];
+    try {
+      const [line, theirs] = socketpair(true);
+      undo.push(() => closeSync(theirs));
+      // Before there is a process that would be nobody's if one of them cannot be watched.
+      this.#line = new RecordLine(
+        line,
+        (record) => this.#hear(record),
+        () => {},
+        true,
+      );
+      undo.push(() => this.#line.close());
+      const [relay, stderr] = socketpair(false);
+      undo.push(() => closeSync(stderr));
+      this.#relay = new Relay(relay);
+      undo.push(() => this.#relay.close());
+      this.#remains.expect(markOf(`${fstatOf(theirs)}`));
+      this.pid = startProgram(attempt.program, this.#estate, theirs, stderr);
+      closeSync(theirs);
+      closeSync(stderr);
+    } catch (error) {
+      for (const act of undo) act();
+      this.#remains.forget();
+      throw error;
+    }
+    this.#alarm = new Alarm(() => this.#late());
+    this.#alarm.set(clock() + attempt.timeout);
+    this.#gone = this.#untilEnd();
+    void this.#gone.then(() => this.#hasGone());
+  }
+
+  /** It is too late to take it back. */
+  get isTakingOver(): boolean {
+    return this.#claims !== undefined;
+  }
+
+  /** Which of the handed over the successor has. */
+  get claims(): Taken | undefined {
+    return this.#claims;
+  }
+
+  /** Ends it; `error` is what it is rejected with when nothing is left of it. */
+  abandon(error: Error): void {
+    void this.#fail(() => error);
+  }
+
+  /** In a copy of this process. */
+  forget(): void {
+    this.#over = true;
+    this.#alarm.clear();
+    this.#line.close();
+    this.#relay.close();
+  }
+
+  get #told() {
+    return { step: this.#step, stderr: this.#relay.tail, end: this.#end };
+  }
+
+  #hear(record: string): void {
+    if (this.#over) return;
+    const [kind, text] = [record[0], record.slice(1)];
+    if (kind === 'e') {
+      const path = this.#attempt.program.execPath ?? process.execPath;
+      void this.#fail(() =>
+        withTold(notExecuted(text, path), { ...this.#told, step: 'start', end: undefined }),
+      );
+    } else if (kind === 's') this.#step = text as UpgradeStep;
+    else if (kind === 'f') void this.#fail(() => hasFailed(this.#told, text));
+    else if (kind === 'r') this.#handOver(JSON.parse(text) as Taken);
+    else if (kind === 't') this.#succeed();
+  }
+
+  /** It is ready. From here on it is the one that others find. */
+  #handOver(claims: Taken): void {
+    this.#step = 'takeover';
+    this.#claims = claims;
+    try {
+      for (const one of this.#claimed()) one.nameSuccessor(this.pid);
+    } catch (thrown) {
+      void this.#fail(() => withTold(asError(thrown), this.#told));
+      return;
+    }
+    this.#line.say('g');
+  }
+
+  #claimed() {
+    return this.#estate.pidfiles.filter(({ path }) => this.#claims?.pidfiles.includes(path));
+  }
+
+  #succeed(): void {
+    this.#over = true;
+    this.#alarm.clear();
+    this.#line.close();
+    this.#remains.forget();
+    for (const one of this.#claimed()) one.close();
+    this.#relay.linger();
+    this.#parted.abort();
+    this.#resolve(this.pid);
+  }
+
+  async #untilEnd(): Promise<void> {
+    for (;;) {
+      try {
+        this.#end = await waitpidAsync(this.pid, { signal: this.#parted.signal });
+        return;
+      } catch (error) {
+        // Somebody else has waited for it, or nobody does any more. EMFILE passes.
+        if (DONE.includes((error as NodeJS.ErrnoException).code ?? '')) return;
+        await sleep(RETRY_MS);
+      }
+    }
+  }
+
+  #hasGone(): void {
+    // What it has said before.
+    if (!this.#over) this.#line.pull();
+    void this.#fail(() => hasEnded(this.#told));
+  }
+
+  #late(): void {
+    void this.#fail(() => isLate(this.#told, this.#attempt.timeout));
+  }
+
+  /** Nothing of it may be left, and all be as before, when somebody is told. */
+  async #fail(make: () => Error): Promise<void> {
+    if (this.#over) return;
+    this.#over = true;
+    this.#alarm.clear();
+    if (this.#step === 'takeover') this.#nameSelf();
+    await this.#remains.end(this.pid, this.#gone, this.#attempt.patience);
+    this.#line.close();
+    this.#relay.drain();
+    this.#relay.close();
+    this.#reject(make());
+  }
+
+  #nameSelf(): void {
+    for (const one of this.#claimed()) {
+      try {
+        one.nameSelf();
+      } catch (error) {
+        process.emitWarning(asError(error));
+      }
+    }
+  }
+}

@@ -1,0 +1,106 @@
+// What a master does for those who watch it, and for the health of its workers.
+
+import { clock } from '../../base/alarm.js';
+import type { SignalName } from '../../system/signal-numbers.js';
+import type { HungWorker, RecycleReason, WorkerExit } from '../options.js';
+import type { State, WorkerState } from '../state/state.js';
+import type { PreforkStats } from '../told.js';
+import { upgradeReport } from '../upgrade/report.js';
+import type { Report } from '../worker/line.js';
+import type { PulseOptions } from '../worker/pulse.js';
+import { Board } from './board.js';
+import { publishChanges, publishWorker } from './published.js';
+import type { Limits } from './recycle.js';
+import { Ledger, preforkStats } from './stats.js';
+import { beatOf, type VitalsRules, Watchman } from './vitals.js';
+
+interface Actions {
+  state: () => State;
+  /** It has served long enough. */
+  recycle: (pid: number, reason: RecycleReason) => void;
+  /** It hangs. */
+  hung: (worker: HungWorker) => void;
+}
+
+interface Rules {
+  vitals: VitalsRules;
+  hangSignal: SignalName;
+}
+
+export class Overseer {
+  readonly #beat: number;
+  readonly #state: () => State;
+  readonly #watchman: Watchman;
+  readonly #ledger = new Ledger();
+  readonly #board: Board;
+
+  constructor({ vitals, hangSignal: signal }: Rules, { state, recycle, hung }: Actions) {
+    this.#beat = beatOf(vitals);
+    this.#state = state;
+    this.#watchman = new Watchman(vitals, {
+      workers: () => state().workers,
+      recycle,
+      hung: (worker, silent) => {
+        const { seat: id, pid, generation } = worker;
+        publishWorker(worker, { event: 'hung', signal, silent });
+        hung({ id, pid, generation, silent, signal });
+      },
+    });
+    this.#board = new Board(() => JSON.stringify(this.#written()));
+  }
+
+  /** An upgrade has begun, or failed. */
+  upgraded(): void {
+    this.#board.stir('state');
+  }
+
+  #written() {
+    return { at: Date.now(), ...this.stats(false), upgrade: upgradeReport() };
+  }
+
+  /** Another state has come. */
+  changed(before: State | undefined, after: State): void {
+    this.#board.stir('state');
+    publishChanges(before, after);
+  }
+
+  /** The limits of a worker that is about to be forked. */
+  draw(): Limits {
+    return this.#watchman.draw();
+  }
+
+  /** What such a worker is to report. */
+  pulse({ maxRequests }: Limits): PulseOptions {
+    return { interval: this.#beat, maxRequests };
+  }
+
+  /** @param pull - reads what has come over its line. */
+  add(pid: number, limits: Limits, pull: () => void): void {
+    this.#watchman.add(pid, limits, pull);
+  }
+
+  heard(pid: number, report: Report): void {
+    this.#watchman.heard(pid, report);
+    this.#board.stir('report');
+  }
+
+  /** A worker has ended. */
+  ended(worker: WorkerState, exit: WorkerExit): void {
+    this.#watchman.remove(worker.pid);
+    this.#ledger.note(worker, exit);
+    this.#board.stir('state');
+    publishWorker(worker, { event: 'ended', exit });
+  }
+
+  /** @param memory - of the workers as well. */
+  stats(memory: boolean): PreforkStats {
+    const asking = { now: clock(), beat: this.#beat, memory };
+    return preforkStats(this.#state(), this.#watchman, this.#ledger, asking);
+  }
+
+  /** At the end of the master, and in copies of it. */
+  leave(): void {
+    this.#watchman.leave();
+    this.#board.close();
+  }
+}

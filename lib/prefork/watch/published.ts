@@ -1,0 +1,48 @@
+// The diagnostics channels of masters and their workers. Without subscribers no message is made.
+import { channel } from 'node:diagnostics_channel';
+import { phaseOf, type State, type WorkerState } from '../state/state.js';
+import type { OfWorker, PreforkMasterMessage, PreforkWorkerMessage } from '../told.js';
+
+const workers = channel('daemonkit:prefork:worker');
+const masters = channel('daemonkit:prefork:master');
+
+type Happened = PreforkWorkerMessage extends infer M
+  ? M extends OfWorker
+    ? Omit<M, keyof OfWorker>
+    : never
+  : never;
+
+/** Tells what has happened to a worker. */
+export function publishWorker(worker: WorkerState, happened: Happened): void {
+  if (!workers.hasSubscribers) return;
+  const { seat: id, pid, generation } = worker;
+  const who: OfWorker = { id, pid, master: process.pid, generation };
+  workers.publish({ ...who, ...happened });
+}
+
+/** Tells what is different in the second state, but for ends, of which more is known elsewhere. */
+export function publishChanges(before: State | undefined, after: State): void {
+  if (masters.hasSubscribers) publishMaster(before, after);
+  if (!workers.hasSubscribers || before?.workers === after.workers) return;
+  for (const worker of after.workers) {
+    const old = before?.workers.find(({ pid }) => pid === worker.pid);
+    if (old === undefined) publishWorker(worker, { event: 'forked' });
+    if (old?.readyAt === undefined && worker.readyAt !== undefined) {
+      publishWorker(worker, { event: 'ready' });
+    }
+    const { due, leaving } = worker;
+    if (due && !old?.due) publishWorker(worker, { event: 'recycled', reason: due });
+    if (leaving && leaving !== 'hung' && !old?.leaving) {
+      publishWorker(worker, { event: 'leaving', asked: leaving === 'asked' });
+    }
+  }
+}
+
+function publishMaster(before: State | undefined, after: State): void {
+  const state = phaseOf(after);
+  const { generation, rules } = after;
+  const same = before !== undefined && phaseOf(before) === state;
+  if (same && before.generation === generation && before.rules.seats === rules.seats) return;
+  const message = { pid: process.pid, state, generation, seats: rules.seats };
+  masters.publish(message satisfies PreforkMasterMessage);
+}

@@ -1,0 +1,36 @@
+// What a master has open to other servers, and its workers would share with it.
+import { native } from '../../addon/native.js';
+
+/** Standard streams, which are meant to be shared. */
+const STANDARD = 2;
+
+/**
+ * Whom the connected stream sockets of the event loop lead to. Those of other threads, a debugger's or an
+ * addon's, are not copied.
+ */
+function peers(): string[] {
+  const fds = native.handleDescriptors().filter((fd) => fd > STANDARD);
+  return fds.map((fd) => native.peerAddress(fd)).filter((peer) => peer !== '');
+}
+
+/** Warns once, before the first fork at which there are connections. */
+export class ConnectionCheck {
+  #warned = false;
+
+  /** @returns whether it has warned just now: the warning is told in a later turn of the event loop. */
+  look(): boolean {
+    if (this.#warned) return false;
+    const all = [...new Set(peers())];
+    if (all.length === 0) return false;
+    this.#warned = true;
+    const detail =
+      'A worker and the master, or another worker, read the answers of one another there. Close them ' +
+      'before prefork(), or open them in onWorkerStart. Those that fetch(), http.globalAgent and ' +
+      'https.globalAgent keep idle are closed in the workers.';
+    process.emitWarning(`prefork(): workers get copies of connections to ${all.join(', ')}`, {
+      code: 'DAEMONKIT_OPEN_SOCKETS',
+      detail,
+    });
+    return true;
+  }
+}

@@ -1,0 +1,112 @@
+// The line between the master and a worker: what the worker says of itself, and the line's end.
+import { readSync } from 'node:fs';
+import { constants } from 'node:os';
+import { native, type Watch } from '../../addon/native.js';
+import { watch } from '../../addon/watch.js';
+import { systemError } from '../../base/errors.js';
+
+/**
+ * A record's text. Of the worker: it is ready; it ends by its own will. Of the master: it has taken another
+ * one's place, and standard error is what it shall be.
+ */
+export type Word = 'ready' | 'leaving' | 'settled';
+
+/** A worker's own figures. */
+export interface Report {
+  /** Since its fork, of the servers that it was told to serve. */
+  requests: number;
+  requestsUnderWay: number;
+  connections: number;
+  /** How late a timer of the worker has come since the report before, in milliseconds. */
+  eventLoopDelay: number;
+  /** A debugger may hold the worker up: its inspector is open. */
+  inspected: boolean;
+}
+
+const BEAT = 'beat';
+
+export function recordOf(report: Report): string {
+  const { requests, requestsUnderWay, connections, eventLoopDelay, inspected } = report;
+  return [BEAT, requests, requestsUnderWay, connections, eventLoopDelay, Number(inspected)].join(
+    ' ',
+  );
+}
+
+/** Undefined for what is none: a worker that drops its privileges is nobody to be believed blindly. */
+export function reportIn(record: string): Report | undefined {
+  const [word, ...texts] = record.split(' ');
+  const figures = texts.map(Number);
+  const fit = figures.length === 5 && figures.every((one) => Number.isFinite(one) && one >= 0);
+  if (word !== BEAT || !fit) return undefined;
+  const [requests, requestsUnderWay, connections, eventLoopDelay, inspected] = figures as Five;
+  return { requests, requestsUnderWay, connections, eventLoopDelay, inspected: inspected !== 0 };
+}
+
+type Five = [number, number, number, number, number];
+
+const LONGEST = 128;
+
+/** An end of the line, on the event loop. Closing it closes the descriptor. */
+export class Line {
+  readonly #fd: number;
+  readonly #hear: (word: string) => void;
+  readonly #onEnd: () => void;
+  readonly #watch: Watch;
+  #open = true;
+
+  /** @param ref - whether it keeps the process alive. */
+  constructor(fd: number, hear: (word: string) => void, onEnd: () => void, ref: boolean) {
+    this.#fd = fd;
+    this.#hear = hear;
+    this.#onEnd = onEnd;
+    this.#watch = watch(fd, (status) => (status < 0 ? this.#end() : this.pull()), ref, true);
+  }
+
+  /** Hears what is there by now; the event loop may look at other things first. */
+  pull(): void {
+    while (this.#open) {
+      const word = this.#read();
+      if (word === '') return;
+      if (word === undefined) this.#end();
+      else this.#hear(word);
+    }
+  }
+
+  /** A word to the other side. A master that is gone (EPIPE) is told by the line's end, not here. */
+  say(word: Word): void {
+    if (!this.#open) return;
+    const sent = native.sendRecord(this.#fd, word);
+    if (sent < 0 && sent !== -constants.errno.EPIPE) throw systemError(sent, 'send');
+  }
+
+  /**
+   * What the worker reports from time to time: dropped, as the next one says more, if the master has not
+   * read the one before. A master that stands still for a day shall find room for a word.
+   *
+   * @returns whether it was sent.
+   */
+  report(record: string): boolean {
+    return this.#open && native.sendRecordIfRead(this.#fd, record) === 0;
+  }
+
+  close(): void {
+    this.#open = false;
+    this.#watch.close();
+  }
+
+  /** A record; '' if there is none yet, undefined at the end. */
+  #read(): string | undefined {
+    const bytes = Buffer.alloc(LONGEST);
+    try {
+      const size = readSync(this.#fd, bytes);
+      return size === 0 ? undefined : bytes.toString('latin1', 0, size);
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === 'EAGAIN' ? '' : undefined;
+    }
+  }
+
+  #end(): void {
+    this.close();
+    this.#onEnd();
+  }
+}

@@ -1,0 +1,211 @@
+// What a worker is from its fork to its end.
+import { once } from 'node:events';
+import { Server } from 'node:net';
+import { setImmediate } from 'node:timers';
+import { type InspectOptionsStylized, inspect } from 'node:util';
+import { registry } from '../../atfork/registry.js';
+import { Alarm, clock } from '../../base/alarm.js';
+import { invalidArgType } from '../../base/errors.js';
+import { shown } from '../../base/shown.js';
+import { fileDescriptor } from '../../base/validate.js';
+import { type Confinement, confine } from '../../privileges/confine.js';
+import { leaveRelay } from '../../service/successor.js';
+import { SignalFlag } from '../../signal/flag.js';
+import { onCaughtBefore } from '../../signal/inherited.js';
+import { Drain } from '../drain/drain.js';
+import { die } from './birth.js';
+import { Line } from './line.js';
+import { leavePools } from './pooled.js';
+import { Pulse, type PulseOptions } from './pulse.js';
+import { whenDeserted } from './remains.js';
+
+const soon = setImmediate;
+
+/** What a worker is asked for; of {@link PreforkOptions}. */
+interface WorkerPlan {
+  title: string | undefined;
+  confinement?: Confinement | undefined;
+  server: Server | undefined;
+  backlog: number;
+  idleTimeout: number;
+  /** With 'reuseport' the seat has a queue of its own. */
+  balance: 'shared' | 'reuseport';
+  rules: { stopTimeout: number };
+  onWorkerStart: ((worker: PreforkWorker) => unknown) | undefined;
+  onWorkerStop: ((worker: PreforkWorker) => unknown) | undefined;
+}
+
+/** @internal What a worker gets from the master that it was a moment ago. */
+export interface Inheritance {
+  id: number;
+  generation: number;
+  plan: WorkerPlan;
+  /** The listening socket. */
+  socket: number | undefined;
+  /** Its seat is no more: it serves what still waits there. */
+  remains: boolean;
+  line: number;
+  pulse: PulseOptions;
+  /** Whether the master's signal flags were raised in this process. */
+  stopRequested: () => boolean;
+}
+
+/** What {@link prefork} gives to `onWorkerStart` and `onWorkerStop`. */
+export class PreforkWorker {
+  /** The worker's seat, from 1 to the number of workers; its successor has the same. */
+  readonly id: number;
+  /** How many reloads there had been when it was forked. */
+  readonly generation: number;
+  /** The descriptor of the socket of `listen`; undefined without that option. */
+  readonly socket: number | undefined;
+  readonly #plan: WorkerPlan;
+  readonly #line: Line;
+  readonly #pulse: Pulse;
+  readonly #drains: Drain[] = [];
+  readonly #ending = new AbortController();
+  readonly #deadline = new Alarm(() => process.exit(0));
+  #ready = false;
+  #stopped = false;
+
+  /** @internal */
+  constructor({ id, generation, socket, plan, line, pulse }: Inheritance) {
+    this.id = id;
+    this.generation = generation;
+    this.socket = socket;
+    this.#plan = plan;
+    // It keeps the worker alive, and ends with the master, however that ends.
+    this.#line = new Line(
+      line,
+      (word) => word === 'settled' && leaveRelay(),
+      () => this.stop(),
+      true,
+    );
+    this.#pulse = new Pulse(this.#line, pulse);
+  }
+
+  /** Aborts when the worker is to end: what has no requests that end by themselves can listen. */
+  get signal(): AbortSignal {
+    return this.#ending.signal;
+  }
+
+  /**
+   * Has a server accept connections from a listening socket, until the worker is to end; then its
+   * connections are ended as {@link prefork} tells. What the option `server` does, for more than one.
+   *
+   * @param server - an http, https, http2, net or tls server, which does not listen.
+   * @param socket - a descriptor of {@link listeningSocket}, which becomes the server's to close.
+   *   Default: the one of `listen`.
+   * @returns a promise that resolves when it listens, and is rejected as its 'error' event says, or with a
+   *   `TypeError` or `RangeError` for wrong arguments.
+   */
+  async serve(server: Server, socket = this.socket): Promise<void> {
+    if (!(server instanceof Server)) {
+      throw invalidArgType('server', 'an instance of net.Server', server);
+    }
+    const fd = fileDescriptor(socket, 'socket');
+    this.#drains.push(new Drain(server, this.#pulse.tally));
+    server.listen({ fd, backlog: this.#plan.backlog });
+    await once(server, 'listening');
+  }
+
+  /**
+   * Ends this worker as the master would do it. It is replaced, and that is no failure, however short its
+   * life was.
+   */
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    // Also for the program's own hooks and listeners, which may never come to an end.
+    this.#deadline.set(clock() + this.#plan.rules.stopTimeout);
+    try {
+      this.#line.say('leaving');
+    } catch {
+      // The master sees the end, and does not know better.
+    }
+    this.#end().catch(fail);
+  }
+
+  /** @internal Becomes who the program shall run as; whoever cannot must end. */
+  enter(): void {
+    const { title, confinement } = this.#plan;
+    if (title !== undefined) process.title = `${title}: worker ${this.id}`;
+    if (confinement !== undefined) confine(confinement);
+  }
+
+  /** @internal */
+  async start(): Promise<void> {
+    const { onWorkerStart, server } = this.#plan;
+    this.#pulse.start();
+    await onWorkerStart?.(this);
+    // Not before the program is set up: whoever accepts answers.
+    if (server !== undefined && !this.#stopped) await this.serve(server);
+    if (this.#stopped) return;
+    this.#ready = true;
+    this.#line.say('ready');
+  }
+
+  /** @internal */
+  [inspect.custom](depth: number, options: InspectOptionsStylized): string {
+    const { id, generation, socket } = this;
+    const phase = this.#stopped ? 'stopping' : this.#ready ? 'ready' : 'starting';
+    const state = { id, state: phase, generation, socket };
+    return shown(this, state, depth, options);
+  }
+
+  async #end(): Promise<never> {
+    this.#ending.abort();
+    await Promise.all(
+      this.#drains.map((drain) =>
+        drain.end(this.#plan.idleTimeout, this.#plan.balance === 'reuseport'),
+      ),
+    );
+    await this.#plan.onWorkerStop?.(this);
+    return process.exit(0);
+  }
+}
+
+/**
+ * Ends a worker whose program has failed: as an unhandled rejection, and whoever listens for these and
+ * does not end the process is not asked.
+ */
+function fail(error: unknown): void {
+  void Promise.reject(error);
+  soon(() => process.exit(1));
+}
+
+/** The masters' signals are for them to act on; a worker is told by SIGTERM alone. */
+function takeSignals({ socket, stopRequested }: Inheritance, stop: () => void): void {
+  const masters = [...registry.masters];
+  const all = masters.flatMap(({ signals }) => signals);
+  const ignored = [...new Set(all)].filter((name) => name !== 'SIGTERM');
+  // The program's listeners for them are the master's as well. They go first, the masters' flags
+  // last, such that no signal meets its default action in between.
+  const caught = onCaughtBefore('SIGTERM', (heard) => heard && stop());
+  for (const name of ['SIGTERM', ...ignored]) {
+    for (const one of process.rawListeners(name))
+      if (one !== caught) process.off(name, one as () => void);
+  }
+  // Read by nobody: a Ctrl-C reaches the whole process group.
+  if (ignored.length > 0) new SignalFlag(ignored);
+  const flag = new SignalFlag('SIGTERM');
+  const early = stopRequested();
+  for (const master of masters) master.leave(socket);
+  if (early) stop();
+  else flag.wait().then(stop, die);
+}
+
+/** @internal Runs in the child, right after the fork. It throws nothing: above it on the stack is the master. */
+export function beWorker(inheritance: Inheritance): void {
+  try {
+    const worker = new PreforkWorker(inheritance);
+    takeSignals(inheritance, () => worker.stop());
+    leavePools();
+    worker.enter();
+    const { remains, socket } = inheritance;
+    const started = () =>
+      remains && socket !== undefined && whenDeserted(socket, () => worker.stop());
+    worker.start().then(started).catch(fail);
+  } catch (error) {
+    die(error);
+  }
+}
