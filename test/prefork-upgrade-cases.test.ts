@@ -4,7 +4,7 @@ import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync 
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { until } from './tools/daemons.js';
-import { needsRoot } from './tools/needs.js';
+import { needsOpenFolders } from './tools/needs.js';
 import { hasEnded, stat, status } from './tools/proc.js';
 import { scratch } from './tools/scratch.js';
 import { Load, Upgraded } from './tools/upgraded.js';
@@ -89,7 +89,7 @@ test('a queue for each seat, and fewer seats', async (t) => {
   await server.stops();
 });
 
-test('a daemon without privileges: pidfile, log, Unix socket', needsRoot, async (t) => {
+test('a daemon without privileges: pidfile, log, Unix socket', needsOpenFolders(), async (t) => {
   const directory = scratch(t);
   chmodSync(directory, 0o755);
   const [pidfile, log, open] = ['d.pid', 'd.log', 'open'].map((name) => join(directory, name));

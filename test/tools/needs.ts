@@ -1,6 +1,9 @@
 // What a test cannot do without, as options of node:test: it skips, and says for want of what.
+
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 const why = (missing: boolean, text: string) => ({ skip: missing && text });
 
@@ -55,6 +58,15 @@ export function needs(...what: string[]): { skip: string | false } {
     else if (!installed(one)) return why(true, `needs ${one} (Debian package ${PACKAGES[one]})`);
   }
   return why(false, '');
+}
+
+/** Root, whose node and whose tests any user can start: a home directory may be closed to others. */
+export function needsOpenFolders(): { skip: string | false } {
+  if (needsRoot.skip) return needsRoot;
+  const nobody = { uid: 65534, gid: 65534, cwd: '/', env: {} };
+  const self = fileURLToPath(import.meta.url);
+  const { status } = spawnSync(process.execPath, ['--check', self], nobody);
+  return why(status !== 0, 'needs node and tests where every user can read them');
 }
 
 export const needsStrace = needs('strace');

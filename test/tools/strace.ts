@@ -46,16 +46,19 @@ export async function detach(strace: ChildProcess): Promise<void> {
   clearTimeout(late);
 }
 
-/** What every call of the name is to do, from the Nth on of each thread, once. */
-export const inject = (call: string, what: string, when = 1) => [
+/** What every call of the name, with this path only if there is one, is to do: the Nth of each thread, once. */
+export const inject = (call: string, what: string, when = 1, path?: string) => [
   '-o/dev/null',
   `-einject=${call}:${what}:when=${when}`,
+  ...(path === undefined ? [] : [`-P${path}`]),
 ];
 
 /** One place where a call can be made to fail: its name, and the how manieth it is in its thread. */
 export interface Place {
   call: string;
   when: number;
+  /** Of those calls only that name this file in the directory of the program. */
+  file?: string | undefined;
 }
 
 /**

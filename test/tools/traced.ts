@@ -89,14 +89,15 @@ export async function placesOf({ traced, trace, outcome }: Trial): Promise<Place
 /** Makes one call fail, or kill; `where` says in words whose it is. */
 export async function faultAt(
   { traced, trace, outcome }: Trial,
-  { call, when }: Place,
+  { call, when, file }: Place,
   kill: boolean,
   where: string,
 ): Promise<Fault> {
   const what = kill ? 'signal=KILL' : `error=${errorOf(call)}`;
   const place = `${call} ${when} ${what} ${where}`;
+  const path = file && join(traced.directory, file);
   try {
-    const pid = await trace(inject(call, what, when));
+    const pid = await trace(inject(call, what, when, path));
     return { place, ...(await outcome(kill ? { call, pid } : undefined)) };
   } catch (error) {
     return { place, result: 'harm', what: (error as Error).message };
