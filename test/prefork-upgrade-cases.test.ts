@@ -70,6 +70,8 @@ test('the old master is killed in the middle: the new program goes on alone', as
   server.kill('SIGCONT', next);
   await server.hears('ready', 2);
   await until('the pidfile', () => readFileSync(pidfile, 'utf8') === `${next}\n`);
+  // Its workers leave when they see that they have no master.
+  await until('they have left', () => server.processes().length === 3);
   assert.deepEqual((await server.ask()).version, 2);
   await server.stops();
 });

@@ -9,8 +9,9 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cleanEnvironment } from './environment.js';
+import { marked } from './marked.js';
 import { childrenOf, killIfThere } from './proc.js';
-import { sweep } from './sweep.js';
+import { commandOf, sweep } from './sweep.js';
 
 const tests = fileURLToPath(new URL('..', import.meta.url));
 
@@ -51,14 +52,16 @@ const runner = spawn(
 // ^C reaches the runner by itself.
 process.on('SIGINT', () => {});
 for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => runner.kill(signal));
-// A file that was given up is killed, but what it has left holds its pipes, and the runner waits for them.
+// A file that was given up is killed, but what it has left holds its pipes, and the runner waits for them. One
+// that has no child since it only begins, or is about to make the next, has left nothing; and a runner may
+// need seconds for either on a crowded machine.
 let idle = 0;
 // From Node 26 on the runner gives up tests only, and waits for a file whose process goes on.
 const since = new Map<number, number>();
 const watch = setInterval(() => {
   const running = childrenOf(runner.pid as number);
   idle = running.length === 0 ? idle + 1 : 0;
-  if (idle >= 8) void end(0);
+  if (idle >= 8) endHolders();
   for (const pid of since.keys()) if (!running.includes(pid)) since.delete(pid);
   for (const pid of running) {
     const began = since.get(pid) ?? performance.now();
@@ -70,6 +73,15 @@ const watch = setInterval(() => {
   }
 }, 250);
 const left: string[] = [];
+function endHolders(): void {
+  const there = marked(`${name}=${id}`).filter((pid) => pid !== runner.pid);
+  // Whose children they are is asked afterwards: a file that has just begun is none of them.
+  if (childrenOf(runner.pid as number).length > 0) return;
+  for (const pid of there) {
+    left.push(`${pid} ${commandOf(pid)}`);
+    killIfThere(pid);
+  }
+}
 const end = async (patience: number) => left.push(...(await sweep(`${name}=${id}`, patience)));
 const [code, signal] = await once(runner, 'exit');
 clearInterval(watch);

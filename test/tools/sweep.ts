@@ -10,7 +10,7 @@ import { marked } from './marked.js';
 import { killIfThere } from './proc.js';
 
 /** The command line of a process, for a message. */
-function commandOf(pid: number): string {
+export function commandOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim().slice(0, 300);
   } catch {
