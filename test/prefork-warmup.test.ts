@@ -175,6 +175,10 @@ test('what hangs on the server is read as it is: no getter, trap or generator of
     class Loud extends Map { get(key) { ran.push('get'); return super.get(key); } forEach() { ran.push('forEach'); } }
     cycle.loud = new Loud([['a', 'b']]);
     cycle.bytes = Buffer.alloc(1e6);
+    cycle.elements = Object.defineProperty([1, 'two'], 0, { get() { ran.push('element'); } });
+    cycle.holes = Object.setPrototypeOf([1, , 'a'], new Proxy([], { get: trap('hole'), has: trap('has') }));
+    cycle.sparse = Object.assign([], { 4e9: 'far' });
+    cycle.letters = Object('letter'.repeat(5e6));
     const before = JSON.stringify(Object.keys(globalThis)) + Object.getOwnPropertySymbols(globalThis).length;
     const master = prefork({
       workers: 1,

@@ -4,35 +4,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { given, withFlags } from './flags.js';
 import { Inspector } from './inspector.js';
 
 type Collect = (options: object) => void;
 const V8 = Number.parseInt(process.versions.v8, 10);
-
-type Flag = readonly [on: string, off: string];
-
-/** What the command line or NODE_OPTIONS say of V8's flags, with `-` for `_` as V8 takes both. */
-function given(): string {
-  const words = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)];
-  return words.join(' ').replaceAll('_', '-');
-}
-
-/**
- * Sets flags of V8's while `act` runs. None is left set: code that a program compiles later would not
- * match its code cache, which has a hash of the flags. What the program was started with stays its own.
- */
-async function withFlags(flags: readonly Flag[], act: () => Promise<void>): Promise<void> {
-  const said = given();
-  const ours = flags.filter(
-    ([on]) => !said.includes(on.replace(/^--(no-)?/, '').split('=')[0] as string),
-  );
-  try {
-    for (const [on] of ours) setFlagsFromString(on);
-    await act();
-  } finally {
-    for (const [, off] of ours) setFlagsFromString(off);
-  }
-}
 
 /**
  * Collects as V8 does when memory is at its end: repeatedly, and the young generation gives its pages

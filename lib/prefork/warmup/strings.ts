@@ -1,6 +1,8 @@
 // A program's first reads write. A string that was put together is two strings until it is first read as a
 // whole: then V8 makes it one, and writes that to the page of the old one. So it is read before the fork.
 import { types } from 'node:util';
+import { runInThisContext } from 'node:vm';
+import { withFlags } from './flags.js';
 import { Inspector } from './inspector.js';
 
 /** A question about a function takes a third of a millisecond; those near the roots are asked about first. */
@@ -11,10 +13,11 @@ const MAX_SEEN = 2 ** 23;
 /** What takes no more reads than this is read again when it is met again, and need not be remembered. */
 const SMALL = 64;
 
-const { keys, getOwnPropertyDescriptor, defineProperty } = Object;
+const { keys, getOwnPropertyDescriptor, getPrototypeOf, defineProperty } = Object;
+const { prototype: ofArrays } = Array;
 const { forEach: eachOfMap } = Map.prototype;
 const { forEach: eachOfSet } = Set.prototype;
-const { indexOf } = String.prototype;
+const { indexOf, valueOf: textOf } = String.prototype;
 
 /** Where the inspector finds the function that is asked about, and leaves what it has found. */
 const PLACE = 'daemonkit.scopes';
@@ -67,11 +70,32 @@ class Scopes {
   }
 }
 
+type Test = (array: object) => boolean;
+
+/**
+ * Whether V8 keeps the elements in a table: those that are far apart, a million holes between two of them, or that have
+ * getters. No public call tells, and a descriptor of each element of all arrays would take half a second for a million.
+ */
+function sparseTest(): Test {
+  try {
+    const flags = [['--allow-natives-syntax', '--no-allow-natives-syntax']] as const;
+    return withFlags(flags, () => {
+      const test = runInThisContext('(array) => %HasDictionaryElements(array)') as Test;
+      // It is compiled by its first call.
+      test([]);
+      return test;
+    });
+  } catch {
+    return () => true;
+  }
+}
+
 /** Reads what hangs on some objects, each once. */
 class Reader {
   /** What is found is not wanted, but a compiler leaves out a search whose result nobody uses. */
   found = 0;
   readonly #scopes: Scopes;
+  readonly #isSparse = sparseTest();
   readonly #seen = new Set<object>();
   readonly #ahead: object[] = [];
   readonly #functions: object[] = [];
@@ -114,11 +138,17 @@ class Reader {
 
   /** How many reads that took. */
   #inside(one: object): number {
-    if (Array.isArray(one)) {
+    // A prototype of the program's would be asked for what is in the holes.
+    if (Array.isArray(one) && getPrototypeOf(one) === ofArrays && !this.#isSparse(one)) {
       for (let i = 0; i < one.length; i++) this.#take(one[i]);
       return one.length;
     }
     if (typeof one === 'function') this.#functions.push(one);
+    // Each of its characters is a property.
+    if (types.isStringObject(one)) {
+      this.#take(textOf.call(one));
+      return 1;
+    }
     if (types.isMap(one)) {
       eachOfMap.call(one, (value, key) => {
         this.#take(key);
