@@ -261,7 +261,7 @@ export interface Native {
     backlog: number,
     company: number,
   ): number;
-  /** One more on the address of a socket that has SO_REUSEPORT. */
+  /** One more on the address of a socket, which has SO_REUSEPORT from then on. */
   listenBeside(fd: number, backlog: number): number;
   /** The file has the permissions `mode`, or with -1 what the umask leaves, and those of `also`. */
   listenUnix(path: string, backlog: number, mode: number, also: number): number;

@@ -71,7 +71,11 @@ export class SeatSockets {
    */
   steer(seats: readonly number[]): void {
     // The predecessor goes on to serve all of them, until it is sure that it may go.
-    if (!this.#grows || seats.length === 0 || succession.onTrial) return;
+    if (seats.length === 0 || succession.onTrial) return;
+    if (!this.#grows) {
+      this.#gather();
+      return;
+    }
     const numbers = seats.map((seat) => (seat - 1) % this.#held.length);
     const wanted = [...new Set(numbers)].sort((a, b) => a - b);
     if (this.#steered === undefined && wanted.length === this.#held.length) return;
@@ -149,8 +153,22 @@ export class SeatSockets {
     }
     if (this.#held.length >= seats) return;
     // What comes to a new one would be lost if this program were not to take the predecessor's place.
-    if (succession.onTrial) native.steer(first.fd, this.#numbers());
-    while (this.#held.length < seats) this.#hold(openFollower(first.fd, this.#backlog));
+    const theirs = this.#numbers();
+    const keep = () => succession.onTrial && native.steer(first.fd, theirs);
+    keep();
+    while (this.#held.length < seats) {
+      this.#hold(openFollower(first.fd, this.#backlog));
+      // One that was alone is a group of sockets only now.
+      keep();
+    }
+  }
+
+  /**
+   * A predecessor's workers had a queue each, which end with it, and here all share the first. New connections come
+   * to that one from now on, while those workers still serve theirs.
+   */
+  #gather(): void {
+    if (this.#steered === '' && this.#own !== undefined) this.#steer([0]);
   }
 
   #numbers(): number[] {
