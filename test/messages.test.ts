@@ -35,7 +35,8 @@ test('wrong arguments: what would have been right', () => {
       /SIGCHLD cannot be ignored: child_process needs it\. Received .SIGCHLD./,
     'daemonkit.prefork({})': /'options' must have server or onWorkerStart: give one of them/,
     'daemonkit.prefork({ onWorkerStart() {}, respawn: 1 })': /must be of type boolean or object/,
-    "daemonkit.prefork({ onWorkerStart() {}, listen: '80' })": /must be of type object or number/,
+    "daemonkit.prefork({ onWorkerStart() {}, listen: '80' })":
+      /must be of type object, number or Array/,
     "daemonkit.becomeDaemon({ detach: 'yes' })": /must be of type boolean or 'auto'\. Received/,
     'daemonkit.becomeDaemon({ watchdog: 1 })': /must be of type boolean or function\. Received/,
     "daemonkit.becomeDaemon({ env: 'clean' })": /must be 'keep' or of type object\. Received/,

@@ -61,7 +61,7 @@ export type { PreforkWorker } from './worker/worker.js';
  * `stopTimeout` at the latest.
  *
  * @param options - see {@link PreforkOptions}.
- * @returns the master's handle: `ready`, `finished`, `reload()`, `stop()`, `stats()`, `pids`, `port`.
+ * @returns the master's handle: `ready`, `finished`, `reload()`, `scale()`, `upgrade()`, `stop()`, `stats()`, `pids`, `port`.
  * @throws what {@link listeningSocket} throws. `TypeError`, `RangeError` for wrong options, and in a
  *   Worker (`ERR_WORKER_UNSUPPORTED_OPERATION`). `ENOTSUP` (syscall `fork`) with the words of
  *   {@link forkSupport}. For `user`, `chroot` and such what {@link becomeDaemon} would throw, with the `step`
