@@ -1,9 +1,19 @@
 // What may come in between an upgrade, and what a program may have handed over.
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { until } from './tools/daemons.js';
+import { cleanEnvironment } from './tools/environment.js';
 import { needsOpenFolders } from './tools/needs.js';
 import { hasEnded, stat, status } from './tools/proc.js';
 import { scratch } from './tools/scratch.js';
@@ -91,6 +101,41 @@ test('a queue for each seat, and fewer seats, and one queue for all, and back', 
   assert.deepEqual(load.failures, []);
   assert.deepEqual([...load.versions].toSorted(), [1, 2, 3, 4]);
   await server.stops();
+});
+
+test('a relative script in a release that a link leads to', async (t) => {
+  const directory = scratch(t);
+  const current = join(directory, 'current');
+  const library = new URL('../lib/index.js', import.meta.url).href;
+  const app = `
+    import { renameSync, symlinkSync, writeSync } from 'node:fs';
+    import { prefork } from '${library}';
+    const master = prefork({ workers: 1, onWorkerStart() {}, warmup: false });
+    await master.ready;
+    const [, release] = /(\\w+)\\/app.mjs$/.exec(import.meta.url);
+    if (release === 'r1') {
+      symlinkSync('r2', '../next');
+      renameSync('../next', '../current');
+      await master.upgrade();
+    } else {
+      writeSync(1, release);
+      await master.stop();
+    }`;
+  for (const release of ['r1', 'r2']) {
+    mkdirSync(join(directory, release));
+    writeFileSync(join(directory, release, 'app.mjs'), app);
+  }
+  symlinkSync('r1', current);
+  const child = spawn(process.execPath, ['app.mjs'], {
+    cwd: current,
+    env: cleanEnvironment({ PWD: current }),
+    stdio: ['ignore', 'pipe', 'inherit'],
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
+  });
+  let said = '';
+  for await (const text of child.stdout.setEncoding('utf8')) said += text;
+  assert.equal(said, 'r2');
 });
 
 test('a daemon without privileges: pidfile, log, Unix socket', needsOpenFolders(), async (t) => {

@@ -68,7 +68,9 @@ function fileId(path: string): string | undefined {
 }
 
 /** The command line as it was given, if the kernel still has it: process.argv[1] is an absolute path. */
-function commandLine(directory: string | undefined): string[] {
+function commandLine(): string[] {
+  // Node has resolved it by getcwd(2), whatever the shell calls the directory.
+  const directory = workingDirectory();
   const { argv, argv0, execArgv } = process;
   const given = entries('cmdline') ?? [];
   const [, ...rest] = argv;
@@ -106,7 +108,7 @@ export function recordProgram(): void {
   const directory = directoryByName();
   shared[KEY] = {
     pid: process.pid,
-    command: commandLine(directory),
+    command: commandLine(),
     directory,
     environment: environment(),
     root: rootId(),

@@ -1,10 +1,14 @@
 // Ends a server without failing a request: what is under way is answered, what is silent is closed.
 import { Server } from 'node:net';
+import { clearInterval, setInterval } from 'node:timers';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { clock } from '../../base/alarm.js';
 import { HttpConnections } from './http.js';
 import { Http2Sessions } from './http2.js';
 import { Tally } from './tally.js';
+
+// The originals: a program may have fake ones for its tests.
+const [every, stop] = [setInterval, clearInterval];
 
 const LOOK_MS = 20;
 
@@ -43,10 +47,10 @@ export class Drain {
     this.#connections.end();
     this.#sessions.end(silence);
     const look = () => this.#connections.closeSilent(silence, LOOK_MS);
-    const looking = setInterval(look, LOOK_MS);
+    const looking = every(look, LOOK_MS);
     // Not http.Server's own close(), which destroys the idle connections.
     await new Promise((resolve) => Server.prototype.close.call(this.#server, resolve));
-    clearInterval(looking);
+    stop(looking);
   }
 
   /**
