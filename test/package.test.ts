@@ -128,7 +128,14 @@ describe('the package', () => {
     const names = unpacked.filter((name) => statSync(join(into, name)).isFile());
     assert.deepEqual(names.sort(), tree('cpp').sort());
     for (const name of names) {
-      assert.ok(readFileSync(join(into, name)).equals(readFileSync(join(root, name))), name);
+      // Line by line; of the comments that have lines of their own these are there, empty.
+      const ours = readFileSync(join(root, name), 'utf8').split('\n');
+      const packed = readFileSync(join(into, name), 'utf8').split('\n');
+      assert.equal(packed.length, ours.length, name);
+      const other = ours.filter(
+        (line, i) => line !== packed[i] && (packed[i] || !/^\s*\/\//.test(line)),
+      );
+      assert.deepEqual(other, [], name);
     }
   });
 
