@@ -21,7 +21,7 @@ interface Row {
 
 /** What a fork is to a program, and to those who fork for it: the runtime has a part in each. */
 const FILES =
-  /^(fork.*|copies|signal-early|thrown|prefork(-callbacks|-connections|-two)?)\.test\.js$/;
+  /^(fork.*|copies|signal-early|thrown|prefork(-(callbacks|connections|hang|two|upgrade|warmup))?)\.test\.js$/;
 
 function testFiles(): string[] {
   const folder = fileURLToPath(new URL('..', import.meta.url));
