@@ -14,7 +14,6 @@
         "marshal_fork.cc",
         "marshal_loop.cc",
         "marshal_process.cc",
-        "sys/anonymous_file.cc",
         "sys/chroot.cc",
         "sys/credentials.cc",
         "sys/dispositions.cc",
@@ -111,6 +110,7 @@
         }],
         ["OS=='freebsd'", {
           "sources": [
+            "sys/anonymous_file_freebsd.cc",
             "sys/capabilities_freebsd.cc",
             "sys/close_range_freebsd.cc",
             "sys/credentials_freebsd.cc",
@@ -129,6 +129,7 @@
         }],
         ["OS=='linux'", {
           "sources": [
+            "sys/anonymous_file_linux.cc",
             "sys/capabilities_linux.cc",
             "sys/close_range_linux.cc",
             "sys/credentials_linux.cc",

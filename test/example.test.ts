@@ -60,7 +60,7 @@ test('example:prefork-http does what it says', needs('curl'), async (t) => {
     });
   }
   const said = await until('it is ready', () =>
-    /^Try: {5}(.*)\nKill: {4}(.*)\nReload: {2}(.*)\nStop: {4}(.*)\nWorkers: (\d+) (\d+)\n$/.exec(
+    /^Try: {5}(.*)\nKill: {4}(.*)\nReload: {2}(.*)\nUpgrade: .*\nStop: {4}(.*)\nWorkers: (\d+) (\d+)\n$/.exec(
       output,
     ),
   );

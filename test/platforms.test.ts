@@ -26,8 +26,9 @@ const NATIVE = {
     resetTerminal rlimitResources sendRecord setChildSubreaper setParentDeathSignal setgroups
     setNoNewPrivileges setpgid setresgid setresuid setrlimit setsid signalFlagClose signalFlagFd signalFlagLatest
     signalFlagOpen signalFlagRead signalFlagSeen signalFlagSettle signalHandler signalMask signalRtMax signalRtMin
-    signalTaken socketpair supplementaryGroups tryOpenAs unignoreSignal userByName connectUnix exec placeDescriptors followCaller launch missesKept peerAddress step userEntry waitpid watch writeAll writeWithin`),
-  linux: words('pidfdOpen pidfdSendSignal sameOpenFile'),
+    signalTaken socketpair supplementaryGroups tryOpenAs unignoreSignal userByName connectUnix exec placeDescriptors followCaller launch missesKept peerAddress step userEntry waitpid watch writeAll writeWithin
+    listenBeside sendRecordIfRead startBeside`),
+  linux: words('anonymousFile steer waiting pidfdOpen pidfdSendSignal sameOpenFile'),
   freebsd: words('fileDescriptors'),
 };
 

@@ -34,15 +34,16 @@ const source = `
   const other = process.argv[1] === '' ? daemonkit : await import(process.argv[1]);
   const host = '127.0.0.1';
   const server = () => createServer((_, response) => response.end('x'));
-  const one = daemonkit.prefork({ server: server(), listen: { port: 0, host }, workers: 2 });
+  const one = daemonkit.prefork({ server: server(), listen: { port: 0, host }, workers: 2, upgradeSignals: [] });
   const two = other.prefork({
     server: server(),
     listen: daemonkit.listeningSocket({ port: 0, host }),
     workers: 2,
     stopSignals: 'SIGTERM',
     reloadSignals: ${constants.signals.SIGUSR2},
+    upgradeSignals: [],
   });
-  const three = other.prefork({ server: server(), listen: { port: 0, host }, workers: 1, reloadSignals: [] });
+  const three = other.prefork({ server: server(), listen: { port: 0, host }, workers: 1, reloadSignals: [], upgradeSignals: [] });
   await Promise.all([one.ready, two.ready, three.ready]);
   // Forked when all of the others' lines and sockets are there.
   await one.reload();

@@ -127,8 +127,9 @@ int ListenBeside(int fd, int backlog) {
   int only = 0;
   socklen_t length = sizeof only;
   if (ipv6 && getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &length) != 0) return -errno;
-  // One that was alone on its port, as that of a program that shares it among its workers, is not from here on:
-  // listen(2) of the next makes the two a group (reuseport_add_sock() in Linux's net/core/sock_reuseport.c).
+  // One that was alone on its port, as that of a program that shares it among its workers, is not
+  // from here on: listen(2) of the next makes the two a group (reuseport_add_sock() in Linux's
+  // net/core/sock_reuseport.c).
   if (ReusePort(fd) != 0) return -errno;
   return ListenIp(address, size, {only != 0, backlog, kAnybody});
 }

@@ -3,9 +3,6 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#ifdef __linux__
-#include <linux/sockios.h>
-#endif
 
 #include <cerrno>
 
@@ -25,10 +22,11 @@ void MakeRoom(const int (&fds)[2]) {
 
 // What the other side has yet to read. unix(7): a sender's bytes are charged to its own socket.
 int Unread(int fd) {
-#ifdef __linux__
-  constexpr unsigned long kRequest = SIOCOUTQ;
-#else
+  // By its own name on the BSDs; on Linux SIOCOUTQ, which has the number of the terminals' request.
+#ifdef FIONWRITE
   constexpr unsigned long kRequest = FIONWRITE;
+#else
+  constexpr unsigned long kRequest = TIOCOUTQ;
 #endif
   int bytes = 0;
   return ioctl(fd, kRequest, &bytes) != 0 ? -errno : bytes;

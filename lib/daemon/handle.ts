@@ -52,6 +52,8 @@ export class Daemon implements Disposable, AsyncDisposable {
   readonly #reopener: Disposable;
   /** Of the SIGTERMs that some SignalFlag has seen, those that our listener knows of. */
   #flagged = native.signalFlagSeen(SIGTERM);
+  /** All that one had seen when this process was about to fork. */
+  #flaggedBefore = 0;
   #watchdog: Disposable | null = null;
   #ready = false;
   #terminated = false;
@@ -62,7 +64,12 @@ export class Daemon implements Disposable, AsyncDisposable {
   /** @internal */
   constructor(birth: Birth) {
     this.#birth = birth;
-    this.#hooks = atFork({ child: () => this.#disown() });
+    this.#hooks = atFork({
+      before: () => {
+        this.#flaggedBefore = native.signalFlagSeen(SIGTERM);
+      },
+      child: () => this.#disown(),
+    });
     process.on('exit', this.#end);
     setCurrentDaemon(this);
     const { reopenOn, detach } = birth.plan;
@@ -277,7 +284,9 @@ export class Daemon implements Disposable, AsyncDisposable {
 
   /** In a fork of the daemon: the pidfile, its lock and the launcher are the daemon's alone. */
   #disown(): void {
-    const had = this.#flagged !== native.signalFlagSeen(SIGTERM);
+    // One that has come since is for the fork, whatever its flags are: they may be those of a master.
+    const came = native.signalFlagSeen(SIGTERM) !== this.#flaggedBefore;
+    const had = !came && this.#flagged !== this.#flaggedBefore;
     leaveListener('SIGTERM', this.#terminate, had);
     this[Symbol.dispose]();
     this.#watchdog?.[Symbol.dispose]();

@@ -175,7 +175,7 @@ interface Common extends ConfinementOptions {
   reloadSignals?: Signal | readonly Signal[] | undefined;
   /**
    * The signal or signals that make another program take this one's place; an empty array for none. Default:
-   * SIGUSR2.
+   * SIGUSR2, unless the process handles that already (a listener, `reopenOn` of becomeDaemon()).
    */
   upgradeSignals?: Signal | readonly Signal[] | undefined;
   /** Milliseconds until a new program that is not ready is ended. Default: 60000. */

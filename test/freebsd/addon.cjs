@@ -44,7 +44,7 @@ native.signalFlagClose(flag);
 
 const [one, other] = native.socketpair(true);
 check('a pair of record sockets', one > 2 && native.sendRecord(other, 'r') === 0);
-const server = native.listenTcp('127.0.0.1', 0, false, 5);
+const server = native.listenTcp('127.0.0.1', 0, false, 5, 0);
 check('a listening socket', native.localPort(server) > 0);
 check('its loop', native.loopDescriptors().length > 0);
 const files = native.fileDescriptors(native.getpid());

@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { invalidArgType, invalidArgValue } from '../../base/errors.js';
 import { boolean, func, integer, options, renamed, string } from '../../base/validate.js';
 import { type Confinement, confinementOptions } from '../../privileges/confine.js';
+import { isUnhandled } from '../../signal/inherited.js';
 import {
   catchableSignal,
   type SignalName,
@@ -79,6 +80,11 @@ function signals(value: unknown, name: string): SignalName[] {
   return signalList(value, name, catchableSignal, 0).map(signalName);
 }
 
+/** A signal that the program does not use for something else, such as a log that is reopened. */
+function unlessTaken(signal: SignalName): SignalName[] {
+  return isUnhandled(signalNumber(signal, 'signal')) ? [signal] : [];
+}
+
 function respawnRules(value: unknown) {
   if (value !== undefined && typeof value !== 'object') {
     boolean(value, 'options.respawn', ' or object');
@@ -145,7 +151,7 @@ export function preforkPlan(value: unknown) {
   const { seats, threads } = seatsFor(given);
   const stopSignals = signals(given.stopSignals ?? ['SIGTERM', 'SIGINT'], 'options.stopSignals');
   const reloadSignals = signals(given.reloadSignals ?? ['SIGHUP'], 'options.reloadSignals');
-  const upgradeSignals = signals(given.upgradeSignals ?? ['SIGUSR2'], 'options.upgradeSignals');
+  const upgradeSignals = signals(given.upgradeSignals ?? unlessTaken('SIGUSR2'), 'options.upgradeSignals');
   return {
     rules: {
       ...respawnRules(given.respawn),
