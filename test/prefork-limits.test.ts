@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { type PreforkOptions, prefork } from 'daemonkit';
+import { preforkPlan } from '../lib/prefork/plan/settings.js';
 import { limitsOf, recycleRules } from '../lib/prefork/watch/recycle.js';
 import { until } from './tools/daemons.js';
 import { Clients } from './tools/preforked.js';
@@ -98,7 +99,38 @@ test('wrong options are refused before anything happens', () => {
   refused({ recycleJitter: '0.1' }, 'ERR_INVALID_ARG_TYPE', 'recycleJitter');
   refused({ hangSignal: 'SIGNONE' }, 'ERR_INVALID_ARG_VALUE', 'hangSignal');
   refused({ onMasterHang: 'SIGABRT' }, 'ERR_INVALID_ARG_TYPE', 'onMasterHang');
+  const never = 'ERR_INVALID_ARG_VALUE';
+  for (const signal of ['SIGSTOP', 'SIGCONT', 'SIGCHLD', 'SIGWINCH', 'SIGURG', 'SIGTTIN']) {
+    refused({ hangSignal: signal }, never, 'hangSignal');
+  }
+  // null is no way to ask for what is usual.
+  const orders = ['stopSignals', 'reloadSignals', 'upgradeSignals', 'scaleUpSignals'];
+  const times = ['readyTimeout', 'stopTimeout', 'idleTimeout', 'hangTimeout', 'upgradeTimeout'];
+  const others = ['scaleDownSignals', 'hangSignal', 'recycleJitter', 'threads', 'reapOrphans'];
+  for (const name of [...orders, ...times, ...others, 'warmup', 'title']) {
+    refused({ [name]: null }, 'ERR_INVALID_ARG_TYPE', name);
+  }
+  refused({ title: 'a\0b' }, never, 'title');
+  // A signal means one thing.
+  refused({ stopSignals: 'SIGUSR1', reloadSignals: 'SIGUSR1' }, never, 'reloadSignals');
+  refused({ reloadSignals: ['SIGHUP'], upgradeSignals: 'SIGHUP' }, never, 'upgradeSignals');
+  refused({ scaleUpSignals: 'SIGURG', scaleDownSignals: 'SIGURG' }, never, 'scaleDownSignals');
   // As the option may be called by those who know others: a signal, or what is to be called.
   refused({ onHang: 'SIGNONE' }, 'ERR_INVALID_ARG_VALUE', 'hangSignal');
   refused({ onHang: () => {}, onMasterHang: () => {} }, 'ERR_INVALID_ARG_VALUE', 'onHang');
+});
+
+test('what a signal is asked to mean goes before what it usually means', () => {
+  const base = { onWorkerStart() {} };
+  const plan = preforkPlan({
+    ...base,
+    reloadSignals: 'SIGUSR2',
+    stopSignals: ['SIGHUP', 'SIGTERM'],
+  });
+  assert.deepEqual(plan.stopSignals, ['SIGHUP', 'SIGTERM']);
+  assert.deepEqual(plan.reloadSignals, ['SIGUSR2']);
+  assert.deepEqual(plan.upgradeSignals, []);
+  const turned = preforkPlan({ ...base, scaleUpSignals: 'SIGTTOU', upgradeSignals: 'SIGINT' });
+  assert.deepEqual(turned.scaleDownSignals, []);
+  assert.deepEqual(turned.stopSignals, ['SIGTERM']);
 });

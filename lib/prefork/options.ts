@@ -147,7 +147,10 @@ interface Common extends ConfinementOptions {
    * It holds for workers that are ready; 0 is never. Default: 60000.
    */
   hangTimeout?: number | undefined;
-  /** The signal for a worker that hangs: `SIGABRT` for a core(5) file. Default: `SIGKILL`. */
+  /**
+   * The signal for a worker that hangs: `SIGABRT` for a core(5) file. Not one that ends no process, such as SIGSTOP or
+   * SIGCHLD. Default: `SIGKILL`.
+   */
   hangSignal?: Signal | undefined;
   /** Runs in the master just before a worker that hangs gets `hangSignal`. What it throws, `onMasterError` gets. */
   onMasterHang?: ((worker: HungWorker) => void) | undefined;
@@ -169,7 +172,10 @@ interface Common extends ConfinementOptions {
    * not all workers shall be replaced at a time. From 0 to 1; default: 0.1.
    */
   recycleJitter?: number | undefined;
-  /** The signal or signals that stop the master; an empty array for none. Default: SIGTERM and SIGINT. */
+  /**
+   * The signal or signals that stop the master; an empty array for none. A signal that one of the five options names
+   * means nothing else; no two may name the same. Default: SIGTERM and SIGINT.
+   */
   stopSignals?: Signal | readonly Signal[] | undefined;
   /** The signal or signals that make it reload; an empty array for none. Default: SIGHUP. */
   reloadSignals?: Signal | readonly Signal[] | undefined;

@@ -54,10 +54,11 @@ function hasTerminal(): boolean {
  */
 export function scaleSignals(given: Partial<PreforkOptions>, taken: readonly SignalName[]) {
   const usual = (name: SignalName) => (taken.includes(name) || hasTerminal() ? [] : [name]);
+  const { scaleUpSignals = usual('SIGTTIN'), scaleDownSignals = usual('SIGTTOU') } = given;
   const list = (value: unknown, name: string) =>
     signalList(value, `options.${name}`, catchableSignal, 0).map(signalName);
   return {
-    scaleUpSignals: list(given.scaleUpSignals ?? usual('SIGTTIN'), 'scaleUpSignals'),
-    scaleDownSignals: list(given.scaleDownSignals ?? usual('SIGTTOU'), 'scaleDownSignals'),
+    scaleUpSignals: list(scaleUpSignals, 'scaleUpSignals'),
+    scaleDownSignals: list(scaleDownSignals, 'scaleDownSignals'),
   };
 }

@@ -2,7 +2,7 @@
 import { Server } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { invalidArgType, invalidArgValue } from '../../base/errors.js';
-import { boolean, func, integer, options, renamed, string } from '../../base/validate.js';
+import { boolean, cString, func, integer, options, renamed } from '../../base/validate.js';
 import { type Confinement, confinementOptions } from '../../privileges/confine.js';
 import { isUnhandled } from '../../signal/inherited.js';
 import {
@@ -72,8 +72,13 @@ const HOOKS = [
 
 const MAX = Number.MAX_SAFE_INTEGER;
 
+/** Undefined alone is the usual value: null would hide a mistake. */
+function orUsual(value: unknown, usual: unknown): unknown {
+  return value === undefined ? usual : value;
+}
+
 function milliseconds(value: number | undefined, name: string, otherwise: number): number {
-  return integer(value ?? otherwise, `options.${name}`, 1, MAX);
+  return integer(orUsual(value, otherwise), `options.${name}`, 1, MAX);
 }
 
 function signals(value: unknown, name: string): SignalName[] {
@@ -83,6 +88,48 @@ function signals(value: unknown, name: string): SignalName[] {
 /** A signal that the program does not use for something else, such as a log that is reopened. */
 function unlessTaken(signal: SignalName): SignalName[] {
   return isUnhandled(signalNumber(signal, 'signal')) ? [signal] : [];
+}
+
+/** What neither ends a process nor leaves a core file, signal(7): a worker would hang on till the SIGKILL behind it. */
+const HARMLESS = /^SIG(STOP|TSTP|TTIN|TTOU|CONT|CHLD|URG|WINCH)$/;
+
+function hangSignal(value: unknown): SignalName {
+  const name = signalName(signalNumber(orUsual(value, 'SIGKILL'), 'options.hangSignal'));
+  if (!HARMLESS.test(name)) return name;
+  throw invalidArgValue('options.hangSignal', value, 'does not end a process');
+}
+
+const ORDERS = [
+  'stopSignals',
+  'reloadSignals',
+  'upgradeSignals',
+  'scaleUpSignals',
+  'scaleDownSignals',
+] as const;
+
+/** What each signal means: one thing. What the program says goes before what is usual. */
+function orderSignals(given: Partial<PreforkOptions>) {
+  const asked = new Map<SignalName, string>();
+  for (const name of ORDERS) {
+    if (given[name] === undefined) continue;
+    for (const signal of signals(given[name], `options.${name}`)) {
+      const other = asked.get(signal);
+      if (other !== undefined) {
+        throw invalidArgValue(`options.${name}`, signal, `is one of options.${other}, too`);
+      }
+      asked.set(signal, name);
+    }
+  }
+  const list = (name: (typeof ORDERS)[number], usual: SignalName[]) =>
+    given[name] === undefined
+      ? usual.filter((signal) => !asked.has(signal))
+      : signals(given[name], `options.${name}`);
+  return {
+    stopSignals: list('stopSignals', ['SIGTERM', 'SIGINT']),
+    reloadSignals: list('reloadSignals', ['SIGHUP']),
+    upgradeSignals: list('upgradeSignals', unlessTaken('SIGUSR2')),
+    ...scaleSignals(given, [...asked.keys()]),
+  };
 }
 
 function respawnRules(value: unknown) {
@@ -124,7 +171,7 @@ function serverFor(given: Partial<PreforkOptions>): Server | undefined {
 
 /** How many workers, and whether threads of the master are no obstacle. */
 function seatsFor({ workers, threads }: Partial<PreforkOptions>) {
-  const carried = boolean(threads ?? false, 'options.threads') || workers === true;
+  const carried = boolean(orUsual(threads, false), 'options.threads') || workers === true;
   const count = workers === true || workers === undefined ? availableParallelism() : workers;
   return { seats: workerCount(count, 'options.workers'), threads: carried };
 }
@@ -149,9 +196,6 @@ export function preforkPlan(value: unknown) {
   const given = options<PreforkOptions>(renamed(value, former(value)), KNOWN);
   for (const name of HOOKS) if (given[name] !== undefined) func(given[name], `options.${name}`);
   const { seats, threads } = seatsFor(given);
-  const stopSignals = signals(given.stopSignals ?? ['SIGTERM', 'SIGINT'], 'options.stopSignals');
-  const reloadSignals = signals(given.reloadSignals ?? ['SIGHUP'], 'options.reloadSignals');
-  const upgradeSignals = signals(given.upgradeSignals ?? unlessTaken('SIGUSR2'), 'options.upgradeSignals');
   return {
     rules: {
       ...respawnRules(given.respawn),
@@ -160,7 +204,7 @@ export function preforkPlan(value: unknown) {
       stopTimeout: milliseconds(given.stopTimeout, 'stopTimeout', 10_000),
     } satisfies Rules,
     fork: { workers: threads },
-    reapOrphans: boolean(given.reapOrphans ?? false, 'options.reapOrphans'),
+    reapOrphans: boolean(orUsual(given.reapOrphans, false), 'options.reapOrphans'),
     ...listeningPlan(given, seats),
     server: serverFor(given),
     onWorkerStart: given.onWorkerStart,
@@ -170,17 +214,14 @@ export function preforkPlan(value: unknown) {
     onMasterError: given.onMasterError,
     onMasterHang: given.onMasterHang,
     vitals: {
-      hangTimeout: integer(given.hangTimeout ?? 60_000, 'options.hangTimeout', 0, MAX),
+      hangTimeout: integer(orUsual(given.hangTimeout, 60_000), 'options.hangTimeout', 0, MAX),
       recycle: recycleRules(given),
     } satisfies VitalsRules,
-    hangSignal: signalName(signalNumber(given.hangSignal ?? 'SIGKILL', 'options.hangSignal')),
+    hangSignal: hangSignal(given.hangSignal),
     idleTimeout: milliseconds(given.idleTimeout, 'idleTimeout', 500),
-    stopSignals,
-    reloadSignals,
-    ...scaleSignals(given, [...stopSignals, ...reloadSignals, ...upgradeSignals]),
+    ...orderSignals(given),
     reloadSurge: surgeOf(given.reloadSurge, 'options.reloadSurge'),
     privileges: confinementOptions(given, 'options'),
-    upgradeSignals,
     upgrade: {
       timeout: milliseconds(given.upgradeTimeout, 'upgradeTimeout', 60_000),
       program: upgradeProgram(
@@ -189,7 +230,7 @@ export function preforkPlan(value: unknown) {
       ),
     },
     warmup: warmupOption(given.warmup),
-    title: given.title === undefined ? undefined : string(given.title, 'options.title'),
+    title: given.title === undefined ? undefined : cString(given.title, 'options.title'),
   };
 }
 

@@ -29,9 +29,9 @@ interface Told {
   settled: (error?: Error) => void;
 }
 
-export function warmupOption(value: unknown): Warmup {
+export function warmupOption(value: unknown = true): Warmup {
   if (typeof value === 'function') return value as () => unknown;
-  return boolean(value ?? true, 'options.warmup', ' or function');
+  return boolean(value, 'options.warmup', ' or function');
 }
 
 /** Whatever a program has loaded hangs on one of these. */

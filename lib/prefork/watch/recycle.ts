@@ -24,7 +24,8 @@ export function recycleRules(given: Partial<PreforkOptions>): RecycleRules {
     maxAge: limit(given.maxAge, 'maxAge'),
     maxMemory: limit(given.maxMemory, 'maxMemory'),
   };
-  return { limits, jitter: number(given.recycleJitter ?? 0.1, 'options.recycleJitter', 0, 1) };
+  const { recycleJitter = 0.1 } = given;
+  return { limits, jitter: number(recycleJitter, 'options.recycleJitter', 0, 1) };
 }
 
 /** Those of one worker. @param random - from 0 to below 1. */
