@@ -130,6 +130,29 @@ test('scale(): bad input, calls that overtake each other, AbortSignals, a reload
   await group.endsWell();
 });
 
+test('stats() and the channel tell the number of workers that scale() has made', async (t) => {
+  const group = new Stepped(
+    t,
+    `const { subscribe } = await import('node:diagnostics_channel');
+    const seats = [];
+    subscribe('daemonkit:prefork:master', (message) => seats.push(message.seats));
+    const master = start({ workers: 2, warmup: false });
+    await master.ready;
+    const stats = [master.stats().seats];
+    for (const count of [3, 1]) {
+      await master.scale(count);
+      stats.push(master.stats().seats);
+    }
+    say('told', stats, seats);
+    await master.stop();`,
+  );
+  assert.deepEqual(await group.hears('told'), [
+    [2, 3, 1],
+    [2, 3, 1],
+  ]);
+  await group.endsWell();
+});
+
 test('what waits in the queue of a seat that goes is answered, also by a worker that is slow', async (t) => {
   const group = new Stepped(
     t,

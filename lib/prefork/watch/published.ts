@@ -40,9 +40,9 @@ export function publishChanges(before: State | undefined, after: State): void {
 
 function publishMaster(before: State | undefined, after: State): void {
   const state = phaseOf(after);
-  const { generation, rules } = after;
+  const { generation, seats } = after;
   const same = before !== undefined && phaseOf(before) === state;
-  if (same && before.generation === generation && before.rules.seats === rules.seats) return;
-  const message = { pid: process.pid, state, generation, seats: rules.seats };
+  if (same && before.generation === generation && before.seats === seats) return;
+  const message = { pid: process.pid, state, generation, seats };
   masters.publish(message satisfies PreforkMasterMessage);
 }

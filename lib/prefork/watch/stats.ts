@@ -81,14 +81,14 @@ export function preforkStats(
   ledger: Ledger,
   asking: Asking,
 ): PreforkStats {
-  const { workers, generation, rules } = state;
+  const { workers, generation, seats } = state;
   const all = workers.map((one) => statsOf(one, watchman, ledger.of(one.seat), asking));
   const phase = phaseOf(state);
-  const open = phase === 'running' || phase === 'reloading' ? rules.seats : 0;
+  const open = phase === 'running' || phase === 'reloading' ? seats : 0;
   for (let id = 1; id <= open; id++) {
     const taken = workers.some(({ seat }) => seat === id);
     if (!taken) all.push(vacancy(id, generation, ledger.of(id)));
   }
   all.sort((one, other) => one.id - other.id || one.uptime - other.uptime);
-  return { pid: process.pid, state: phase, generation, seats: rules.seats, workers: all };
+  return { pid: process.pid, state: phase, generation, seats, workers: all };
 }
