@@ -73,8 +73,8 @@ for (const copies of [1, 2]) {
     const [bystander = 0] = group.others().filter((pid) => !workers.includes(pid));
     // Of the caller's, a fork has a copy as of any other.
     assert.deepEqual(listeners(bystander), [...socketsOf(two)]);
-    // One that reloads the second master comes to all workers, as of a terminal.
-    for (const pid of [group.pid, ...workers]) process.kill(pid, 'SIGUSR2');
+    // One that reloads the second master comes to all, as of a terminal; the master, which ends some of them, is last.
+    for (const pid of [...workers, group.pid]) process.kill(pid, 'SIGUSR2');
     await until('the second one reloads', () => two.every((pid) => stat(pid)[0] === 'gone'));
     await until('its new workers', () => group.others().length === 6);
     for (const pid of [...one, ...three]) assert.notEqual(stat(pid)[0], 'gone', `${group.stderr}`);
