@@ -67,6 +67,7 @@ export type WorkerExit = WorkerExited | WorkerKilled | WorkerGone;
 export interface HungWorker {
   /** The worker's seat, from 1 to the number of workers. */
   id: number;
+  /** Its process id. */
   pid: number;
   /** How many reloads there had been when it was forked. */
   generation: number;

@@ -4,9 +4,11 @@ import type { EndReason, RecycleReason, WorkerExit } from './options.js';
 
 /** The end of a seat's last worker. */
 export interface LastExit {
+  /** The worker's process id, which may be another's by now. */
   pid: number;
   /** Null if a signal killed it, or somebody else has waited for it. */
   exitCode: number | null;
+  /** The signal that killed it, or null. */
   signal: SignalName | null;
   /** Milliseconds from its fork to its end. */
   lived: number;
@@ -20,6 +22,7 @@ export interface LastExit {
 export interface WorkerStats {
   /** The worker's seat, from 1 to the number of workers. While one replaces another both have it. */
   id: number;
+  /** Its process id; null if the seat has no worker. */
   pid: number | null;
   /** How many reloads there had been when it was forked. */
   generation: number;
@@ -49,24 +52,14 @@ export interface WorkerStats {
 export interface PreforkStats {
   /** The master. */
   pid: number;
+  /** What the master does. */
   state: 'running' | 'reloading' | 'stopping' | 'ended';
   /** How many reloads there were. */
   generation: number;
   /** How many workers there shall be. */
   seats: number;
+  /** Those that there are, and the seats without one. */
   workers: WorkerStats[];
-}
-
-/** What every {@link PreforkWorkerMessage} has. */
-export interface OfWorker {
-  /** The worker's seat, from 1 to the number of workers. */
-  id: number;
-  /** The worker. */
-  pid: number;
-  /** The process that publishes it: the worker's master. */
-  master: number;
-  /** How many reloads there had been when it was forked. */
-  generation: number;
 }
 
 /**
@@ -79,14 +72,22 @@ export interface OfWorker {
  * - `leaving`: it ends, by itself or as it was `asked` to.
  * - `ended`: it is gone; `exit` as `onMasterReap` gets it.
  */
-export type PreforkWorkerMessage = OfWorker &
-  (
-    | { event: 'forked' | 'ready' }
-    | { event: 'recycled'; reason: RecycleReason }
-    | { event: 'hung'; signal: SignalName; silent: number }
-    | { event: 'leaving'; asked: boolean }
-    | { event: 'ended'; exit: WorkerExit }
-  );
+export type PreforkWorkerMessage = {
+  /** The worker's seat, from 1 to the number of workers. */
+  id: number;
+  /** The worker. */
+  pid: number;
+  /** The process that publishes it: the worker's master. */
+  master: number;
+  /** How many reloads there had been when it was forked. */
+  generation: number;
+} & (
+  | { event: 'forked' | 'ready' }
+  | { event: 'recycled'; reason: RecycleReason }
+  | { event: 'hung'; signal: SignalName; silent: number }
+  | { event: 'leaving'; asked: boolean }
+  | { event: 'ended'; exit: WorkerExit }
+);
 
 /** `daemonkit:prefork:master`: a master has begun, reloads, has done so, stops, or has ended. */
 export interface PreforkMasterMessage {

@@ -15,6 +15,7 @@ export type UpgradeStep = 'start' | 'load' | 'daemon' | 'workers' | 'takeover';
 export interface UpgradeError extends Error {
   /** `ERR_UPGRADE_FAILED`, `ETIMEDOUT` if it was not ready in time, or the errno's name of a failed call. */
   code: string;
+  /** How far the new program had come. */
   step: UpgradeStep;
   /** The end of what the new program has written to standard error, which was also written to this one's. */
   stderr: string;

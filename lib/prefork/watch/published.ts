@@ -1,14 +1,17 @@
 // The diagnostics channels of masters and their workers. Without subscribers no message is made.
 import { channel } from 'node:diagnostics_channel';
 import { phaseOf, type State, type WorkerState } from '../state/state.js';
-import type { OfWorker, PreforkMasterMessage, PreforkWorkerMessage } from '../told.js';
+import type { PreforkMasterMessage, PreforkWorkerMessage } from '../told.js';
 
 const workers = channel('daemonkit:prefork:worker');
 const masters = channel('daemonkit:prefork:master');
 
+/** What every message has. */
+type Who = Pick<PreforkWorkerMessage, 'id' | 'pid' | 'master' | 'generation'>;
+
 type Happened = PreforkWorkerMessage extends infer M
-  ? M extends OfWorker
-    ? Omit<M, keyof OfWorker>
+  ? M extends Who
+    ? Omit<M, keyof Who>
     : never
   : never;
 
@@ -16,7 +19,7 @@ type Happened = PreforkWorkerMessage extends infer M
 export function publishWorker(worker: WorkerState, happened: Happened): void {
   if (!workers.hasSubscribers) return;
   const { seat: id, pid, generation } = worker;
-  const who: OfWorker = { id, pid, master: process.pid, generation };
+  const who: Who = { id, pid, master: process.pid, generation };
   workers.publish({ ...who, ...happened });
 }
 
