@@ -3,6 +3,7 @@
 import { constants } from 'node:os';
 import { setImmediate } from 'node:timers';
 import { native } from '../addon/native.js';
+import type { SignalName } from '../system/signal-numbers.js';
 import { SignalFlag } from './flag.js';
 
 const DEFAULT_ACTION = 0;
@@ -29,6 +30,20 @@ export function raiseAgain(number: number): void {
   if (isUnhandled(number)) process.kill(native.getpid(), number);
 }
 
+/** Those of {@link onCaughtBefore}, until they are off. */
+const passing = new Set<unknown>();
+
+/** Whether a signal has listeners, and only such as will be taken off in a moment. */
+export function isLeft(signal: SignalName): boolean {
+  const listeners = process.listeners(signal as NodeJS.Signals);
+  return listeners.length > 0 && listeners.every((one) => passing.has(one));
+}
+
+/** Calls back when every listener that {@link leaveListener} takes off is off. */
+export function onceQuiet(callback: () => void): void {
+  soon(() => soon(() => soon(callback)));
+}
+
 /**
  * Calls back once: at a signal that was caught before this call or comes within the next turn of the event
  * loop, else after that. It may be one of the parent's, which that had not come to either.
@@ -41,9 +56,11 @@ export function onCaughtBefore(signal: NodeJS.Signals, end: (heard: boolean) => 
     if (ended) return;
     ended = true;
     process.off(signal, caught);
+    passing.delete(caught);
     end(heard);
   };
   const caught = () => finish(true);
+  passing.add(caught);
   process.on(signal, caught);
   // The first one may be of the turn that goes on now, whose events the event loop has already had.
   soon(() => soon(() => finish(false)));

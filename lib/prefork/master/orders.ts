@@ -2,8 +2,8 @@
 import { constants } from 'node:os';
 import { native } from '../../addon/native.js';
 import { SignalFlag } from '../../signal/flag.js';
-import { raiseAgain } from '../../signal/inherited.js';
-import { type SignalName, signalNumber } from '../../system/signal-numbers.js';
+import { isLeft, onceQuiet, raiseAgain } from '../../signal/inherited.js';
+import { type SignalName, signalName, signalNumber } from '../../system/signal-numbers.js';
 import type { PreforkPlan } from '../plan/settings.js';
 
 interface Actions {
@@ -70,7 +70,11 @@ export class Orders implements Disposable {
     this[Symbol.dispose]();
     // Not before it is off: what comes meanwhile is counted.
     const came = this.#counts().map((count, i) => count !== this.#before[i]);
-    for (const number of this.#stopSignals.filter((_, i) => came[i])) raiseAgain(number);
+    for (const number of this.#stopSignals.filter((_, i) => came[i])) {
+      raiseAgain(number);
+      // A daemon's listener may be about to be taken off too, and not have heard of it.
+      if (isLeft(signalName(number))) onceQuiet(() => raiseAgain(number));
+    }
   }
 
   #counts(): number[] {
