@@ -1,21 +1,21 @@
 // A daemon's pidfile by the rules of FreeBSD's pidfile(3): the lock tells whether the daemon runs,
 // the number in the file only which process it is.
-import { closeSync, constants, fstatSync, ftruncateSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, writeSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { type InspectOptionsStylized, inspect } from 'node:util';
 import { expectNode } from '../addon/host.js';
 import { native } from '../addon/native.js';
 import { absolutePath } from '../base/absolute.js';
-import { check, illegalConstructor, type SystemError, systemError } from '../base/errors.js';
-import { pause } from '../base/pause.js';
+import { illegalConstructor, type SystemError, systemError } from '../base/errors.js';
 import { shown } from '../base/shown.js';
 import { integer, path as pathString } from '../base/validate.js';
 import { pathInRoot } from '../posix/chroot.js';
-import { expectSafeFile, openTrusted } from '../posix/trusted-open.js';
 import { claimPidfile, type HeldPidfile, succession } from '../system/succession.js';
+import { openLocked, removeLocked } from './lock.js';
 import { sameFile } from './same-file.js';
 import { readPid } from './text.js';
 
+export { heldByRival, type PidfileError } from './lock.js';
 export {
   type PidfileReport,
   type PidfileRunning,
@@ -25,90 +25,10 @@ export {
   pidfileSignal,
 } from './read.js';
 
-/** The error for a pidfile that somebody else holds. */
-export interface PidfileError extends SystemError {
-  /** The process that the file names; absent with EAGAIN. */
-  pid?: number;
-}
-
-const { EAGAIN, EEXIST, ENOSPC, ESTALE, EWOULDBLOCK } = os.errno;
+const { ENOSPC, ESTALE } = os.errno;
 
 /** What programs do not have: Pidfile.open() makes the objects. */
 const KEY = Symbol('Pidfile');
-
-/** How often and how long to wait for a rival that has locked its file but not written it yet. */
-const RETRIES = 3;
-const RETRY_MS = 5;
-
-/** The error to throw for a file that stays locked. */
-export function heldByRival(fd: number, path: string): PidfileError {
-  const pid = readPid(fd);
-  if (pid === undefined || Number.isNaN(pid)) {
-    const detail = 'locked by a process that has not written its pid';
-    return systemError(-EAGAIN, 'flock', { path, detail });
-  }
-  const detail = `already running as process ${pid}`;
-  return Object.assign(systemError(-EEXIST, 'flock', { path, detail }), { pid });
-}
-
-/** Whether the file names a process that there is: the next holder empties it only after it has the lock. */
-function namesSomebody(fd: number): boolean {
-  const pid = readPid(fd);
-  if (pid === undefined || Number.isNaN(pid)) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as SystemError).code !== 'ESRCH';
-  }
-}
-
-/** Locks and empties; false if the file at `path` was removed or replaced meanwhile. */
-function lock(fd: number, path: string): boolean {
-  for (let tries = 0; ; tries++) {
-    const locked = native.flockExclusive(fd);
-    try {
-      if (!sameFile(fd, path)) return false;
-      if (locked === 0) {
-        ftruncateSync(fd, 0);
-        return true;
-      }
-    } catch (error) {
-      // Ours to remove, or a start that failed would leave an empty file behind.
-      if (locked === 0) removeLocked(fd, path);
-      throw error;
-    }
-    if (locked !== -EWOULDBLOCK) check(locked, 'flock', { path });
-    // Once more even if it names a pid: pidfileRead() holds the lock for a moment to try it.
-    if (tries === RETRIES || (tries > 0 && namesSomebody(fd))) throw heldByRival(fd, path);
-    pause(RETRY_MS);
-  }
-}
-
-/** Removes a file that we have locked, if the path still leads to it and we may. */
-function removeLocked(fd: number, path: string): boolean {
-  try {
-    if (!sameFile(fd, path)) return false;
-    unlinkSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function openLocked(path: string, mode: number): number | undefined {
-  // No O_TRUNC: the rival's number must survive our try.
-  const { fd } = openTrusted(path, constants.O_RDWR, mode);
-  try {
-    expectSafeFile(fstatSync(fd, { bigint: true }), path);
-    if (lock(fd, path)) return fd;
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
-  closeSync(fd);
-  return undefined;
-}
 
 /** The constructor, for this file alone. */
 let make!: (path: string, fd: number, claimed?: boolean) => Pidfile;
