@@ -3,12 +3,10 @@ import { constants } from 'node:os';
 import { type InspectOptionsStylized, inspect } from 'node:util';
 import { native } from '../addon/native.js';
 import { atFork } from '../atfork/hooks.js';
-import { registry } from '../atfork/registry.js';
 import { shown } from '../base/shown.js';
 import { func } from '../base/validate.js';
 import { line } from '../service/message.js';
 import { notify, startWatchdog, tryNotify } from '../service/notify.js';
-import { isUnhandled, leaveListener } from '../signal/inherited.js';
 import { complain } from '../stdio/log-writer.js';
 import { listenForReopen } from '../stdio/reopen.js';
 import { afterTrial, isReadyNow, type Superseded, succession } from '../system/succession.js';
@@ -20,23 +18,10 @@ import { publishReady } from './published.js';
 import { describe } from './report.js';
 import { whenSettled } from './settled.js';
 import { announceByDescriptor, announceFailure, closeReadiness } from './supervision.js';
+import { Termination } from './termination.js';
 import { showStatus } from './title.js';
 
 const { SIGTERM } = constants.signals;
-
-/** A master may be of another copy of the package, whose flags the addon of this one does not know. */
-function masterActsOnTerm(): boolean {
-  return [...registry.masters].some(({ signals }) => signals.includes('SIGTERM'));
-}
-
-/**
- * Whether a listener would put no handler over one that an addon has installed: there is none, or
- * libuv's or a SignalFlag's is over it already.
- */
-function mayListen(): boolean {
-  if (isUnhandled(SIGTERM)) return true;
-  return process.listenerCount('SIGTERM') > 0 || native.signalTaken(SIGTERM);
-}
 
 /** A launcher that is stopped, or writes to a terminal that is, must not stop the daemon. */
 const LAUNCHER_EXIT_MS = 1000;
@@ -50,10 +35,7 @@ export class Daemon implements Disposable, AsyncDisposable {
   readonly #pid = process.pid;
   readonly #hooks: Disposable;
   readonly #reopener: Disposable;
-  /** Of the SIGTERMs that some SignalFlag has seen, those that our listener knows of. */
-  #flagged = native.signalFlagSeen(SIGTERM);
-  /** All that one had seen when this process was about to fork. */
-  #flaggedBefore = 0;
+  readonly #termination = new Termination(() => this.#terminate());
   #watchdog: Disposable | null = null;
   #ready = false;
   #terminated = false;
@@ -65,9 +47,7 @@ export class Daemon implements Disposable, AsyncDisposable {
   constructor(birth: Birth) {
     this.#birth = birth;
     this.#hooks = atFork({
-      before: () => {
-        this.#flaggedBefore = native.signalFlagSeen(SIGTERM);
-      },
+      before: () => this.#termination.forks(),
       child: () => this.#disown(),
     });
     process.on('exit', this.#end);
@@ -76,7 +56,7 @@ export class Daemon implements Disposable, AsyncDisposable {
     this.#place = { detached: detach, superseded: () => this.#makeWay() };
     succession.daemons.add(this.#place);
     this.#reopener = listenForReopen(reopenOn, () => this.reloading(() => this.reopenLogs()));
-    if (mayListen()) process.on('SIGTERM', this.#terminate);
+    this.#termination.listen();
   }
 
   /** The pidfile's path as it was before any chroot; undefined without one. */
@@ -228,7 +208,7 @@ export class Daemon implements Disposable, AsyncDisposable {
     this.#reopener[Symbol.dispose]();
     this.#hooks[Symbol.dispose]();
     process.off('exit', this.#end);
-    process.off('SIGTERM', this.#terminate);
+    this.#termination[Symbol.dispose]();
     succession.daemons.delete(this.#place);
     this.#tidy();
   }
@@ -268,26 +248,18 @@ export class Daemon implements Disposable, AsyncDisposable {
     tryNotify({ ready: true });
   }
 
-  readonly #terminate = (): void => {
-    // One call for each delivery: a flag that is made or disposed meanwhile changes nothing.
-    const flagged = this.#flagged !== native.signalFlagSeen(SIGTERM);
-    if (flagged) this.#flagged = (this.#flagged + 1) | 0;
-    // Whoever was told too has something to do before the end, and ends the process itself.
-    if (flagged || masterActsOnTerm() || process.listenerCount('SIGTERM') > 1) return;
+  #terminate(): void {
     this.#terminated = true;
     const { lines } = this.#birth;
     if (lines === undefined) process.exit();
     // Whoever waits for the daemon is told by what it ended, as if there was no handler.
     tell(lines.channel, `t${SIGTERM}`);
     process.exit(128 + SIGTERM);
-  };
+  }
 
   /** In a fork of the daemon: the pidfile, its lock and the launcher are the daemon's alone. */
   #disown(): void {
-    // One that has come since is for the fork, whatever its flags are: they may be those of a master.
-    const came = native.signalFlagSeen(SIGTERM) !== this.#flaggedBefore;
-    const had = !came && this.#flagged !== this.#flaggedBefore;
-    leaveListener('SIGTERM', this.#terminate, had);
+    this.#termination.leave();
     this[Symbol.dispose]();
     this.#watchdog?.[Symbol.dispose]();
     this.#birth.pidfile?.close();

@@ -1,0 +1,289 @@
+// The addon's functions as lib/ sees them: arguments already checked, -errno for a failed call.
+/** A descriptor on the event loop; close() may be called twice, and from within the callback. */
+export interface Watch {
+  close(): void;
+  ref(): void;
+  unref(): void;
+}
+
+/** A child's change of state; -1 for the code and 0 for the signal where they do not apply. */
+export interface Waited {
+  pid: number;
+  exitCode: number;
+  signal: number;
+  stopped: boolean;
+  continued: boolean;
+  coreDumped: boolean;
+  rusage: NodeJS.ResourceUsage;
+}
+
+export interface Forked {
+  pid: number;
+  errno: number;
+  syscall?: string;
+  reason?: string;
+}
+
+export interface Native {
+  /** `workers`: some run, whose loops may have what nobody watches. */
+  fork(timeout: number, workers: boolean): Forked;
+  /** A fork that moves the process: the parent waits natively for a daemon, and exits when it is ready. */
+  launch(
+    timeout: number,
+    close: number[],
+    channel: number,
+    relay: number,
+    log: number,
+    birthTimeout: number,
+    notify: number,
+    farewell: [fd: number, before: string, after: string],
+  ): Forked & { outcome?: [how: number, code: number, signal: number, text: string] };
+  /** As launch(), for the process between: the parent announces its child on `channel` and exits. */
+  step(timeout: number, channel: number): Forked;
+  forkObstacles(): string[];
+  quiesce(patience: number): boolean;
+  idsAdopted(): boolean;
+  /** Whether V8's heap shows the generator behind Math.random, and the caches of node:crypto. */
+  entropyFound(
+    mathRandom: () => number,
+    randomUUID: () => string,
+  ): [generator: boolean, caches: boolean];
+  /** Gives what was found new numbers; null leaves one out. False if the system gave none. */
+  refreshEntropy(mathRandom: (() => number) | null, randomUUID: (() => string) | null): boolean;
+  /** The array that randomInt() takes its numbers from. */
+  randomIntCache(randomInt: typeof import('node:crypto').randomInt): Buffer | undefined;
+  fillRandom(array: Uint8Array | Uint16Array): boolean;
+  /** How many child processes the event loop waits for. */
+  processHandles(): number;
+  /** Has it wait for none of them, and kill none. */
+  disownProcesses(): void;
+  /**
+   * An External of struct daemonkit_interface, cpp/include/daemonkit.h: from then on the one that
+   * another copy of the addon gave, if any.
+   */
+  forkInterface(others: object | undefined): object;
+  adoptIds(patience: number): boolean;
+  missesKept(): boolean;
+  /** 0, or -errno. */
+  followCaller(timeout: number): number;
+  setsid(): number;
+  getsid(pid: number): number;
+  setpgid(pid: number, pgid: number): number;
+  getpgid(pid: number): number;
+  dup(fd: number): number;
+  dup2(oldFd: number, newFd: number): number;
+  getdtablesize(): number;
+  /** `method` forces a way: 1 close_range(2), 2 the system's list, 3 a loop; 0 the first that works. */
+  closeRange(first: number, last: number, cloexec: boolean, method: 0 | 1 | 2 | 3): number;
+  /** What it is open for: O_RDONLY, O_WRONLY or O_RDWR. */
+  accessMode(fd: number): number;
+  /** The descriptor's flag: 0 or 1. */
+  closeOnExec(fd: number): number;
+  /** cpp/sys/descriptor_list.h, on FreeBSD; on Linux, which has it in /proc, one entry of -ENOSYS. */
+  fileDescriptors(pid: number): [fd: number, kind: string, name: string, access: number][];
+  /** cpp/sys/descriptor_list.h: 1, 0, or -errno. */
+  sameOpenFile(fd: number, pid: number, theirs: number): number;
+  /** cpp/sys/trusted_open.h: a descriptor or -errno, Found, whose link it is, where; Way::guarded. */
+  openTrusted(
+    path: string,
+    flags: number,
+    mode: number,
+    strict: boolean,
+    uid: number,
+    gid: number,
+  ): [fd: number, found: number, owner: number, at: string, guarded: boolean];
+  /** cpp/sys/try_as.h: 0, or -errno. A uid or gid of -1 stays; an empty `root` too. */
+  tryOpenAs(
+    path: string,
+    flags: number,
+    root: string,
+    uid: number,
+    gid: number,
+    groups: number[],
+  ): number;
+  /** How many bytes the file took within the time; errors end it early. */
+  writeWithin(fd: number, bytes: Uint8Array, milliseconds: number): number;
+  /** The descriptors of this thread's event loop itself. */
+  loopDescriptors(): number[];
+  /** Those of the handles that live on it. */
+  handleDescriptors(): number[];
+  /** What the stream with this descriptor has been given and has not written. */
+  queuedWrites(fd: number): Buffer;
+  /** Runs the callbacks of these writes, as if they were made. */
+  completeWrites(fd: number): void;
+  /** The kernel's record of the child, null if `noHang` found none changed, or -errno. */
+  waitpid(
+    pid: number,
+    noHang: boolean,
+    untraced: boolean,
+    continued: boolean,
+  ): Waited | null | number;
+  /** cpp/sys/exec.h: comes back with -errno only. */
+  exec(
+    path: string,
+    argv: readonly string[],
+    ownEnvironment: boolean,
+    environment: readonly string[],
+    keep: readonly number[],
+    resetSignals: boolean,
+  ): number;
+  /** 0, or -errno. */
+  placeDescriptors(sources: readonly number[], first: number): number;
+  exit(code: number): never;
+  getpid(): number;
+  getppid(): number;
+  pidfdOpen(pid: number): number;
+  /** Readable when the process ends: a pidfd, on FreeBSD a kqueue. */
+  exitDescriptor(pid: number): number;
+  pidfdSendSignal(pidfd: number, signal: number): number;
+  setChildSubreaper(on: boolean): number;
+  /** 1, 0, or -errno. */
+  getChildSubreaper(): number;
+  setParentDeathSignal(signal: number): number;
+  getParentDeathSignal(): number;
+  rlimitResources(): [name: string, number: number][];
+  /** cpp/sys/rlimit.h: 2n ** 64n - 1n is no limit. */
+  getrlimit(resource: number): [result: number, soft: bigint, hard: bigint];
+  setrlimit(resource: number, soft: bigint, hard: bigint): number;
+  chroot(path: string): number;
+  /**
+   * Makes a flag that raises `memory[0]` and counts in `memory[1 + i]` whenever `numbers[i]` comes;
+   * gives its id or -errno. `memory` may be shared and must live until signalFlagClose(id).
+   */
+  signalFlagOpen(memory: Int32Array, numbers: Int32Array): number;
+  signalFlagFd(id: number): number;
+  /** Takes records of six words off the self-pipe; gives how many, or -errno. */
+  signalFlagRead(id: number, into: Int32Array): number;
+  /** The latest record of a signal, of whichever flag. */
+  signalFlagLatest(number: number, into: Int32Array): void;
+  /** How many deliveries of a signal a flag has seen. */
+  signalFlagSeen(number: number): number;
+  /** Whether the signal's handler is a SignalFlag's, over whatever was there. */
+  signalTaken(number: number): boolean;
+  /** Waits until no handler is between counting and writing, on another thread. */
+  signalFlagSettle(id: number): void;
+  signalFlagClose(id: number): void;
+  signalRtMin(): number;
+  signalRtMax(): number;
+  /**
+   * Calls `callback(0)` on the event loop whenever `fd` is readable, or `callback(-errno)` once if
+   * the loop cannot watch it any more. `ref` says whether the watch keeps the process alive at
+   * first, `owned` that the descriptor is closed with it, also when a Worker ends; close() it before
+   * a descriptor of your own. Makes `fd` non-blocking.
+   */
+  watch(
+    fd: number,
+    callback: (status: number) => void,
+    ref: boolean,
+    owned?: boolean,
+  ): Watch | number;
+
+  flockExclusive(fd: number): number;
+  /** 1, 0, or -errno. */
+  flockHeld(fd: number): number;
+
+  userByName(name: string): number;
+  groupByName(name: string): number;
+  loginGroup(uid: number): number;
+  /** Login name, home directory, shell; `result` is 0 or -errno. */
+  userEntry(uid: number): [result: number, name: string, home: string, shell: string];
+  /** One negative element is -errno. */
+  supplementaryGroups(uid: number, gid: number): number[];
+  setgroups(groups: number[]): number;
+  setresuid(real: number, effective: number, saved: number): number;
+  setresgid(real: number, effective: number, saved: number): number;
+  getresuid(): [real: number, effective: number, saved: number];
+  getresgid(): [real: number, effective: number, saved: number];
+  /** 1, 0, or -errno. */
+  hasCapabilities(): number;
+  setNoNewPrivileges(timeout: number): number;
+
+  /** One negative element is -errno. */
+  socketpair(records: boolean): number[];
+  sendRecord(fd: number, record: string): number;
+  /** The same, if what was sent before has been read; -EAGAIN otherwise. */
+  sendRecordIfRead(fd: number, record: string): number;
+  /** memfd_create(2), close-on-exec. */
+  anonymousFile(name: string): number;
+  awaitHangup(fd: number, timeout: number): boolean;
+  /** cpp/sys/launcher.h: how it ended, exit code, pid or -errno, signal, text. */
+  awaitBirth(
+    channel: number,
+    relay: number,
+    log: number,
+    middle: number,
+    timeout: number,
+  ): [how: number, code: number, signal: number, text: string];
+  /** cpp/sys/reexec.h: the first child's pid, or -errno. */
+  reexec(
+    program: string,
+    argv: string[],
+    omit: string[],
+    numbered: string[],
+    directory: string,
+    standard: number[],
+    pass: number[],
+    channel: number,
+  ): number;
+  /** cpp/sys/reexec.h: the child's pid, or -errno. */
+  startBeside(
+    program: string,
+    argv: readonly string[],
+    environment: readonly string[],
+    numbered: readonly string[],
+    directory: string,
+    standard: readonly number[],
+    pass: readonly number[],
+    channel: number,
+  ): number;
+  writeAll(fd: number, text: string): number;
+  resetTerminal(): void;
+  /** Which of 0, 1 and 2 the starter has made non-blocking: to be called before they are used. */
+  rememberStandard(): void;
+  giveBackStandard(): void;
+  makeBlocking(fd: number): number;
+  redirect(fd: number, target: number, epolls: number[]): number;
+
+  /** cpp/sys/dispositions.h: one of Disposition's numbers, or -errno. */
+  readonly names: Readonly<Record<'births' | 'dispositions' | 'found', readonly string[]>>;
+  disposition(signal: number): number;
+  /** 0 is the default action. */
+  signalHandler(signal: number): number;
+  /** `address` is numeric, or empty for all addresses; `company` is 0, 1 or 2 (cpp/sys/listen.h). */
+  listenTcp(
+    address: string,
+    port: number,
+    ipv6Only: boolean,
+    backlog: number,
+    company: number,
+  ): number;
+  /** One more on the address of a socket, which has SO_REUSEPORT from then on. */
+  listenBeside(fd: number, backlog: number): number;
+  /** The file has the permissions `mode`, or with -1 what the umask leaves, and those of `also`. */
+  listenUnix(path: string, backlog: number, mode: number, also: number): number;
+  /** Whether a Unix domain socket accepts connections: 0, or -errno. */
+  connectUnix(path: string): number;
+  /** Whom a connected stream socket leads to, as text; empty for everything else. */
+  peerAddress(fd: number): string;
+  /** 1, 0, or -errno. */
+  isListening(fd: number): number;
+  /** 0 for a socket without ports. */
+  localPort(fd: number): number;
+  /** cpp/sys/reuseport.h: which sockets of the group get new connections. */
+  steer(fd: number, sockets: readonly number[]): number;
+  /** How many connections wait to be accepted. */
+  waiting(fd: number): number;
+
+  /** A socket connected to NOTIFY_SOCKET's address. */
+  notifyOpen(address: string): number;
+  /** As from the process `pid`; 0 is this one. */
+  notifySend(fd: number, message: string, fds: number[], pid: number): number;
+  /** Sends BARRIER=1; the end of a pipe that hangs up when all was read. */
+  notifyBarrier(fd: number): number;
+
+  resetSignal(signal: number): number;
+  ignoreSignal(signal: number): number;
+  unignoreSignal(signal: number): number;
+  /** The signals blocked before; one negative element is -errno. */
+  signalMask(how: 0 | 1 | 2 | 3, signals: number[]): number[];
+}
