@@ -1,5 +1,6 @@
 // A line of records between two processes: a socket pair of SOCK_SEQPACKET.
 import { readSync } from 'node:fs';
+import { constants } from 'node:os';
 import { native, type Watch } from '../addon/native.js';
 import { watch } from '../addon/watch.js';
 
@@ -12,17 +13,28 @@ export class RecordLine {
   readonly #watch: Watch;
   readonly #hear: (record: string) => void;
   readonly #onEnd: () => void;
+  readonly #longest: number;
   #open = true;
 
-  /** @param ref - whether it keeps the process alive. */
-  constructor(fd: number, hear: (record: string) => void, onEnd: () => void, ref: boolean) {
+  /**
+   * @param ref - whether it keeps the process alive.
+   * @param longest - the bytes of the longest record; of one with more, the rest is lost.
+   */
+  constructor(
+    fd: number,
+    hear: (record: string) => void,
+    onEnd: () => void,
+    ref: boolean,
+    longest = LONGEST,
+  ) {
     this.#fd = fd;
+    this.#longest = longest;
     this.#hear = hear;
     this.#onEnd = onEnd;
     this.#watch = watch(fd, (status) => (status < 0 ? this.#end() : this.pull()), ref, true);
   }
 
-  /** Hears what is there by now. */
+  /** Hears what is there by now; the event loop may look at other things first. */
   pull(): void {
     while (this.#open) {
       const record = this.#read();
@@ -34,7 +46,17 @@ export class RecordLine {
 
   /** False if nobody is there any more. */
   say(record: string): boolean {
-    return this.#open && native.sendRecord(this.#fd, record) === 0;
+    return this.send(record) === 0;
+  }
+
+  /** 0, or -errno: that of a line that is closed is EPIPE's. */
+  send(record: string): number {
+    return this.#open ? native.sendRecord(this.#fd, record) : -constants.errno.EPIPE;
+  }
+
+  /** The same, if the other side has read what it was sent before; false otherwise. */
+  sayIfRead(record: string): boolean {
+    return this.#open && native.sendRecordIfRead(this.#fd, record) === 0;
   }
 
   ref(): void {
@@ -47,8 +69,9 @@ export class RecordLine {
     this.#watch.close();
   }
 
+  /** A record; '' if there is none yet, undefined at the end. */
   #read(): string | undefined {
-    const bytes = Buffer.allocUnsafe(LONGEST);
+    const bytes = Buffer.allocUnsafe(this.#longest);
     try {
       const size = readSync(this.#fd, bytes);
       return size === 0 ? undefined : bytes.toString('utf8', 0, size);

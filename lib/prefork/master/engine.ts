@@ -14,7 +14,6 @@ import * as event from '../state/state.js';
 import type { PreforkStats } from '../told.js';
 import { upgradeOptions } from '../upgrade/program.js';
 import { abandonUpgrade, askUpgrade, forgetUpgrade, Place } from '../upgrade/upgrades.js';
-import { warm } from '../warmup/warmup.js';
 import { Overseer } from '../watch/overseer.js';
 import type { Limits } from '../watch/recycle.js';
 import { beWorker } from '../worker/worker.js';
@@ -50,7 +49,7 @@ export class Engine {
     failed: (error) => this.#callbacks.error(error),
     apply: (seats) => this.#apply((state) => event.scaleAsked(state, seats)),
     least: () => Math.max(this.#plan.given.length, 1),
-    runs: () => !this.#left && this.#state.phase === 'running',
+    runs: () => this.#turns.running,
   });
   readonly #crew: Crew;
   readonly #overseer: Overseer;
@@ -112,7 +111,7 @@ export class Engine {
       this.#crew.say('settled');
     });
     this.#turns.take();
-    if (this.#state.cold) this.#warm();
+    if (this.#state.cold) this.#reloads.warmFirst();
   }
 
   get pids(): number[] {
@@ -125,23 +124,18 @@ export class Engine {
   }
 
   reload(signal?: AbortSignal, surge = this.#plan.reloadSurge): Promise<void> {
-    if (this.#left) return never();
-    if (this.#state.phase !== 'running') throw invalidState('the master has stopped');
-    return this.#reloads.ask(surge, signal);
+    return this.#whileRunning(() => this.#reloads.ask(surge, signal));
   }
 
   scale(count: number, signal?: AbortSignal): Promise<void> {
-    if (this.#left) return never();
-    if (this.#state.phase !== 'running') throw invalidState('the master has stopped');
-    return this.#scales.ask(count, signal);
+    return this.#whileRunning(() => this.#scales.ask(count, signal));
   }
 
   async upgrade(options?: UpgradeOptions): Promise<number> {
     const { upgrade, rules } = this.#plan;
     const { signal, program } = upgradeOptions(options, upgrade.program);
-    if (this.#left) return never();
-    if (this.#state.phase !== 'running') throw invalidState('the master has stopped');
-    return askUpgrade({ ...upgrade, program, patience: rules.stopTimeout }, signal);
+    const attempt = { ...upgrade, program, patience: rules.stopTimeout };
+    return this.#whileRunning(() => askUpgrade(attempt, signal));
   }
 
   stop(signal?: AbortSignal): Promise<void> {
@@ -158,6 +152,13 @@ export class Engine {
     return this.#turns.state;
   }
 
+  /** In a copy of the master a call comes to no end. */
+  #whileRunning<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#left) return never();
+    if (this.#state.phase !== 'running') throw invalidState('the master has stopped');
+    return call();
+  }
+
   /** It gets its signal, and SIGKILL if that does not end it. Its seat is filled at once. */
   #hung(worker: HungWorker): void {
     this.#callbacks.hang(worker);
@@ -170,8 +171,13 @@ export class Engine {
 
   /** Where connections go, as long as any are wanted. */
   #see(state: event.State): void {
-    if (state.phase !== 'running') this.#retreat();
-    else this.#mindQueues(state);
+    if (state.phase !== 'running') {
+      this.#retreat();
+      return;
+    }
+    this.#sockets.steer(event.serving(state));
+    const tell = (seat: number) => this.#apply((now) => event.remains(now, seat));
+    this.#sockets.attend(state.seats, event.attended(state), tell);
   }
 
   #do(action: Action): void {
@@ -193,12 +199,6 @@ export class Engine {
     this.#closed = true;
     abandonUpgrade();
     this.#sockets.close((error) => this.#callbacks.error(error));
-  }
-
-  #mindQueues(state: event.State): void {
-    this.#sockets.steer(event.serving(state));
-    const tell = (seat: number) => this.#apply((now) => event.remains(now, seat));
-    this.#sockets.attend(state.seats, event.attended(state), tell);
   }
 
   #makeCrew(): Crew {
@@ -248,19 +248,10 @@ export class Engine {
     this.#turns.take();
   }
 
-  /** Before the first workers. */
-  #warm(): void {
-    warm(this.#plan, {
-      wanted: () => !this.#left && this.#state.phase === 'running',
-      settling: () => {},
-      settled: (error) => this.#apply((state) => event.warmed(state, error)),
-    });
-  }
-
   /** What a signal asked for. */
   #tells(done: Promise<unknown>): void {
     done.catch((error) => {
-      if (!this.#left && this.#state.phase === 'running') this.#callbacks.error(error);
+      if (this.#turns.running) this.#callbacks.error(error);
     });
   }
 

@@ -1,4 +1,5 @@
-// Calls for a reload: one is under way, and all that come meanwhile are one more after it.
+// Calls for a reload: one is under way, and all that come meanwhile are one more after it. And the warmup, of
+// each generation.
 import { Waits } from '../../base/abort.js';
 import { clock } from '../../base/alarm.js';
 import { invalidState } from '../../base/errors.js';
@@ -25,6 +26,16 @@ export class Reloads {
     this.#plan = plan;
     this.#callbacks = callbacks;
     this.#turns = turns;
+  }
+
+  /** Before the first workers. */
+  warmFirst(): void {
+    const turns = this.#turns;
+    warm(this.#plan, {
+      wanted: () => turns.running,
+      settling: () => {},
+      settled: (error) => turns.apply((state) => event.warmed(state, error)),
+    });
   }
 
   /** @param surge - how many new workers at a time; of those who ask for the same one the smallest number holds. */

@@ -26,6 +26,11 @@ export class Turns {
     return this.#state;
   }
 
+  /** This process is the master, no copy of it, and nobody has it stop. */
+  get running(): boolean {
+    return !this.#left && this.#state.phase === 'running';
+  }
+
   /** Something has happened. */
   apply(happened: (state: State, now: number) => State): void {
     if (this.#left) return;

@@ -4,7 +4,6 @@ import { getHeapStatistics } from 'node:v8';
 import { asError, telling } from '../../base/errors.js';
 import { boolean } from '../../base/validate.js';
 import { compactHeap } from './heap.js';
-
 import { readStrings } from './strings.js';
 
 export type Warmup = boolean | (() => unknown);

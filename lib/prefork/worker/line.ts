@@ -1,9 +1,7 @@
 // The line between the master and a worker: what the worker says of itself, and the line's end.
-import { readSync } from 'node:fs';
 import { constants } from 'node:os';
-import { native, type Watch } from '../../addon/native.js';
-import { watch } from '../../addon/watch.js';
 import { systemError } from '../../base/errors.js';
+import { RecordLine } from '../../system/record-line.js';
 
 /**
  * A record's text. Of the worker: it is ready; it ends by its own will. Of the master: it has taken another
@@ -44,38 +42,26 @@ export function reportIn(record: string): Report | undefined {
 
 type Five = [number, number, number, number, number];
 
+/** The bytes of a record: no more is read of one that a worker makes longer. */
 const LONGEST = 128;
 
 /** An end of the line, on the event loop. Closing it closes the descriptor. */
 export class Line {
-  readonly #fd: number;
-  readonly #hear: (word: string) => void;
-  readonly #onEnd: () => void;
-  readonly #watch: Watch;
-  #open = true;
+  readonly #records: RecordLine;
 
   /** @param ref - whether it keeps the process alive. */
   constructor(fd: number, hear: (word: string) => void, onEnd: () => void, ref: boolean) {
-    this.#fd = fd;
-    this.#hear = hear;
-    this.#onEnd = onEnd;
-    this.#watch = watch(fd, (status) => (status < 0 ? this.#end() : this.pull()), ref, true);
+    this.#records = new RecordLine(fd, hear, onEnd, ref, LONGEST);
   }
 
-  /** Hears what is there by now; the event loop may look at other things first. */
+  /** Hears what is there by now. */
   pull(): void {
-    while (this.#open) {
-      const word = this.#read();
-      if (word === '') return;
-      if (word === undefined) this.#end();
-      else this.#hear(word);
-    }
+    this.#records.pull();
   }
 
   /** A word to the other side. A master that is gone (EPIPE) is told by the line's end, not here. */
   say(word: Word): void {
-    if (!this.#open) return;
-    const sent = native.sendRecord(this.#fd, word);
+    const sent = this.#records.send(word);
     if (sent < 0 && sent !== -constants.errno.EPIPE) throw systemError(sent, 'send');
   }
 
@@ -86,27 +72,10 @@ export class Line {
    * @returns whether it was sent.
    */
   report(record: string): boolean {
-    return this.#open && native.sendRecordIfRead(this.#fd, record) === 0;
+    return this.#records.sayIfRead(record);
   }
 
   close(): void {
-    this.#open = false;
-    this.#watch.close();
-  }
-
-  /** A record; '' if there is none yet, undefined at the end. */
-  #read(): string | undefined {
-    const bytes = Buffer.alloc(LONGEST);
-    try {
-      const size = readSync(this.#fd, bytes);
-      return size === 0 ? undefined : bytes.toString('latin1', 0, size);
-    } catch (error) {
-      return (error as NodeJS.ErrnoException).code === 'EAGAIN' ? '' : undefined;
-    }
-  }
-
-  #end(): void {
-    this.close();
-    this.#onEnd();
+    this.#records.close();
   }
 }
