@@ -18,7 +18,7 @@ const EFFECTS: Record<string, string> = {
 const effect = (signal: string) => EFFECTS[signal] ?? 'end it';
 
 /** Why the signal must not be sent, if so. */
-export function obstacle(pid: number, signal: string): string | undefined {
+function obstacle(pid: number, signal: string): string | undefined {
   const nothing = 'nothing was sent';
   switch (reaction(pid, signal)) {
     case 'handler':
@@ -32,23 +32,27 @@ export function obstacle(pid: number, signal: string): string | undefined {
   }
 }
 
-async function reloadDaemon(path: string, signal: SignalName): Promise<Outcome> {
+export type Owner = NonNullable<ReturnType<typeof provenOwner>>;
+
+/** A signal to the daemon that the pidfile names, if it is ready and has a handler; `send` sends it, and tells. */
+export async function signalled(
+  path: string,
+  signal: SignalName,
+  send: (owner: Owner) => Outcome | Promise<Outcome>,
+): Promise<Outcome> {
   const found = await findSettled(path);
-  const { report } = found;
-  const { pid } = report;
-  const data = { path, pid, signal };
   const gone = { exitCode: EXIT.nothingToSignal, text: 'not running', data: { path, signal } };
   const owner = provenOwner(found);
   if (owner === undefined) return gone;
+  const data = { path, pid: owner.pid, signal };
   try {
-    if (!isReady(report)) {
+    if (!isReady(found.report)) {
       const text = `process ${owner.pid} is still starting, and not ready yet: nothing was sent`;
       return { exitCode: EXIT.failed, text, data };
     }
     const text = obstacle(owner.pid, signal);
     if (text !== undefined) return { exitCode: EXIT.unimplemented, text, data };
-    owner.signal(signal);
-    return { exitCode: EXIT.done, text: `${signal} sent to process ${owner.pid}`, data };
+    return await send(owner);
   } catch (error) {
     if ((error as SystemError).code === 'ESRCH') return gone;
     throw error;
@@ -60,7 +64,16 @@ async function reloadDaemon(path: string, signal: SignalName): Promise<Outcome> 
 async function run(args: readonly string[]): Promise<Outcome> {
   const values = parseAll(args, OPTIONS);
   const signal = signalOf(textOf(values, 'signal') ?? 'HUP', 'signal');
-  return reloadDaemon(neededPidFile(values), signal);
+  const path = neededPidFile(values);
+  return signalled(path, signal, (owner) => {
+    owner.signal(signal);
+    const { pid } = owner;
+    return {
+      exitCode: EXIT.done,
+      text: `${signal} sent to process ${pid}`,
+      data: { path, pid, signal },
+    };
+  });
 }
 
 export const reload: Command = { options: OPTIONS, run };

@@ -1,22 +1,18 @@
 // daemonkit upgrade: has a preforking daemon replaced by its program's newest version, and comes back when that
 // serves, or has failed.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { SystemError } from '../base/errors.js';
-
-import { findDaemon, findSettled, isReady, provenOwner } from '../pidfile/search.js';
+import { findDaemon } from '../pidfile/search.js';
 import type { SignalName } from '../system/signal-numbers.js';
 import { COMMON, FILE, type Options, parseAll, secondsOf, textOf, UPGRADE } from './arguments.js';
 import { type Command, EXIT, type Outcome } from './outcome.js';
 import { neededPidFile } from './pidfile.js';
-import { obstacle } from './reload.js';
+import { type Owner, signalled } from './reload.js';
 import { signalOf } from './signals.js';
 import { upgradesOf } from './workers.js';
 
 const OPTIONS: Options = { ...FILE, ...UPGRADE, ...COMMON };
 
 const LOOK_MS = 50;
-
-type Owner = NonNullable<ReturnType<typeof provenOwner>>;
 
 interface Asked {
   path: string;
@@ -78,34 +74,12 @@ async function follow(asked: Asked): Promise<Outcome> {
   }
 }
 
-async function upgradeDaemon(path: string, signal: SignalName, timeout: number): Promise<Outcome> {
-  const found = await findSettled(path);
-  const { report } = found;
-  const gone = { exitCode: EXIT.nothingToSignal, text: 'not running', data: { path, signal } };
-  const owner = provenOwner(found);
-  if (owner === undefined) return gone;
-  const data = { path, pid: owner.pid, signal };
-  try {
-    if (!isReady(report)) {
-      const text = `process ${owner.pid} is still starting, and not ready yet: nothing was sent`;
-      return { exitCode: EXIT.failed, text, data };
-    }
-    const text = obstacle(owner.pid, signal);
-    if (text !== undefined) return { exitCode: EXIT.unimplemented, text, data };
-    return await follow({ path, owner, signal, timeout });
-  } catch (error) {
-    if ((error as SystemError).code === 'ESRCH') return gone;
-    throw error;
-  } finally {
-    owner[Symbol.dispose]();
-  }
-}
-
 async function run(args: readonly string[]): Promise<Outcome> {
   const values = parseAll(args, OPTIONS);
   const signal = signalOf(textOf(values, 'signal') ?? 'USR2', 'signal');
   const timeout = secondsOf(textOf(values, 'timeout') ?? '90', 'timeout');
-  return upgradeDaemon(neededPidFile(values), signal, timeout);
+  const path = neededPidFile(values);
+  return signalled(path, signal, (owner) => follow({ path, owner, signal, timeout }));
 }
 
 export const upgrade: Command = { options: OPTIONS, run };
