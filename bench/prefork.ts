@@ -4,35 +4,18 @@
 // [--no-warmup]`; prints tables and a line of JSON, with --json only the latter. The two take turns, so that
 // what else the machine does hits both. With --read-only workers read all data three times, and serve nobody.
 import { spawn } from 'node:child_process';
-import cluster from 'node:cluster';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
-import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { prefork } from 'daemonkit';
 import { nodeLines } from '../test/tools/nodes.js';
+import { application, type Settings, WAYS, type Way } from './prefork-application.js';
 import { median, memory, printTable, privateMemory } from './tools.js';
 
-const WAYS = ['prefork', 'cluster'] as const;
 /** For the compiler, and for the collector's first look at what was loaded. */
 const WARM_UP_SECONDS = 2;
-type Way = (typeof WAYS)[number];
-
-interface Settings {
-  workers: number;
-  /** MB of data. */
-  mb: number;
-  readOnly: boolean;
-  warmup: boolean;
-  rounds: number;
-  seconds: number;
-  /** So many requests instead of so many seconds, for a machine that is busy otherwise. */
-  requests: number | undefined;
-}
 
 interface Round {
   way: Way;
@@ -51,80 +34,6 @@ interface Round {
   cost: number;
   /** The busiest worker's requests over the idlest one's. */
   spread: number;
-}
-
-/** Objects as a catalogue has them, on the heap: not buffers, which any way could share. */
-function load(mb: number) {
-  const items = Array.from({ length: 4200 * mb }, (_, i) => {
-    const name = `item ${i} of the catalogue`;
-    const item = { name, price: i / 100, tags: [`tag ${i % 1000}`, `kind ${i}`] };
-    return [name, item] as const;
-  });
-  return new Map(items);
-}
-
-type Data = ReturnType<typeof load>;
-
-/** Adds up what is in all of it. */
-function readAll(data: Data): number {
-  let sum = 0;
-  for (let i = 0; i < 3; i++) {
-    for (const [key, { name, price, tags }] of data) {
-      const words = [key, name, ...tags].map((word) => word.indexOf('9'));
-      sum += words.reduce((a, b) => a + b, price);
-    }
-  }
-  return sum;
-}
-
-function serving(data: Data) {
-  let served = 0;
-  return createServer((request, response) => {
-    if (request.url === '/served') {
-      response.setHeader('connection', 'close').end(JSON.stringify([process.pid, served]));
-      return;
-    }
-    served++;
-    const key = `item ${(served * 7919) % data.size} of the catalogue`;
-    response.end(JSON.stringify(data.get(key)));
-  });
-}
-
-const say = (value: object) => console.log(JSON.stringify(value));
-
-/** The application, in a process of its own; told by an argument which way to go. */
-async function application(way: Way, { workers, mb, readOnly, warmup }: Settings): Promise<void> {
-  if (way === 'cluster' && cluster.isWorker) {
-    const data = load(mb);
-    if (readOnly) readAll(data);
-    serving(data).listen(0, '127.0.0.1');
-    return;
-  }
-  if (way === 'prefork') {
-    const data = load(mb);
-    const server = serving(data);
-    const start = performance.now();
-    const listen = { port: 0, host: '127.0.0.1' };
-    const master = prefork({
-      server,
-      listen,
-      workers,
-      stopTimeout: 2000,
-      warmup,
-      onWorkerStart: () => readOnly && readAll(data),
-    });
-    await master.ready;
-    const now = performance.now();
-    say({ port: master.port, pids: master.pids, ready: now - start, started: now });
-    return;
-  }
-  const start = performance.now();
-  const forked = Array.from({ length: workers }, () => cluster.fork());
-  const addresses = await Promise.all(forked.map((worker) => once(worker, 'listening')));
-  const [[{ port } = { port: 0 }] = []] = addresses as AddressInfo[][];
-  const pids = forked.map((worker) => worker.process.pid);
-  const now = performance.now();
-  say({ port, pids, ready: now - start, started: now });
 }
 
 /** Microseconds of CPU that processes have used; the kernel counts in hundredths of a second. */

@@ -62,6 +62,19 @@ function request(port: number): { connected: Promise<unknown>; answered: Promise
   return { connected: once(socket, 'connect'), answered };
 }
 
+/** Those who kept their connections, and those who came anew. */
+async function allWereAnswered(
+  server: Preforked,
+  clients: Clients,
+  { errors, timeouts, non2xx, ...load }: Awaited<ReturnType<typeof autocannon>>,
+): Promise<void> {
+  await clients.stop();
+  assert.deepEqual(clients.failures, []);
+  assert.deepEqual({ errors, timeouts, non2xx }, { errors: 0, timeouts: 0, non2xx: 0 });
+  assert.ok(load['2xx'] > 20, `autocannon made ${load['2xx']} requests`);
+  await server.stops();
+}
+
 test('each worker has a socket of its own, the master all, and successors the same', async (t) => {
   const server = await Preforked.ready(t, { options });
   const sockets = listeners(server.port);
@@ -135,12 +148,7 @@ test('no request fails over reloads, and over workers that leave', async (t) => 
     server.kill('SIGTERM', server.workers()[0]);
     await until(`worker ${left} has left`, () => server.exits().length === 6 + left);
   }
-  const { errors, timeouts, non2xx, ...load } = await fresh;
-  await clients.stop();
-  assert.deepEqual(clients.failures, []);
-  assert.deepEqual({ errors, timeouts, non2xx }, { errors: 0, timeouts: 0, non2xx: 0 });
-  assert.ok(load['2xx'] > 20, `autocannon made ${load['2xx']} requests`);
-  await server.stops();
+  await allWereAnswered(server, clients, await fresh);
 });
 
 test('fewer workers: nothing that waits at the seats given up is lost, and they get nothing new', async (t) => {
@@ -173,12 +181,7 @@ test('fewer workers: nothing that waits at the seats given up is lost, and they 
     await until('four again', () => server.workers().length === 4);
   }
   assert.deepEqual(listeners(server.port), sockets);
-  const { errors, timeouts, non2xx, ...load } = await fresh;
-  await clients.stop();
-  assert.deepEqual(clients.failures, []);
-  assert.deepEqual({ errors, timeouts, non2xx }, { errors: 0, timeouts: 0, non2xx: 0 });
-  assert.ok(load['2xx'] > 20, `autocannon made ${load['2xx']} requests`);
-  await server.stops();
+  await allWereAnswered(server, clients, await fresh);
 });
 
 test('descriptors of the program: a queue each, made before', async (t) => {
