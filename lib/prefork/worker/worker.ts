@@ -14,10 +14,10 @@ import { SignalFlag } from '../../signal/flag.js';
 import { onCaughtBefore } from '../../signal/inherited.js';
 import { Drain } from '../drain/drain.js';
 import { die } from './birth.js';
+import { whenDeserted } from './deserted.js';
 import { Line } from './line.js';
 import { leavePools } from './pooled.js';
 import { Pulse, type PulseOptions } from './pulse.js';
-import { whenDeserted } from './remains.js';
 
 const soon = setImmediate;
 
