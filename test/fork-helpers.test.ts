@@ -26,7 +26,7 @@ function recyclable(): { skip: string | false } {
 }
 
 test('a helper’s pid that comes again is the new child’s', recyclable(), async () => {
-  assert.equal(await succeeds('helpers.js', ['recycledPid']), '0\n');
+  assert.equal(await succeeds('helpers.js', ['recycledPid'], { timeout: 90_000 }), '0\n');
 });
 
 test('under child_process.fork and node:cluster: no process.send, no word, its own listening', () =>
