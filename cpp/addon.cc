@@ -164,7 +164,6 @@ void ExportListen(Napi::Object exports) {
   marshal::Export<sys::IsListening>(exports, "isListening");
   marshal::Export<sys::LocalPort>(exports, "localPort");
   marshal::Export<sys::Steer>(exports, "steer");
-  marshal::Export<sys::Waiting>(exports, "waiting");
 }
 
 void ExportNotify(Napi::Object exports) {

@@ -216,6 +216,20 @@ async function watchdogOf(t: TestContext, watchdogPid: boolean): Promise<void> {
   assert.deepEqual([...new Set(manager.messages.map(({ pid }) => pid))], [manager.service]);
 }
 
+test('a watchdog goes on where the program has fake timers', async (t) => {
+  const source = `const real = setTimeout;
+    const { mock } = await import('node:test');
+    mock.timers.enable({ apis: ['setInterval', 'setTimeout', 'setImmediate'] });
+    let asked = 0;
+    daemonkit.startWatchdog({ healthy: () => ++asked > 0 });
+    const look = () => asked < 3 && real(look, 10);
+    look();`;
+  const env = { WATCHDOG_USEC: '100000' };
+  const manager = await Manager.start(t, service(source), { env, watchdogPid: true });
+  await manager.exits();
+  assert.ok(manager.told.length >= 3, `${manager.told}`);
+});
+
 test('no watchdog in a process that WATCHDOG_PID does not name', async (t) => {
   const env = { WATCHDOG_USEC: '200000' };
   const others = await Manager.start(

@@ -28,7 +28,7 @@ const NATIVE = {
     signalFlagOpen signalFlagRead signalFlagSeen signalFlagSettle signalHandler signalMask signalRtMax signalRtMin
     signalTaken socketpair supplementaryGroups tryOpenAs unignoreSignal userByName connectUnix exec placeDescriptors followCaller launch missesKept peerAddress step userEntry waitpid watch writeAll writeWithin
     listenBeside sendRecordIfRead startBeside`),
-  linux: words('anonymousFile steer waiting pidfdOpen pidfdSendSignal sameOpenFile'),
+  linux: words('anonymousFile steer pidfdOpen pidfdSendSignal sameOpenFile'),
   freebsd: words('fileDescriptors'),
 };
 

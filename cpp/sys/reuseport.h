@@ -12,7 +12,4 @@ int ReusePort(int fd);
 // from 0 in the order in which they were told to listen; none may have been closed. 0 or -errno.
 int Steer(int fd, const std::vector<unsigned>& sockets);
 
-// How many connections wait to be accepted from a socket that listens, or -errno.
-int Waiting(int fd);
-
 }  // namespace sys

@@ -16,8 +16,4 @@ int Steer(int, const std::vector<unsigned>&) {
   return -ENOTSUP;
 }
 
-int Waiting(int) {
-  return -ENOTSUP;
-}
-
 }  // namespace sys

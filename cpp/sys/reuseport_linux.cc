@@ -1,6 +1,4 @@
 #include <linux/filter.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -41,14 +39,6 @@ int Steer(int fd, const std::vector<unsigned>& sockets) {
   program.push_back(BPF_STMT(BPF_RET | BPF_A, 0));
   const sock_fprog told{static_cast<unsigned short>(program.size()), program.data()};
   return Result(setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &told, sizeof told));
-}
-
-int Waiting(int fd) {
-  tcp_info info{};
-  socklen_t size = sizeof info;
-  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return -errno;
-  // Of a socket that listens: sk_ack_backlog (tcp_get_info() in Linux's net/ipv4/tcp.c).
-  return static_cast<int>(info.tcpi_unacked);
 }
 
 }  // namespace sys

@@ -271,8 +271,6 @@ export interface Native {
   localPort(fd: number): number;
   /** cpp/sys/reuseport.h: which sockets of the group get new connections. */
   steer(fd: number, sockets: readonly number[]): number;
-  /** How many connections wait to be accepted. */
-  waiting(fd: number): number;
 
   /** A socket connected to NOTIFY_SOCKET's address. */
   notifyOpen(address: string): number;

@@ -1,6 +1,8 @@
 // Descriptors on the event loop.
+
 import { closeSync } from 'node:fs';
 import { abortError, systemError } from '../base/errors.js';
+import { clearTimeout, setTimeout } from '../base/timers.js';
 import { native, type Watch } from './native.js';
 
 /**

@@ -1,9 +1,6 @@
 // A timer for any time: setTimeout() takes none beyond 2^31-1 ms, and fires at once instead.
-import { clearTimeout, setTimeout } from 'node:timers';
+import { clearTimeout, setTimeout } from './timers.js';
 import { INT_MAX } from './validate.js';
-
-// The originals: a program may have fake ones for its tests.
-const [start, stop] = [setTimeout, clearTimeout];
 
 /** The clock of everything in here, in milliseconds. */
 export const clock = performance.now.bind(performance);
@@ -24,11 +21,11 @@ export class Alarm {
     const wait = time - clock();
     // Rounded up: a timer may fire before a time that is no whole millisecond away.
     const next = () => (clock() < time ? this.set(time) : this.#ring());
-    this.#timer = start(next, Math.min(Math.max(Math.ceil(wait), 1), INT_MAX));
+    this.#timer = setTimeout(next, Math.min(Math.max(Math.ceil(wait), 1), INT_MAX));
   }
 
   clear(): void {
-    stop(this.#timer);
+    clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 }

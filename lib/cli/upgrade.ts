@@ -1,6 +1,6 @@
 // daemonkit upgrade: has a preforking daemon replaced by its program's newest version, and comes back when that
 // serves, or has failed.
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep } from '../base/timers.js';
 import { findDaemon } from '../pidfile/search.js';
 import type { SignalName } from '../system/signal-numbers.js';
 import { COMMON, FILE, type Options, parseAll, secondsOf, textOf, UPGRADE } from './arguments.js';

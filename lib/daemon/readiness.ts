@@ -1,8 +1,10 @@
 // When a daemon that does not say so itself is ready: as late as it takes to know that what comes after
 // becomeDaemon() works, such as a server that listens.
+
 import { realpathSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { native } from '../addon/native.js';
+import { sleep, turn } from '../base/timers.js';
 import { inStep } from './in-step.js';
 import type { Plan } from './options.js';
 
@@ -12,13 +14,6 @@ export interface Announcer {
   fail(error: unknown): never;
 }
 
-// The originals: a program may have fake ones for its tests.
-const { setImmediate, setTimeout } = globalThis;
-
-const turn = () => new Promise<void>((resolve) => void setImmediate(resolve));
-const pause = (milliseconds: number) =>
-  new Promise<void>((resolve) => void setTimeout(resolve, milliseconds));
-
 /** How long name look-ups may hold readiness up, as listen() waits for one: for `localhost`, too. */
 const LOOKUPS_MS = 1000;
 const LOOKUP_POLL_MS = 5;
@@ -27,7 +22,7 @@ const lookups = () => process.getActiveResourcesInfo().includes('GetAddrInfoReqW
 
 async function lookupsEnded(): Promise<void> {
   for (let waited = 0; lookups() && waited < LOOKUPS_MS; waited += LOOKUP_POLL_MS) {
-    await pause(LOOKUP_POLL_MS);
+    await sleep(LOOKUP_POLL_MS);
   }
 }
 

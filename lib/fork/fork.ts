@@ -1,7 +1,6 @@
 // fork(2) with a working child: docs/live-fork.md has the how and why.
 
 import { constants } from 'node:os';
-import { setTimeout } from 'node:timers/promises';
 import { isMainThread } from 'node:worker_threads';
 import { expectNode, noNode } from '../addon/host.js';
 import { type Forked, native } from '../addon/native.js';
@@ -9,6 +8,7 @@ import { runChildHooks, withForkHooks } from '../atfork/hooks.js';
 import { registry } from '../atfork/registry.js';
 import { signalIn } from '../base/abort.js';
 import { systemError, workerUnsupported } from '../base/errors.js';
+import { sleep } from '../base/timers.js';
 import { boolean, integer, options as optionsObject } from '../base/validate.js';
 import { dropChildren, holdChildren } from './children.js';
 import { forkLimits } from './limits.js';
@@ -17,8 +17,6 @@ import { expectHeadroom, refreshChild, refreshObstacles } from './refresh.js';
 import { awaitStartup } from './startup.js';
 import { anyWorkers, liveWorkers } from './workers.js';
 
-// The originals: a program may have fake ones for its tests.
-const sleep = setTimeout;
 const now = performance.now.bind(performance);
 
 /** @internal Milliseconds; {@link ForkOptions.timeout}. */

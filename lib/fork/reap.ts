@@ -1,20 +1,17 @@
 // Zombies that nobody waits for: they come to process 1, and to subreapers, when their parents have ended.
 
 import { constants } from 'node:os';
-import { setTimeout } from 'node:timers';
 import { isMainThread } from 'node:worker_threads';
 import { expectNode } from '../addon/host.js';
 import { atFork } from '../atfork/hooks.js';
 import { registry } from '../atfork/registry.js';
 import { systemError, workerUnsupported } from '../base/errors.js';
+import { clearTimeout, setTimeout } from '../base/timers.js';
 import { waitpid } from '../posix/wait.js';
 import { SignalFlag } from '../signal/flag.js';
 import { procChildren, procStat } from '../system/procfs.js';
 import { childProcessIds } from './children.js';
 import { liveWorkers } from './workers.js';
-
-// The original: a program may have fake ones for its tests.
-const later = setTimeout;
 
 /**
  * How long a zombie must have been one: whoever waits for it in a way that cannot be seen (an addon's thread,
@@ -87,7 +84,7 @@ class Reaper implements Disposable {
     }
     this.#seen = seen;
     clearTimeout(this.#timer);
-    if (seen.size > 0) this.#timer = later(() => this.#look(), grace).unref();
+    if (seen.size > 0) this.#timer = setTimeout(() => this.#look(), grace).unref();
   }
 }
 

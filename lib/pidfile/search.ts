@@ -1,18 +1,16 @@
 // Which process a pidfile means, also when the file was removed under the daemon.
+
 import { closeSync, constants, existsSync, fstatSync, openSync, statSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { dirname } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import { systemError } from '../base/errors.js';
+import { sleep } from '../base/timers.js';
 import { expectSafeFile } from '../posix/trusted-open.js';
 import { procLinks, procListing, procStat } from '../system/procfs.js';
 import { holdsLock, startTime } from './evidence.js';
 import { Owner } from './owner.js';
 import { type Finding, find, type PidfileReport, uncertain } from './read.js';
 import { readPid } from './text.js';
-
-// The original: a program may have fake ones for its tests.
-const sleep = setTimeout;
 
 /** A finding, with what is to be said of its file. */
 export interface Found extends Finding {

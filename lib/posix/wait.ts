@@ -8,6 +8,7 @@ import { atFork } from '../atfork/hooks.js';
 import { registry } from '../atfork/registry.js';
 import { type Abortable, waitSignal } from '../base/abort.js';
 import { abortError, check, systemError } from '../base/errors.js';
+import { clearTimeout, setTimeout } from '../base/timers.js';
 import { boolean, integer, options } from '../base/validate.js';
 import { type SignalName, signalName } from '../system/signal-numbers.js';
 import { system } from '../system/system.js';
@@ -171,14 +172,11 @@ function onProcessEnd(pid: number, callback: () => void): () => void {
   return () => watched.close();
 }
 
-// The original: a program may have fake ones for its tests.
-const later = setTimeout;
-
 /** Without a descriptor the child is looked at: soon, then at longer intervals up to 50 ms. */
 function fromTimeToTime(callback: () => void): () => void {
   let timer: NodeJS.Timeout;
   const after = (delay: number) => {
-    timer = later(() => {
+    timer = setTimeout(() => {
       after(Math.min(2 * delay, 50));
       callback();
     }, delay);

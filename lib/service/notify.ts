@@ -7,6 +7,7 @@ import { native } from '../addon/native.js';
 import { readableWithin } from '../addon/watch.js';
 import { signalIn } from '../base/abort.js';
 import { check, outOfRange, type SystemError, systemError } from '../base/errors.js';
+import { clearInterval, setInterval } from '../base/timers.js';
 import { INT_MAX, integer, isThenable, options, syncFunc } from '../base/validate.js';
 import { complain } from '../stdio/log-writer.js';
 import { compose, type NotifyState } from './message.js';

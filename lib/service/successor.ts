@@ -4,22 +4,20 @@
 //
 // Records to the predecessor: `s` and a step that has begun; `r` and what was taken, as JSON; `f` and why it
 // cannot be ready; `t`: it has taken over. From it: `g`.
+
 import { closeSync } from 'node:fs';
-import { setImmediate } from 'node:timers';
 import { inspect } from 'node:util';
 import { noNode } from '../addon/host.js';
 import { native } from '../addon/native.js';
 import { atFork } from '../atfork/hooks.js';
 import { registry } from '../atfork/registry.js';
+import { setImmediate } from '../base/timers.js';
 import { survey } from '../descriptors/list.js';
 import { ownDescriptors } from '../descriptors/table.js';
 import { redirectStreams } from '../stdio/streams.js';
 import { fstatOf } from '../system/file-id.js';
 import { RecordLine } from '../system/record-line.js';
 import { heirlooms, succession } from '../system/succession.js';
-
-// The original: a program may have fake ones for its tests.
-const soon = setImmediate;
 
 let line: RecordLine | undefined;
 let said = false;
@@ -70,7 +68,7 @@ function tell(step?: string, error?: Error): void {
   if (step !== undefined) line?.say(`s${step}`);
   if (error !== undefined) line?.say(`f${inspect(error).slice(0, 8000)}`);
   // The next one may begin when this one is ready: `await master.ready`, and then another master.
-  if (succession.pending.size === 0) soon(() => soon(announce));
+  if (succession.pending.size === 0) setImmediate(() => setImmediate(announce));
 }
 
 function announce(): void {

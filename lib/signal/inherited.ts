@@ -1,8 +1,9 @@
 // Signals that came to a fork before its hooks had run. The handlers are copies of the parent's, and have caught
 // them: taken off without a word, they would take a SIGTERM with them that was meant for the child.
+
 import { constants } from 'node:os';
-import { setImmediate } from 'node:timers';
 import { native } from '../addon/native.js';
+import { setImmediate } from '../base/timers.js';
 import type { SignalName } from '../system/signal-numbers.js';
 import { SignalFlag } from './flag.js';
 
@@ -21,9 +22,6 @@ export function isUnhandled(number: number): boolean {
   return [DEFAULT_ACTION, nodes.get(number)].includes(native.signalHandler(number));
 }
 
-// The original: a program may have a fake one for its tests.
-const soon = setImmediate;
-
 /** Sends the process a signal that nobody but a copy of a handler has had. */
 export function raiseAgain(number: number): void {
   // Any other handler was called as well.
@@ -41,7 +39,7 @@ export function isLeft(signal: SignalName): boolean {
 
 /** Calls back when every listener that {@link leaveListener} takes off is off. */
 export function onceQuiet(callback: () => void): void {
-  soon(() => soon(() => soon(callback)));
+  setImmediate(() => setImmediate(() => setImmediate(callback)));
 }
 
 /**
@@ -63,7 +61,7 @@ export function onCaughtBefore(signal: NodeJS.Signals, end: (heard: boolean) => 
   passing.add(caught);
   process.on(signal, caught);
   // The first one may be of the turn that goes on now, whose events the event loop has already had.
-  soon(() => soon(() => finish(false)));
+  setImmediate(() => setImmediate(() => finish(false)));
   return caught;
 }
 

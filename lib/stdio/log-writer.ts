@@ -1,8 +1,10 @@
 // Writing to a log that may be full: what cannot be written is dropped, counted and told later. A
 // server shall not end for want of room for its log, nor wait for who reads it.
+
 import { writeSync } from 'node:fs';
 import { native } from '../addon/native.js';
 import type { SystemError } from '../base/errors.js';
+import { clearInterval, setInterval } from '../base/timers.js';
 
 /** How long a pipe that is full may hold a write up: its reader has not had its turn. */
 const PATIENCE_MS = 100;

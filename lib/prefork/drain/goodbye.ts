@@ -1,9 +1,10 @@
 // The end of an HTTP/2 session in two steps: first that there will be no new streams, and when the client
 // must know, which was the last. What it has sent meanwhile is answered. Source: RFC 9113, section 6.8.
+
 import { EventEmitter } from 'node:events';
 import { writeSync } from 'node:fs';
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
-import { setTimeout } from 'node:timers/promises';
+import { sleep } from '../../base/timers.js';
 import { INT_MAX } from '../../base/validate.js';
 
 /** A frame: length, type GOAWAY, no flags, stream 0; the last stream is the highest there can be, NO_ERROR. */
@@ -72,7 +73,7 @@ class Goodbye {
     const answered = new Promise<void>((resolve) => {
       if (!this.#session.ping(() => resolve())) resolve();
     });
-    const time = setTimeout(this.#left, undefined, { signal, ref: false });
+    const time = sleep(this.#left, undefined, { signal, ref: false });
     await Promise.race([answered, time.catch(() => {})]);
     late.abort();
   }
@@ -91,7 +92,7 @@ class Goodbye {
       const { _handle: handle } = this.#session.socket as unknown as { _handle?: Handle };
       if (handle?.writeQueueSize === 0 && handle.fd !== undefined && write(handle.fd)) return true;
       if (this.#left === 0) return false;
-      await setTimeout(LOOK_MS, undefined, { ref: false });
+      await sleep(LOOK_MS, undefined, { ref: false });
     }
   }
 
@@ -102,7 +103,7 @@ class Goodbye {
    */
   async #inLull(say: () => Promise<void>): Promise<void> {
     using streams = new Streams(this.#session);
-    await setTimeout(OBSERVE_MS, undefined, { ref: false });
+    await sleep(OBSERVE_MS, undefined, { ref: false });
     streams.hold();
     const end = performance.now() + HOLD_MS;
     do {
@@ -147,7 +148,7 @@ class Streams implements Disposable {
   /** Waits for more; false if there are as many as the client has at a time, and none has come. */
   async grow(): Promise<boolean> {
     const before = this.#held.length;
-    await setTimeout(SETTLE_MS, undefined, { ref: false });
+    await sleep(SETTLE_MS, undefined, { ref: false });
     return this.#held.length > before || this.#open.size < this.#most;
   }
 

@@ -2,13 +2,10 @@
 
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { Server } from 'node:net';
-import { setTimeout } from 'node:timers';
+import { clearTimeout, setTimeout } from '../../base/timers.js';
 import { endSession } from './goodbye.js';
 import type { HttpConnections } from './http.js';
 import type { Tally } from './tally.js';
-
-// The original: a program may have fake ones for its tests.
-const later = setTimeout;
 
 /** How long a client may take to close its side once all is answered. */
 const LINGER_MS = 1000;
@@ -46,7 +43,7 @@ export class Http2Sessions {
     const socket = this.#connections.hasSession(handle);
     // Node ends its side when the session has no streams any more, and waits for the client's.
     socket?.once('finish', () => {
-      const late = later(() => socket.destroy(), LINGER_MS).unref();
+      const late = setTimeout(() => socket.destroy(), LINGER_MS).unref();
       socket.once('close', () => clearTimeout(late));
     });
     if (this.#patience !== undefined) endSession(session, this.#patience);

@@ -1,10 +1,7 @@
 // How a connection of HTTP/1.1 is closed such that the client gets all of the last answer.
 
 import type { Socket } from 'node:net';
-import { setTimeout } from 'node:timers';
-
-// The original: a program may have fake ones for its tests.
-const later = setTimeout;
+import { setTimeout } from '../../base/timers.js';
 
 const LINGER_MS = 1000;
 
@@ -27,7 +24,7 @@ export function lingerAtEnd(socket: Socket): void {
     socket.on('data', () => {});
     socket.resume().end();
     socket.once('end', () => socket.destroy());
-    const linger = () => later(() => socket.destroy(), LINGER_MS).unref();
+    const linger = () => setTimeout(() => socket.destroy(), LINGER_MS).unref();
     // Not before all is with the kernel: a slow client may take its time.
     if (socket.writableFinished) linger();
     else socket.once('finish', linger);

@@ -1,5 +1,5 @@
 // A worker as the master can reach it: by its line, its pid and the wait for its end.
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep } from '../../base/timers.js';
 import { type WaitEnd, waitpidAsync } from '../../posix/wait.js';
 import { type SignalName, signalNumber } from '../../system/signal-numbers.js';
 import { Line, type Report, reportIn, type Word } from '../worker/line.js';

@@ -1,9 +1,10 @@
 // One attempt to have another program take this one's place, from its start to the moment when it has, or
 // is gone with all that it has started.
+
 import { closeSync } from 'node:fs';
-import { setTimeout } from 'node:timers/promises';
 import { Alarm, clock } from '../../base/alarm.js';
 import { asError } from '../../base/errors.js';
+import { sleep } from '../../base/timers.js';
 import { type WaitEnd, waitpidAsync } from '../../posix/wait.js';
 import { fstatOf } from '../../system/file-id.js';
 import { RecordLine } from '../../system/record-line.js';
@@ -13,9 +14,6 @@ import { hasEnded, hasFailed, isLate, notExecuted, type UpgradeStep, withTold } 
 import { type Estate, estate, startProgram } from './program.js';
 import { Relay } from './relay.js';
 import { markOf, Remains } from './remains.js';
-
-// The original: a program may have fake ones for its tests.
-const sleep = setTimeout;
 
 const DONE = ['ECHILD', 'ABORT_ERR'];
 const RETRY_MS = 200;

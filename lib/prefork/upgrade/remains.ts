@@ -1,17 +1,15 @@
 // What is left of a new program that has failed: itself, its workers, and what these have started. Orphans
 // come to this process meanwhile, and are told from others by the environment that they were born with.
-import { setTimeout } from 'node:timers/promises';
+
 import { native } from '../../addon/native.js';
 import { clock } from '../../base/alarm.js';
+import { sleep } from '../../base/timers.js';
 import { expected, reapOrphans } from '../../fork/reap.js';
 import { getChildSubreaper, setChildSubreaper } from '../../posix/parentage.js';
 import { waitpid } from '../../posix/wait.js';
 import { procChildren, procStat, procText } from '../../system/procfs.js';
 import { VARIABLE } from '../../system/succession.js';
 import { KILL_AFTER_MS } from '../state/state.js';
-
-// The original: a program may have fake ones for its tests.
-const sleep = setTimeout;
 
 const LOOK_MS = 20;
 

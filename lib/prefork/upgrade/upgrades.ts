@@ -1,7 +1,8 @@
 // Calls for an upgrade: there is one at a time for the whole process, whichever of its masters is asked.
-import { setTimeout } from 'node:timers';
+
 import { Waits } from '../../base/abort.js';
 import { asError, codedError, invalidState } from '../../base/errors.js';
+import { setTimeout } from '../../base/timers.js';
 import { INT_MAX } from '../../base/validate.js';
 import type { WaitEnd } from '../../posix/wait.js';
 import { tryNotify } from '../../service/notify.js';
@@ -11,9 +12,6 @@ import { type Attempt, Upgrade } from './attempt.js';
 import { withTold } from './error.js';
 import { expectStartable } from './program.js';
 import { noteBegun, noteFailure } from './report.js';
-
-// The original: a program may have fake ones for its tests.
-const later = setTimeout;
 
 /** What a manager shows of a failure; it takes a single line. */
 const LONGEST_STATUS = 1000;
@@ -38,7 +36,7 @@ let parting: number | undefined;
 
 /** A program that something else holds, a timer, say, would stay for ever. */
 function part(): void {
-  if (parting !== undefined) later(() => process.exit(0), Math.min(parting, INT_MAX)).unref();
+  if (parting !== undefined) setTimeout(() => process.exit(0), Math.min(parting, INT_MAX)).unref();
 }
 let current: Current | undefined;
 

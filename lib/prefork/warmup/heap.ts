@@ -1,9 +1,9 @@
 // The heap before a fork: collected, compacted and with room to grow, such that the collector in a copy of
 // the process has little to write to the pages that both have.
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { sleep } from '../../base/timers.js';
 import { given, withFlags } from './flags.js';
 import { Inspector } from './inspector.js';
 

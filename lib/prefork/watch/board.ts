@@ -1,13 +1,11 @@
 // Where those outside read how the workers are: a file without a name in any directory, which only the
 // master has open. /proc/PID/fd leads there whoever may look at the process, also after it has gone into a
 // chroot or dropped its privileges; it ends with the master, and there is nobody to be asked.
+
 import { closeSync, ftruncateSync, writeSync } from 'node:fs';
-import { clearTimeout, setTimeout } from 'node:timers';
 import { native } from '../../addon/native.js';
 import { clock } from '../../base/alarm.js';
-
-// The originals: a program may have fake ones for its tests.
-const [start, stop] = [setTimeout, clearTimeout];
+import { clearTimeout, setTimeout } from '../../base/timers.js';
 
 /** As /proc/PID/fd shows it. */
 export const BOARD = 'daemonkit-prefork';
@@ -40,14 +38,14 @@ export class Board {
     const now = clock();
     const due = Math.max(now + WAIT_MS[news], this.#notBefore);
     if (!this.#open || due >= this.#due) return;
-    stop(this.#timer);
+    clearTimeout(this.#timer);
     this.#due = due;
-    this.#timer = start(() => this.#write(), due - now).unref();
+    this.#timer = setTimeout(() => this.#write(), due - now).unref();
   }
 
   /** At the end of the master, and in copies of it. */
   close(): void {
-    stop(this.#timer);
+    clearTimeout(this.#timer);
     if (!this.#open) return;
     this.#open = false;
     try {

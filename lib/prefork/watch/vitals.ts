@@ -1,6 +1,7 @@
 // What the master knows of the health of its workers: what they report, and whether they still do.
-import { clearTimeout, setTimeout } from 'node:timers';
+
 import { clock } from '../../base/alarm.js';
+import { clearTimeout, setTimeout } from '../../base/timers.js';
 import { listensAt } from '../../system/sockets.js';
 import {
   isHeldUp,
@@ -14,9 +15,6 @@ import type { RecycleReason } from '../options.js';
 import type { WorkerState } from '../state/state.js';
 import type { Report } from '../worker/line.js';
 import { type Limits, limitsOf, type RecycleRules } from './recycle.js';
-
-// The originals: a program may have fake ones for its tests.
-const [start, stop] = [setTimeout, clearTimeout];
 
 /** How often to look at the workers, and how often they report, at least. */
 const LOOK_MS = 1000;
@@ -125,7 +123,7 @@ export class Watchman {
 
   /** In a copy of the master, and at its end. */
   leave(): void {
-    stop(this.#timer);
+    clearTimeout(this.#timer);
     this.#all.clear();
   }
 
@@ -134,7 +132,7 @@ export class Watchman {
     const least = Math.max(LEAST_MS, this.#interval / BEATS);
     const wait = Math.max(least, Math.min(this.#interval, ...left));
     // The wait for the workers keeps the master alive.
-    this.#timer = start(() => this.#look(), wait).unref();
+    this.#timer = setTimeout(() => this.#look(), wait).unref();
   }
 
   #look(): void {

@@ -1,14 +1,12 @@
 // A worker's heartbeat: what it reports to its master, as long as its event loop turns.
+
 import { url } from 'node:inspector';
-import { clearInterval, setInterval, setTimeout } from 'node:timers';
 import { native } from '../../addon/native.js';
 import { clock } from '../../base/alarm.js';
+import { clearInterval, setInterval, setTimeout } from '../../base/timers.js';
 import { Tally } from '../drain/tally.js';
 import type { Line } from './line.js';
 import { recordOf } from './line.js';
-
-// The originals: a program may have fake ones for its tests.
-const [every, later, stop] = [setInterval, setTimeout, clearInterval];
 
 /** How soon the master hears of a request: a worker that has much to do reports more often. */
 const SOON_MS = 100;
@@ -43,7 +41,7 @@ export class Pulse {
 
   /** Reports from time to time; that does not keep the process alive. */
   start(): void {
-    this.#timer = every(() => this.#beat(), this.#interval).unref();
+    this.#timer = setInterval(() => this.#beat(), this.#interval).unref();
     this.#say();
   }
 
@@ -58,7 +56,7 @@ export class Pulse {
     this.#soon = true;
     const wait = Math.min(SOON_MS, this.#interval);
     const due = clock() + wait;
-    later(() => {
+    setTimeout(() => {
       this.#soon = false;
       this.#delay = Math.max(this.#delay, clock() - due);
       this.#say();
@@ -68,7 +66,7 @@ export class Pulse {
   #say(): void {
     // In a copy of the worker: the line is not its to speak on.
     if (native.getpid() !== this.#pid) {
-      stop(this.#timer);
+      clearInterval(this.#timer);
       return;
     }
     const { tally } = this;

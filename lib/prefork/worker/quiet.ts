@@ -1,12 +1,10 @@
 // When to fork: with nothing of the program's on the stack, no request in the thread pool, and no
 // connection half made.
+
 import { Socket } from 'node:net';
-import { setImmediate, setTimeout } from 'node:timers';
 import { native } from '../../addon/native.js';
 import { clock } from '../../base/alarm.js';
-
-// The originals: a program may have fake ones for its tests.
-const [soon, later] = [setImmediate, setTimeout];
+import { setImmediate, setTimeout } from '../../base/timers.js';
 
 /** How long to wait for that. Then the workers matter more. */
 const QUIET_MS = 1000;
@@ -29,7 +27,7 @@ export function whenQuiet(act: () => void): void {
   const deadline = clock() + QUIET_MS;
   const look = (delay: number): void => {
     if ((native.quiesce(0) && !isConnecting()) || clock() > deadline) act();
-    else later(look, delay, Math.min(2 * delay, 50));
+    else setTimeout(look, delay, Math.min(2 * delay, 50));
   };
-  soon(look, 1);
+  setImmediate(look, 1);
 }

@@ -1,12 +1,13 @@
 // What a worker is from its fork to its end.
+
 import { once } from 'node:events';
 import { Server } from 'node:net';
-import { setImmediate } from 'node:timers';
 import { type InspectOptionsStylized, inspect } from 'node:util';
 import { registry } from '../../atfork/registry.js';
 import { Alarm, clock } from '../../base/alarm.js';
 import { invalidArgType } from '../../base/errors.js';
 import { shown } from '../../base/shown.js';
+import { setImmediate } from '../../base/timers.js';
 import { fileDescriptor } from '../../base/validate.js';
 import { type Confinement, confine } from '../../privileges/confine.js';
 import { leaveRelay } from '../../service/successor.js';
@@ -14,12 +15,15 @@ import { SignalFlag } from '../../signal/flag.js';
 import { onCaughtBefore } from '../../signal/inherited.js';
 import { Drain } from '../drain/drain.js';
 import { die } from './birth.js';
-import { whenDeserted } from './deserted.js';
 import { Line } from './line.js';
 import { leavePools } from './pooled.js';
 import { Pulse, type PulseOptions } from './pulse.js';
 
-const soon = setImmediate;
+/**
+ * How long no connection must come to a seat's own queue before the worker leaves it. Where the seat is no more, long
+ * enough for the third step of a handshake from far away.
+ */
+const LULL_MS = { kept: 250, givenUp: 1000 };
 
 /** What a worker is asked for; of {@link PreforkOptions}. */
 interface WorkerPlan {
@@ -59,6 +63,7 @@ export class PreforkWorker {
   /** The descriptor of the socket of `listen`; undefined without that option. */
   readonly socket: number | undefined;
   readonly #plan: WorkerPlan;
+  readonly #lull: number;
   readonly #line: Line;
   readonly #pulse: Pulse;
   readonly #drains: Drain[] = [];
@@ -68,11 +73,13 @@ export class PreforkWorker {
   #stopped = false;
 
   /** @internal */
-  constructor({ id, generation, socket, plan, line, pulse }: Inheritance) {
+  constructor({ id, generation, socket, remains, plan, line, pulse }: Inheritance) {
     this.id = id;
     this.generation = generation;
     this.socket = socket;
     this.#plan = plan;
+    const own = remains ? LULL_MS.givenUp : LULL_MS.kept;
+    this.#lull = plan.balance === 'reuseport' ? own : 0;
     // It keeps the worker alive, and ends with the master, however that ends.
     this.#line = new Line(
       line,
@@ -154,11 +161,7 @@ export class PreforkWorker {
 
   async #end(): Promise<never> {
     this.#ending.abort();
-    await Promise.all(
-      this.#drains.map((drain) =>
-        drain.end(this.#plan.idleTimeout, this.#plan.balance === 'reuseport'),
-      ),
-    );
+    await Promise.all(this.#drains.map((drain) => drain.end(this.#plan.idleTimeout, this.#lull)));
     await this.#plan.onWorkerStop?.(this);
     return process.exit(0);
   }
@@ -170,7 +173,7 @@ export class PreforkWorker {
  */
 function fail(error: unknown): void {
   void Promise.reject(error);
-  soon(() => process.exit(1));
+  setImmediate(() => process.exit(1));
 }
 
 /** The masters' signals are for them to act on; a worker is told by SIGTERM alone. */
@@ -201,9 +204,8 @@ export function beWorker(inheritance: Inheritance): void {
     takeSignals(inheritance, () => worker.stop());
     leavePools();
     worker.enter();
-    const { remains, socket } = inheritance;
-    const started = () =>
-      remains && socket !== undefined && whenDeserted(socket, () => worker.stop());
+    // A seat that is no more has its end before it: what waits there is answered, then nobody is there.
+    const started = () => inheritance.remains && worker.stop();
     worker.start().then(started).catch(fail);
   } catch (error) {
     die(error);
