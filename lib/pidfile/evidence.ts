@@ -1,7 +1,7 @@
 // What the system tells of another process: when it began, and whether it holds a file's lock.
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { procStat, procText } from '../system/procfs.js';
+import { readdirSync, statSync } from 'node:fs';
+import { kernelText, procStat, procText } from '../system/procfs.js';
 
 /** The file's identity, as stat(2) with bigints gives it. */
 export interface FileId {
@@ -53,7 +53,7 @@ function descriptorHolds(pid: number, fd: string, file: FileId): boolean | undef
     // By the open file, not by its name, which may be of another mount namespace or root directory.
     const found = statSync(`/proc/${pid}/fd/${fd}`, { bigint: true });
     if (found.dev !== file.dev || found.ino !== file.ino) return false;
-    const info = readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'latin1');
+    const info = kernelText(`/proc/${pid}/fdinfo/${fd}`);
     return /^lock:.*\bFLOCK\b.*\bWRITE\b/m.test(info);
   } catch (error) {
     return unseen(error);

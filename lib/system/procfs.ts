@@ -1,10 +1,31 @@
 // Linux's /proc as text, for whoever can do without: FreeBSD, a chroot and hidepid= have none.
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
+
+/** As much as a read(2) of /proc gives of most files at once, and so of one moment. */
+const room = Buffer.allocUnsafeSlow(65_536);
+
+/**
+ * A file whose size tells nothing of its contents, which are bytes. Not by readFileSync(): where fstat(2) fails, that of
+ * Node 22 and later leaves the descriptor open (tryStatSync() in its lib/fs.js closes only where its binding has not
+ * thrown).
+ */
+export function kernelText(path: string): string {
+  const fd = openSync(path, 'r');
+  try {
+    for (let text = ''; ; ) {
+      const length = readSync(fd, room);
+      if (length === 0) return text;
+      text += room.toString('latin1', 0, length);
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
 
 /** A file of /proc, by its path in there; undefined if it is gone, or not there or not for us. */
 export function procText(path: string): string | undefined {
   try {
-    return readFileSync(`/proc/${path}`, 'latin1');
+    return kernelText(`/proc/${path}`);
   } catch {
     return undefined;
   }
@@ -54,6 +75,6 @@ export function procListing(path: string): string[] {
 export function procChildren(pid: number | 'self'): number[] {
   const tasks = `/proc/${pid}/task`;
   return readdirSync(tasks).flatMap((tid) =>
-    readFileSync(`${tasks}/${tid}/children`, 'latin1').split(' ').filter(Boolean).map(Number),
+    kernelText(`${tasks}/${tid}/children`).split(' ').filter(Boolean).map(Number),
   );
 }

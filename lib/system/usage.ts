@@ -1,8 +1,7 @@
 // What a process uses of the processors and of memory, as Linux's /proc tells it; nothing elsewhere.
-import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
-import { procStat, procText } from './procfs.js';
+import { kernelText, procStat, procText } from './procfs.js';
 
 /** How far the main thread of a process has come; times in milliseconds since it began. */
 export interface Progress {
@@ -57,7 +56,7 @@ export function isHeldUp(pid: number): boolean {
 /** Processors' time per time, by a cgroup's cpu.max: `200000 100000` is two, `max 100000` no limit. */
 function quotaOf(folder: string): number {
   try {
-    const [quota, period] = readFileSync(join(folder, 'cpu.max'), 'latin1').split(' ').map(Number);
+    const [quota, period] = kernelText(join(folder, 'cpu.max')).split(' ').map(Number);
     return Number(quota) > 0 && Number(period) > 0 ? Number(quota) / Number(period) : Infinity;
   } catch {
     return Infinity; // the root has none; cgroups of version 1
