@@ -194,12 +194,16 @@ test('reports take no room from words, and a master takes nothing that is none',
   assert.deepEqual(heard, [record, 'ready', 'leaving']);
   assert.equal(worker.report(record), true);
   assert.deepEqual(reportIn(record), { ...figures, inspected: false });
+  const weighed = { ...figures, inspected: true, memory: { privateBytes: 2 ** 40, pss: 2 ** 41 } };
+  assert.deepEqual(reportIn(recordOf(weighed)), weighed);
   for (const bad of [
     '',
     'beat',
     'beat 1 2 3 4',
     'beat 1 2 3 -4 0',
     'beat 1 2 x 4 0',
+    'beat 1 2 3 4 0 5',
+    'beat 1 2 3 4 0 5 -6',
     'ready 1 2 3 4 0',
   ])
     assert.equal(reportIn(bad), undefined, bad);

@@ -1,7 +1,8 @@
 // What a process uses of the processors and of memory, as Linux's /proc tells it; nothing elsewhere.
-import { availableParallelism } from 'node:os';
+import { openSync } from 'node:fs';
+import { availableParallelism, uptime } from 'node:os';
 import { dirname, join } from 'node:path';
-import { kernelText, procStat, procText } from './procfs.js';
+import { kernelText, procStat, procText, textOf } from './procfs.js';
 
 /** How far the main thread of a process has come; times in milliseconds since it began. */
 export interface Progress {
@@ -39,7 +40,8 @@ const START_FIELD = 19;
 /** Milliseconds since a process began. */
 export function ageOf(pid: number): number | undefined {
   const ticks = Number(procStat(pid)?.fields[START_FIELD]);
-  const up = Number.parseFloat(procText('uptime') ?? '');
+  // Not /proc/uptime itself: with subset=pid there is none.
+  const up = uptime();
   const age = Math.round(1000 * up - MS_PER_TICK * ticks);
   return Number.isNaN(age) ? undefined : Math.max(0, age);
 }
@@ -91,10 +93,26 @@ export interface Memory {
  * walks all pages of it: some milliseconds for a gigabyte, in which the process can map no memory.
  */
 export function memoryOf(pid: number): Memory | undefined {
-  const text = procText(`${pid}/smaps_rollup`);
+  return memoryIn(procText(`${pid}/smaps_rollup`));
+}
+
+function memoryIn(text: string | undefined): Memory | undefined {
   // Empty for a process that has ended.
   if (text === undefined || !text.includes('Pss:')) return undefined;
   const bytes = (name: string) =>
     1024 * Number(new RegExp(`^${name}:\\s*(\\d+) kB$`, 'm').exec(text)?.[1] ?? 0);
   return { privateBytes: bytes('Private_Clean') + bytes('Private_Dirty'), pss: bytes('Pss') };
+}
+
+/**
+ * A process's scales for itself: nobody is kept from his own, whoever he becomes and whatever root directory he moves
+ * to, while others may be (a change of user, a container without CAP_SYS_PTRACE).
+ */
+export function scales(): () => Memory | undefined {
+  try {
+    const fd = openSync('/proc/self/smaps_rollup', 'r');
+    return () => memoryIn(textOf(fd));
+  } catch {
+    return () => undefined; // as memoryOf()
+  }
 }

@@ -56,6 +56,10 @@ export class Crew {
     this.#members.get(pid)?.kill(signal);
   }
 
+  tell(pid: number, word: Word): void {
+    this.#members.get(pid)?.say(word);
+  }
+
   /** To all there are. */
   say(word: Word): void {
     for (const member of this.#members.values()) member.say(word);

@@ -89,6 +89,7 @@ export class Engine {
       state: () => this.#state,
       recycle: (pid, due) => this.#apply((state) => event.replacementAsked(state, pid, due)),
       hung: (worker) => this.#hung(worker),
+      weigh: (pid) => this.#crew.tell(pid, 'weigh'),
     });
     if (plan.reapOrphans) this.#reaper = reapOrphans();
     this.#registered = { signals: this.#orders.signals, leave: (kept) => this.#leave(true, kept) };

@@ -20,6 +20,8 @@ interface Actions {
   recycle: (pid: number, reason: RecycleReason) => void;
   /** It hangs. */
   hung: (worker: HungWorker) => void;
+  /** It is to tell how much memory it has. */
+  weigh: (pid: number) => void;
 }
 
 interface Rules {
@@ -34,12 +36,13 @@ export class Overseer {
   readonly #ledger = new Ledger();
   readonly #board: Board;
 
-  constructor({ vitals, hangSignal: signal }: Rules, { state, recycle, hung }: Actions) {
+  constructor({ vitals, hangSignal: signal }: Rules, { state, recycle, hung, weigh }: Actions) {
     this.#beat = beatOf(vitals);
     this.#state = state;
     this.#watchman = new Watchman(vitals, {
       workers: () => state().workers,
       recycle,
+      weigh,
       hung: (worker, silent) => {
         const { seat: id, pid, generation } = worker;
         publishWorker(worker, { event: 'hung', signal, silent });
@@ -70,8 +73,9 @@ export class Overseer {
   }
 
   /** What such a worker is to report. */
-  pulse({ maxRequests }: Limits): PulseOptions {
-    return { interval: this.#beat, maxRequests };
+  pulse({ maxRequests, maxMemory }: Limits): PulseOptions {
+    const weighed = maxMemory < Number.POSITIVE_INFINITY;
+    return { interval: this.#beat, maxRequests, weighed };
   }
 
   /** @param pull - reads what has come over its line. */

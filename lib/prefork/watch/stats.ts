@@ -59,7 +59,8 @@ function statsOf(worker: WorkerState, watchman: Watchman, seat: Seat, asking: As
   } = vitals?.report ?? {};
   const { now, beat } = asking;
   const still = vitals === undefined ? 0 : now - vitals.heardAt - 2 * beat;
-  const { privateBytes, pss } = (asking.memory ? memoryOf(pid) : undefined) ?? UNSEEN;
+  const { privateBytes, pss } =
+    (asking.memory ? memoryOf(pid) : undefined) ?? vitals?.memory ?? UNSEEN;
   return {
     ...{ id, pid, generation, state: doing(worker), uptime: Math.round(now - born) },
     ...{ requests, requestsUnderWay, connections },

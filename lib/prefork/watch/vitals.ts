@@ -39,6 +39,8 @@ interface Actions {
   recycle: (pid: number, reason: RecycleReason) => void;
   /** It could have run for so many milliseconds, and did not answer. */
   hung: (worker: WorkerState, silent: number) => void;
+  /** It is to tell how much memory it has, which is not for this process to see. */
+  weigh: (pid: number) => void;
 }
 
 /** One worker. */
@@ -113,6 +115,7 @@ export class Watchman {
     const vitals = this.#all.get(pid);
     if (vitals === undefined) return;
     vitals.report = report;
+    vitals.memory = report.memory ?? vitals.memory;
     vitals.heardAt = clock();
     if (report.requests >= vitals.limits.maxRequests) this.#actions.recycle(pid, 'maxRequests');
   }
@@ -203,7 +206,10 @@ export class Watchman {
     const all = serving.flatMap(({ pid }) => this.#all.get(pid) ?? []);
     const [next] = all.toSorted((one, other) => one.weighedAt - other.weighedAt);
     if (next === undefined || now < this.#memoryAt) return;
-    next.memory = memoryOf(next.pid) ?? next.memory;
+    const seen = memoryOf(next.pid);
+    // What it tells comes with its next report.
+    if (seen === undefined) this.#actions.weigh(next.pid);
+    else next.memory = seen;
     next.weighedAt = clock();
     this.#memoryAt = now + Math.max(LOOK_MS, MEMORY_SHARE * (next.weighedAt - now));
   }

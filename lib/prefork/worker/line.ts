@@ -2,12 +2,13 @@
 import { constants } from 'node:os';
 import { systemError } from '../../base/errors.js';
 import { RecordLine } from '../../system/record-line.js';
+import type { Memory } from '../../system/usage.js';
 
 /**
  * A record's text. Of the worker: it is ready; it ends by its own will. Of the master: it has taken another
- * one's place, and standard error is what it shall be.
+ * one's place, and standard error is what it shall be; it cannot see how much memory the worker has.
  */
-export type Word = 'ready' | 'leaving' | 'settled';
+export type Word = 'ready' | 'leaving' | 'settled' | 'weigh';
 
 /** A worker's own figures. */
 export interface Report {
@@ -19,25 +20,32 @@ export interface Report {
   eventLoopDelay: number;
   /** A debugger may hold the worker up: its inspector is open. */
   inspected: boolean;
+  /** If it was asked for. */
+  memory?: Memory | undefined;
 }
 
 const BEAT = 'beat';
 
 export function recordOf(report: Report): string {
-  const { requests, requestsUnderWay, connections, eventLoopDelay, inspected } = report;
-  return [BEAT, requests, requestsUnderWay, connections, eventLoopDelay, Number(inspected)].join(
-    ' ',
-  );
+  const { requests, requestsUnderWay, connections, eventLoopDelay, inspected, memory } = report;
+  const weight = memory === undefined ? [] : [memory.privateBytes, memory.pss];
+  const figures = [requests, requestsUnderWay, connections, eventLoopDelay, Number(inspected)];
+  return [BEAT, ...figures, ...weight].join(' ');
 }
 
 /** Undefined for what is none: a worker that drops its privileges is nobody to be believed blindly. */
 export function reportIn(record: string): Report | undefined {
   const [word, ...texts] = record.split(' ');
   const figures = texts.map(Number);
-  const fit = figures.length === 5 && figures.every((one) => Number.isFinite(one) && one >= 0);
+  const known = figures.length === 5 || figures.length === 7;
+  const fit = known && figures.every((one) => Number.isFinite(one) && one >= 0);
   if (word !== BEAT || !fit) return undefined;
   const [requests, requestsUnderWay, connections, eventLoopDelay, inspected] = figures as Five;
-  return { requests, requestsUnderWay, connections, eventLoopDelay, inspected: inspected !== 0 };
+  const [privateBytes, pss] = figures.slice(5);
+  const report = { requests, requestsUnderWay, connections, eventLoopDelay };
+  const weighed =
+    pss === undefined ? {} : { memory: { privateBytes: privateBytes as number, pss } };
+  return { ...report, inspected: inspected !== 0, ...weighed };
 }
 
 type Five = [number, number, number, number, number];

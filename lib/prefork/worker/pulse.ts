@@ -4,6 +4,7 @@ import { url } from 'node:inspector';
 import { native } from '../../addon/native.js';
 import { clock } from '../../base/alarm.js';
 import { clearInterval, setInterval, setTimeout } from '../../base/timers.js';
+import { type Memory, scales } from '../../system/usage.js';
 import { Tally } from '../drain/tally.js';
 import type { Line } from './line.js';
 import { recordOf } from './line.js';
@@ -16,6 +17,8 @@ export interface PulseOptions {
   interval: number;
   /** So many requests are told at once. */
   maxRequests: number;
+  /** Whether there is a limit of memory. */
+  weighed: boolean;
 }
 
 export class Pulse {
@@ -24,12 +27,15 @@ export class Pulse {
   readonly #line: Line;
   readonly #interval: number;
   readonly #pid = native.getpid();
+  readonly #weight: () => Memory | undefined;
   #timer: NodeJS.Timeout | undefined;
   #due: number;
   #delay = 0;
   #soon = false;
 
-  constructor(line: Line, { interval, maxRequests }: PulseOptions) {
+  constructor(line: Line, { interval, maxRequests, weighed }: PulseOptions) {
+    // Now: there may be no /proc in the root directory that is to come.
+    this.#weight = weighed ? scales() : () => undefined;
     this.#line = line;
     this.#interval = interval;
     this.#due = clock() + interval;
@@ -43,6 +49,11 @@ export class Pulse {
   start(): void {
     this.#timer = setInterval(() => this.#beat(), this.#interval).unref();
     this.#say();
+  }
+
+  /** The master is not let at this process's memory, and asks for it. */
+  weigh(): void {
+    this.#say(this.#weight());
   }
 
   #beat(): void {
@@ -63,7 +74,7 @@ export class Pulse {
     }, wait).unref();
   }
 
-  #say(): void {
+  #say(memory?: Memory): void {
     // In a copy of the worker: the line is not its to speak on.
     if (native.getpid() !== this.#pid) {
       clearInterval(this.#timer);
@@ -78,6 +89,7 @@ export class Pulse {
         connections,
         eventLoopDelay: Math.round(10 * this.#delay) / 10,
         inspected: url() !== undefined,
+        memory,
       }),
     );
     if (said) this.#delay = 0;

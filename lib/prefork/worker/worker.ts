@@ -83,7 +83,10 @@ export class PreforkWorker {
     // It keeps the worker alive, and ends with the master, however that ends.
     this.#line = new Line(
       line,
-      (word) => word === 'settled' && leaveRelay(),
+      (word) => {
+        if (word === 'settled') leaveRelay();
+        if (word === 'weigh') this.#pulse.weigh();
+      },
       () => this.stop(),
       true,
     );
