@@ -38,8 +38,10 @@ size_t Obstacles(const char** reasons, size_t room) {
   // A full descriptor table is no obstacle of this kind: fork() says it by its own name.
   const bool full = opened == -EMFILE || opened == -ENFILE;
   const char* proc = full ? nullptr : ProcObstacle(opened);
-  const char* ring = opened < 0 ? nullptr : AnyRingObstacle(files);
-  const char* confined = opened < 0 ? nullptr : ConfinementObstacle(files.task.get());
+  // What another namespace's /proc tells of the threads is not true of their numbers here.
+  const bool blind = opened < 0 || proc != nullptr;
+  const char* ring = blind ? nullptr : AnyRingObstacle(files);
+  const char* confined = blind ? nullptr : ConfinementObstacle(files.task.get());
   size_t n = 0;
   for (const char* reason : {ThreadObstacle(), SignalObstacle(), proc, ring, confined}) {
     if (reason != nullptr && n < room) reasons[n++] = reason;

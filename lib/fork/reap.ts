@@ -20,9 +20,13 @@ import { liveWorkers } from './workers.js';
 const GRACE_MS = 1000;
 const GRACE_BESIDE_WORKERS_MS = 10_000;
 
-/** What tells a process for good: its pid, and when it began (field 22 of /proc/PID/stat). */
+/**
+ * What tells a process for good: its pid, and when it began (field 22 of /proc/PID/stat). hidepid= hides those of other
+ * users: what is nobody's is waited for without that, as such a wait does nothing to a process that goes on.
+ */
 function zombie(pid: number): string | undefined {
   const stat = procStat(pid);
+  if (stat === undefined) return `${pid}`;
   return stat?.fields[0] === 'Z' ? `${pid} ${stat.fields[19]}` : undefined;
 }
 
@@ -108,8 +112,8 @@ function reaped(pid: number): boolean {
  * the process alive, and ends in forks.
  *
  * @returns a Disposable that ends it.
- * @throws `ENOTSUP` (syscall `waitpid`) where the children of a process cannot be listed: no /proc, a Linux
- *   without CONFIG_PROC_CHILDREN, FreeBSD. `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker. `EMFILE`,
+ * @throws `ENOTSUP` (syscall `waitpid`) where the children of a process cannot be listed: no /proc or one of
+ *   another PID namespace, a Linux without CONFIG_PROC_CHILDREN, FreeBSD. `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker. `EMFILE`,
  *   `ENFILE` (syscall `pipe2`).
  *
  * Linux. Source: waitpid(2), NOTES; PR_SET_CHILD_SUBREAPER(2const); tini, dumb-init.

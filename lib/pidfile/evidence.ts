@@ -1,6 +1,7 @@
 // What the system tells of another process: when it began, and whether it holds a file's lock.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
+import { uptime } from 'node:os';
 import { kernelText, procStat, procText } from '../system/procfs.js';
 
 /** The file's identity, as stat(2) with bigints gives it. */
@@ -24,12 +25,15 @@ const TICKS_PER_SECOND = 100;
 /** When a process began, exact to a second; undefined if that cannot be told. */
 export function startTime(pid: number): Date | undefined {
   const ticks = startTicks(pid);
-  const boot = /^btime (\d+)$/m.exec(procText('stat') ?? '')?.[1];
-  if (ticks === undefined || boot === undefined) return startTimeByPs(pid);
-  return new Date(1000 * (Number(boot) + ticks / TICKS_PER_SECOND));
+  const btime = /^btime (\d+)$/m.exec(procText('stat') ?? '')?.[1];
+  // On Linux ps(1) reads the same /proc, and would not notice if that is another PID namespace's.
+  if (ticks === undefined) return process.platform === 'linux' ? undefined : startTimeByPs(pid);
+  // Mounted with subset=pid, it has the processes and nothing besides.
+  const boot = Number(btime ?? Date.now() / 1000 - uptime());
+  return new Date(1000 * (boot + ticks / TICKS_PER_SECOND));
 }
 
-/** For systems without /proc: ps(1) of FreeBSD and of procps have `etimes`, the age in seconds. */
+/** For systems without /proc: ps(1) of FreeBSD has `etimes`, the age in seconds. */
 function startTimeByPs(pid: number): Date | undefined {
   try {
     const age = execFileSync('ps', ['-o', 'etimes=', '-p', `${pid}`], {

@@ -5,6 +5,7 @@ import { absolutePath } from '../base/absolute.js';
 import { type SystemError, systemError } from '../base/errors.js';
 import { path as pathString } from '../base/validate.js';
 import { expectSafeFile, openThere } from '../posix/trusted-open.js';
+import { procIsOurs } from '../system/procfs.js';
 import { type Signal, signalNumber } from '../system/signal-numbers.js';
 import { startTime } from './evidence.js';
 import { lockHeld, Owner } from './owner.js';
@@ -138,7 +139,12 @@ export function uncertain({ path, state, pid }: PidfileReport): SystemError {
     return systemError(-EAGAIN, 'flock', { path, detail });
   }
   const named = pid === undefined ? 'names none' : `names ${pid}, which is not proven to hold it`;
-  const detail = `a process holds the pidfile, which ${named}`;
+  // Without it nobody else's descriptors can be looked at, and no time of a start.
+  const why =
+    process.platform === 'linux' && !procIsOurs()
+      ? ': /proc is missing, or of another PID namespace'
+      : '';
+  const detail = `a process holds the pidfile, which ${named}${why}`;
   return systemError(-ESTALE, 'flock', { path, detail });
 }
 

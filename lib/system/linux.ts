@@ -2,7 +2,7 @@
 import { constants, fstatSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { native } from '../addon/native.js';
 import { typeOfMode } from './file-type.js';
-import { procLinks, procStat, procText } from './procfs.js';
+import { procIsOurs, procLinks, procStat, procText } from './procfs.js';
 import type { DescriptorType, Entry, System } from './types.js';
 
 /** By the beginning of the link's text, for what has no name of its own in the file system. */
@@ -75,6 +75,7 @@ export const systemLinux: System = {
 
   filesOfParent() {
     const parent = native.getppid();
+    if (!procIsOurs()) return undefined;
     try {
       readdirSync(`/proc/${parent}/fd`);
     } catch {

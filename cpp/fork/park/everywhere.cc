@@ -8,6 +8,7 @@
 
 #include "fork/base/procfs.h"
 #include "fork/fork.h"
+#include "fork/obstacles.h"
 #include "fork/state.h"
 
 namespace livefork {
@@ -66,8 +67,8 @@ int OnThreads(int task, uint64_t timeout, Errand errand, Prepare prepare) {
   return failed == 0 ? 0 : -EPERM;
 }
 
-// Without /proc, as in a chroot: a filter that lets everything through, given to all threads, takes
-// no_new_privs along to them (seccomp_sync_threads() of kernel/seccomp.c).
+// Without a /proc of our own, as in a chroot: a filter that lets everything through, given to all
+// threads, takes no_new_privs along to them (seccomp_sync_threads() of kernel/seccomp.c).
 int ByFilter() {
   if (long r = SetNoNewPrivileges(nullptr); r < 0) return static_cast<int>(r);
   sock_filter allow[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
@@ -92,7 +93,9 @@ int FollowCaller(uint64_t timeout) {
 
 int ForbidNewPrivileges(uint64_t timeout) {
   Fd task(Open("/proc/self/task"));
-  if (task.get() < 0) return ByFilter();
+  // What lists threads by another namespace's numbers would have each of them taken for one that
+  // has ended.
+  if (ProcObstacle(task.get()) != nullptr) return ByFilter();
   if (long r = SetNoNewPrivileges(nullptr); r < 0) return static_cast<int>(r);
   return OnThreads(task.get(), timeout, SetNoNewPrivileges,
                    []() -> const void* { return nullptr; });
