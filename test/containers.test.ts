@@ -93,6 +93,14 @@ test('process 1 of a Docker container: a master reloads, reaps, and stops by SIG
   assert.ok(server.exits().every(({ exitCode, reason }) => exitCode === 0 && reason === 'reload'));
   const after = await server.ask();
   assert.deepEqual([after.generation, after.ppid], [before.generation + 1, 1]);
+  // Its end, for another program's sake, would be the container's.
+  server.kill('SIGUSR2', first);
+  const { message } = await server.hears('error');
+  assert.match(
+    message,
+    /^ENOTSUP: process 1 cannot leave its place to another process: .*, execve$/,
+  );
+  assert.equal((await server.ask()).generation, after.generation);
   server.kill('SIGTERM', first);
   assert.deepEqual(await server.ended, [0, null], server.stderr);
   await server.hears('finished');

@@ -213,6 +213,28 @@ test("a supervisor is told by the parent's name, not by that of somebody else wi
   assert.deepEqual(said, [[other.pid, null]]);
 });
 
+test(
+  "below tini an upgrade is refused, as its end would be the container's",
+  needs('root', 'unshare'),
+  async (t) => {
+    // What tini does, as far as it matters: it starts one program, and ends with it.
+    const tini = ['sh', '-c', '"$@"; exit $?', 'tini'];
+    const server = new Preforked(t, { options: { workers: 1 } }, [...AS_PROCESS_1, ...tini]);
+    await server.hears('ready');
+    const first = childrenOf(server.pid)[0] ?? 0;
+    const [master = 0] = childrenOf(first);
+    server.kill('SIGUSR2', master);
+    const { message } = await server.hears('error');
+    assert.match(
+      message,
+      /^ENOTSUP: process 1 has started this process, and its end would be taken/,
+    );
+    await server.ask();
+    server.kill('SIGTERM', master);
+    assert.deepEqual(await server.ended, [0, null], server.stderr);
+  },
+);
+
 test('a pod that may do little: another user, no capabilities, a root that is read-only', {
   ...needsOpenFolders(),
 }, async (t) => {
