@@ -52,7 +52,7 @@ test('a fetch that fails leaves nothing, and the old one', async (t) => {
   mkdirSync(place, { recursive: true });
   writeFileSync(join(place, 'proof'), 'old');
   for (const [body, words] of [
-    ["fs.writeFileSync(fresh + '/else', '');", /npm has brought no proof/],
+    ["fs.writeFileSync(fresh + '/else', '');", /what was fetched has no proof/],
     ["throw new Error('no network');", /no network/],
   ] as const) {
     const child = fetching(t, directory, body, true);

@@ -59,7 +59,7 @@ export function fetchOnce(folder, proof, fill, anew = false) {
     const fresh = mkdtempSync(join(parent, '.fetch-'));
     try {
       fill(fresh);
-      if (!existsSync(join(fresh, proof))) throw new Error(`npm has brought no ${proof}`);
+      if (!existsSync(join(fresh, proof))) throw new Error(`what was fetched has no ${proof}`);
       // Whoever runs the old one keeps it: only its names are gone.
       rmSync(folder, { recursive: true, force: true });
       renameSync(fresh, folder);

@@ -15,7 +15,6 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -49,7 +48,6 @@ void Start(void* (*run)(void*), void* argument) {
 constexpr size_t kCanary = 65536, kSmall = 2048;
 unsigned char* area = nullptr;
 std::atomic<long> spins{0};
-ucontext_t back, coroutine;
 
 void Spin() {
   for (;;) spins.fetch_add(1);
@@ -61,13 +59,14 @@ void* OnSmallStack(void*) {
   alternate.ss_sp =
       mmap(nullptr, alternate.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   sigaltstack(&alternate, nullptr);
-  getcontext(&coroutine);
-  coroutine.uc_stack.ss_sp = area + kCanary;
-  coroutine.uc_stack.ss_size = kSmall;
-  coroutine.uc_link = &back;
-  makecontext(&coroutine, Spin, 0);
-  swapcontext(&back, &coroutine);
-  return nullptr;
+  // musl has no makecontext(3); from here nobody comes back.
+  unsigned char* top = area + kCanary + kSmall;
+#if defined(__x86_64__)
+  asm volatile("mov %0, %%rsp\n\tcall *%1" : : "r"(top), "r"(Spin) : "memory");
+#elif defined(__aarch64__)
+  asm volatile("mov sp, %0\n\tblr %1" : : "r"(top), "r"(Spin) : "memory");
+#endif
+  __builtin_unreachable();
 }
 
 napi_value SmallStack(napi_env env, napi_callback_info) {

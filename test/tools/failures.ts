@@ -4,7 +4,7 @@
 const CASE = 3000;
 const ALL = 12_000;
 
-const cut = (text: string, most: number) =>
+export const cut = (text: string, most: number) =>
   text.length <= most ? text : `${text.slice(0, most)}\n[${text.length - most} characters more]`;
 
 /** The end of a text, where a program tells what it died of. */

@@ -1,56 +1,13 @@
 // npm run test:matrix [-- LINES... [--refresh]]: the tests of fork(), prefork() and copies on each Node line. The addon is
 // N-API, so one build serves them all.
-import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { cleanEnvironment } from './environment.js';
-import { whatFailed } from './failures.js';
+import { filesOf } from './kinds.js';
 import { type NodeLine, nodeLines, supportedLines } from './nodes.js';
+import { played } from './played.js';
 
-interface Row {
-  line: string;
-  version: string;
-  pass: number;
-  fail: number;
-  skipped: number;
-  seconds: number;
-  failed: string;
-}
-
-/** What a fork is to a program, and to those who fork for it: the runtime has a part in each. */
-const FILES =
-  /^(fork.*|copies|signal-early|thrown|prefork(-(callbacks|connections|hang|two|upgrade|warmup))?)\.test\.js$/;
-
-function testFiles(): string[] {
-  const folder = fileURLToPath(new URL('..', import.meta.url));
-  return readdirSync(folder)
-    .filter((name) => FILES.test(name))
-    .map((name) => join(folder, name));
-}
-
-/** Runs the files under one Node and counts by the TAP summary, whatever the line's default is. */
-function runLine({ line, version, path }: NodeLine): Row {
+function runLine({ line, version, path }: NodeLine) {
   console.log(`\n# Node ${version}`);
-  const start = performance.now();
-  const env = cleanEnvironment();
-  const { stdout, status } = spawnSync(
-    path,
-    ['--test', '--test-concurrency=1', '--test-reporter=tap', ...testFiles()],
-    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], env, maxBuffer: 2 ** 28 },
-  );
-  const count = (name: string) => Number(stdout.match(new RegExp(`^# ${name} (\\d+)`, 'm'))?.[1]);
-  return {
-    line,
-    version,
-    pass: count('pass') || 0,
-    // A runner that died has no summary, and must not count as a success.
-    fail: count('fail') || (status === 0 ? 0 : 1),
-    skipped: count('skipped') || 0,
-    seconds: Math.round((performance.now() - start) / 1000),
-    failed: status === 0 ? '' : whatFailed(stdout),
-  };
+  return { line, version, ...played([path, '--test', '--test-concurrency=1'], filesOf('fork')) };
 }
 
 const { values, positionals } = parseArgs({

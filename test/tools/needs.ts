@@ -15,6 +15,7 @@ export const PACKAGES: Record<string, string> = {
   bash: 'bash',
   chrt: 'util-linux',
   curl: 'curl',
+  debootstrap: 'debootstrap',
   flock: 'util-linux',
   gdb: 'gdb',
   groff: 'groff-base',
