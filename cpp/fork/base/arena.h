@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "arch.h"
 #include "fork/base/failure.h"
@@ -35,7 +36,8 @@ class Arena {
   // Gives the memory back to the kernel, which rounds up to pages; what is taken next is zero
   // again.
   void Clear() {
-    Sys(SYS_madvise, base_, at_ - base_, MADV_DONTNEED);
+    const auto size = static_cast<size_t>(at_ - base_);
+    if (Sys(SYS_madvise, base_, size, MADV_DONTNEED) < 0) memset(base_, 0, size);
     at_ = base_;
   }
 

@@ -30,8 +30,15 @@ struct RingMapping {
   uint64_t offset;
 };
 
+// A private mapping, and whether a child would not get it; unknown where nothing can be told.
+struct Probe {
+  Range range;
+  bool known;
+  bool dontfork;
+};
+
 struct Mappings {
-  List<Range> dontfork;  // those that had MADV_DONTFORK
+  List<Probe> probes;
   List<RingMapping> rings;
 };
 

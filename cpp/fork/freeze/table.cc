@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "fork/base/statx.h"
 #include "fork/park/park.h"
 
 namespace livefork {
@@ -22,23 +23,6 @@ constexpr KindName kKinds[] = {
     {"anon_inode:[signalfd]", Kind::kSignalfd},     {"anon_inode:[io_uring]", Kind::kRing},
     {"anon_inode:[userfaultfd]", Kind::kUserfault},
 };
-
-// linux/stat.h as of 4.11: the build machine's libc may have none, or one of its own.
-struct Statx {
-  uint32_t mask, block_size;
-  uint64_t attributes;
-  uint32_t links, uid, gid;
-  uint16_t mode, padding;
-  uint64_t inode, size, blocks, attributes_mask;
-  uint64_t times[8];
-  uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
-  uint64_t spare[14];
-};
-static_assert(sizeof(Statx) == 256, "struct statx");
-
-constexpr int kEmptyPath = 0x1000;  // AT_EMPTY_PATH
-constexpr int kDontSync = 0x4000;   // AT_STATX_DONT_SYNC
-constexpr unsigned kTypeAndInode = 0x1 | 0x100;
 
 struct Link {
   char text[64];
@@ -81,7 +65,7 @@ long AskLink(int descriptors, int fd, FileFacts& facts) {
 
 long AskFile(int descriptors, int fd, FileFacts& facts) {
   Statx st{};
-  const long r = Sys(SYS_statx, fd, "", kEmptyPath | kDontSync, kTypeAndInode, &st);
+  const long r = Ask(fd, kType | kInode, st);
   if (r == -EBADF) return r;
   if (r < 0) return AskLink(descriptors, fd, facts);
   facts.inode = st.inode;

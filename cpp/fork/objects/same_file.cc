@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "fork/base/statx.h"
+
 namespace livefork {
 namespace {
 
@@ -22,14 +24,6 @@ struct Handle {  // struct file_handle, which libc hides from C++ that is not GN
   int32_t type;
   unsigned char data[128];  // MAX_HANDLE_SZ
 };
-
-struct Statx {  // struct statx as far as it is read here: musl has it since 1.2.4 only
-  uint32_t head[8];
-  uint64_t inode;
-  uint64_t rest[27];
-};
-constexpr int kDontSync = 0x4000;       // AT_STATX_DONT_SYNC: ask no server
-constexpr unsigned kWantInode = 0x100;  // STATX_INO
 
 // From "fhandle-bytes:8 fhandle-type:1 f_handle:0b00...", all of it hexadecimal.
 bool Parse(const char* text, Handle& handle) {
@@ -151,8 +145,7 @@ void SameFileFinder::ListOpenFiles() {
   if (open_files_ == nullptr) return;
   EachNumber(folder.get(), [&](int fd) {
     Statx info{};
-    const long r = Sys(SYS_statx, fd, "", AT_EMPTY_PATH | kDontSync, kWantInode, &info);
-    if (r == 0) open_files_[open_count_++] = {info.inode, fd};
+    if (Ask(fd, kInode, info) == 0) open_files_[open_count_++] = {info.inode, fd};
     return open_count_ < room;
   });
   std::sort(open_files_, open_files_ + open_count_,

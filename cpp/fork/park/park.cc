@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "fork/base/procfs.h"
+#include "fork/base/statx.h"
 #include "fork/park/ids.h"
 #include "fork/park/parked.h"
 #include "fork/state.h"
@@ -58,6 +59,7 @@ class Parking {
   Failure Run() {
     for (;;) {
       size_t before = park_.count;
+      if (before > 0 && AllAreParked()) return {};
       if (Failure failure = SignalNewThreads()) return failure;
       if (park_.count == before) return {};
       if (Failure failure = AwaitAll()) return failure;
@@ -82,6 +84,17 @@ class Parking {
       if (state == Thread::kSignalled || state == Thread::kArriving) return true;
     }
     return false;
+  }
+
+  // Without another list: a directory of threads has as many links, and two (proc_task_getattr() in
+  // fs/proc/base.c). What is parked stays and makes nobody, so as many are these. A kernel worker
+  // may end, and somebody new be counted in its place.
+  bool AllAreParked() const {
+    if (task_ < 0 || ignored_ > 0) return false;
+    size_t parked = 0;
+    park_.Each([&](const Thread&) { ++parked; });
+    Statx st{};
+    return Ask(task_, kLinks, st) == 0 && st.links == parked + 3;
   }
 
   bool Known(int tid) const {
