@@ -6,6 +6,7 @@
 #include "marshal_entropy.h"
 #include "marshal_fork.h"
 #include "marshal_loop.h"
+#include "marshal_mapped.h"
 #include "marshal_process.h"
 #include "sys/anonymous_file.h"
 #include "sys/capabilities.h"
@@ -76,6 +77,10 @@ void ExportFd(Napi::Object exports) {
   with_loop("handleDescriptors", marshal::HandleDescriptors);
   with_loop("queuedWrites", marshal::QueuedWrites);
   with_loop("completeWrites", marshal::CompleteWrites);
+  with_loop("undoneRequests", marshal::UndoneRequests);
+  with_loop("awaitRequests", marshal::AwaitRequests);
+  with_loop("leaveLoop", marshal::LeaveLoop);
+  with_loop("mapFile", marshal::MapFile);
 }
 
 void ExportProcess(Napi::Object exports) {

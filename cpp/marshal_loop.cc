@@ -1,6 +1,7 @@
 #include "marshal_loop.h"
 
 #include "marshal.h"
+#include "sys/leave_loop.h"
 #include "sys/loop.h"
 #include "sys/stdio.h"
 
@@ -35,6 +36,18 @@ void CompleteWrites(const Napi::CallbackInfo& info) {
 
 Napi::Value ProcessHandles(const Napi::CallbackInfo& info) {
   return ToJs(info.Env(), sys::ProcessHandles(Loop(info.Env())));
+}
+
+Napi::Value UndoneRequests(const Napi::CallbackInfo& info) {
+  return ToJs(info.Env(), sys::UndoneRequests(Loop(info.Env())));
+}
+
+Napi::Value AwaitRequests(const Napi::CallbackInfo& info) {
+  return ToJs(info.Env(), sys::AwaitRequests(Loop(info.Env()), FromJs<int>::Get(info[0])));
+}
+
+Napi::Value LeaveLoop(const Napi::CallbackInfo& info) {
+  return ToJs(info.Env(), sys::LeaveLoop(Loop(info.Env())));
 }
 
 void DisownProcesses(const Napi::CallbackInfo& info) {

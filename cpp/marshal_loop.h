@@ -11,6 +11,11 @@ Napi::Value HandleDescriptors(const Napi::CallbackInfo& info);
 Napi::Value QueuedWrites(const Napi::CallbackInfo& info);
 void CompleteWrites(const Napi::CallbackInfo& info);
 Napi::Value ProcessHandles(const Napi::CallbackInfo& info);
+Napi::Value UndoneRequests(const Napi::CallbackInfo& info);
+// awaitRequests(milliseconds): whether all are done.
+Napi::Value AwaitRequests(const Napi::CallbackInfo& info);
+// leaveLoop(): 0, or -errno.
+Napi::Value LeaveLoop(const Napi::CallbackInfo& info);
 void DisownProcesses(const Napi::CallbackInfo& info);
 void RememberStandard(const Napi::CallbackInfo& info);
 

@@ -8,9 +8,13 @@
 __asm__(".weak uv_backend_fd");
 __asm__(".weak uv_close");
 __asm__(".weak uv_fileno");
+__asm__(".weak uv_fs_event_stop");
+__asm__(".weak uv_fs_poll_stop");
 __asm__(".weak uv_handle_get_type");
 __asm__(".weak uv_is_active");
 __asm__(".weak uv_is_closing");
+__asm__(".weak uv_mutex_lock");
+__asm__(".weak uv_mutex_unlock");
 __asm__(".weak uv_poll_init");
 __asm__(".weak uv_poll_start");
 __asm__(".weak uv_prepare_init");

@@ -4,6 +4,13 @@ import './atload.js';
 export { atFork, type ForkHooks, forkInterface } from './atfork/hooks.js';
 export type { Abortable } from './base/abort.js';
 export type { SystemError } from './base/errors.js';
+export { type MapInForksOptions, mapInForks } from './compute/map-in-forks.js';
+export {
+  type ForkEnd,
+  type ForkEndError,
+  type RunInForkOptions,
+  runInFork,
+} from './compute/run-in-fork.js';
 export {
   becomeDaemon,
   currentDaemon,

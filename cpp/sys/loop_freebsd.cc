@@ -1,10 +1,28 @@
+#include <sys/types.h>
+
 #include "sys/loop.h"
+// After its types.
+#include <sys/event.h>
+
+#include "sys/leave_loop.h"
 
 namespace sys {
 
 // Files are watched by the loop's one kqueue.
 int FileWatchDescriptor(const uv_loop_t&) {
   return -1;
+}
+
+const uv__io_t* FileWatcher(const uv_loop_t&) {
+  return nullptr;
+}
+
+void Forget(const uv_loop_t& loop, int fd) {
+  for (const int filter : {EVFILT_READ, EVFILT_WRITE}) {
+    struct kevent change;
+    EV_SET(&change, fd, filter, EV_DELETE, 0, 0, nullptr);
+    kevent(loop.backend_fd, &change, 1, nullptr, 0, nullptr);
+  }
 }
 
 }  // namespace sys

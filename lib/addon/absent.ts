@@ -6,6 +6,7 @@ import { unsupported } from './host.js';
  * own descriptors. Bun ends the process at a call of libuv that it does not have; Deno has few of them.
  */
 export const NODES: ReadonlySet<string> = new Set([
+  'awaitRequests',
   'completeWrites',
   'disownProcesses',
   'entropyFound',
@@ -16,6 +17,7 @@ export const NODES: ReadonlySet<string> = new Set([
   'forkObstacles',
   'handleDescriptors',
   'launch',
+  'leaveLoop',
   'loopDescriptors',
   'processHandles',
   'queuedWrites',
@@ -30,6 +32,7 @@ export const NODES: ReadonlySet<string> = new Set([
   'signalFlagOpen',
   'startBeside',
   'step',
+  'undoneRequests',
   'watch',
 ]);
 

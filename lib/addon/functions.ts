@@ -111,6 +111,19 @@ export interface Native {
   queuedWrites(fd: number): Buffer;
   /** Runs the callbacks of these writes, as if they were made. */
   completeWrites(fd: number): void;
+  /** How many requests of the event loop's are for threads to do, and not done yet. */
+  undoneRequests(): number;
+  /** Waits for these, while the caller makes no new ones; whether all are done. */
+  awaitRequests(milliseconds: number): boolean;
+  /** cpp/sys/leave_loop.h: 0, or -errno. */
+  leaveLoop(): number;
+  /** An ArrayBuffer for each part of a file, or -errno: cpp/marshal_mapped.h. */
+  mapFile(
+    fd: number,
+    offset: number,
+    sizes: readonly number[],
+    alignment: number,
+  ): ArrayBuffer[] | number;
   /** The kernel's record of the child, null if `noHang` found none changed, or -errno. */
   waitpid(
     pid: number,

@@ -31,11 +31,12 @@ export function mayHaveHandle(fd: number, handles: readonly number[]): boolean {
   return handles.some((handle) => handle === fd || (handle > 2 && isatty(handle)));
 }
 
-/** Has their files take what was written to them before, as far as they do within a time. */
-export function flushOutputs(milliseconds: number): void {
+/** Has their files take what was written to them before, as far as they do within a time; `but` leaves some out. */
+export function flushOutputs(milliseconds: number, but: readonly number[] = []): void {
   const handles = native.handleDescriptors();
   const deadline = performance.now() + milliseconds;
   for (const [fd, stream] of outputs) {
+    if (but.includes(fd)) continue;
     const fileOf = mayHaveHandle(fd, handles) ? stream()._handle?.fd : undefined;
     if (fileOf !== undefined) flush(fileOf, deadline);
   }

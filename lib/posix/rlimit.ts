@@ -128,6 +128,15 @@ export function limitsPlan(resource: unknown, limits: unknown, name = 'limits'):
   return { number, soft: newSoft, hard: newHard };
 }
 
+/** The same of several resources, by their names. */
+export function limitsPlans(value: unknown, name: string): LimitsPlan[] {
+  const known = typeof value === 'object' ? Object.keys(value ?? {}) : [];
+  const given = Object.entries(options<Record<string, unknown>>(value, known, name));
+  return given.flatMap(([resource, limits]) =>
+    limits === undefined ? [] : limitsPlan(resource, limits, `${name}.${resource}`),
+  );
+}
+
 export function setLimits({ number, soft, hard }: LimitsPlan): void {
   const [oldSoft, oldHard] = currentLimits(number);
   check(native.setrlimit(number, soft ?? oldSoft, hard ?? oldHard), 'setrlimit');

@@ -2,7 +2,7 @@
 // that can be made beforehand, in the process that it will be copied from.
 import { absolutePath } from '../base/absolute.js';
 import { asError, telling } from '../base/errors.js';
-import { boolean, options, path } from '../base/validate.js';
+import { boolean, path } from '../base/validate.js';
 import { survey } from '../descriptors/list.js';
 import { chroot } from '../posix/chroot.js';
 import {
@@ -16,7 +16,7 @@ import {
 } from '../posix/credentials.js';
 import {
   type LimitsPlan,
-  limitsPlan,
+  limitsPlans,
   type NewLimits,
   type Resource,
   setLimits,
@@ -134,14 +134,6 @@ function inStep(name: string, act: () => void): void {
   }
 }
 
-function limitsOf(value: unknown, name: string): LimitsPlan[] {
-  const known = typeof value === 'object' ? Object.keys(value ?? {}) : [];
-  const given = Object.entries(options<Record<string, unknown>>(value, known, name));
-  return given.flatMap(([resource, limits]) =>
-    limits === undefined ? [] : limitsPlan(resource, limits, `${name}.${resource}`),
-  );
-}
-
 /** @internal The options of {@link ConfinementOptions}, checked and complete. No system call but getcwd(2). */
 export function confinementOptions(given: ConfinementOptions, name: string) {
   const { user, group, chroot, noNewPrivileges = false, rlimits = {} } = given;
@@ -152,7 +144,7 @@ export function confinementOptions(given: ConfinementOptions, name: string) {
     group,
     root: chroot === undefined ? undefined : absolutePath(path(chroot, `${name}.chroot`)),
     noNewPrivileges: boolean(noNewPrivileges, `${name}.noNewPrivileges`),
-    limits: limitsOf(rlimits, `${name}.rlimits`),
+    limits: limitsPlans(rlimits, `${name}.rlimits`),
   };
 }
 

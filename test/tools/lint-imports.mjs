@@ -17,6 +17,7 @@ export const ROOMS = [
   'posix', // one file for each family of man pages
   'signal',
   'fork',
+  'compute',
   'descriptors',
   'stdio',
   'pidfile',

@@ -9,6 +9,7 @@ import { invalidArgType } from '../../base/errors.js';
 import { shown } from '../../base/shown.js';
 import { setImmediate } from '../../base/timers.js';
 import { fileDescriptor } from '../../base/validate.js';
+import { leavePools } from '../../fork/pooled.js';
 import { type Confinement, confine } from '../../privileges/confine.js';
 import { leaveRelay } from '../../service/successor.js';
 import { SignalFlag } from '../../signal/flag.js';
@@ -16,7 +17,6 @@ import { onCaughtBefore } from '../../signal/inherited.js';
 import { Drain } from '../drain/drain.js';
 import { die } from './birth.js';
 import { Line } from './line.js';
-import { leavePools } from './pooled.js';
 import { Pulse, type PulseOptions } from './pulse.js';
 
 /**

@@ -1,0 +1,115 @@
+// What a child of runInFork() does from its fork to its end.
+import { readdirSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
+import { native } from '../addon/native.js';
+import { codedError, systemError } from '../base/errors.js';
+import { isThenable } from '../base/validate.js';
+import { UNFIT } from '../fork/refresh.js';
+import { setLimits } from '../posix/rlimit.js';
+import { type Cloned, clone } from './clone.js';
+import { tell } from './failure.js';
+import { handOver } from './handover.js';
+import { asyncMark, leaveParent, silenceTimers } from './leave.js';
+import type { Plan } from './options.js';
+import { flushOwn } from './outputs.js';
+
+/** What a child leaves: a value, or what was thrown. */
+export const VALUE = 0;
+export const THROWN = 1;
+
+export interface Work {
+  job: () => unknown;
+  plan: Plan;
+  /** Where the result goes. */
+  file: number;
+  parent: number;
+  /** When the fork was made, in the time of timers. */
+  forked: number;
+}
+
+function cloneOf(kind: number, value: unknown): [kind: number, cloned: Cloned] {
+  try {
+    return [kind, clone(value)];
+  } catch (error) {
+    return [THROWN, clone(tell(error))];
+  }
+}
+
+function exit(code: number): never {
+  try {
+    flushOwn();
+  } catch {
+    // Streams that the program has made something else of.
+  }
+  return native.exit(code & 0xff);
+}
+
+/** Leaves the result and ends, with nothing run that is the parent's. */
+export function endWith(file: number, kind: number, value: unknown): never {
+  try {
+    handOver(file, ...cloneOf(kind, value));
+  } catch (error) {
+    native.writeAll(2, `daemonkit: the result of a forked function is lost: ${error}\n`);
+    return native.exit(UNFIT);
+  }
+  return exit(0);
+}
+
+/** nice(2) is a thread's on Linux, and V8's threads have their part in the work. */
+function renice(nice: number): void {
+  setPriority(0, nice);
+  if (process.platform !== 'linux') return;
+  for (const tid of readdirSync('/proc/self/task')) setPriority(Number(tid), nice);
+}
+
+/** @returns how many requests of the parent's the child would hear of. */
+function enter({ plan, parent }: Work): number {
+  native.setParentDeathSignal(constants.signals.SIGKILL);
+  // Gone already: nobody asks for the result.
+  if (native.getppid() !== parent) native.exit(UNFIT);
+  const undone = leaveParent(exit);
+  if (plan.nice !== undefined) renice(plan.nice);
+  plan.limits.forEach(setLimits);
+  return undone;
+}
+
+function onUncaught(fail: (error: unknown) => never): void {
+  try {
+    process.setUncaughtExceptionCaptureCallback(null);
+    process.setUncaughtExceptionCaptureCallback(fail);
+  } catch {
+    process.on('uncaughtException', fail); // node:domain has taken the other way
+  }
+}
+
+/** With the event loop, until the promise has settled. */
+function live({ file, forked }: Work, mark: number, promise: PromiseLike<unknown>): void {
+  silenceTimers(mark, forked);
+  const fail = (error: unknown) => endWith(file, THROWN, tell(error));
+  onUncaught(fail);
+  process.on('beforeExit', () => {
+    const words = 'the promise of the forked function cannot settle any more';
+    fail(codedError(words, 'ERR_FORK_UNSETTLED'));
+  });
+  Promise.resolve(promise).then((value) => endWith(file, VALUE, value), fail);
+}
+
+/** The error of a child that would hear of its parent's requests. */
+export function tooBusy(): Error {
+  const detail = 'requests are under way that the child of an async function would hear of';
+  return systemError(-constants.errno.EAGAIN, 'fork', { detail });
+}
+
+/** In the child. It comes back if the function is not done yet. */
+export function beChild(work: Work): void {
+  try {
+    const undone = enter(work);
+    const mark = asyncMark();
+    const result = work.job();
+    if (!isThenable(result)) endWith(work.file, VALUE, result);
+    if (undone > 0) throw tooBusy();
+    live(work, mark, result);
+  } catch (error) {
+    endWith(work.file, THROWN, tell(error));
+  }
+}

@@ -1,0 +1,291 @@
+// A function for each of many items, each in a copy of the process as it is then.
+import { AsyncResource } from 'node:async_hooks';
+import { availableParallelism } from 'node:os';
+import { types } from 'node:util';
+import { abortError, invalidArgType } from '../base/errors.js';
+import { func, isThenable } from '../base/validate.js';
+import { heard, type Told, tell } from './failure.js';
+import { type MapInForksOptions, mapPlan, type Plan } from './options.js';
+import { Places } from './places.js';
+import { runForked } from './run.js';
+import { expectForks } from './run-in-fork.js';
+
+export type { MapInForksOptions } from './options.js';
+
+type Input<T> = Iterable<T> | AsyncIterable<T>;
+type Work<T> = (item: T, index: number) => unknown;
+
+/** What a child has made of its items, and the error that it has met before the last. */
+interface Results {
+  values: unknown[];
+  failed?: Told;
+}
+
+/** As a parent knows it: `failed` if there are none for some of the items. */
+interface Known {
+  values: unknown[];
+  failed: boolean;
+}
+
+/** In the child: one item after the other, without the event loop as long as that is not needed. */
+function resultsOf<T>(fn: Work<T>, items: readonly T[], first: number): unknown {
+  const values: unknown[] = [];
+  const failed = (error: unknown): Results => ({ values, failed: tell(error) });
+  const go = (): unknown => {
+    try {
+      while (values.length < items.length) {
+        const at = values.length;
+        const value = fn(items[at] as T, first + at);
+        if (isThenable(value)) return Promise.resolve(value).then(took, failed);
+        values.push(value);
+      }
+    } catch (error) {
+      return failed(error);
+    }
+    return { values };
+  };
+  const took = (value: unknown): unknown => {
+    values.push(value);
+    return go();
+  };
+  return go();
+}
+
+function iteratorOf<T>(input: Input<T>): AsyncIterator<T> | Iterator<T> {
+  const { [Symbol.asyncIterator]: async, [Symbol.iterator]: sync } = (input ??
+    {}) as AsyncIterable<T> & Iterable<T>;
+  if (typeof async === 'function') return async.call(input);
+  if (typeof sync === 'function') return sync.call(input);
+  throw invalidArgType('iterable', 'an iterable or async iterable', input);
+}
+
+/** The items, some at a time; each is asked for when the one before is there. */
+class Items<T> {
+  readonly #input: Input<T>;
+  readonly #most: number;
+  #iterator: AsyncIterator<T> | Iterator<T> | undefined;
+  /** It has ended, or failed: it is not to be closed. */
+  #over = false;
+  count = 0;
+
+  constructor(input: Input<T>, most: number) {
+    this.#input = input;
+    this.#most = most;
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  async take(): Promise<T[]> {
+    this.#iterator ??= iteratorOf(this.#input);
+    const items: T[] = [];
+    while (items.length < this.#most && !this.#over) {
+      const { done, value } = await this.#next(this.#iterator);
+      if (done) this.#over = true;
+      else items.push(await value);
+    }
+    this.count += items.length;
+    return items;
+  }
+
+  async close(): Promise<void> {
+    if (this.#over) return;
+    this.#over = true;
+    await this.#iterator?.return?.();
+  }
+
+  async #next(iterator: AsyncIterator<T> | Iterator<T>): Promise<IteratorResult<T>> {
+    try {
+      return await iterator.next();
+    } catch (error) {
+      this.#over = true;
+      throw error;
+    }
+  }
+}
+
+class ForkMap<T> implements AsyncIterableIterator<unknown> {
+  readonly #items: Items<T>;
+  readonly #fn: Work<T>;
+  readonly #plan: ReturnType<typeof mapPlan>;
+  readonly #places: Places;
+  readonly #strict: boolean;
+  /** Ends the children. */
+  readonly #ending = new AbortController();
+  readonly #ended = new Promise((resolve) => {
+    this.#ending.signal.addEventListener('abort', resolve);
+  });
+  /** In the order of the items. */
+  readonly #running: Promise<Known>[] = [];
+  /** Those whose child may still be there. */
+  readonly #alive = new Set<Promise<Known>>();
+  readonly #results: unknown[] = [];
+  #filling: Promise<void> | undefined;
+  #error: { thrown: unknown } | undefined;
+  #over = false;
+  /** One call after the other. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(input: Input<T>, fn: Work<T>, plan: ReturnType<typeof mapPlan>) {
+    this.#items = new Items(input, plan.chunk);
+    this.#strict = types.isAsyncFunction(fn);
+    this.#fn = AsyncResource.bind(fn);
+    this.#plan = plan;
+    this.#places = new Places(plan.concurrency);
+    plan.signal?.addEventListener('abort', this.#abort);
+    if (plan.signal?.aborted) this.#abort();
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<unknown>> {
+    const step = this.#last.then(() => this.#step());
+    this.#last = step.catch(() => {});
+    return step;
+  }
+
+  async return(value?: unknown): Promise<IteratorResult<unknown>> {
+    await this.#end();
+    return { done: true, value };
+  }
+
+  async throw(error: unknown): Promise<IteratorResult<unknown>> {
+    await this.#end();
+    throw error;
+  }
+
+  readonly #abort = (): void => {
+    this.#fail(abortError(this.#plan.signal as AbortSignal));
+    this.#running.length = 0;
+    this.#results.length = 0;
+  };
+
+  async #step(): Promise<IteratorResult<unknown>> {
+    while (this.#results.length === 0) {
+      if (this.#over) return { done: true, value: undefined };
+      if (this.#error !== undefined && this.#running.length === 0) return this.#throw();
+      this.#fill();
+      await this.#more();
+    }
+    return { done: false, value: this.#results.shift() };
+  }
+
+  /** Waits for the next results in order; without children, for the first items. */
+  async #more(): Promise<void> {
+    const [first] = this.#running;
+    if (first === undefined) {
+      if (this.#filling === undefined) await this.#end();
+      else await Promise.race([this.#filling, this.#ended]);
+      return;
+    }
+    const { values, failed } = await first;
+    // Not after the end, or an abort, which leaves nothing there.
+    if (this.#running.shift() === undefined) return;
+    this.#results.push(...values);
+    if (failed) this.#running.length = 0;
+    this.#fill();
+  }
+
+  /** As many children as there may be, some of which may have ended: their results wait to be asked for. */
+  #fill(): void {
+    if (this.#filling !== undefined || this.#stopped) return;
+    this.#filling = this.#start()
+      .catch((error) => this.#fail(error))
+      .finally(() => {
+        this.#filling = undefined;
+      });
+  }
+
+  get #stopped(): boolean {
+    const full = this.#running.length >= this.#plan.concurrency;
+    return full || this.#items.over || this.#over || this.#error !== undefined;
+  }
+
+  async #start(): Promise<void> {
+    while (!this.#stopped) {
+      const first = this.#items.count;
+      const items = await this.#items.take();
+      if (items.length === 0 || this.#over || this.#error !== undefined) continue;
+      const run = this.#run(items, first);
+      this.#running.push(run);
+      this.#alive.add(run);
+      run.finally(() => this.#alive.delete(run));
+    }
+  }
+
+  async #run(items: readonly T[], first: number): Promise<Known> {
+    const plan: Plan = { ...this.#plan, signal: this.#ending.signal };
+    const job = () => resultsOf(this.#fn, items, first);
+    try {
+      const results = await runForked(this.#places, plan, job, this.#strict);
+      const { values, failed } = results as Results;
+      // At once, and not when these results are asked for.
+      if (failed !== undefined) this.#fail(heard(failed));
+      return { values, failed: failed !== undefined };
+    } catch (error) {
+      this.#fail(error);
+      return { values: [], failed: true };
+    }
+  }
+
+  /** The first error ends the rest. */
+  #fail(thrown: unknown): void {
+    if (this.#error !== undefined || this.#over) return;
+    this.#error = { thrown };
+    this.#ending.abort();
+  }
+
+  async #throw(): Promise<never> {
+    const { thrown } = this.#error as { thrown: unknown };
+    await this.#end().catch(() => {});
+    throw thrown;
+  }
+
+  async #end(): Promise<void> {
+    this.#over = true;
+    this.#results.length = 0;
+    this.#ending.abort();
+    this.#plan.signal?.removeEventListener('abort', this.#abort);
+    this.#running.length = 0;
+    await Promise.all(this.#alive);
+    const closed = this.#items.close();
+    // One that is about to give an item may take its time for that, or for ever.
+    if (this.#filling === undefined) await closed;
+    else closed.catch(() => {});
+  }
+}
+
+/**
+ * Calls a function for each item, in child processes as those of {@link runInFork}, and gives the results in
+ * the order of the items. A child is a copy of this process at the time of its fork, with its items.
+ *
+ * At most `concurrency` chunks of items are taken ahead of what is asked for. The first error ends the rest: the other
+ * children are killed and the iterable is closed. So does the end of the iteration.
+ *
+ * @param iterable - the items; they need not be such as can be copied.
+ * @param fn - is called with an item and its index.
+ * @param options - see {@link MapInForksOptions}.
+ * @returns the results. Nothing is begun before the first is asked for.
+ * @throws `TypeError`/`RangeError` for wrong arguments, `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker. The iteration
+ *   throws what the iterable, or {@link runInFork} for one of the children, rejects with. A result that cannot
+ *   be copied fails its whole chunk.
+ *
+ * Platform: as {@link fork}. Source: daemonkit's own; docs/compute.md.
+ */
+export function mapInForks<T, R>(
+  iterable: Iterable<T> | AsyncIterable<T>,
+  fn: (item: Awaited<T>, index: number) => R,
+  options?: MapInForksOptions,
+): AsyncIterableIterator<Awaited<R>> {
+  const { [Symbol.asyncIterator]: async, [Symbol.iterator]: sync } = Object(iterable ?? {});
+  if (typeof async !== 'function' && typeof sync !== 'function') {
+    throw invalidArgType('iterable', 'an iterable or async iterable', iterable);
+  }
+  func(fn, 'fn');
+  const plan = mapPlan(options, availableParallelism());
+  expectForks('mapInForks()');
+  return new ForkMap(iterable, fn as Work<T>, plan) as AsyncIterableIterator<Awaited<R>>;
+}
