@@ -77,7 +77,6 @@ void ExportFd(Napi::Object exports) {
   with_loop("handleDescriptors", marshal::HandleDescriptors);
   with_loop("queuedWrites", marshal::QueuedWrites);
   with_loop("completeWrites", marshal::CompleteWrites);
-  with_loop("undoneRequests", marshal::UndoneRequests);
   with_loop("awaitRequests", marshal::AwaitRequests);
   with_loop("leaveLoop", marshal::LeaveLoop);
   with_loop("mapFile", marshal::MapFile);

@@ -38,10 +38,6 @@ Napi::Value ProcessHandles(const Napi::CallbackInfo& info) {
   return ToJs(info.Env(), sys::ProcessHandles(Loop(info.Env())));
 }
 
-Napi::Value UndoneRequests(const Napi::CallbackInfo& info) {
-  return ToJs(info.Env(), sys::UndoneRequests(Loop(info.Env())));
-}
-
 Napi::Value AwaitRequests(const Napi::CallbackInfo& info) {
   return ToJs(info.Env(), sys::AwaitRequests(Loop(info.Env()), FromJs<int>::Get(info[0])));
 }

@@ -11,7 +11,6 @@ Napi::Value HandleDescriptors(const Napi::CallbackInfo& info);
 Napi::Value QueuedWrites(const Napi::CallbackInfo& info);
 void CompleteWrites(const Napi::CallbackInfo& info);
 Napi::Value ProcessHandles(const Napi::CallbackInfo& info);
-Napi::Value UndoneRequests(const Napi::CallbackInfo& info);
 // awaitRequests(milliseconds): whether all are done.
 Napi::Value AwaitRequests(const Napi::CallbackInfo& info);
 // leaveLoop(): 0, or -errno.

@@ -127,8 +127,6 @@ void LeaveHandle(uv_handle_t* handle, void* leaving) {
   if (uv_is_closing(handle) == 0) static_cast<Leaving*>(leaving)->Leave(handle);
 }
 
-}  // namespace
-
 int UndoneRequests(uv_loop_t& loop) {
   int others = 0;
   uv_walk(&loop, CountOwn, &others);
@@ -137,6 +135,8 @@ int UndoneRequests(uv_loop_t& loop) {
   uv_mutex_unlock(&loop.wq_mutex);
   return static_cast<int>(loop.active_reqs.count) - others;
 }
+
+}  // namespace
 
 bool AwaitRequests(uv_loop_t& loop, int milliseconds) {
   using Clock = std::chrono::steady_clock;

@@ -32,7 +32,6 @@ export const NODES: ReadonlySet<string> = new Set([
   'signalFlagOpen',
   'startBeside',
   'step',
-  'undoneRequests',
   'watch',
 ]);
 

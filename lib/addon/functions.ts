@@ -111,9 +111,7 @@ export interface Native {
   queuedWrites(fd: number): Buffer;
   /** Runs the callbacks of these writes, as if they were made. */
   completeWrites(fd: number): void;
-  /** How many requests of the event loop's are for threads to do, and not done yet. */
-  undoneRequests(): number;
-  /** Waits for these, while the caller makes no new ones; whether all are done. */
+  /** Waits until the threads have done all that the event loop has for them; false if the time is over. */
   awaitRequests(milliseconds: number): boolean;
   /** cpp/sys/leave_loop.h: 0, or -errno. */
   leaveLoop(): number;

@@ -25,6 +25,8 @@ export interface Work {
   parent: number;
   /** When the fork was made, in the time of timers. */
   forked: number;
+  /** No request was under way then, but fork()'s own mark in the queue. */
+  quiet: boolean;
 }
 
 function cloneOf(kind: number, value: unknown): [kind: number, cloned: Cloned] {
@@ -62,15 +64,13 @@ function renice(nice: number): void {
   for (const tid of readdirSync('/proc/self/task')) setPriority(Number(tid), nice);
 }
 
-/** @returns how many requests of the parent's the child would hear of. */
-function enter({ plan, parent }: Work): number {
+function enter({ plan, parent }: Work): void {
   native.setParentDeathSignal(constants.signals.SIGKILL);
   // Gone already: nobody asks for the result.
   if (native.getppid() !== parent) native.exit(UNFIT);
-  const undone = leaveParent(exit);
+  leaveParent(exit);
   if (plan.nice !== undefined) renice(plan.nice);
   plan.limits.forEach(setLimits);
-  return undone;
 }
 
 function onUncaught(fail: (error: unknown) => never): void {
@@ -103,11 +103,11 @@ export function tooBusy(): Error {
 /** In the child. It comes back if the function is not done yet. */
 export function beChild(work: Work): void {
   try {
-    const undone = enter(work);
+    enter(work);
     const mark = asyncMark();
     const result = work.job();
     if (!isThenable(result)) endWith(work.file, VALUE, result);
-    if (undone > 0) throw tooBusy();
+    if (!work.quiet) throw tooBusy();
     live(work, mark, result);
   } catch (error) {
     endWith(work.file, THROWN, tell(error));

@@ -84,12 +84,11 @@ export function silenceTimers(mark: number, forked: number): void {
   }).enable();
 }
 
-/** @returns how many requests the child hears of that are the parent's. */
-export function leaveParent(exit: (code: number) => never): number {
+/** @param exit - ends the process. */
+export function leaveParent(exit: (code: number) => never): void {
   takeOutputs();
   leaveEvents(exit);
   dropImmediates();
   check(native.leaveLoop(), 'dup3');
   leavePools();
-  return native.undoneRequests();
 }

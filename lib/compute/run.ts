@@ -132,7 +132,7 @@ class Run {
     try {
       if (this.#strict && !quiet) throw tooBusy();
       this.#file = check(native.anonymousFile('daemonkit:runInFork'), 'memfd_create');
-      pid = this.#makeChild();
+      pid = this.#makeChild(quiet);
     } catch (error) {
       this.#end(() => Promise.reject(error));
       return;
@@ -141,7 +141,7 @@ class Run {
   }
 
   /** @returns 0 in a child whose function is not done. */
-  #makeChild(): number {
+  #makeChild(quiet: boolean): number {
     const [parent, forked] = [native.getpid(), timersNow()];
     // Not what an error says: it is a hook's, and may have the `pid` of whatever it is about.
     let pid = -1;
@@ -161,7 +161,7 @@ class Run {
       forking = undefined;
     }
     if (pid === 0) {
-      beChild({ job: this.#job, plan: this.#plan, file: this.#file, parent, forked });
+      beChild({ job: this.#job, plan: this.#plan, file: this.#file, parent, forked, quiet });
     }
     return pid;
   }
