@@ -149,13 +149,7 @@ describe('user namespaces', () => {
 
 const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
 
-for (const options of [
-  'hidepid=1',
-  'hidepid=2',
-  'hidepid=4',
-  'subset=pid',
-  'hidepid=2,subset=pid',
-]) {
+for (const options of ['hidepid=1', 'hidepid=2', 'hidepid=4', 'hidepid=2,subset=pid']) {
   test(`/proc with ${options}`, needs('root', 'unshare', 'mount', 'setpriv'), async (t) => {
     const proc = mounted(`mount -t proc -o ${options} proc /proc`);
     const probe = spawnSync(proc[0] ?? '', [...proc.slice(1), 'true'], { encoding: 'utf8' });
