@@ -174,6 +174,7 @@ void ExportNotify(Napi::Object exports) {
   marshal::Export<sys::NotifyOpen>(exports, "notifyOpen");
   marshal::Export<sys::NotifySend>(exports, "notifySend");
   marshal::Export<sys::NotifyBarrier>(exports, "notifyBarrier");
+  marshal::Export<sys::NotifyAnew>(exports, "notifyAnew");
 }
 
 // The names of an enumeration's values, in their order: what lib/ knows the numbers by.

@@ -10,6 +10,7 @@ import { recordStartOptions } from './fork/startup.js';
 import { collectWorkers } from './fork/workers.js';
 import { recordStandard } from './posix/standard.js';
 import { followSuccession } from './service/successor.js';
+import { recordHolder } from './service/supervisor.js';
 import { recordProgram } from './system/program.js';
 import { readSuccession } from './system/succession.js';
 
@@ -19,6 +20,7 @@ function look(): void {
   // Before anything is opened: it would get the number of a standard stream that is closed.
   recordStandard();
   recordProgram();
+  recordHolder();
   // Before the descriptors are looked through: some of them are the launcher's, or a predecessor's.
   readHandover();
   readSuccession();

@@ -21,7 +21,7 @@ const NATIVE = {
     forkInterface forkObstacles getChildSubreaper
     getParentDeathSignal getdtablesize getpgid getpid getppid getresgid getresuid getrlimit getsid
     giveBackStandard groupByName handleDescriptors hasCapabilities idsAdopted ignoreSignal isListening listenTcp listenUnix
-    localPort loginGroup loopDescriptors makeBlocking notifyBarrier notifyOpen notifySend processHandles queuedWrites quiesce
+    localPort loginGroup loopDescriptors makeBlocking notifyAnew notifyBarrier notifyOpen notifySend processHandles queuedWrites quiesce
     openTrusted randomIntCache redirect reexec refreshEntropy rememberStandard resetSignal
     resetTerminal rlimitResources sendRecord setChildSubreaper setParentDeathSignal setgroups
     setNoNewPrivileges setpgid setresgid setresuid setrlimit setsid signalFlagClose signalFlagFd signalFlagLatest

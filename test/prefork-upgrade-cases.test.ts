@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { until } from './tools/daemons.js';
 import { cleanEnvironment } from './tools/environment.js';
-import { needsOpenFolders } from './tools/needs.js';
+import { needs, needsOpenFolders } from './tools/needs.js';
 import { hasEnded, stat, status } from './tools/proc.js';
 import { scratch } from './tools/scratch.js';
 import { Load, Upgraded } from './tools/upgraded.js';
@@ -172,4 +172,44 @@ test('a daemon without privileges: pidfile, log, Unix socket', needsOpenFolders(
   // Only who opened it for root can: the file of before goes on.
   await server.stops();
   assert.throws(() => statSync(path), { code: 'ENOENT' });
+});
+
+test('a supervisor that knows one process: refused, with who it is', async (t) => {
+  const runsv = join(scratch(t), 'runsv');
+  writeFileSync(runsv, '#!/bin/sh\n"$@"\nexit $?\n', { mode: 0o755 });
+  const container = ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc'];
+  const cases: [string[], RegExp][] = [
+    [
+      [runsv],
+      /: the parent process is runsv, and its end would be taken for the end of the service, execve$/,
+    ],
+    ...(needs('root', 'unshare').skip
+      ? []
+      : ([
+          [
+            container,
+            /: process 1 cannot leave its place to another process: all others end with it, execve$/,
+          ],
+          [[...container, runsv], /: the parent process is runsv, and its end .*, execve$/],
+        ] as [string[], RegExp][])),
+  ];
+  for (const [via, words] of cases) {
+    const server = new Upgraded(t, {}, false);
+    const [file = '', ...args] = [...via, ...server.command];
+    const child = spawn(file, args, { env: cleanEnvironment(server.mark), stdio: 'ignore' });
+    t.after(() => child.kill('SIGKILL'));
+    await server.hears('ready');
+    // By its number here: it tells the one of its namespace.
+    const ours = server.processes();
+    const master = ours.find(
+      (pid) => ours.filter((other) => +(stat(other)[1] ?? 0) === pid).length === 2,
+    );
+    server.kill('SIGUSR2', master);
+    const { code, step, message } = await server.hears('error');
+    assert.deepEqual([code, step], ['ENOTSUP', undefined]);
+    assert.match(message, words);
+    assert.equal((await server.ask()).version, 1);
+    server.kill('SIGTERM', master);
+    await until('all end', () => server.processes().length === 0);
+  }
 });

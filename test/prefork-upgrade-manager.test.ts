@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { until } from './tools/daemons.js';
 import { Manager } from './tools/manager.js';
-import { hasEnded } from './tools/proc.js';
+import { hasEnded, stat } from './tools/proc.js';
 import { Upgraded } from './tools/upgraded.js';
 
 test('RELOADING, MAINPID by the old master, then the new one; its sockets and watchdog', async (t) => {
@@ -13,6 +13,7 @@ test('RELOADING, MAINPID by the old master, then the new one; its sockets and wa
     env: { ...server.mark, WATCHDOG_USEC: '200000' },
     watchdogPid: true,
     listen: ['tcp'],
+    systemd: true,
   });
   const first = manager.service;
   await manager.hears('READY=1');
@@ -56,7 +57,13 @@ test('RELOADING, MAINPID by the old master, then the new one; its sockets and wa
   assert.deepEqual([answer.version, answer.ppid], [3, next]);
   await until('the manager tells', () => manager.exitCode === 0);
   assert.deepEqual(from(first).at(-1)?.includes('STOPPING=1'), false);
+  // It is the manager's child now, and is looked at anew when another was the main process in between.
+  const back = await until('the main process again', () =>
+    manager.messages.find(({ pid, lines }) => pid !== first && lines.includes(`MAINPID=${next}`)),
+  );
+  assert.equal(Number(stat(next)[1]), manager.pid);
+  await until('the other one has ended', () => hasEnded(back.pid));
   await server.stops();
   await manager.hears('STOPPING=1');
-  assert.deepEqual(kinds(next), [['STOPPING=1']]);
+  assert.deepEqual(kinds(next), [[`MAINPID=${back.pid}`], ['STOPPING=1']]);
 });

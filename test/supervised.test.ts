@@ -13,7 +13,7 @@ import { Nest, until } from './tools/daemons.js';
 import { Manager, type Settings } from './tools/manager.js';
 import { needsRoot, needsSystemd } from './tools/needs.js';
 import { freePort } from './tools/port.js';
-import { descriptors, stat } from './tools/proc.js';
+import { descriptors, hasEnded, stat } from './tools/proc.js';
 
 const PROGRAM = fileURLToPath(new URL('./fixtures/service.js', import.meta.url));
 
@@ -161,6 +161,39 @@ for (const strategy of ['fork', 'reexec'] as const) {
     assert.equal((await manager.hears('STOPPING=1')).pid, pid);
   });
 }
+
+test('detached by force: systemd looks at the daemon anew, once it is its child', async (t) => {
+  const directory = new Nest(t).directory;
+  const [pidfile, log] = [join(directory, 'pid'), join(directory, 'log')];
+  const options = { detach: true, pidfile, log };
+  const { manager } = await supervise(t, 'plain', options, { systemd: true, hold: true });
+  await manager.exits(0);
+  const pid = Number(readFileSync(pidfile, 'utf8'));
+  const mains = () =>
+    manager.messages.flatMap(({ pid, lines }) =>
+      lines.filter((line) => line.startsWith('MAINPID=')).map((line) => [pid, line] as const),
+    );
+  await manager.hears('BARRIER=1');
+  const [, [, other = ''] = []] = mains();
+  const between = Number(other.slice('MAINPID='.length));
+  assert.deepEqual(mains(), [
+    [manager.service, `MAINPID=${pid}`],
+    [pid, `MAINPID=${between}`],
+    [between, `MAINPID=${pid}`],
+  ]);
+  assert.equal(Number(stat(pid)[1]), manager.pid);
+  // Whoever asks who the sender is finds it, until all is read. It holds nothing that is the daemon's.
+  const opened = Object.values(descriptors(between));
+  assert.deepEqual(opened.map((target) => target.replace(/:.*/, '')).sort(), [
+    'pipe',
+    'pipe',
+    'socket',
+  ]);
+  manager.command('release');
+  await until('it ends', () => hasEnded(between));
+  process.kill(pid, 'SIGTERM');
+  await manager.hears('STOPPING=1');
+});
 
 test('detached by force, a start that fails', async (t) => {
   const { manager, nest } = await supervise(t, 'fails', { detach: true });

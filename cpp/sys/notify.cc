@@ -1,15 +1,21 @@
 #include "sys/notify.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <climits>
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
 
+#include "sys/fd.h"
 #include "sys/process.h"
 #include "sys/result.h"
 #include "sys/sender.h"
@@ -75,6 +81,44 @@ int SendMessage(int fd, const char* message, size_t size, const int* fds, size_t
   return Send(fd, &out);
 }
 
+int Text(char (&into)[64], const char* format, int number) {
+  return snprintf(into, sizeof into, format, number);
+}
+
+// The child's side of NotifyAnew(), with what it needs: a manager may be slow, and nobody shall
+// wait for the end of a connection meanwhile.
+[[noreturn]] void GiveBack(int fd, int go, int end, int barrier, const char* message, int size) {
+  int keep[] = {fd, go, end, barrier};
+  std::sort(std::begin(keep), std::end(keep));
+  int first = 0;
+  for (const int one : keep) {
+    if (first < one) {
+      CloseRange(static_cast<unsigned>(first), static_cast<unsigned>(one - 1), false, kAny);
+    }
+    first = one + 1;
+  }
+  CloseRange(static_cast<unsigned>(first), UINT_MAX, false, kAny);
+  char byte;
+  if (read(go, &byte, 1) != 1) _exit(0);
+  SendMessage(fd, message, static_cast<size_t>(size), nullptr, 0, 0);
+  // systemd asks whose the sender is when it reads the message: until then it must be there.
+  SendMessage(fd, "BARRIER=1", 9, &barrier, 1, 0);
+  close(barrier);
+  pollfd until{end, POLLIN, 0};
+  poll(&until, 1, static_cast<int>(kPatience.tv_sec) * 1000);
+  _exit(0);
+}
+
+struct Pipe {
+  int ends[2] = {-1, -1};
+  ~Pipe() {
+    for (const int fd : ends) {
+      if (fd >= 0) close(fd);
+    }
+  }
+  int Open() { return Result(pipe2(ends, O_CLOEXEC)); }
+};
+
 }  // namespace
 
 int NotifyOpen(const std::string& address) {
@@ -115,6 +159,32 @@ int NotifyBarrier(int fd) {
   if (result == 0) return pipe[0];
   close(pipe[0]);
   return result;
+}
+
+int NotifyAnew(int fd) {
+  Pipe go;
+  Pipe barrier;
+  if (const int error = go.Open(); error < 0) return error;
+  if (const int error = barrier.Open(); error < 0) return error;
+  char back[64];
+  const int size = Text(back, "MAINPID=%d", getpid());
+  // A handler of the runtime's would tell the caller's event loop of signals that the child got.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int child = Result(fork());
+  if (child == 0) GiveBack(fd, go.ends[0], barrier.ends[0], barrier.ends[1], back, size);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (child < 0) return child;
+  char there[64];
+  const auto length = static_cast<size_t>(Text(there, "MAINPID=%d", child));
+  const int sent = SendMessage(fd, there, length, nullptr, 0, 0);
+  if (sent == 0 && write(go.ends[1], "g", 1) == 1) return child;
+  close(go.ends[1]);
+  go.ends[1] = -1;
+  waitpid(child, nullptr, 0);
+  return sent < 0 ? sent : -EPIPE;
 }
 
 }  // namespace sys

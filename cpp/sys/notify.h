@@ -24,4 +24,9 @@ int NotifyReady(int fd, int pid);
 // worked through everything that it was sent before.
 int NotifyBarrier(int fd);
 
+// Says that a child is the main process, and has that say that the caller is: systemd looks only at
+// a main process that is new to it whether that is its child, and ends one that is not by SIGKILL
+// without waiting. The child's pid, to be waited for.
+int NotifyAnew(int fd);
+
 }  // namespace sys

@@ -289,6 +289,8 @@ export interface Native {
   notifySend(fd: number, message: string, fds: number[], pid: number): number;
   /** Sends BARRIER=1; the end of a pipe that hangs up when all was read. */
   notifyBarrier(fd: number): number;
+  /** cpp/sys/notify.h: a child's pid, to be waited for. */
+  notifyAnew(fd: number): number;
 
   resetSignal(signal: number): number;
   ignoreSignal(signal: number): number;

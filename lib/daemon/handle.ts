@@ -5,6 +5,7 @@ import { native } from '../addon/native.js';
 import { atFork } from '../atfork/hooks.js';
 import { shown } from '../base/shown.js';
 import { func } from '../base/validate.js';
+import { whenAdopted } from '../service/adoption.js';
 import { line } from '../service/message.js';
 import { notify, startWatchdog, tryNotify } from '../service/notify.js';
 import { complain } from '../stdio/log-writer.js';
@@ -98,6 +99,7 @@ export class Daemon implements Disposable, AsyncDisposable {
         // Until the launcher has exited it is our parent.
         native.awaitHangup(channel, LAUNCHER_EXIT_MS);
       });
+      whenAdopted();
     }
     this.#becomeReady();
   }

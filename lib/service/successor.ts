@@ -18,6 +18,7 @@ import { redirectStreams } from '../stdio/streams.js';
 import { fstatOf } from '../system/file-id.js';
 import { RecordLine } from '../system/record-line.js';
 import { heirlooms, succession } from '../system/succession.js';
+import { whenAdopted } from './adoption.js';
 
 let line: RecordLine | undefined;
 let said = false;
@@ -89,6 +90,7 @@ function settle(alone: boolean): void {
   succession.settled.clear();
   line?.say('t');
   line?.close();
+  if (!alone) whenAdopted();
 }
 
 /** The pidfiles name the predecessor, which has ended. */

@@ -89,6 +89,40 @@ function first(): Supervisor | null {
   return found('init', 'process 1 has started this process');
 }
 
+/** A manager that is told of another main process (MAINPID), or finds it by its PIDFile=. */
+const canFollow = () => env('NOTIFY_SOCKET') !== undefined || mustFork();
+
+/** Who knows the service by this process alone. */
+function holding(): Supervisor | null {
+  // Whoever listens: the kernel ends all the others with it.
+  if (native.getpid() === 1) return first();
+  // These have no other way.
+  const found = parent();
+  if (found !== null || canFollow()) return found;
+  return executed() ?? invoked() ?? journal() ?? first();
+}
+
+let holder: { pid: number; supervisor: Supervisor | null } | undefined;
+
+/** When the package is loaded: an orphan looks like process 1's own, sooner or later. */
+export function recordHolder(): void {
+  holder = { pid: process.pid, supervisor: holding() };
+}
+
+/**
+ * @internal Why another process cannot take this one's place, in words: who watches takes the end of this process for
+ * the end of the service, and ends or starts it again. Undefined if nobody does. Of a fork the supervisor knows nothing.
+ */
+export function heldBy(): string | undefined {
+  if (holder === undefined || holder.pid !== process.pid || holder.supervisor === null) return;
+  const { name, reason } = holder.supervisor;
+  if (native.getpid() === 1) {
+    return 'process 1 cannot leave its place to another process: all others end with it';
+  }
+  const how = name === 'systemd' ? '; with Type=notify it can be told of another one' : '';
+  return `${reason}, and its end would be taken for the end of the service${how}`;
+}
+
 /** The surest first. */
 const EVIDENCE: readonly Evidence[] = [
   notifySocket,

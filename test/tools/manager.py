@@ -2,8 +2,8 @@
 # for sd_notify(3) messages, runs the command as its service, and tells both as lines of JSON.
 # SETTINGS, in JSON: `env`; `execPid`, `watchdogPid`: set SYSTEMD_EXEC_PID, WATCHDOG_PID to the
 # service's pid; `listen`: sockets for it, "tcp", "unix:PATH", "udp"; `hold`: keep BARRIER's descriptor
-# until a line comes on standard input.
-import array, json, os, select, socket, struct, subprocess, sys, time
+# until a line comes on standard input; `systemd`: be called so, and adopt orphans.
+import array, ctypes, json, os, select, socket, struct, subprocess, sys, time
 
 address, settings = sys.argv[1], json.loads(sys.argv[2])
 
@@ -74,6 +74,10 @@ def receive(receiver):
     return list(fds)
 
 
+if settings.get('systemd'):
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+    with open('/proc/self/comm', 'w') as comm:
+        comm.write('systemd')
 servers = [listener(kind) for kind in settings.get('listen', [])]
 receiver = bind()
 os.environ.update(settings.get('env', {}), NOTIFY_SOCKET=address)

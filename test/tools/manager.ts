@@ -32,6 +32,7 @@ export interface Settings {
   watchdogPid?: boolean;
   listen?: string[];
   hold?: boolean;
+  systemd?: boolean;
 }
 
 const GUARDED = /^(NOTIFY_SOCKET|LISTEN_\w+|WATCHDOG_\w+|SYSTEMD_EXEC_PID|NODE_EXTRA_CA_CERTS)$/;
@@ -76,6 +77,11 @@ export class Manager {
     t.after(() => manager.#end());
     await until('the service is started', () => manager.service);
     return manager;
+  }
+
+  /** The manager itself. */
+  get pid(): number {
+    return this.#process.pid ?? 0;
   }
 
   /** What the messages say, a list of lines for each. */

@@ -111,7 +111,8 @@ export class PreforkMaster implements AsyncDisposable {
    *   (`step`, `stderr`, `exitCode`, `signal`): `ERR_UPGRADE_FAILED` if it has ended or has failed, `ETIMEDOUT`
    *   if it was not ready within `upgradeTimeout`, `ENOENT`, `EACCES` and such (syscall `execve`, `chdir`), `EAGAIN`,
    *   `ENOMEM` (`fork`). `ENOTSUP` (`execve`) if it cannot be started: in a chroot, a script from standard
-   *   input. `ERR_INVALID_STATE` once the master stops. An `AbortError` (`ABORT_ERR`, `cause` the reason) when
+   *   input; or if a supervisor knows the service by this process alone (s6, runit, process 1 of a container).
+   *   `ERR_INVALID_STATE` once the master stops. An `AbortError` (`ABORT_ERR`, `cause` the reason) when
    *   aborted. `TypeError` for wrong options.
    *
    * Linux. Source: execve(2), flock(2); nginx(8) and unicorn, SIGUSR2; sd_notify(3), MAINPID.

@@ -8,7 +8,7 @@ import { signalIn } from '../../base/abort.js';
 import { check, invalidArgValue, systemError } from '../../base/errors.js';
 import { cString, elements, options, path } from '../../base/validate.js';
 import { permissionObstacles } from '../../fork/fork.js';
-import type { Supervisor } from '../../service/supervisor.js';
+import { heldBy } from '../../service/supervisor.js';
 import { fstatOf } from '../../system/file-id.js';
 import { type ProgramStart, programStart, rootId } from '../../system/program.js';
 import {
@@ -68,6 +68,10 @@ function obstacles({ execPath, args }: UpgradeProgram, { root }: ProgramStart): 
   if (root !== rootId()) {
     reasons.push('the process has changed its root directory, and the program is outside of it');
   }
+  // A daemon that has left its starter is watched by nobody, whatever its environment says.
+  const detached = [...succession.daemons].some((daemon) => daemon.detached);
+  const held = detached ? undefined : heldBy();
+  if (held !== undefined) reasons.push(held);
   const [, script] = process.argv;
   if (execPath !== undefined || args !== undefined) return reasons;
   if (process.execArgv.some((option) => INTERACTIVE.test(option))) {
@@ -81,27 +85,9 @@ function obstacles({ execPath, args }: UpgradeProgram, { root }: ProgramStart): 
   return reasons;
 }
 
-/**
- * Why this process cannot end, and leave its work to another one. systemd is told of that one (MAINPID); the end of
- * process 1 is the end of all: pid_namespaces(7).
- */
-function bond(watched: Supervisor | null): string[] {
-  if (native.getpid() === 1) {
-    return ['process 1 cannot leave its place to another process: all others end with it'];
-  }
-  if (watched === null || watched.name === 'systemd') return [];
-  const end = 'its end would be taken for the end of the service';
-  return [`${watched.reason}, and ${end}`];
-}
-
-/**
- * @internal
- *
- * @param watched - by whom this process has been since its first master.
- * @throws `ENOTSUP` (syscall `execve`).
- */
-export function expectStartable(program: UpgradeProgram, watched: Supervisor | null): void {
-  const against = [...bond(watched), ...obstacles(program, programStart())];
+/** @internal @throws `ENOTSUP` (syscall `execve`). */
+export function expectStartable(program: UpgradeProgram): void {
+  const against = obstacles(program, programStart());
   if (against.length === 0) return;
   throw systemError(-constants.errno.ENOTSUP, 'execve', { detail: against.join('; ') });
 }

@@ -6,7 +6,6 @@ import { setTimeout } from '../../base/timers.js';
 import { INT_MAX } from '../../base/validate.js';
 import type { WaitEnd } from '../../posix/wait.js';
 import { tryNotify } from '../../service/notify.js';
-import { type Supervisor, supervisor } from '../../service/supervisor.js';
 import { afterTrial, begins, isReadyNow, succession } from '../../system/succession.js';
 import type { WorkerState } from '../state/data.js';
 import { type Attempt, Upgrade } from './attempt.js';
@@ -40,8 +39,6 @@ function part(): void {
   if (parting !== undefined) setTimeout(() => process.exit(0), Math.min(parting, INT_MAX)).unref();
 }
 let current: Current | undefined;
-/** Who watches this process; null for nobody, undefined as long as there was no master. */
-let watched: Supervisor | null | undefined;
 
 /** A master's part in upgrades: its program takes another one's place, and may lose its own. */
 export class Place {
@@ -50,8 +47,6 @@ export class Place {
   constructor(master: Master) {
     this.#master = master;
     masters.add(master);
-    // Once: an orphan of a container's, whose parent had nothing to do with it, may look like a child of process 1.
-    if (watched === undefined) watched = succession.onTrial ? null : supervisor();
     begins(this, 'workers');
   }
 
@@ -100,12 +95,11 @@ export function forgetUpgrade(): void {
   current?.waits.forget();
   current = undefined;
   parting = undefined;
-  watched = undefined;
 }
 
 function begin(attempt: Attempt): void {
   try {
-    expectStartable(attempt.program, watched ?? null);
+    expectStartable(attempt.program);
   } catch (error) {
     throw noted(error as Error);
   }
