@@ -1,29 +1,40 @@
-// A web server for every kind of supervisor, and for none: examples/systemd, examples/s6 and
+// A web server for every kind of supervisor, and for none: examples/systemd, examples/s6, examples/runit and
 // examples/freebsd start it. It serves on the socket that it is passed, or on 127.0.0.1 and PORT.
 //
-//   node dist/examples/service.js [--pidfile FILE] [--log FILE] [--notification-fd N]
+//   node dist/examples/service.js [--pidfile FILE] [--log FILE] [--notification-fd N] [--store]
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { becomeDaemon, type DaemonOptions, listenFds } from 'daemonkit';
+import { becomeDaemon, type DaemonOptions, listenFds, listeningSocket, notify } from 'daemonkit';
 
 const { values } = parseArgs({
   options: {
     pidfile: { type: 'string' },
     log: { type: 'string' },
     'notification-fd': { type: 'string' },
+    store: { type: 'boolean', default: false },
   },
 });
 
 let greeting = 'hello';
 let served = 0;
-const server = createServer((_request, response) => {
+const server = createServer((request, response) => {
   served++;
+  console.log(`${request.method} ${request.url}`);
   response.end(`${greeting} from process ${process.pid}\n`);
 });
+
+/** What systemd is to keep while this process is replaced by the next one, which is passed it. */
+function stored(): { fd: number } {
+  const fd = listeningSocket(address);
+  notify({ fdStore: { fds: [fd], name: 'http' } });
+  return { fd };
+}
+
+const address = { port: Number(process.env.PORT ?? 8080), host: '127.0.0.1' };
 const [passed] = listenFds();
-server.listen(passed ?? { port: Number(process.env.PORT ?? 8080), host: '127.0.0.1' });
+server.listen(passed ?? (values.store ? stored() : address));
 await once(server, 'listening');
 
 const options: DaemonOptions = { ready: 'manual' };

@@ -26,6 +26,8 @@ export const PACKAGES: Record<string, string> = {
   prlimit: 'util-linux',
   ps: 'procps',
   readelf: 'binutils',
+  runsv: 'runit',
+  's6-svscan': 's6',
   setpriv: 'util-linux',
   strace: 'strace',
   'systemd-analyze': 'systemd',
