@@ -4,8 +4,10 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { until } from './tools/daemons.js';
 import { cleanEnvironment } from './tools/environment.js';
 import { Grouped } from './tools/grouped.js';
+import { hasEnded } from './tools/proc.js';
 import { scratch } from './tools/scratch.js';
 import { runScript, scriptCommand } from './tools/script.js';
 
@@ -409,4 +411,29 @@ test('a server goes on under load: each request is answered once, by the parent'
     new Set(lines),
     new Set(Array.from({ length: sent }, (_, i) => `${group.pid} /${i}/`)),
   );
+});
+
+test('nothing is left of a fork that fails, and no child of a parent that is killed', async (t) => {
+  holds(`
+  const codes = new Set();
+  for (let room = 0; codes.size < 2; room++) {
+    const { soft } = daemonkit.getrlimit('NOFILE');
+    daemonkit.setrlimit('NOFILE', { soft: before - 1 + room });
+    const code = await runInFork(() => 'made').catch((error) => error.code);
+    daemonkit.setrlimit('NOFILE', { soft });
+    codes.add(code);
+    assert.deepEqual([descriptors(), children()], [before, '']);
+  }
+  assert.deepEqual([...codes], ['EMFILE', 'made']);
+  `);
+  const group = new Grouped(
+    t,
+    `const spin = () => { say('child', process.pid); for (;;); };
+    daemonkit.runInFork(spin);
+    daemonkit.runInFork(async () => { say('child', process.pid); await pause(60_000); });`,
+  );
+  await group.hears('child', 2);
+  process.kill(group.pid, 'SIGKILL');
+  await group.ended;
+  await until('the children are gone', () => group.others().every((pid) => hasEnded(pid)), 30_000);
 });
