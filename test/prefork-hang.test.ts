@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { couldHaveRun, type Silent } from '../lib/prefork/watch/vitals.js';
 import { until } from './tools/daemons.js';
+import { Grouped } from './tools/grouped.js';
 import { needs } from './tools/needs.js';
 import { runningIn, stat, status } from './tools/proc.js';
 import { Watched } from './tools/watched.js';
@@ -92,6 +93,24 @@ test('who could not run is not killed: stopped, with its master or alone, or ins
     [],
   );
   await server.stops();
+});
+
+test('a master that stood still hears its workers before it kills one that was not ready in time', async (t) => {
+  const group = new Grouped(
+    t,
+    `const master = prefork({
+      workers: 3,
+      readyTimeout: 400,
+      onWorkerStart: () => pause(100),
+      onMasterReap: ({ reason, exitCode }) => say('reaped', reason, exitCode),
+    });
+    await until(() => master.pids.length === 3);
+    for (const end = Date.now() + 2000; Date.now() < end; );
+    await master.ready;
+    await master.stop();`,
+  );
+  await group.endsWell();
+  assert.deepEqual(group.words('reaped'), Array(3).fill(['stop', 0]));
 });
 
 test('a worker that is short of a processor is not killed', needs('taskset', 'chrt'), async (t) => {

@@ -144,6 +144,17 @@ test('deadlines: not ready in time, not gone in time; times beyond 2^31', () => 
   world.pass(100_000);
   assert.deepEqual(world.sent('kill'), [101, 102], 'once');
 
+  // The master was stopped meanwhile: what 101 has said waits to be heard.
+  const still = new World();
+  still.ready(100);
+  still.now += 100_000;
+  still.apply(event.stoodStill);
+  still.ready(101);
+  still.pass(29_999);
+  assert.deepEqual(still.sent('kill'), []);
+  still.pass(1);
+  assert.deepEqual(still.sent('kill'), [102]);
+
   const slow = settled({ stopTimeout: Number.MAX_SAFE_INTEGER });
   slow.stop();
   slow.pass(2 ** 40);

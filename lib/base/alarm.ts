@@ -5,6 +5,12 @@ import { INT_MAX } from './validate.js';
 /** The clock of everything in here, in milliseconds. */
 export const clock = performance.now.bind(performance);
 
+/** So long after its time nothing comes in an event loop that turns. */
+const STILL_MS = 1000;
+
+/** Whether this process stood still when a time had come, or was stopped: what others have said waits to be heard. */
+export const isMissed = (time: number, now: number) => now - time > STILL_MS;
+
 /** Calls back once when a time has come; there is one time at most. */
 export class Alarm {
   readonly #ring: () => void;

@@ -179,9 +179,9 @@ export function begins(one: Pending, step: string): void {
   for (const tell of succession.listeners) tell(step);
 }
 
-/** It is ready, or with an error will not be. */
+/** It is ready; or with an error will not be, or is no more. */
 export function isReadyNow(one: Pending, error?: Error): void {
-  if (!succession.onTrial || !succession.pending.has(one)) return;
+  if (!succession.onTrial || (error === undefined && !succession.pending.has(one))) return;
   if (error === undefined) succession.pending.delete(one);
   for (const tell of succession.listeners) tell(undefined, error);
 }

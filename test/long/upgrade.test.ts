@@ -1,10 +1,12 @@
-// Ten upgrades in a row, and five that fail, under load: no request fails, and nothing grows.
+// Ten upgrades in a row, and five that fail, under load: no request fails, and nothing grows. And what comes to either program
+// when the new one is ready and the old one stands still.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../tools/daemons.js';
-import { descriptors } from '../tools/proc.js';
+import { descriptors, hasEnded, stat } from '../tools/proc.js';
 import { scratch } from '../tools/scratch.js';
 import { Load, Upgraded } from '../tools/upgraded.js';
 
@@ -46,3 +48,53 @@ for (const balance of ['shared', 'reuseport'] as const) {
     await server.stops();
   });
 }
+
+test('signals to the new program before it has taken over, and an old one that stands still', async (t) => {
+  const pidfile = join(scratch(t), 'd.pid');
+  const options = { upgradeTimeout: 3000 };
+  const server = await Upgraded.ready(t, { pidfile, options });
+  const named = () => Number(readFileSync(pidfile, 'utf8'));
+  /** The next one is ready, and the master of before stopped with its workers. */
+  const meet = async (version: number) => {
+    const old = server.processes();
+    const ready = server.events('ready').length + 1;
+    const first = server.master;
+    server.becomes({ version, fail: 'stopped' });
+    server.kill('SIGUSR2');
+    const stopped = () => server.processes().find((pid) => stat(pid)[0] === 'T');
+    const next = await until('it is stopped', stopped);
+    for (const pid of old) server.kill('SIGSTOP', pid);
+    server.kill('SIGCONT', next);
+    await server.hears('ready', ready);
+    const goesOn = () => old.forEach((pid) => void server.kill('SIGCONT', pid));
+    return { first, next, goesOn };
+  };
+
+  const one = await meet(2);
+  server.becomes({ version: 3, fail: undefined });
+  server.kill('SIGUSR2', one.next);
+  // Longer than the time it had, although it was ready in that.
+  await sleep(5000);
+  one.goesOn();
+  await server.hears('ready', 3);
+  await until('one after the other', () => hasEnded(one.first) && hasEnded(one.next));
+  await until('nothing else is left', () => server.processes().length === 3);
+  assert.deepEqual([named(), (await server.ask()).version], [server.master, 3]);
+  assert.deepEqual(server.events('error'), []);
+
+  const two = await meet(4);
+  const under = server.ask({ path: '/?ms=4000' });
+  await until('it is under way', () => server.processes().length === 6);
+  await sleep(200);
+  server.kill('SIGTERM', two.next);
+  await until('one of its workers has ended', () => server.processes().length === 5);
+  two.goesOn();
+  const { code, message } = await server.hears('error');
+  assert.equal(code, 'ERR_UPGRADE_FAILED');
+  assert.match(message, /told to stop/);
+  assert.equal((await under).version, 4);
+  await until('nothing of it is left', () => server.processes().length === 3);
+  assert.deepEqual([named(), (await server.ask()).version], [two.first, 3]);
+  server.kill('SIGTERM', two.first);
+  await until('the end of all', () => server.processes().length === 0);
+});

@@ -30,6 +30,8 @@ export class Pool extends Traced {
   readonly #socket = join(this.directory, 's');
 
   readonly #halt: Halt | '';
+  /** The program that has taken the first one's place. */
+  #heir: number | undefined;
 
   constructor(halt: Halt | '', options: Partial<PreforkOptions> = {}) {
     super('master.js', [halt, JSON.stringify(options)], 'pipe');
@@ -40,11 +42,18 @@ export class Pool extends Traced {
   }
 
   get master(): number {
-    return this.first.pid as number;
+    return this.#heir ?? (this.first.pid as number);
   }
 
   get gone(): boolean {
     return this.first.exitCode !== null || this.first.signalCode !== null;
+  }
+
+  /** The upgrade has failed, and that is told; or the first program has ended, and another one is ready, or none left. */
+  get decided(): boolean {
+    if (!this.gone) return this.events('error').length > 0;
+    const all = this.processes();
+    return all.length === 0 || (this.events('ready').length === 2 && all.length === WORKERS + 1);
   }
 
   events(...names: string[]): Said[] {
@@ -93,19 +102,50 @@ export class Pool extends Traced {
     if (this.gone) return this.#ending(false);
     const answers = async () => this.workers().includes(await this.ask());
     for (let tries = 0; !(await answers()); tries++) assert.ok(tries < 10, 'nobody answers');
-    const queues = this.#halt === 'queues' ? WORKERS - 1 : 0;
-    counted ??= countDescriptors();
-    const fds = (await counted) + queues;
-    const now = () => Object.keys(descriptors(this.master)).length;
-    // One less for each worker that is looked at from time to time, where pidfd_open(2) is not permitted.
-    await until(`${fds} descriptors again`, () => now() <= fds, 5000);
-    assert.deepEqual(childrenOf(this.master).toSorted(), this.workers().toSorted());
+    await this.#hasNoMore();
     process.kill(this.master, 'SIGTERM');
     await until('the end', () => this.gone);
     assert.equal((await this.#ending(false)).result, 'tolerated');
     const told = this.events('error', 'exit').filter(({ asked }) => !asked);
     const words = told.map(({ message, signal, exitCode }) => message ?? signal ?? `${exitCode}`);
     return { result: 'tolerated', what: [...new Set(words)].join('; ') || 'without effect' };
+  }
+
+  /** The same of a pool that was to be upgraded. */
+  async upgraded(killed?: number): Promise<Omit<Fault, 'place'>> {
+    const first = this.master;
+    await until('one master, or none', () => this.decided);
+    if (!this.gone) return this.outcome();
+    this.#heir = this.processes().find((pid) => childrenOf(pid).length > 0);
+    if (this.#heir === undefined) return this.#ending(killed === first);
+    const aborted = killed === first ? undefined : this.#aborted();
+    const { exitCode } = this.first;
+    assert.ok(killed === first || aborted || exitCode === 0, `${exitCode}: ${this.stderr}`);
+    assert.ok(this.workers().includes(await this.ask()), 'nobody answers');
+    await this.#hasNoMore();
+    process.kill(this.#heir, 'SIGTERM');
+    assert.ok(await this.allEnded(), 'processes are left');
+    await this.closed;
+    assert.equal(existsSync(this.#socket), this.#unlinkTold, `the socket's file: ${this.stderr}`);
+    if (aborted) return { result: 'aborted', what: aborted };
+    return { result: 'tolerated', what: killed === first ? 'upgraded, killed' : 'upgraded' };
+  }
+
+  /** The master has its workers, and no descriptor that others have not. */
+  async #hasNoMore(): Promise<void> {
+    const queues = this.#halt === 'queues' ? WORKERS - 1 : 0;
+    counted ??= countDescriptors();
+    const fds = (await counted) + queues;
+    const now = () => Object.values(descriptors(this.master));
+    // One less for each worker that is looked at from time to time, where pidfd_open(2) is not permitted.
+    await until(`${fds} descriptors again`, () => now().length <= fds, 5000).catch((error) => {
+      throw new Error(`${error.message}: ${now().join(' ')}`);
+    });
+    assert.deepEqual(childrenOf(this.master).toSorted(), this.workers().toSorted());
+  }
+
+  get #unlinkTold(): boolean {
+    return this.events('error').some(({ message }) => /unlink|lstat/.test(message ?? ''));
   }
 
   /** Whether the runtime gave up. Then the socket's file is left, as by a killed master. */
@@ -126,7 +166,7 @@ export class Pool extends Traced {
     if (killed && signalCode === 'SIGKILL') return { result: 'refused', what: 'killed' };
     const aborted = this.#aborted();
     if (aborted) return { result: 'aborted', what: aborted };
-    const told = this.events('error').some(({ message }) => /unlink|lstat/.test(message ?? ''));
+    const told = this.#unlinkTold;
     assert.equal(existsSync(this.#socket), told, `the socket's file is left: ${this.stderr}`);
     if (exitCode === 0) {
       assert.equal(this.events('finished').length, 1);

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 const KINDS = {
   /** What a fork is to a program, and to those who fork for it: the runtime has a part in each. */
-  fork: /^(fork.*|compute.*|copies|signal-early|thrown|prefork(-(callbacks|connections|hang|two|upgrade|warmup))?)$/,
+  fork: /^(fork.*|compute.*|copies|signal-early|thrown|prefork(-(callbacks|connections|hang|injected|two|upgrade|warmup))?)$/,
   daemon: /^daemon/,
   /** libc changes the ids of all threads by a signal, and reads passwd and group. */
   users: /^(credentials|chroot|rlimit|listen.*)$/,

@@ -13,7 +13,13 @@ import { type Action, next } from '../state/next.js';
 import * as event from '../state/state.js';
 import type { PreforkStats } from '../told.js';
 import { upgradeOptions } from '../upgrade/program.js';
-import { abandonUpgrade, askUpgrade, forgetUpgrade, Place } from '../upgrade/upgrades.js';
+import {
+  abandonUpgrade,
+  askUpgrade,
+  forgetUpgrade,
+  ownUpgradeOver,
+  Place,
+} from '../upgrade/upgrades.js';
 import { Overseer } from '../watch/overseer.js';
 import type { Limits } from '../watch/recycle.js';
 import { beWorker } from '../worker/worker.js';
@@ -73,7 +79,10 @@ export class Engine {
     this.port = this.#sockets.port;
     try {
       this.#orders = new Orders(plan, {
-        stop: () => void this.stop(),
+        stop: () => {
+          this.#place.toldToStop();
+          void this.stop();
+        },
         reload: () => this.#tells(promised(() => this.reload())),
         upgrade: () => this.#tells(this.upgrade()),
         scale: (by) => this.#scales.change(this.#state.seats + by),
@@ -136,6 +145,7 @@ export class Engine {
     const { upgrade, rules } = this.#plan;
     const { signal, program } = upgradeOptions(options, upgrade.program);
     const attempt = { ...upgrade, program, patience: rules.stopTimeout };
+    await this.#whileRunning(() => ownUpgradeOver(signal));
     return this.#whileRunning(() => askUpgrade(attempt, signal));
   }
 

@@ -1,7 +1,7 @@
 // What a master knows, from one event to the next, and that it does what is to be done.
-import { Alarm, clock } from '../../base/alarm.js';
+import { Alarm, clock, isMissed } from '../../base/alarm.js';
 import { type Action, next } from '../state/next.js';
-import type { State } from '../state/state.js';
+import { type State, stoodStill } from '../state/state.js';
 
 interface Office {
   changed: (before: State, after: State) => void;
@@ -15,6 +15,7 @@ export class Turns {
   readonly #alarm = new Alarm(() => this.take());
   #state: State;
   #taking = false;
+  #due = Number.POSITIVE_INFINITY;
   #left = false;
 
   constructor(state: State, office: Office) {
@@ -62,7 +63,10 @@ export class Turns {
   }
 
   #step(): readonly Action[] {
-    const { state, actions, wakeAt } = next(this.#state, clock());
+    const now = clock();
+    if (isMissed(this.#due, now)) this.note(stoodStill);
+    const { state, actions, wakeAt } = next(this.#state, now);
+    this.#due = wakeAt;
     this.#set(state);
     this.#office.see(state);
     for (const action of actions) this.#office.act(action);

@@ -129,6 +129,20 @@ export function becameReady(state: State, now: number, pid: number): State {
   return updated(state, pid, { readyAt: now, killAt });
 }
 
+/**
+ * The master stood still, or all did: whoever was to be done by now begins anew, as what it has said waits to be heard.
+ */
+export function stoodStill(state: State, now: number): State {
+  const { readyTimeout, stopTimeout } = state.rules;
+  const workers = state.workers.map((one): WorkerState => {
+    if (one.killAt > now) return one;
+    return { ...one, killAt: now + (one.leaving ? stopTimeout + KILL_AFTER_MS : readyTimeout) };
+  });
+  const { reload } = state;
+  if (reload?.stage !== 'hook' || reload.deadline > now) return { ...state, workers };
+  return { ...state, workers, reload: { ...reload, deadline: now + readyTimeout } };
+}
+
 /** A worker ends by itself, and in order: its seat is free from now on. */
 export function leaves(state: State, now: number, pid: number): State {
   const worker = find(state, pid);

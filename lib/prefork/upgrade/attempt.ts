@@ -2,7 +2,7 @@
 // is gone with all that it has started.
 
 import { closeSync } from 'node:fs';
-import { Alarm, clock } from '../../base/alarm.js';
+import { Alarm, clock, isMissed } from '../../base/alarm.js';
 import { asError } from '../../base/errors.js';
 import { sleep } from '../../base/timers.js';
 import { type WaitEnd, waitpidAsync } from '../../posix/wait.js';
@@ -44,6 +44,7 @@ export class Upgrade {
   readonly #alarm: Alarm;
   #resolve!: (pid: number) => void;
   #reject!: (error: Error) => void;
+  #due = 0;
   #step: UpgradeStep = 'load';
   #claims: Taken | undefined;
   #end: WaitEnd | undefined;
@@ -86,7 +87,7 @@ export class Upgrade {
       throw error;
     }
     this.#alarm = new Alarm(() => this.#late());
-    this.#alarm.set(clock() + attempt.timeout);
+    this.#wait();
     this.#gone = this.#untilEnd();
     void this.#gone.then(() => this.#hasGone());
   }
@@ -136,6 +137,7 @@ export class Upgrade {
   #handOver(claims: Taken): void {
     this.#step = 'takeover';
     this.#claims = claims;
+    this.#wait();
     try {
       for (const one of this.#claimed()) one.nameSuccessor(this.pid);
     } catch (thrown) {
@@ -179,8 +181,15 @@ export class Upgrade {
     void this.#fail(() => hasEnded(this.#told));
   }
 
+  /** It has its time from now on. */
+  #wait(): void {
+    this.#due = clock() + this.#attempt.timeout;
+    this.#alarm.set(this.#due);
+  }
+
   #late(): void {
-    void this.#fail(() => isLate(this.#told, this.#attempt.timeout));
+    if (isMissed(this.#due, clock())) this.#wait();
+    else void this.#fail(() => isLate(this.#told, this.#attempt.timeout));
   }
 
   /** Nothing of it may be left, and all be as before, when somebody is told. */

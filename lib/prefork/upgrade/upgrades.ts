@@ -60,6 +60,11 @@ export class Place {
     isReadyNow(this, error);
   }
 
+  /** Somebody ends this program, ready or not: then there is nobody to take a place. */
+  toldToStop(): void {
+    isReadyNow(this, codedError('it was told to stop', 'ERR_INVALID_STATE'));
+  }
+
   /** As with a reload: who is to take another one's place has no worker that fails to start. */
   workerEnded({ seat, readyAt, leaving }: WorkerState, end: WaitEnd | undefined): void {
     if (!succession.onTrial || readyAt !== undefined || leaving) return;
@@ -73,6 +78,17 @@ export class Place {
     masters.delete(this.#master);
     if (masters.size === 0) part();
   }
+}
+
+/**
+ * When this program has taken another one's place itself. A signal to all processes of a group (pkill) comes to it, too,
+ * and whoever took its place meanwhile would be ended with it if it fails.
+ */
+export function ownUpgradeOver(signal: AbortSignal | undefined): Promise<void> {
+  const waits = new Waits<void>();
+  const over = waits.add(signal);
+  afterTrial(() => waits.resolve());
+  return over;
 }
 
 /** One that is under way is joined. */

@@ -1,10 +1,9 @@
 // The heap before a fork: collected, compacted and with room to grow, such that the collector in a copy of
 // the process has little to write to the pages that both have.
 
-import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { sleep } from '../../base/timers.js';
-import { given, withFlags } from './flags.js';
+import { setForGood, withFlags } from './flags.js';
 import { Inspector } from './inspector.js';
 
 type Collect = (options: object) => void;
@@ -17,11 +16,12 @@ const V8 = Number.parseInt(process.versions.v8, 10);
  */
 async function collectAll(): Promise<void> {
   // V8 11 takes the object for the wish to collect the young generation only.
-  if (V8 >= 12) {
-    const gc = runInNewContext('gc') as Collect;
+  const gc = runInNewContext('globalThis.gc') as Collect | undefined;
+  if (V8 >= 12 && gc !== undefined) {
     gc({ type: 'major', flavor: 'last-resort' });
     return;
   }
+  // Or the command line says --no-expose-gc.
   using inspector = Inspector.open();
   await inspector?.done('HeapProfiler.collectGarbage');
 }
@@ -41,8 +41,8 @@ async function swept(): Promise<void> {
  * pages that it moves objects to or from, or that point to those, are shared no more. This stays off.
  */
 function keepStill(): void {
-  const flag = V8 >= 12 ? '--memory-reducer-gc-count=0' : '--no-memory-reducer';
-  if (!given().includes('memory-reducer')) setFlagsFromString(flag);
+  if (V8 < 12) setForGood(['--no-memory-reducer', '--memory-reducer']);
+  else setForGood(['--memory-reducer-gc-count=0', '--memory-reducer-gc-count=2']);
 }
 
 /**
