@@ -33,6 +33,8 @@ const fails: [
   // The line, the relay, the process itself, the wait for it.
   ['master whose upgrade fails', 'socketpair', 1, 'tolerated', /EMFILE|ENOMEM|ENFILE/],
   ['master whose upgrade fails', 'clone', 1, 'tolerated', /EAGAIN: .*fork/],
+  // The word that the new program may go on is said again.
+  ['master that hands over', 'sendto', 1, 'tolerated', /^upgraded$/],
   // Killed by the next one.
   ['master of a hung worker', 'kill', 1, 'tolerated', /^SIGKILL$/],
   ['recycling master', 'clone', 1, 'tolerated', /EAGAIN: .*clone/],
@@ -64,6 +66,8 @@ const kills: [phase: PhaseName, call: string, words: RegExp][] = [
   ['ending master', 'kill', /^killed$/],
   ['starting worker', 'listen', /^SIGKILL$/],
   ['serving worker', 'accept4', /^SIGKILL$/],
+  // Its workers may be zombies before anybody can tell whose they are.
+  ['master that takes over', 'pidfd_open', /^the new program was ended by SIGKILL/],
   ['starting worker of a reload', 'sendto', /SIGKILL.*ended before it was ready/],
 ];
 

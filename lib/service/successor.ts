@@ -67,7 +67,7 @@ function connect(): void {
 function tell(step?: string, error?: Error): void {
   connect();
   if (step !== undefined) line?.say(`s${step}`);
-  if (error !== undefined) line?.say(`f${inspect(error).slice(0, 8000)}`);
+  if (error !== undefined) line?.insist(`f${inspect(error).slice(0, 8000)}`);
   // The next one may begin when this one is ready: `await master.ready`, and then another master.
   if (succession.pending.size === 0) setImmediate(() => setImmediate(announce));
 }
@@ -77,7 +77,7 @@ function announce(): void {
   if (said || pending.size > 0 || !onTrial) return;
   said = true;
   const taken = { sockets: [...claimed.sockets], pidfiles: [...claimed.pidfiles] };
-  line?.say(`r${JSON.stringify(taken)}`);
+  line?.insist(`r${JSON.stringify(taken)}`);
 }
 
 function settle(alone: boolean): void {
@@ -88,8 +88,7 @@ function settle(alone: boolean): void {
   closeHeirlooms();
   for (const act of succession.settled) act(alone);
   succession.settled.clear();
-  line?.say('t');
-  line?.close();
+  line?.insist('t', () => line?.close());
   if (!alone) whenAdopted();
 }
 

@@ -3,9 +3,13 @@ import { readSync } from 'node:fs';
 import { constants } from 'node:os';
 import { native, type Watch } from '../addon/native.js';
 import { watch } from '../addon/watch.js';
+import { setTimeout } from '../base/timers.js';
 
 /** More than any record has. */
 const LONGEST = 65_536;
+
+/** How soon what must be said is said again. */
+const RETRY_MS = 100;
 
 /** An end of the line, on the event loop. Closing it closes the descriptor. */
 export class RecordLine {
@@ -47,6 +51,13 @@ export class RecordLine {
   /** False if nobody is there any more. */
   say(record: string): boolean {
     return this.send(record) === 0;
+  }
+
+  /** Says what somebody waits for: again, where there is no memory for it now. @param said - or nobody is there. */
+  insist(record: string, said = () => {}): void {
+    const sent = this.send(record);
+    if (sent === 0 || sent === -constants.errno.EPIPE) said();
+    else setTimeout(() => this.insist(record, said), RETRY_MS);
   }
 
   /** 0, or -errno: that of a line that is closed is EPIPE's. */

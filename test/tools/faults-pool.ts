@@ -14,6 +14,8 @@ import { Traced } from './traced.js';
 
 interface Said {
   event: string;
+  /** The process that says it. */
+  by: number;
   port?: number;
   message?: string;
   pid?: number;
@@ -51,7 +53,7 @@ export class Pool extends Traced {
 
   /** The upgrade has failed, and that is told; or the first program has ended, and another one is ready, or none left. */
   get decided(): boolean {
-    if (!this.gone) return this.events('error').length > 0;
+    if (!this.gone) return this.events('error').some(({ by }) => by === this.first.pid);
     const all = this.processes();
     return all.length === 0 || (this.events('ready').length === 2 && all.length === WORKERS + 1);
   }

@@ -144,7 +144,7 @@ export class Upgrade {
       void this.#fail(() => withTold(asError(thrown), this.#told));
       return;
     }
-    this.#line.say('g');
+    this.#line.insist('g');
   }
 
   #claimed() {

@@ -3,7 +3,7 @@
 
 import { native } from '../../addon/native.js';
 import { clock } from '../../base/alarm.js';
-import { sleep } from '../../base/timers.js';
+import { setTimeout, sleep } from '../../base/timers.js';
 import { expected, reapOrphans } from '../../fork/reap.js';
 import { getChildSubreaper, setChildSubreaper } from '../../posix/parentage.js';
 import { waitpid } from '../../posix/wait.js';
@@ -12,6 +12,7 @@ import { VARIABLE } from '../../system/succession.js';
 import { KILL_AFTER_MS } from '../state/state.js';
 
 const LOOK_MS = 20;
+const STRAY_MS = 500;
 
 /** What tells a process for good. */
 const beganAt = (pid: number) => procStat(pid)?.fields[19];
@@ -39,6 +40,32 @@ function reap(pid: number): void {
   } catch {
     // Somebody else has.
   }
+}
+
+/** What others have left to this process meanwhile, or was a zombie before anybody could tell whose it was. */
+const strays = new Map<number, string | undefined>();
+let reaper: Disposable | undefined;
+
+/** Waits for them, by nobody's time. */
+function reapStrays(pids: readonly number[]): void {
+  for (const pid of pids) strays.set(pid, beganAt(pid));
+  if (reaper !== undefined || strays.size === 0) return;
+  try {
+    reaper = reapOrphans();
+  } catch {
+    return; // no descriptor left: the next upgrade that fails comes to them
+  }
+  const master = native.getpid();
+  const look = () => {
+    if (native.getpid() !== master) strays.clear();
+    for (const [pid, began] of strays) if (beganAt(pid) !== began) strays.delete(pid);
+    if (strays.size > 0) setTimeout(look, STRAY_MS).unref();
+    else {
+      reaper?.[Symbol.dispose]();
+      reaper = undefined;
+    }
+  };
+  look();
 }
 
 export class Remains {
@@ -90,9 +117,7 @@ export class Remains {
       if (clock() > deadline) for (const pid of left) kill(pid, 'SIGKILL');
       await sleep(LOOK_MS);
     }
-    // What others have left behind meanwhile has come to us as well, and is ours to wait for.
-    if (native.getpid() === this.#pid && !this.#before && this.#strangers().length > 0)
-      reapOrphans();
+    if (native.getpid() === this.#pid && !this.#before) reapStrays(this.#strangers());
   }
 
   #addDescendants(pid: number): void {
