@@ -1,19 +1,22 @@
 // How a master tells of its workers: stats(), the diagnostics channels, daemonkit status --workers.
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { get } from 'node:http';
 import { connect as connectHttp2, createServer as createHttp2 } from 'node:http2';
 import { type AddressInfo, connect } from 'node:net';
 import { test } from 'node:test';
-import type { WorkerStats } from 'daemonkit';
+import type { PreforkWorkerMessage, WorkerStats } from 'daemonkit';
 import { Drain } from '../lib/prefork/drain/drain.js';
 import { Tally } from '../lib/prefork/drain/tally.js';
+import { publishChanges } from '../lib/prefork/watch/published.js';
 import { Line, recordOf, reportIn } from '../lib/prefork/worker/line.js';
 import { socketpair } from '../lib/system/socketpair.js';
 import { daemonkit, starts, writeApp } from './tools/cli.js';
 import { Nest, until } from './tools/daemons.js';
 import { childrenOf, descriptors } from './tools/proc.js';
 import { Watched } from './tools/watched.js';
+import { World } from './tools/world.js';
 
 const sum = (workers: readonly WorkerStats[], of: keyof WorkerStats) =>
   workers.reduce((total, worker) => total + Number(worker[of]), 0);
@@ -87,6 +90,21 @@ test('the channels tell of each change of state', async (t) => {
   for (const message of server.happened('ended')) {
     assert.ok(message.event === 'ended' && message.exit.pid === message.pid);
   }
+});
+
+test('a worker that was asked to end before it was ready is told as one that leaves', () => {
+  const said: unknown[] = [];
+  const hear = (message: unknown) => said.push((message as PreforkWorkerMessage).event);
+  subscribe('daemonkit:prefork:worker', hear);
+  const world = new World({ seats: 1 });
+  publishChanges(undefined, world.state);
+  for (const happened of [() => world.stop(), () => world.ready(100), () => world.dies(100)]) {
+    const before = world.state;
+    happened();
+    publishChanges(before, world.state);
+  }
+  unsubscribe('daemonkit:prefork:worker', hear);
+  assert.deepEqual(said, ['forked', 'leaving']);
 });
 
 test('status --workers reads it from outside, also when the master stands still', async (t) => {

@@ -30,9 +30,9 @@ export function publishChanges(before: State | undefined, after: State): void {
   for (const worker of after.workers) {
     const old = before?.workers.find(({ pid }) => pid === worker.pid);
     if (old === undefined) publishWorker(worker, { event: 'forked' });
-    if (old?.readyAt === undefined && worker.readyAt !== undefined) {
-      publishWorker(worker, { event: 'ready' });
-    }
+    const becameReady = old?.readyAt === undefined && worker.readyAt !== undefined;
+    // Asked to end meanwhile, it does not serve.
+    if (becameReady && !old?.leaving) publishWorker(worker, { event: 'ready' });
     const { due, leaving } = worker;
     if (due && !old?.due) publishWorker(worker, { event: 'recycled', reason: due });
     if (leaving && leaving !== 'hung' && !old?.leaving) {
