@@ -3,7 +3,7 @@
 namespace engine {
 namespace {
 
-constexpr Engine kOwn{1,
+constexpr Engine kOwn{2,
                       livefork::Fork,
                       livefork::ReleaseHeld,
                       livefork::AwaitQuiescence,
@@ -11,7 +11,8 @@ constexpr Engine kOwn{1,
                       livefork::IdsAdopted,
                       livefork::AdoptIds,
                       livefork::AdoptCallerId,
-                      livefork::MissesKept,
+                      livefork::BeginChange,
+                      livefork::EndChange,
                       livefork::FollowCaller,
                       livefork::ForbidNewPrivileges};
 

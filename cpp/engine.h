@@ -18,7 +18,8 @@ struct Engine {
   bool (*ids_adopted)();
   bool (*adopt_ids)(uint64_t);
   void (*adopt_caller_id)();
-  bool (*misses_kept)();
+  void (*begin_change)();
+  void (*end_change)();
   int (*follow_caller)(uint64_t);
   int (*forbid_new_privileges)(uint64_t);
 };

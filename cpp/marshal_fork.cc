@@ -168,8 +168,12 @@ bool IdsAdopted() {
   return engine::Current().ids_adopted();
 }
 
-bool MissesKept() {
-  return engine::Current().misses_kept();
+void BeginChange() {
+  engine::Current().begin_change();
+}
+
+void EndChange() {
+  engine::Current().end_change();
 }
 
 int SetNoNewPrivileges(int milliseconds) {
@@ -191,7 +195,8 @@ void ExportFork(Napi::Object exports) {
   Export<Quiesce>(exports, "quiesce");
   Export<IdsAdopted>(exports, "idsAdopted");
   Export<AdoptIds>(exports, "adoptIds");
-  Export<MissesKept>(exports, "missesKept");
+  Export<BeginChange>(exports, "beginChange");
+  Export<EndChange>(exports, "endChange");
   Export<FollowCaller>(exports, "followCaller");
   Export<SetNoNewPrivileges>(exports, "setNoNewPrivileges");
 }

@@ -26,7 +26,7 @@ const NATIVE = {
     resetTerminal rlimitResources sendRecord setChildSubreaper setParentDeathSignal setgroups
     setNoNewPrivileges setpgid setresgid setresuid setrlimit setsid signalFlagClose signalFlagFd signalFlagLatest
     signalFlagOpen signalFlagRead signalFlagSeen signalFlagSettle signalHandler signalMask signalRtMax signalRtMin
-    signalTaken socketpair supplementaryGroups tryOpenAs unignoreSignal userByName connectUnix exec placeDescriptors followCaller launch missesKept peerAddress step userEntry waitpid watch writeAll writeWithin
+    signalTaken socketpair supplementaryGroups tryOpenAs unignoreSignal userByName connectUnix exec placeDescriptors followCaller launch beginChange endChange peerAddress step userEntry waitpid watch writeAll writeWithin
     listenBeside sendRecordIfRead startBeside`),
   linux: words('anonymousFile steer pidfdOpen pidfdSendSignal sameOpenFile'),
   freebsd: words('fileDescriptors'),

@@ -50,13 +50,13 @@ bool AdoptIds(uint64_t patience);
 // The calling thread's own id, once it is in no library's callback: when the event loop turns.
 void AdoptCallerId();
 
-// Does libc's own change of users for all threads merely pass by those that keep an ancestor's id?
-// If not it must not be called while there are any.
-bool MissesKept();
+// Around libc's own change of users, while threads keep an ancestor's ids: it must reach no thread
+// of the ancestor's. It reaches the caller; FollowCaller() does the rest.
+void BeginChange();
+void EndChange();
 
-// Gives threads that libc misses, because its records hold an ancestor's ids for them, the
-// caller's user and groups. 0 or -errno: -EAGAIN if one did not stop in time, -EPERM if one could
-// not.
+// Gives threads that libc has missed then the caller's user and groups. 0 or -errno: -EAGAIN if one
+// did not stop in time, -EPERM if one could not.
 int FollowCaller(uint64_t timeout);
 
 // Sets no_new_privs for every thread of the process. 0 or -errno.

@@ -46,9 +46,9 @@ bool AdoptIds(uint64_t) {
   return true;
 }
 
-bool MissesKept() {
-  return true;
-}
+void BeginChange() {}
+
+void EndChange() {}
 
 void AdoptCallerId() {}
 

@@ -63,7 +63,9 @@ export interface Native {
    */
   forkInterface(others: object | undefined): object;
   adoptIds(patience: number): boolean;
-  missesKept(): boolean;
+  /** Around a change of users by libc, which from now on leaves the other threads to followCaller(). */
+  beginChange(): void;
+  endChange(): void;
   /** 0, or -errno. */
   followCaller(timeout: number): number;
   setsid(): number;

@@ -1,5 +1,4 @@
 // Ids of threads in libc's records, which the threads of a child take over when they are idle.
-import { constants } from 'node:os';
 import { native } from '../addon/native.js';
 import { apply, getOwnPropertyDescriptor, hasOwn, setValue } from '../atfork/originals.js';
 import { systemError } from '../base/errors.js';
@@ -70,13 +69,13 @@ export function guardSetters(): void {
 export function withAllThreads<T>(change: () => T): T {
   // Most have their own ids by now, or in a moment.
   if (native.adoptIds(20)) return change();
-  if (!native.missesKept()) {
-    if (native.adoptIds(LONGEST)) return change();
-    throw systemError(-constants.errno.EAGAIN, 'fork', {
-      detail: 'threads are still busy after fork()',
-    });
+  native.beginChange();
+  let result: T;
+  try {
+    result = change();
+  } finally {
+    native.endChange();
   }
-  const result = change();
   const error = native.followCaller(LONGEST);
   if (error === 0) return result;
   throw systemError(error, 'fork', { detail: 'a thread kept its old user and groups' });

@@ -10,6 +10,7 @@
 #include "fork/fork.h"
 #include "fork/obstacles.h"
 #include "fork/state.h"
+#include "libc.h"
 
 namespace livefork {
 namespace {
@@ -51,7 +52,7 @@ long SetNoNewPrivileges(const void*) {
   return r < 0 ? r : Sys(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-// Holds the threads that `task` lists, or those that keep or kept an ancestor's ids if it is -1.
+// Holds the threads that `task` lists; without it, those that ParkThreads() finds.
 // prepare runs in between, with the arena to take from.
 template <typename Prepare>
 int OnThreads(int task, uint64_t timeout, Errand errand, Prepare prepare) {
@@ -82,7 +83,10 @@ int ByFilter() {
 int FollowCaller(uint64_t timeout) {
   // Those too that have taken their ids over by now: it may have been after libc looked at them.
   if (state.kept.count == 0) return 0;
-  return OnThreads(-1, timeout, TakeUserOver, []() -> const void* {
+  // musl has changed the caller alone (BeginChange()).
+  const Fd task(kMissesKept ? -1 : Open("/proc/self/task"));
+  const bool listed = !kMissesKept && ProcObstacle(task.get()) == nullptr;
+  return OnThreads(listed ? task.get() : -1, timeout, TakeUserOver, []() -> const void* {
     auto* caller = state.arena.Take<Caller>();
     if (caller == nullptr) return nullptr;
     DescribeConfinement(caller->confinement);

@@ -3,6 +3,7 @@
 
 #include "fork/base/procfs.h"
 #include "fork/fork.h"
+#include "fork/park/ids.h"
 #include "fork/state.h"
 #include "libc.h"
 
@@ -29,6 +30,8 @@ bool AllSleep(int task) {
   });
   return all;
 }
+
+constexpr int kNobodys = 1 << 28;
 
 void Sleep(uint64_t ns) {
   timespec pause{0, static_cast<long>(ns)};
@@ -82,8 +85,14 @@ bool AdoptIds(uint64_t patience) {
   });
 }
 
-bool MissesKept() {
-  return kMissesKept;
+// A number that no thread has: they end at 2^22 (PID_MAX_LIMIT), and libc's locks have 29 bits for
+// an id.
+void BeginChange() {
+  if (!kMissesKept) IdInRecord(ThreadPointer()) |= kNobodys;
+}
+
+void EndChange() {
+  if (!kMissesKept) IdInRecord(ThreadPointer()) &= ~kNobodys;
 }
 
 void AdoptCallerId() {

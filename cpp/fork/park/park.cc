@@ -10,6 +10,7 @@
 #include "fork/park/ids.h"
 #include "fork/park/parked.h"
 #include "fork/state.h"
+#include "libc.h"
 
 namespace livefork {
 namespace {
@@ -26,6 +27,17 @@ bool IsKernelWorker(int task, int tid) {
   for (int field = 3; field < 9 && *at != '\0'; ++at) field += *at == ' ';
   constexpr uint64_t kIoWorker = 0x10, kUserWorker = 0x4000;
   return (Number(at, 10) & (kIoWorker | kUserWorker)) != 0;
+}
+
+// Without /proc: asks for every id that there can be (PID_MAX_LIMIT) whether it is a thread of this
+// process, which is some tenths of a second.
+template <typename F>
+void EachOfThisProcess(F f) {
+  constexpr int kMost = 1 << 22;
+  const long pid = Sys(SYS_getpid);
+  for (int tid = 1; tid <= kMost; ++tid) {
+    if (Sys(SYS_tgkill, pid, tid, 0) == 0 && !f(tid)) return;
+  }
 }
 
 // What a thread is in right now; number -1 where it runs, or /proc does not say. After a change of
@@ -114,9 +126,11 @@ class Parking {
     long r = 0;
     if (task_ >= 0) {
       r = EachNumber(task_, signal);
-    } else {
+    } else if (kMissesKept) {
       for (size_t i = 0; i < state.kept.count && !failure; ++i)
         signal(state.kept.entries[i].thread);
+    } else {
+      EachOfThisProcess(signal);
     }
     return failure ? failure : Check(r, "getdents64");
   }

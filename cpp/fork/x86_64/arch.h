@@ -83,15 +83,55 @@ inline bool IsSyscall(const unsigned char* at) {
 
 // The number of the call whose instruction lies before ip, if it is part of the code: `mov $number,
 // %eax`, or `xor %eax, %eax` for read(2), as compilers put it right before the instruction; else
-// -1. The page before may not be mapped.
+// -1.
 inline long NumberBefore(const unsigned char* ip) {
-  constexpr uintptr_t kSmallestPage = 4096;
-  if (reinterpret_cast<uintptr_t>(ip) % kSmallestPage < 7 || !IsSyscall(ip - 2)) return -1;
   uint32_t number;
   memcpy(&number, ip - 6, sizeof number);
   if (ip[-7] == 0xb8) return number;
   // With a prefix (REX) it would be `xor %r8d, %r8d`.
   return ip[-4] == 0x31 && ip[-3] == 0xc0 && (ip[-5] & 0xf0) != 0x40 ? 0 : -1;
+}
+
+// musl's cancellation points make their calls in one place (__syscall_cp_asm), which has no number
+// in its code. Their caller keeps it in a register, and compares it with close(2)'s behind the call
+// (`nr != SYS_close`, src/thread/pthread_cancel.c).
+inline long NumberKept(const greg_t* regs, const unsigned char* ip) {
+  // mov %r11, 8(%rsp); syscall. The rest of the way back is that of a function.
+  constexpr unsigned char kMade[] = {0x4c, 0x89, 0x5c, 0x24, 0x08, 0x0f, 0x05};
+  for (size_t i = 0; i < sizeof kMade; ++i) {
+    if (ip[static_cast<ptrdiff_t>(i) - 7] != kMade[i]) return -1;
+  }
+  constexpr int kFar = 32;
+  const auto* back = *reinterpret_cast<const unsigned char* const*>(regs[REG_RSP]);
+  for (const unsigned char* at = back; at < back + kFar; ++at) {
+    // cmp $3, %REGISTER
+    if ((at[0] & 0xfe) != 0x48 || at[1] != 0x83 || at[3] != SYS_close) continue;
+    switch (at[2] | (at[0] & 1) << 8) {
+      case 0xfb:
+        return regs[REG_RBX];
+      case 0xfd:
+        return regs[REG_RBP];
+      case 0x1fc:
+        return regs[REG_R12];
+      case 0x1fd:
+        return regs[REG_R13];
+      case 0x1fe:
+        return regs[REG_R14];
+      case 0x1ff:
+        return regs[REG_R15];
+    }
+  }
+  return -1;
+}
+
+// The number of the call that ip stands behind, if there is one and it can be known; else -1.
+inline long NumberBehind(const greg_t* regs) {
+  // The page before may not be mapped.
+  const auto* ip = reinterpret_cast<const unsigned char*>(regs[REG_RIP]);
+  constexpr uintptr_t kSmallestPage = 4096;
+  if (reinterpret_cast<uintptr_t>(ip) % kSmallestPage < 7 || !IsSyscall(ip - 2)) return -1;
+  const long number = NumberBefore(ip);
+  return number < 0 ? NumberKept(regs, ip) : number;
 }
 
 // Where a signal met the thread, and what its registers tell of the system call that it was in. The
@@ -109,15 +149,14 @@ inline Stop StoppedAt(const void* ucontext, Call& call) {
   }
   // Only after -EINTR are the bytes before ip sure to be readable.
   if (regs[REG_RAX] != -EINTR || !IsSyscall(ip - 2)) return Stop::kRunning;
-  call.number = NumberBefore(ip);
+  call.number = NumberBehind(regs);
   return Stop::kCut;
 }
 
 // Of a thread that is not in a call: the number of the one that it has just come back from, if that
 // is part of the code, and that call's result. The arguments are still in their registers.
 inline long CameFrom(const void* ucontext) {
-  const auto* regs = static_cast<const ucontext_t*>(ucontext)->uc_mcontext.gregs;
-  return NumberBefore(reinterpret_cast<const unsigned char*>(regs[REG_RIP]));
+  return NumberBehind(static_cast<const ucontext_t*>(ucontext)->uc_mcontext.gregs);
 }
 inline long ResultOf(const void* ucontext) {
   return static_cast<const ucontext_t*>(ucontext)->uc_mcontext.gregs[REG_RAX];

@@ -88,10 +88,11 @@ unsigned GroupOf(const char* task) {
 void UseThreadIds() {
   if (geteuid() != 0) return;
   constexpr gid_t kGroup = 12345;
-  // musl's call would reach the parent's threads for those that keep an id, and some always do:
-  // they are in read(2) or asleep, and may hold a lock for all that is known.
-  if (!livefork::MissesKept() && !livefork::AdoptIds(kSecond / 10)) return;
+  // Some always keep an ancestor's: they are in read(2) or asleep, and may hold a lock for all that
+  // is known.
+  livefork::BeginChange();
   if (setegid(kGroup) != 0) Fail("setegid", strerror(errno));
+  livefork::EndChange();
   if (livefork::FollowCaller(20 * kSecond) != 0) Fail("FollowCaller", "not all threads");
   DIR* tasks = opendir("/proc/self/task");
   if (tasks == nullptr) Fail("opendir", strerror(errno));
