@@ -41,7 +41,7 @@ napi_value BufferOf(napi_env env, const Part& part) {
 }
 
 size_t RoundUp(size_t size, size_t alignment) {
-  return (size + alignment - 1) / alignment * alignment;
+  return (size + alignment - 1) & ~(alignment - 1);
 }
 
 }  // namespace

@@ -6,8 +6,8 @@
 
 namespace sys {
 
-// Waits until no request is left that is for threads to do (of the file system, name look-ups, crypto,
-// addons' work): the caller, who alone makes new ones, is here. False if the time is over.
+// Waits until no request is left that is for threads to do (of the file system, name look-ups,
+// crypto, addons' work): the caller, who alone makes new ones, is here. False if the time is over.
 bool AwaitRequests(uv_loop_t& loop, int milliseconds);
 
 // Nothing that is on the loop now comes to anything here: sockets, pipes and other watched
