@@ -49,10 +49,11 @@ test('Docker: a service tells its manager', needs('root'), async (t) => {
   assert.deepEqual((await manager.exits(0)).at(-1), ['STOPPING=1']);
 });
 
-test('Docker: workers of another user tell how much memory they have, and are replaced for it', {
+test('Docker: workers of another user are replaced for their memory, or as they hang', {
   ...needs('root'),
 }, async (t) => {
-  const options = { workers: 2, user: 'nobody', chroot: '/usr', maxMemory: 100 * 2 ** 20 };
+  const confined = { user: 'nobody', chroot: '/usr' };
+  const options = { workers: 2, ...confined, maxMemory: 100 * 2 ** 20, hangTimeout: 2000 };
   const server = new Watched(t, { options }, DOCKER, 'watched.js');
   await server.hears('ready');
   await server.sees('what all weigh', (all) => all.every(({ privateBytes }) => privateBytes));
@@ -60,6 +61,15 @@ test('Docker: workers of another user tell how much memory they have, and are re
   await until('it is replaced', () => server.exits().length >= 1);
   const [exit] = server.exits();
   assert.deepEqual([exit?.pid, exit?.reason], [pid, 'maxMemory']);
+  const deaf = await server.knock('/spin');
+  await until('it is killed', () => server.exits().length >= 2);
+  assert.deepEqual(
+    server
+      .exits()
+      .slice(1)
+      .map((one) => [one.pid, one.reason]),
+    [[deaf, 'hang']],
+  );
   await server.stops();
 });
 
@@ -149,13 +159,7 @@ describe('user namespaces', () => {
 
 const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
 
-for (const options of [
-  'hidepid=1',
-  'hidepid=2',
-  'hidepid=4',
-  'subset=pid',
-  'hidepid=2,subset=pid',
-]) {
+for (const options of ['hidepid=1', 'hidepid=2', 'hidepid=4', 'hidepid=2,subset=pid']) {
   test(`/proc with ${options}`, needs('root', 'unshare', 'mount', 'setpriv'), async (t) => {
     const proc = mounted(`mount -t proc -o ${options} proc /proc`);
     const probe = spawnSync(proc[0] ?? '', [...proc.slice(1), 'true'], { encoding: 'utf8' });
