@@ -37,7 +37,10 @@ interface Told {
   continued: boolean;
   /** `signal` killed the child, and the kernel has written its memory to a core(5) file. */
   coreDumped: boolean;
-  /** What the child and its own waited-for children have used, as `process.resourceUsage()`. */
+  /**
+   * What the child and its own waited-for children have used, as `process.resourceUsage()`. On FreeBSD `maxRSS` is 0
+   * for a child that ends before the first clock tick.
+   */
   rusage: NodeJS.ResourceUsage;
 }
 
