@@ -19,6 +19,7 @@
 #include "sys/process.h"
 #include "sys/result.h"
 #include "sys/sender.h"
+#include "sys/signal_action.h"
 
 namespace sys {
 namespace {
@@ -87,7 +88,8 @@ int Text(char (&into)[64], const char* format, int number) {
 
 // The child's side of NotifyAnew(), with what it needs: a manager may be slow, and nobody shall
 // wait for the end of a connection meanwhile.
-[[noreturn]] void GiveBack(int fd, int go, int end, int barrier, const char* message, int size) {
+[[noreturn]] void GiveBack(int fd, int go, int end, int barrier, const char* message, int size,
+                           pid_t parent) {
   int keep[] = {fd, go, end, barrier};
   std::sort(std::begin(keep), std::end(keep));
   int first = 0;
@@ -106,6 +108,14 @@ int Text(char (&into)[64], const char* format, int number) {
   close(barrier);
   pollfd until{end, POLLIN, 0};
   poll(&until, 1, static_cast<int>(kPatience.tv_sec) * 1000);
+  // What systemd has sent to its main process meanwhile, a stop or a reload, waits here: all are
+  // blocked.
+  sigset_t waiting;
+  sigpending(&waiting);
+  for (int number = 1; number < kSignals; ++number) {
+    // Unless the caller has ended: then this would be process 1, or anybody.
+    if (sigismember(&waiting, number) == 1 && getppid() == parent) kill(parent, number);
+  }
   _exit(0);
 }
 
@@ -166,15 +176,16 @@ int NotifyAnew(int fd) {
   Pipe barrier;
   if (const int error = go.Open(); error < 0) return error;
   if (const int error = barrier.Open(); error < 0) return error;
+  const pid_t parent = getpid();
   char back[64];
-  const int size = Text(back, "MAINPID=%d", getpid());
+  const int size = Text(back, "MAINPID=%d", parent);
   // A handler of the runtime's would tell the caller's event loop of signals that the child got.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   const int child = Result(fork());
-  if (child == 0) GiveBack(fd, go.ends[0], barrier.ends[0], barrier.ends[1], back, size);
+  if (child == 0) GiveBack(fd, go.ends[0], barrier.ends[0], barrier.ends[1], back, size, parent);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (child < 0) return child;
   char there[64];
