@@ -18,6 +18,7 @@ import { forgetTurns, inTurn } from './turns.js';
 
 /** How the child has ended that a run of {@link runInFork} has no result of. */
 export interface ForkEnd {
+  /** The child's process id; free to be used again. */
   pid: number;
   /** What the child has exited with; null if a signal has killed it. */
   exitCode: number | null;
