@@ -92,17 +92,14 @@ inline long NumberBefore(const unsigned char* ip) {
   return ip[-4] == 0x31 && ip[-3] == 0xc0 && (ip[-5] & 0xf0) != 0x40 ? 0 : -1;
 }
 
-// musl's cancellation points make their calls in one place (__syscall_cp_asm), which has no number
-// in its code. Their caller keeps it in a register, and compares it with close(2)'s behind the call
-// (`nr != SYS_close`, src/thread/pthread_cancel.c).
-inline long NumberKept(const greg_t* regs, const unsigned char* ip) {
-  // mov %r11, 8(%rsp); syscall. The rest of the way back is that of a function.
-  constexpr unsigned char kMade[] = {0x4c, 0x89, 0x5c, 0x24, 0x08, 0x0f, 0x05};
-  for (size_t i = 0; i < sizeof kMade; ++i) {
-    if (ip[static_cast<ptrdiff_t>(i) - 7] != kMade[i]) return -1;
-  }
+// Cancellation points make their calls in one place, __syscall_cp_asm of musl and
+// __syscall_cancel_arch of glibc 2.41, with no number in its code. What their one caller does tells
+// where the number is.
+
+// musl keeps it in a register, and compares it with close(2)'s when it is back (`nr != SYS_close`,
+// src/thread/pthread_cancel.c).
+inline long NumberComparedAt(const greg_t* regs, const unsigned char* back) {
   constexpr int kFar = 32;
-  const auto* back = *reinterpret_cast<const unsigned char* const*>(regs[REG_RSP]);
   for (const unsigned char* at = back; at < back + kFar; ++at) {
     // cmp $3, %REGISTER
     if ((at[0] & 0xfe) != 0x48 || at[1] != 0x83 || at[3] != SYS_close) continue;
@@ -122,6 +119,38 @@ inline long NumberKept(const greg_t* regs, const unsigned char* ip) {
     }
   }
   return -1;
+}
+
+inline long OnStack(const greg_t* regs, long offset) {
+  return *reinterpret_cast<const long*>(regs[REG_RSP] + offset);
+}
+
+// glibc has it on the stack, as the last argument of __internal_syscall_cancel
+// (nptl/cancellation.c): `mov OFFSET(%rsp), %rsi` comes before the call, and between them registers
+// that are moved.
+inline long NumberPassedBefore(const greg_t* regs, const unsigned char* back) {
+  constexpr int kMost = 6;
+  const unsigned char* at = back - 5;
+  if (at[0] != 0xe8) return -1;
+  for (int i = 0; i < kMost && (at[-3] & 0xfa) == 0x48 && at[-2] == 0x89 && at[-1] >= 0xc0; ++i) {
+    at -= 3;
+  }
+  constexpr unsigned char kLoad[] = {0x48, 0x8b, 0x74, 0x24};
+  constexpr long kReturn = 8;
+  return memcmp(at - 5, kLoad, sizeof kLoad) == 0 && at[-1] < 0x80 ? OnStack(regs, kReturn + at[-1])
+                                                                   : -1;
+}
+
+inline long NumberKept(const greg_t* regs, const unsigned char* ip) {
+  // mov OFFSET(%rsp), %rax; syscall: glibc's caller itself, where nothing can be cancelled.
+  constexpr unsigned char kLoad[] = {0x48, 0x8b, 0x44, 0x24};
+  if (memcmp(ip - 7, kLoad, sizeof kLoad) == 0 && ip[-3] < 0x80) return OnStack(regs, ip[-3]);
+  // mov %r11, 8(%rsp); syscall: both libcs' one place.
+  constexpr unsigned char kMade[] = {0x4c, 0x89, 0x5c, 0x24, 0x08};
+  if (memcmp(ip - 7, kMade, sizeof kMade) != 0) return -1;
+  const auto* back = reinterpret_cast<const unsigned char*>(OnStack(regs, 0));
+  const long number = NumberPassedBefore(regs, back);
+  return number < 0 ? NumberComparedAt(regs, back) : number;
 }
 
 // The number of the call that ip stands behind, if there is one and it can be known; else -1.
