@@ -167,7 +167,7 @@ async function runit(t: TestContext, program: string) {
   };
 }
 
-test('runit: check, reload, death, down; finish and log', needs('runsv', 'curl'), async (t) => {
+test('runit: check, reload, death, down; finish and log', needs('svlogd', 'curl'), async (t) => {
   const { place, sv, pid, end } = await runit(t, 'service.js');
   // By its `check`.
   assert.match(sv('start'), /^ok: run: /);
@@ -191,7 +191,7 @@ test('runit: check, reload, death, down; finish and log', needs('runsv', 'curl')
   await end();
 });
 
-test('runit: a master, its workers, and no upgrade', needs('runsv', 'curl'), async (t) => {
+test('runit: a master, its workers, and no upgrade', needs('svlogd', 'curl'), async (t) => {
   const { place, sv, pid, end } = await runit(t, 'prefork/service.js');
   sv('start');
   const master = pid();

@@ -26,7 +26,7 @@ export const PACKAGES: Record<string, string> = {
   prlimit: 'util-linux',
   ps: 'procps',
   readelf: 'binutils',
-  runsv: 'runit',
+  svlogd: 'runit',
   's6-svscan': 's6',
   setpriv: 'util-linux',
   strace: 'strace',
