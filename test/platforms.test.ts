@@ -16,12 +16,12 @@ const words = (text: string) => text.trim().split(/\s+/);
 /** The addon's functions by the system on which they work; elsewhere they answer -ENOSYS. */
 const NATIVE = {
   everywhere: words(`
-    accessMode adoptIds awaitBirth awaitHangup chroot closeOnExec closeRange completeWrites disownProcesses
+    accessMode adoptIds awaitBirth awaitHangup awaitRequests chroot closeOnExec closeRange completeWrites disownProcesses
     disposition dup dup2 entropyFound exit exitDescriptor fillRandom flockExclusive flockHeld fork
     forkInterface forkObstacles getChildSubreaper
     getParentDeathSignal getdtablesize getpgid getpid getppid getresgid getresuid getrlimit getsid
-    giveBackStandard groupByName handleDescriptors hasCapabilities idsAdopted ignoreSignal isListening listenTcp listenUnix
-    localPort loginGroup loopDescriptors makeBlocking notifyAnew notifyBarrier notifyOpen notifySend processHandles queuedWrites quiesce
+    giveBackStandard groupByName handleDescriptors hasCapabilities idsAdopted ignoreSignal isListening leaveLoop listenTcp listenUnix
+    localPort loginGroup loopDescriptors makeBlocking mapFile notifyAnew notifyBarrier notifyOpen notifySend processHandles queuedWrites quiesce
     openTrusted randomIntCache redirect reexec refreshEntropy rememberStandard resetSignal
     resetTerminal rlimitResources sendRecord setChildSubreaper setParentDeathSignal setgroups
     setNoNewPrivileges setpgid setresgid setresuid setrlimit setsid signalFlagClose signalFlagFd signalFlagLatest
@@ -41,7 +41,7 @@ const PUBLIC = {
     listeningSocket notify notifyBarrier openDescriptors planDaemon pidfileRead pidfileSignal pidfileStop redirect redirectToNull resetSignals
     setChildSubreaper setParentDeathSignal setgroups setpgid setresgid setresuid setrlimit setsid
     signalMask startWatchdog supervisor waitpid waitpidAsync watchdogInterval`),
-  linux: words('fork pidfdOpen pidfdSendSignal prefork quiesce reapOrphans'),
+  linux: words('fork mapInForks pidfdOpen pidfdSendSignal prefork quiesce reapOrphans runInFork'),
 };
 
 function sameNames(there: string[], listed: string[]): void {
