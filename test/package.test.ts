@@ -82,7 +82,7 @@ describe('the package', () => {
   test('holds what is made of the sources, the documents that npm shows, and nothing else', () => {
     const compiled = tree('lib').map((name) => `dist/${name.replace(/\.ts$/, '.js')}`);
     const { man } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-    const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json', man];
+    const documents = ['LICENSE', 'README.md', 'SECURITY.md', 'package.json', man];
     const sources = ['cpp/include/daemonkit.h', 'dist/sources.tgz'];
     assert.deepEqual(
       files.map(({ path }) => path).sort(),
