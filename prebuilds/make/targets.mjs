@@ -60,5 +60,5 @@ export function named(names) {
   return names.length === 0 ? targets : targets.filter(({ name }) => names.includes(name));
 }
 
-/** What all six may have together, in bytes: the package is to be below 2.65 MB with the rest of it. */
-export const mostTogether = 1_850_000;
+/** What all six may have together, in bytes: the package is to be below 2.5 MB with the rest of it. */
+export const mostTogether = 1_725_000;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "fork/base/sort.h"
+
 namespace livefork {
 namespace {
 
@@ -95,7 +97,7 @@ class Finder {
       const long status = pipe ? Sys(SYS_fcntl, entry.fd, F_GETFL) : 0;
       items_[size_++] = {table_.Inode(entry), &entry, (status & O_ACCMODE) == O_WRONLY};
     }
-    std::sort(items_, items_ + size_, [](const Item& a, const Item& b) {
+    Sort(items_, items_ + size_, [](const Item& a, const Item& b) {
       if (a.inode != b.inode) return a.inode < b.inode;
       return a.writes != b.writes ? a.writes < b.writes : a.entry->fd < b.entry->fd;
     });

@@ -2,8 +2,7 @@
 
 #include <fcntl.h>
 
-#include <algorithm>
-
+#include "fork/base/sort.h"
 #include "fork/freeze/claims.h"
 #include "fork/freeze/file_requests.h"
 #include "fork/freeze/main_loop.h"
@@ -212,7 +211,7 @@ class Reader {
       if (status < 0) return Check(status, "fcntl");
       items[n++] = {&entry, static_cast<int>(status)};
     }
-    std::sort(items, items + n, [](const PipeItem& a, const PipeItem& b) {
+    Sort(items, items + n, [](const PipeItem& a, const PipeItem& b) {
       if (a.entry->inode != b.entry->inode) return a.entry->inode < b.entry->inode;
       return a.entry->fd < b.entry->fd;
     });

@@ -3,10 +3,10 @@
 #include <linux/kcmp.h>
 #include <sys/epoll.h>
 
-#include <algorithm>
 #include <cstring>
 
 #include "fork/base/place.h"
+#include "fork/base/sort.h"
 
 namespace livefork {
 namespace {
@@ -95,7 +95,7 @@ class Reader {
       places[n] = {&r, n};
       ++n;
     }
-    std::sort(places, places + n, [](const Place& a, const Place& b) {
+    Sort(places, places + n, [](const Place& a, const Place& b) {
       return a.r->fd != b.r->fd ? a.r->fd < b.r->fd : a.at < b.at;
     });
     for (size_t i = 1; i < n; ++i) {

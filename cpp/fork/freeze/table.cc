@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "fork/base/sort.h"
 #include "fork/base/statx.h"
 #include "fork/park/park.h"
 
@@ -132,7 +133,7 @@ Failure Table::Read(const ProcFiles& files, int own, Arena& arena, Deadline& dea
     ordered = ordered && (size_ == 0 || entries_[size_ - 1].fd < fd);
     ++size_;
   }
-  if (!ordered) std::sort(begin(), end(), [](auto& a, auto& b) { return a.fd < b.fd; });
+  if (!ordered) Sort(begin(), end(), [](auto& a, auto& b) { return a.fd < b.fd; });
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "fork/base/sort.h"
 #include "fork/objects/marks.h"
 #include "fork/objects/objects.h"
 
@@ -141,7 +142,7 @@ Failure ListFilesInUse(const Table& table, const ProcFiles& files, const Writes&
   if (Failure failure = LeaveRemoteOut(candidates, n)) return failure;
   n = static_cast<size_t>(
       std::remove_if(candidates, candidates + n, [](auto& c) { return c.shared; }) - candidates);
-  std::sort(candidates, candidates + n, Before);
+  Sort(candidates, candidates + n, Before);
   for (const Candidate* at = candidates; at != candidates + n;) {
     const Candidate* end = at + 1;
     while (end != candidates + n && Same(*at, *end)) ++end;

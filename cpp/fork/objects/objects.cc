@@ -2,7 +2,7 @@
 
 #include <linux/kcmp.h>
 
-#include <algorithm>
+#include "fork/base/sort.h"
 
 namespace livefork {
 namespace {
@@ -91,7 +91,7 @@ Failure Objects::Read(const Table& table, int fdinfo, unsigned wanted, Arena& ar
     if (Failure failure = ReadFacts(fdinfo, entry.fd, object.facts)) return failure;
   }
   compares_ = size_ > 0 && CompareFiles(list_[0].entry->fd, list_[0].entry->fd) == 0;
-  std::sort(list_, list_ + size_, [this](auto& a, auto& b) { return Before(a, b); });
+  Sort(list_, list_ + size_, [this](auto& a, auto& b) { return Before(a, b); });
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "fork/base/sort.h"
 #include "fork/base/statx.h"
 
 namespace livefork {
@@ -148,8 +149,8 @@ void SameFileFinder::ListOpenFiles() {
     if (Ask(fd, kInode, info) == 0) open_files_[open_count_++] = {info.inode, fd};
     return open_count_ < room;
   });
-  std::sort(open_files_, open_files_ + open_count_,
-            [](const Candidate& a, const Candidate& b) { return a.inode < b.inode; });
+  Sort(open_files_, open_files_ + open_count_,
+       [](const Candidate& a, const Candidate& b) { return a.inode < b.inode; });
 }
 
 long SameFileFinder::Find(const File& file, const char* path) {
