@@ -7,6 +7,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Nest, until } from './tools/daemons.js';
+import type { Entry } from './tools/leaking.js';
 import { Manager } from './tools/manager.js';
 import { needs } from './tools/needs.js';
 import { collect } from './tools/output.js';
@@ -59,15 +60,6 @@ async function says<T>(
   return JSON.parse(output.stdout);
 }
 
-interface Described {
-  fd: number;
-  target: string;
-  type: string;
-  cloexec: boolean;
-  inherited: boolean;
-  runtime: boolean;
-}
-
 test('descriptors, by kern.proc.filedesc', needsFreebsd, async (t) => {
   const nest = new Nest(t);
   const file = openSync(process.execPath, 'r');
@@ -79,8 +71,8 @@ test('descriptors, by kern.proc.filedesc', needsFreebsd, async (t) => {
     left,
   } = await says<{
     file: number;
-    all: Described[];
-    closed: Described[];
+    all: Entry[];
+    closed: Entry[];
     left: number[];
   }>(nest, ['descriptors'], {
     via: 'true | "$@" 5<&0 </dev/null',
