@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <ctime>
 
-#include "fork/freeze/mappings.h"
 #include "fork/base/procfs.h"
+#include "fork/freeze/mappings.h"
 
 namespace {
 

@@ -30,8 +30,8 @@ inline bool WaitsForLock(uint32_t value) {
 constexpr bool kCallerKeepsId = false;
 
 // __synccall() sends its signal by tkill(2), which does not ask whose thread an id is: one that an
-// ancestor has would get it. From 1.2.2 on it makes the change for the caller alone where the record
-// has another id than the caller's own, as in a child of vfork(2).
+// ancestor has would get it. From 1.2.2 on it makes the change for the caller alone where the
+// record has another id than the caller's own, as in a child of vfork(2).
 constexpr bool kMissesKept = false;
 
 }  // namespace livefork

@@ -1,8 +1,8 @@
-// cpp/fork/objects/inotify.h and main_loop.h for a process without libuv: no instance is the main loop's,
-// and there is none.
-#include "fork/objects/inotify.h"
+// cpp/fork/objects/inotify.h and main_loop.h for a process without libuv: no instance is the main
+// loop's, and there is none.
 #include "fork/freeze/file_requests.h"
 #include "fork/freeze/main_loop.h"
+#include "fork/objects/inotify.h"
 #include "fork/objects/watch_numbers.h"
 
 namespace livefork {

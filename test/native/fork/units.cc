@@ -12,8 +12,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "fork/park/park.h"
 #include "fork/base/procfs.h"
+#include "fork/park/park.h"
 #include "registers.h"
 
 using livefork::Sys;
