@@ -23,7 +23,7 @@
         "sys/flock.cc",
         "sys/launcher.cc",
         "sys/launcher_wait.cc",
-        "sys/leave_loop.cc",
+        "sys/loop_leave.cc",
         "sys/loop.cc",
         "sys/mapped.cc",
         "sys/listen.cc",

@@ -1,8 +1,8 @@
 #include "marshal_loop.h"
 
 #include "marshal.h"
-#include "sys/leave_loop.h"
 #include "sys/loop.h"
+#include "sys/loop_leave.h"
 #include "sys/stdio.h"
 
 namespace marshal {

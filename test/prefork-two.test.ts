@@ -71,6 +71,8 @@ for (const copies of [1, 2]) {
     const workers = [...one, ...two, ...three];
     assert.equal(socketsOf(workers).size, 3);
     const [bystander = 0] = group.others().filter((pid) => !workers.includes(pid));
+    // It leaves the others' by itself, when its parent has gone on already.
+    await until('it has left', () => listeners(bystander).length === 1);
     // Of the caller's, a fork has a copy as of any other.
     assert.deepEqual(listeners(bystander), [...socketsOf(two)]);
     // One that reloads the second master comes to all, as of a terminal; the master, which ends some of them, is last.

@@ -4,7 +4,7 @@
 // After its types.
 #include <sys/event.h>
 
-#include "sys/leave_loop.h"
+#include "sys/loop_leave.h"
 
 namespace sys {
 

@@ -1,7 +1,7 @@
 #include <sys/epoll.h>
 
-#include "sys/leave_loop.h"
 #include "sys/loop.h"
+#include "sys/loop_leave.h"
 
 namespace sys {
 

@@ -115,7 +115,7 @@ export interface Native {
   completeWrites(fd: number): void;
   /** Waits until the threads have done all that the event loop has for them; false if the time is over. */
   awaitRequests(milliseconds: number): boolean;
-  /** cpp/sys/leave_loop.h: 0, or -errno. */
+  /** cpp/sys/loop_leave.h: 0, or -errno. */
   leaveLoop(): number;
   /** An ArrayBuffer for each part of a file, or -errno: cpp/marshal_mapped.h. */
   mapFile(

@@ -70,6 +70,8 @@ export const phases = {
       if (!pool.gone) process.kill(pid, 'SIGTTOU');
       // The one more may be one that could not be watched, and was killed for that.
       await until('told', () => pool.gone || pool.events('exit', 'error').length > 0);
+      // An error may have been told before: strace(1) that lets go as a signal comes, SIGTTOU of all, may lose it.
+      await until('one less', () => pool.gone || pool.workers().length === WORKERS);
     },
   },
   'respawning master': {

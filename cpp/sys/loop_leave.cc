@@ -1,4 +1,4 @@
-#include "sys/leave_loop.h"
+#include "sys/loop_leave.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
