@@ -138,7 +138,7 @@ export class Pool extends Traced {
     const queues = this.#halt === 'queues' ? WORKERS - 1 : 0;
     counted ??= countDescriptors();
     const fds = (await counted) + queues;
-    const now = () => Object.values(descriptors(this.master));
+    const now = () => descriptorsOf(this.master);
     // One less for each worker that is looked at from time to time, where pidfd_open(2) is not permitted.
     await until(`${fds} descriptors again`, () => now().length <= fds, 5000).catch((error) => {
       throw new Error(`${error.message}: ${now().join(' ')}`);
@@ -180,12 +180,25 @@ export class Pool extends Traced {
   }
 }
 
+/**
+ * What a master has open of its own: neither what whoever started the tests has left open, which an upgrade
+ * does not hand on, nor the /dev/null of libuv, opened with a loop's first stream (uv__stream_init()), which
+ * is that of the upgrade in a master that has taken over.
+ */
+function descriptorsOf(pid: number): string[] {
+  const inherited = descriptors('self');
+  return Object.entries(descriptors(pid)).flatMap(([fd, target]) => {
+    const foreign = Number(fd) > 2 && (target === '/dev/null' || inherited[Number(fd)] === target);
+    return foreign && !target.startsWith('anon_inode:') ? [] : [target];
+  });
+}
+
 /** The descriptors that a master has when all is well. */
 async function countDescriptors(): Promise<number> {
   const pool = new Pool('');
   try {
     await pool.ready();
-    return Object.keys(descriptors(pool.master)).length;
+    return descriptorsOf(pool.master).length;
   } finally {
     await pool.end();
   }
