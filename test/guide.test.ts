@@ -1,4 +1,4 @@
-// docs/guide-recipe-17.17.md: its programs are those of examples/, and its commands print what it says.
+// docs/tutorial.md: its programs are those of examples/, and its commands print what it says.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import {
@@ -18,7 +18,7 @@ import { freePort } from './tools/port.js';
 import { adopter, stat } from './tools/proc.js';
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
-const GUIDE = readFileSync(path('../../docs/guide-recipe-17.17.md'), 'utf8');
+const GUIDE = readFileSync(path('../../docs/tutorial.md'), 'utf8');
 const SOURCES = path('../../examples/recipe-17.17');
 const PROGRAMS = path('../examples/recipe-17.17');
 const CLI = path('../lib/cli/bin.js');

@@ -68,3 +68,10 @@ test('every link of the documents leads to a file and a heading', () => {
   const count = found.reduce((sum, one) => sum + one.count, 0);
   assert.ok(count > 100, `${count} links were found`);
 });
+
+test('docs/index.md leads to every page', () => {
+  const index = text('docs/index.md');
+  const pages = documents.filter((name) => name.startsWith('docs/') && name !== 'docs/index.md');
+  const missing = pages.filter((name) => !index.includes(`](${name.slice('docs/'.length)}`));
+  assert.deepEqual(missing, []);
+});
