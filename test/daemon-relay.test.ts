@@ -5,6 +5,7 @@ import { closeSync, constants, openSync, readFileSync, readSync, statSync } from
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { bothWays, type Nest, until } from './tools/daemons.js';
+import { whenFull } from './tools/full.js';
 
 /** As fixtures/daemon.ts has it: more than the pipe and the line to the launcher take. */
 const SAID = 600_000;
@@ -61,18 +62,23 @@ bothWays(
   },
 );
 
-bothWays('a stuck reader holds up neither the time limit nor a signal', async (nest, t) => {
-  const output = pipe(t, nest, 'out');
-  const stdio = ['ignore', 'ignore', output.fd] as const;
-  const { code } = await nest.fails('talks', { timeout: 1500 }, { stdio: [...stdio] });
-  assert.equal(code, 1);
-  const before = logged(nest);
-  const meanwhile = async (launcher: { kill(signal: 'SIGTERM'): boolean }) => {
-    await until('the daemon talks', () => logged(nest) > before);
-    launcher.kill('SIGTERM');
-  };
-  output.read();
-  const ended = await nest.fails('talks', {}, { stdio: [...stdio], meanwhile });
-  assert.equal(ended.code, 143);
-  assert.equal(blocks(output.fd), true);
-});
+bothWays(
+  'a stuck reader holds up neither the time limit nor a signal',
+  async (nest, t) => {
+    const output = pipe(t, nest, 'out');
+    const stdio = ['ignore', 'ignore', output.fd] as const;
+    const { code } = await nest.fails('talks', { timeout: 1500 }, { stdio: [...stdio] });
+    assert.equal(code, 1);
+    const before = logged(nest);
+    const meanwhile = async (launcher: { kill(signal: 'SIGTERM'): boolean }) => {
+      await until('the daemon talks', () => logged(nest) > before);
+      launcher.kill('SIGTERM');
+    };
+    output.read();
+    const ended = await nest.fails('talks', {}, { stdio: [...stdio], meanwhile });
+    assert.equal(ended.code, 143);
+    assert.equal(blocks(output.fd), true);
+  },
+  {},
+  whenFull,
+);

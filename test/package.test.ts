@@ -17,7 +17,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Nest } from './tools/daemons.js';
 import { tail } from './tools/failures.js';
-import { isFull } from './tools/full.js';
+import { isFull, whenFull } from './tools/full.js';
 import { needsZig } from './tools/needs.js';
 import {
   libc,
@@ -148,7 +148,6 @@ describe('the package', () => {
   });
 
   // Three runs of npm, of which packing itself is one above.
-  const whenFull = { skip: !isFull && 'npm run test:all plays it' };
   test('leaves the repository as it was, also when npm fails or is killed', whenFull, async () => {
     const manifest = join(folder, 'package.json');
     const whole = readFileSync(join(root, 'package.json'), 'utf8');

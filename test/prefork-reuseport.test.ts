@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { listeningSocket, prefork } from 'daemonkit';
 import { native } from '../lib/addon/native.js';
 import { until } from './tools/daemons.js';
+import { often } from './tools/full.js';
 import { autocannon, Clients, Preforked } from './tools/preforked.js';
 import { descriptors, stat, status } from './tools/proc.js';
 
@@ -158,7 +159,7 @@ test('fewer workers: nothing that waits at the seats given up is lost, and they 
   const sockets = listeners(server.port);
   const fresh = autocannon(server.port, 4, ['--reconnectRate', '2']);
   const clients = new Clients(server, 8);
-  for (let round = 1; round <= 2; round++) {
+  for (let round = 1; round <= often(2, 1); round++) {
     await until('further answers', () => clients.answers.size >= 2);
     // Two of them have what waits when they go: they do not see it.
     const upper = () => server.workers().filter((pid) => /worker [34]/.test(titleOf(pid)));

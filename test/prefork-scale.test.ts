@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { until } from './tools/daemons.js';
+import { whenFull } from './tools/full.js';
 import { collect } from './tools/output.js';
 import { askAt, Clients } from './tools/preforked.js';
 import { signals } from './tools/proc.js';
@@ -26,7 +27,8 @@ function connectionsTo(port: number): number {
 }
 
 for (const balance of ['shared', 'reuseport']) {
-  test(`scale() and its signals lose no request (balance: '${balance}')`, async (t) => {
+  const options = balance === 'shared' ? {} : whenFull;
+  test(`scale() and its signals lose no request (balance: '${balance}')`, options, async (t) => {
     const group = new Stepped(
       t,
       `const master = start({ workers: 2, balance: '${balance}' });

@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { until } from './tools/daemons.js';
 import { cleanEnvironment } from './tools/environment.js';
+import { whenFull } from './tools/full.js';
 import { needs, needsOpenFolders } from './tools/needs.js';
 import { hasEnded, stat, status } from './tools/proc.js';
 import { scratch } from './tools/scratch.js';
@@ -86,22 +87,26 @@ test('the old master is killed in the middle: the new program goes on alone', as
   await server.stops();
 });
 
-test('a queue for each seat, and fewer seats, and one queue for all, and back', async (t) => {
-  const options = { balance: 'reuseport', workers: 3 } as const;
-  const server = await Upgraded.ready(t, { options });
-  const load = new Load(server, 3);
-  await load.goesOn();
-  await server.upgrade(2, { options: { ...options, workers: 2 } });
-  await load.goesOn();
-  await server.upgrade(3, { options: { workers: 3 } });
-  await load.goesOn();
-  await server.upgrade(4, { options });
-  await load.goesOn();
-  await load.stop();
-  assert.deepEqual(load.failures, []);
-  assert.deepEqual([...load.versions].toSorted(), [1, 2, 3, 4]);
-  await server.stops();
-});
+test(
+  'a queue for each seat, and fewer seats, and one queue for all, and back',
+  whenFull,
+  async (t) => {
+    const options = { balance: 'reuseport', workers: 3 } as const;
+    const server = await Upgraded.ready(t, { options });
+    const load = new Load(server, 3);
+    await load.goesOn();
+    await server.upgrade(2, { options: { ...options, workers: 2 } });
+    await load.goesOn();
+    await server.upgrade(3, { options: { workers: 3 } });
+    await load.goesOn();
+    await server.upgrade(4, { options });
+    await load.goesOn();
+    await load.stop();
+    assert.deepEqual(load.failures, []);
+    assert.deepEqual([...load.versions].toSorted(), [1, 2, 3, 4]);
+    await server.stops();
+  },
+);
 
 test('a relative script in a release that a link leads to', async (t) => {
   const directory = scratch(t);

@@ -167,14 +167,19 @@ export class Nest {
   }
 }
 
-/** One test for each strategy: what a daemon is does not depend on how it came to be. */
+/**
+ * One test for each strategy: what a daemon is does not depend on how it came to be.
+ * @param reexec More options of the second one.
+ */
 export function bothWays(
   name: string,
   body: (nest: Nest, t: TestContext) => Promise<void>,
   options: { skip?: string | false } = {},
+  reexec: { skip?: string | false } = {},
 ): void {
   for (const strategy of ['fork', 'reexec'] as const) {
-    test(`${strategy}: ${name}`, options, (t) => body(new Nest(t, strategy), t));
+    const own = { ...options, ...(strategy === 'reexec' && reexec.skip ? reexec : {}) };
+    test(`${strategy}: ${name}`, own, (t) => body(new Nest(t, strategy), t));
   }
 }
 

@@ -6,3 +6,6 @@ const full = process.env.DAEMONKIT_FULL === '1';
 export const often = (all: number, some: number): number => (full ? all : some);
 
 export const isFull = full;
+
+/** Options of a test that `npm test` leaves out, as others are nearly the same. */
+export const whenFull = { skip: !full && 'npm run test:all plays it' };
