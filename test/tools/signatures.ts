@@ -24,9 +24,11 @@ function upToItsEnd(text: string): string {
 const shown = (declaration: string) =>
   declaration
     .replace(/^export (?:declare )?(?:function )?/, '')
-    .replaceAll(/^ +(?:#private|private .*);\n/gm, '')
+    .replaceAll(/^ +(?:#private|private .*|\w+\?: undefined);\n/gm, '')
+    .replace(' extends Common ', ' ')
     .replaceAll(/(\?: [^;,)\n]*?) \| undefined(?=[;,)\n])/g, '$1')
-    .replaceAll(/^( +)/gm, (spaces) => ' '.repeat(spaces.length / 2));
+    .replaceAll(/^( +)/gm, (spaces) => ' '.repeat(spaces.length / 2))
+    .replaceAll(/^type .{110,}$/gm, (line) => line.replaceAll(' | ', '\n  | '));
 
 /** All declarations of the public face, without comments. */
 const declarations = readdirSync(compiled, { recursive: true, encoding: 'utf8' })
