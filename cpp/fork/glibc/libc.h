@@ -18,8 +18,12 @@ constexpr int kParkingSignal = 33;
 constexpr size_t kUsualTid = kGlibcTid;
 constexpr size_t kRecordSize = 1024;
 
-// pthread_mutex_t: __lock, __count, __owner.
+// pthread_mutex_t: __lock, __count, __owner, __nusers, __kind.
 constexpr int kOwnerBehindLock = 2;
+constexpr int kKindBehindLock = 4;
+
+// Its record lists robust mutexes alone, and tells the kernel of them.
+constexpr bool kListsHeld = false;
 
 // Up to 2.33 a condition is waited for by FUTEX_WAIT too (of the value 0); a lock of libc's always
 // is, of the value 2 (lll_lock_wait), and so is a read-write lock's state, which is not 0.

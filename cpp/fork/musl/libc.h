@@ -12,12 +12,19 @@ namespace livefork {
 // each such call and leaves it ignored; 33, pthread_cancel()'s, stays its own once used.
 constexpr int kParkingSignal = 34;
 
-// The record ends some 200 bytes on, at the end of the thread's memory: no more may be looked at.
+// The record of 1.2.5 ends 200 bytes on, at the end of the thread's memory: no more may be looked
+// at.
 constexpr size_t kUsualTid = kMuslTid;
-constexpr size_t kRecordSize = 128;
+constexpr size_t kRecordSize = 200;
 
-// _m_lock is the owner.
+// _m_type is the first word of a mutex, _m_lock, which is the owner, the second.
 constexpr int kOwnerBehindLock = 0;
+constexpr int kKindBehindLock = -1;
+
+// Every mutex that stores an id is in its owner's list of robust ones, whether it is robust or not
+// (pthread_mutex_trylock.c); the kernel is told of that list only once one is of many processes. So
+// is each stream of flockfile(3) in a list (__register_locked_file()).
+constexpr bool kListsHeld = true;
 
 // A lock's word has its highest bit set where somebody waits (pthread_mutex_timedlock.c, __lock.c);
 // a condition's barrier is 2.
@@ -26,7 +33,7 @@ inline bool WaitsForLock(uint32_t value) {
 }
 
 // raise(3) and abort(3) send the signal to the id in the record by tkill(2), which would be the
-// parent's main thread.
+// parent's main thread. Whatever a library's callback that forks is called with is in the lists.
 constexpr bool kCallerKeepsId = false;
 
 // __synccall() sends its signal by tkill(2), which does not ask whose thread an id is: one that an

@@ -3,41 +3,12 @@
 #include <linux/futex.h>
 #include <sys/epoll.h>
 
+#include "fork/park/held.h"
 #include "fork/state.h"
 #include "libc.h"
 
 namespace livefork {
 namespace {
-
-// A thread's robust list as set_robust_list(2) knows it; libc's entries lie in its mutexes.
-struct RobustList {
-  void* next;
-  long futex_offset;
-  void* pending;
-};
-
-void Replace(int* word, int old_id, int id) {
-  auto* atomic = reinterpret_cast<std::atomic<uint32_t>*>(word);
-  uint32_t value = atomic->load(std::memory_order_relaxed);
-  while ((value & FUTEX_TID_MASK) == static_cast<uint32_t>(old_id) &&
-         !atomic->compare_exchange_weak(value,
-                                        (value & ~FUTEX_TID_MASK) | static_cast<uint32_t>(id))) {
-  }
-}
-
-// The kernel marks a robust mutex of a thread that ends only if it has the thread's id in it.
-void RenameRobust(void* robust_list, int old_id, int id) {
-  constexpr int kMost = 2048;  // as ROBUST_LIST_LIMIT of the kernel: the list may be a ring
-  auto* head = static_cast<RobustList*>(robust_list);
-  if (head == nullptr) return;
-  auto* entry = reinterpret_cast<void**>(reinterpret_cast<uintptr_t>(head->next) & ~uintptr_t{1});
-  for (int i = 0; i < kMost && entry != nullptr && static_cast<void*>(entry) != head; ++i) {
-    int* word = reinterpret_cast<int*>(reinterpret_cast<char*>(entry) + head->futex_offset);
-    Replace(word, old_id, id);
-    if (kOwnerBehindLock > 0) Replace(word + kOwnerBehindLock, old_id, id);
-    entry = reinterpret_cast<void**>(reinterpret_cast<uintptr_t>(*entry) & ~uintptr_t{1});
-  }
-}
 
 // Who waits with a time limit may be pausing with a lock in hand. A loop of libuv's is not: it has
 // room for 1,024 events at a time.
@@ -64,7 +35,8 @@ KeptIds::Entry* KeptIds::Find(uintptr_t pointer, int tid) {
   return nullptr;
 }
 
-bool IsIdle(Stop stop, const Call& call) {
+bool MayTakeId(Stop stop, const Call& call, uintptr_t place) {
+  if (kListsHeld) return stop != Stop::kRunning || !state.libc.code.Has(place);
   if (stop == Stop::kRunning) return false;
   switch (call.number) {
 #ifdef SYS_epoll_wait
@@ -94,7 +66,7 @@ int& IdInRecord(uintptr_t pointer) {
 void WriteId(uintptr_t pointer, void* robust_list, int id) {
   int& record = IdInRecord(pointer);
   if (record == id) return;
-  RenameRobust(robust_list, record, id);
+  RenameHeld(pointer, robust_list, record, id);
   record = id;
 }
 
@@ -110,8 +82,8 @@ void TakeOwnId() {
   entry->tid.store(0, std::memory_order_release);
 }
 
-void TakeOwnIdIfIdle(Stop stop, const Call& call) {
-  if (IsIdle(stop, call)) TakeOwnId();
+void TakeOwnIdIfMay(Stop stop, const Call& call, uintptr_t place) {
+  if (MayTakeId(stop, call, place)) TakeOwnId();
 }
 
 }  // namespace livefork

@@ -1,7 +1,7 @@
 // Thread ids in libc's records. A thread in the child has a new id, but locks store their owner's
 // (glibc's rwlocks for writing; recursive, error-checking, robust and priority-inheritance
 // mutexes), so a thread that may hold one keeps its parent's id in its record until it is seen
-// idle.
+// where it may take another.
 #pragma once
 
 #include <atomic>
@@ -35,18 +35,20 @@ struct KeptIds {
   }
 };
 
-// Can a thread that was stopped there hold no lock that stores its id? So it is where threads wait
-// for work: in epoll_wait(2) and for a condition. Anything else may be done with a lock held.
-bool IsIdle(Stop stop, const Call& call);
+// May a thread that was stopped there have another id? On glibc if it holds no lock that stores its
+// id: where threads wait for work, in epoll_wait(2) and for a condition; anything else may be done
+// with a lock held. On musl in any call, and in any code but libc's own: the locks that it holds
+// are known (held.h), and none is being taken or given back there.
+bool MayTakeId(Stop stop, const Call& call, uintptr_t place);
 
 // Where the record of the thread with this thread pointer has its id.
 int& IdInRecord(uintptr_t pointer);
 
-// Writes an id into the record, and into the robust mutexes that the thread holds.
+// Writes an id into the record, and into the locks that the thread is known to hold.
 void WriteId(uintptr_t pointer, void* robust_list, int id);
 
-// In the signal handler of a thread that was asked to: takes its id over if it is idle.
-void TakeOwnIdIfIdle(Stop stop, const Call& call);
+// In the signal handler of a thread that was asked to: takes its id over if it may.
+void TakeOwnIdIfMay(Stop stop, const Call& call, uintptr_t place);
 
 // Of the calling thread, if it keeps one.
 void TakeOwnId();

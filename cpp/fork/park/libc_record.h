@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "fork/park/held.h"
 #include "fork/rebuild/scheduling.h"
 
 namespace livefork {
@@ -12,6 +13,9 @@ struct LibcRecord {
   bool examined = false;
   const char* obstacle = nullptr;
   ptrdiff_t tid_offset = 0;  // of the id, from the thread pointer
+  HeldList held;
+  HeldFiles held_files;
+  LibcCode code;
   SchedulingKnown scheduling;
   ptrdiff_t rseq_offset = 0;
   unsigned rseq_size = 0;  // 0: this libc registers none

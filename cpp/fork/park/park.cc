@@ -241,7 +241,9 @@ long AskToTakeId(int task, int tid) {
   Seen seen;
   // Seen at work, it need not be disturbed. Nor when it runs: the signal might cut a call whose
   // number nobody knows, as it began since.
-  if (See(task, tid, seen) && !IsIdle(Stop::kBefore, seen.call)) return -EAGAIN;
+  const bool told = See(task, tid, seen);
+  const Call& call = seen.call;
+  if (told && (call.number < 0 || !MayTakeId(Stop::kBefore, call, seen.place))) return -EAGAIN;
   LeaveHandler();
   return Send(tid, Purpose::kTakeId, 0, seen);
 }

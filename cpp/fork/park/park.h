@@ -41,10 +41,11 @@ struct Thread {
 
   std::atomic<uint32_t> word;
   int tid;
-  int new_tid;    // its id in the child
-  long first;     // the first argument of the call that it was last seen in (Seen)
-  bool keeps_id;  // the child's record keeps the parent's id: ids.h
-  Stop stop;      // where the signal met it
+  int new_tid;      // its id in the child
+  long first;       // the first argument of the call that it was last seen in (Seen)
+  bool keeps_id;    // the child's record keeps the parent's id: ids.h
+  Stop stop;        // where the signal met it
+  uintptr_t place;  // the next instruction there
   Call call;  // the system call in which it was stopped; number -1: it was running, or not known
   uintptr_t pointer;  // thread pointer
   int* clear_tid;     // where the kernel writes 0 when it ends (set_tid_address)

@@ -109,6 +109,7 @@ void StandParked(const siginfo_t* info, const ucontext_t* ucontext, Stop stop, c
   Thread& thread = *record;
   DescribeSelf(thread);
   thread.stop = stop;
+  thread.place = ProgramCounter(ucontext);
   thread.call = call;
   thread.signal_stack = ucontext->uc_stack;
   // In the child this returns a second time, in a rebuilt thread on the same stack. Signal frame,
@@ -138,10 +139,17 @@ void OnSignal(int signal, siginfo_t* info, void* ucontext) {
   if (PurposeOf(info) == Purpose::kPark) {
     StandParked(info, static_cast<const ucontext_t*>(ucontext), stop, call);
   } else {
-    TakeOwnIdIfIdle(stop, call);
+    TakeOwnIdIfMay(stop, call, ProgramCounter(ucontext));
   }
   if (partial) Complete(ucontext, call);
   if (!ours && stop == Stop::kCut && call.number >= 0) Resume(ucontext, call);
+}
+
+// musl takes the signal over for each setuid(3) and its like, and leaves it ignored behind.
+bool IsInstalled() {
+  KernelAction now{};
+  return Sys(SYS_rt_sigaction, kParkingSignal, nullptr, &now, sizeof(uint64_t)) == 0 &&
+         now.handler == reinterpret_cast<void*>(OnSignal);
 }
 
 void RestoreHandler() {
@@ -169,7 +177,7 @@ void FutexWake(std::atomic<uint32_t>& word) {
 Failure InstallHandler() {
   Rendezvous& r = state.rendezvous;
   r.pid = static_cast<int>(Sys(SYS_getpid));
-  if (r.installed) return {};
+  if (r.installed && IsInstalled()) return {};
   KernelAction action{};
   action.handler = reinterpret_cast<void*>(OnSignal);
   action.flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK | kRestorerFlag;

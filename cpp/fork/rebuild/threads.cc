@@ -8,6 +8,7 @@
 
 #include <cstring>
 
+#include "fork/park/held.h"
 #include "fork/park/ids.h"
 #include "fork/rebuild/scheduling.h"
 #include "fork/state.h"
@@ -37,6 +38,14 @@ LibcRecord Examine() {
   LibcRecord libc;
   libc.scheduling = FindSchedulingKnown();
   libc.tid_offset = FindTidOffset();
+  if (kListsHeld) {
+    libc.held = FindHeld();
+    libc.held_files = FindHeldFiles();
+    libc.code = FindCode();
+    if (libc.held.offset == 0 || libc.held_files.offset == 0) {
+      libc.obstacle = "this libc's lists of held locks are not found";
+    }
+  }
   if (libc.tid_offset == 0) libc.obstacle = "the thread id is not found in this libc's records";
   if (HasShadowStack()) libc.obstacle = "the process has a user shadow stack";
   // glibc 2.35 and later say where they registered their restartable sequences.
@@ -142,7 +151,7 @@ Failure CheckRecords(const Park& park) {
   park.Each([&](Thread& t) {
     const int id = IdInRecord(t.pointer);
     const bool keeps = state.kept.Find(t.pointer, t.tid) != nullptr;
-    t.keeps_id = !IsIdle(t.stop, t.call);
+    t.keeps_id = !MayTakeId(t.stop, t.call, t.place);
     // Without the address nobody would learn of the thread's end: who joins it waits for ever.
     if (((id == t.tid || keeps) && t.clear_tid != nullptr) || failure.error == ENOTSUP) return;
     // musl's pthread_exit() takes the id out before the thread has ended.
