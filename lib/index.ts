@@ -1,4 +1,8 @@
-/** daemonkit: real fork(), sessions, signal flags and daemons for Node.js. */
+/**
+ * daemonkit: a real fork() for Node.js, preforked servers, daemons, and the calls that they are made of.
+ *
+ * @module daemonkit
+ */
 import './atload.js';
 
 export { atFork, type ForkHooks, forkInterface } from './atfork/hooks.js';
