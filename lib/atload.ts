@@ -1,5 +1,5 @@
 // What is true when the package is loaded, looked at in the order that it needs. The rooms of lib/ do
-// nothing by themselves when they are imported, but for taking what they need of the language before a
+// nothing by themselves when they are imported, except taking what they need of the language before a
 // program can change it (atfork/originals.ts), and for the objects that all copies of the package share
 // (atfork/registry.ts).
 import { noNode } from './addon/host.js';

@@ -18,7 +18,7 @@ import { expectSync, options, syncFunc } from '../base/validate.js';
  *   `child` in the child (both in order of registration).
  * @returns a Disposable; disposing it removes the hooks. A copy of the process keeps its own list.
  * @throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for hooks that are not
- *   functions, or async ones: a fork waits for nobody. A hook that returns a promise fails as by an
+ *   functions, or async ones: a fork does not wait. A hook that returns a promise fails as by an
  *   error. An error thrown by a `before` hook stops the fork and is thrown by fork(), after
  *   the `parent` hooks have run; one thrown by a `parent` or `child` hook is thrown by fork() when
  *   the remaining hooks have run. It then has a `pid`: in the parent the child's, in the child 0.
@@ -53,11 +53,11 @@ function sharedInterface(): object {
 const nativeInterface = sharedInterface();
 
 /**
- * What a native addon needs to be told of forks, as pthread_atfork(3) would tell it: the handlers of
- * pthread_atfork() do not run, as fork() is a raw clone(2).
+ * Returns the C interface by which a native addon registers fork handlers, as by pthread_atfork(3). The handlers of
+ * pthread_atfork() itself do not run, because fork() is a raw clone(2).
  *
- * @returns an External with the `struct daemonkit_interface` of `daemonkit/cpp/include/daemonkit.h`, to
- *   be handed to the addon; its `atfork()` registers handlers in C.
+ * @returns an External with the `struct daemonkit_interface` of `daemonkit/cpp/include/daemonkit.h`. Pass it to the
+ *   addon; its `atfork()` registers handlers in C.
  * @throws nothing.
  *
  * Source: pthread_atfork(3), POSIX.1; Node-API's External. The same on all platforms.

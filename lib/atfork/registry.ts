@@ -25,7 +25,7 @@ export interface RegisteredMaster {
   leave(kept: number | undefined): void;
 }
 
-/** Its shape is for ever: another one would need another symbol, and those who know only this one. */
+/** Its shape never changes: another one would need another symbol. */
 interface Registry {
   /** In the order of registration, whichever copy's {@link fork} runs them. */
   readonly hooks: Set<ForkHooks>;

@@ -3,7 +3,7 @@ import { type Deferred, deferred } from './deferred.js';
 import { abortError } from './errors.js';
 import { abortSignal, options } from './validate.js';
 
-/** What a wait may be told. */
+/** Options of a wait. */
 export interface Abortable {
   /** Ends the wait when it aborts. Default: none. */
   signal?: AbortSignal | undefined;

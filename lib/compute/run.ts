@@ -32,7 +32,7 @@ export interface ForkEnd {
 
 /** An error of {@link runInFork} that is about the child's end. */
 export interface ForkEndError extends Error, ForkEnd {
-  /** `ERR_FORK_ENDED`: by itself, or by somebody else. `ETIMEDOUT`: by the option `timeout`. */
+  /** `ERR_FORK_ENDED`: by itself, or by another process. `ETIMEDOUT`: by the option `timeout`. */
   code: 'ERR_FORK_ENDED' | 'ETIMEDOUT';
 }
 

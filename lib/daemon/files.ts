@@ -50,7 +50,7 @@ export function openFiles(birth: Birth): void {
 /** What a user may not open who root has become: it has the file of before, though. */
 const CLOSED = ['EACCES', 'EPERM', 'EROFS'];
 
-/** A log that cannot be opened anew is no reason to be without a successor. */
+/** A log that cannot be opened again is no reason to be without a successor. */
 function openOrKeep(path: string, before: number, owner: FileOwner | undefined): number {
   try {
     return openLog(path, owner);
@@ -68,7 +68,7 @@ function duplicate(before: number): number {
   return fd;
 }
 
-/** Whether the log files could be opened, and opened anew, as the daemon; makes none. */
+/** Whether the log files could be opened, and opened again, as the daemon; makes none. */
 export function probeFiles(birth: Birth): void {
   expectStandard(replaced(birth.plan));
   for (const path of logs(birth.plan)) {
@@ -162,7 +162,7 @@ export function leaveLauncher(birth: Birth, last: (channel: number) => void = ()
   closeSync(lines.channel);
 }
 
-/** Opens the log files anew; if one cannot be opened, all stay as they are. */
+/** Opens the log files again; if one cannot be opened, all stay as they are. */
 export function reopenFiles(birth: Birth): void {
   inStep('stdio', () => reopenAll(birth));
 }

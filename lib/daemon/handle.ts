@@ -66,17 +66,16 @@ export class Daemon implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Tells that the daemon is ready: the launcher, which exits with code 0, and standard error goes to
-   * the log from here on; the service manager (READY=1), with a launcher by its mouth, with MAINPID;
-   * and the reader of `notifyFd`. Begins with the `watchdog`'s signs. Does nothing if it was called
-   * before, when SIGTERM is about to end the daemon, and in a fork of the daemon.
+   * Reports that the daemon is ready: to the launcher, which exits with 0; to the service manager (READY=1; with a
+   * launcher, the launcher sends it with MAINPID); and to the reader of `notifyFd`. Standard error goes to the log
+   * from here on, and the signs of life of `watchdog` begin. Does nothing if it was called before, when SIGTERM is
+   * about to end the daemon, and in a fork of the daemon.
    *
-   * If the launcher is gone, whoever started it takes the start for failed; so the process ends
-   * with code 1 then, after its 'exit' listeners.
+   * If the launcher has ended, its caller takes the start for failed. Then the process ends with code 1, after its
+   * 'exit' listeners.
    *
-   * @throws without a launcher, what {@link notify} throws, and `EPIPE` (syscall `write`) if nobody
-   *   reads `notifyFd`: whoever waits for the daemon cannot be told. It is not ready then, and a
-   *   further call tries again.
+   * @throws without a launcher, what {@link notify} throws, and `EPIPE` (syscall `write`) if `notifyFd` has no
+   *   reader. The daemon is not ready then, and a further call tries again.
    *
    * Source: daemon(7) steps 14 and 15; sd_notify(3).
    */
@@ -125,13 +124,13 @@ export class Daemon implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Says in a line what the daemon is doing: to the service manager (STATUS=). Without one, to the
-   * launcher, which prints it, and the log, as long as the launcher waits; afterwards ps(1) shows it
-   * behind the script's name, as far as there is room (see `process.title`).
+   * Reports in one line what the daemon is doing: to the service manager (STATUS=). Without one, the launcher prints
+   * the line and the log has it as long as the launcher waits; afterwards ps(1) shows it behind the script's name, as
+   * far as there is room (see `process.title`).
    *
-   * @param text - a single line; an empty one takes the last back.
-   * @throws `TypeError`, `RangeError` for what is no line of at most 4,000 bytes. A manager that is
-   *   gone is passed over.
+   * @param text - a single line; an empty one clears the last.
+   * @throws `TypeError`, `RangeError` for anything but a line of at most 4,000 bytes. A manager that has ended is
+   *   ignored.
    *
    * Source: sd_notify(3).
    */
@@ -143,16 +142,16 @@ export class Daemon implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Tells the service manager that the daemon reloads its configuration while `work` runs, and that
-   * it is ready again when that has ended, or its promise is settled: RELOADING=1, MONOTONIC_USEC,
-   * READY=1, as Type=notify-reload wants it. Reloads that overlap are one. Log files that are opened
-   * anew by `reopenOn` are told in the same way.
+   * Reports to the service manager that the daemon reloads its configuration while `work` runs, and that it is ready
+   * again when `work` has returned or its promise has settled: RELOADING=1, MONOTONIC_USEC, READY=1, as
+   * Type=notify-reload needs. Reloads that overlap are one. A reopening of log files by `reopenOn` is reported in the
+   * same way.
    *
-   * @param work - what reloads. If it fails, the error is the status that the manager shows, and the
-   *   daemon counts as ready with what it had before.
+   * @param work - what reloads. If it fails, the manager shows the error as the status, and the daemon counts as
+   *   ready.
    * @returns what `work` returns.
-   * @throws what `work` throws. Before {@link Daemon.ready}, without a manager and in a fork nothing
-   *   but `work` happens; a manager that is gone is passed over.
+   * @throws what `work` throws. Before {@link Daemon.ready}, without a manager and in a fork, only `work` runs. A
+   *   manager that has ended is ignored.
    *
    * Source: sd_notify(3); systemd.service(5), Type=notify-reload.
    */
@@ -164,8 +163,8 @@ export class Daemon implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Tells the service manager that the shutdown has begun (STOPPING=1). The process's 'exit' event
-   * tells it as well, and so SIGTERM; a daemon that takes its time tells it first.
+   * Reports to the service manager that the shutdown has begun (STOPPING=1). The process's 'exit' event and SIGTERM
+   * report it too; call it first if the shutdown takes time.
    *
    * Source: sd_notify(3).
    */
@@ -176,12 +175,12 @@ export class Daemon implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Tells the launcher that the daemon cannot start, and ends the process with code 1, after its
-   * 'exit' listeners. The launcher prints the error and exits with code 1. When the daemon was
-   * ready before, or has no launcher, the error goes to its standard error. The service manager is
-   * told too (STATUS=, and ERRNO= if it is a failed call's).
+   * Reports to the launcher that the daemon cannot start, and ends the process with code 1, after its 'exit'
+   * listeners. The launcher prints the error and exits with code 1. If the daemon was ready before, or has no
+   * launcher, the error goes to its standard error. The service manager gets it too (STATUS=, and ERRNO= for a failed
+   * call).
    *
-   * @param error - anything; of an Error, message, code and stack are told.
+   * @param error - any value; of an Error, message, code and stack are reported.
    */
   fail(error: unknown): never {
     announceFailure(error);
@@ -192,13 +191,13 @@ export class Daemon implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Opens the log files anew by their paths, making them if there are none, for log rotation: rename
-   * the file, then have it reopened; every line is in one of the two. With the option `reopenOn` a
-   * signal does it, and an error goes to standard error.
+   * Opens the log files again by their paths, for log rotation, and makes them if they are missing. Rename the file,
+   * then call this; every line is in one of the two. With the option `reopenOn` a signal does it, and an error goes
+   * to standard error.
    *
-   * @throws with `step` `stdio` what open(2) says, with `path`: `ENOENT` for a file outside of the chroot,
-   *   `EACCES` if `user` may not write to it, or not make files there; `ELOOP`, `ENXIO`, `EINVAL`, `EPERM`
-   *   as {@link redirect}. All descriptors lead to the old files then.
+   * @throws with `step` `stdio` the error of open(2), with `path`: `ENOENT` for a file outside of the chroot,
+   *   `EACCES` if `user` may not write to it or not make files there; `ELOOP`, `ENXIO`, `EINVAL`, `EPERM` as {@link
+   *   redirect}. All descriptors lead to the old files then.
    */
   reopenLogs(): void {
     reopenFiles(this.#birth);
@@ -271,16 +270,15 @@ export class Daemon implements Disposable, AsyncDisposable {
 }
 
 /**
- * Tells the daemon that this process is: what `becomeDaemon()` has returned to another module, or
- * what the command `daemonkit start` has made of it. An application that is started by
- * `daemonkit start --ready manual` calls `ready()` of it. One that is also started without the command
- * begins with
+ * Returns the daemon that this process is: made by `becomeDaemon()` in another module, or by the command `daemonkit
+ * start`. An application that is started by `daemonkit start --ready manual` calls its `ready()`. One that is also
+ * started without the command begins with
  *
  * ```ts
  * const daemon = currentDaemon() ?? becomeDaemon(options);
  * ```
  *
- * @returns undefined in a process that is no daemon, in forks of one, and after its disposal.
+ * @returns undefined in a process that is not a daemon, in forks of one, and after its disposal.
  * @throws nothing.
  *
  * Source: daemonkit's own. The same on all platforms.

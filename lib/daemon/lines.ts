@@ -31,7 +31,7 @@ export function closeLines({ channel, relay }: Lines): void {
   closeSync(relay);
 }
 
-/** Tells the launcher; false if there is none any more. */
+/** Returns the launcher; false if there is none any more. */
 export function tell(channel: number, record: `${'p' | 'r' | 'f' | 's' | 't'}${string}`): boolean {
   return native.sendRecord(channel, record) === 0;
 }

@@ -18,16 +18,16 @@ import { supervisor } from '../service/supervisor.js';
 import { reopenSignals } from '../stdio/reopen.js';
 import { type EnvironmentOptions, type EnvironmentPlan, environmentPlan } from './environment.js';
 
-/** What {@link becomeDaemon} may be told. Relative paths start at the current directory. */
+/** Options of {@link becomeDaemon}. Relative paths start at the current directory. */
 export interface DaemonOptions {
   /**
-   * The file that tells the daemon's pid, locked as long as it runs, so that there is one daemon
-   * per file. Default: none.
+   * The file that holds the daemon's pid; locked while the daemon runs, so that there is one daemon per file.
+   * Default: none.
    */
   pidfile?: string | undefined;
   /**
-   * A file to append standard output and standard error to; a new one belongs to `user`, with mode
-   * 0640. docs/daemon.md, "Logs", tells what root refuses. Default: /dev/null.
+   * A file to append standard output and standard error to; a new one belongs to `user`, with mode 0640.
+   * docs/daemon.md, "Logs", lists what root refuses. Default: /dev/null.
    */
   log?: string | undefined;
   /** A file to append standard output to, instead of `log`. */
@@ -35,13 +35,13 @@ export interface DaemonOptions {
   /** A file to append standard error to, instead of `log`. */
   stderr?: string | undefined;
   /**
-   * The signal or signals at which the log files are opened anew, as `SIGHUP`, for log rotation; see
+   * The signal or signals at which the log files are opened again, such as `SIGHUP`, for log rotation; see
    * `Daemon.reopenLogs()`. `user` must be able to do that, in the chroot. Default: none.
    */
   reopenOn?: NodeJS.Signals | number | readonly (NodeJS.Signals | number)[] | undefined;
   /**
-   * The file mode creation mask, 0 to 0o777. Default: 0o022; the 0 of daemon(7) would have
-   * `fs.writeFile()` create files that everybody may write to.
+   * The file mode creation mask, 0 to 0o777. Default: 0o022; with the 0 of daemon(7) `fs.writeFile()` would create
+   * files that everybody may write to.
    */
   umask?: number | undefined;
   /** The working directory, inside of `chroot` if there is one. Default: `/`. */
@@ -53,8 +53,8 @@ export interface DaemonOptions {
   /** The group to become: name or gid. Default: the login group of `user`, or unchanged. */
   group?: string | number | undefined;
   /**
-   * Runs in the daemon with all privileges, before `chroot`, `user` and `group`. Not an async function:
-   * what comes after its first `await` would run as `user`.
+   * Runs in the daemon with all privileges, before `chroot`, `user` and `group`. Not an async function: the code
+   * after its first `await` would run as `user`.
    */
   privileged?: (() => void) | undefined;
   /**
@@ -63,9 +63,9 @@ export interface DaemonOptions {
    */
   noNewPrivileges?: boolean | undefined;
   /**
-   * The environment variables. Default: those of the terminal, the login and the shell are removed
-   * (docs/daemon.md has the list), and with another `user` HOME, USER, LOGNAME and SHELL become that
-   * user's. `keep`: all stay as they are. An object: as {@link EnvironmentOptions} says.
+   * The environment variables. Default: those of the terminal, the login and the shell are removed (docs/daemon.md
+   * has the list), and with another `user` HOME, USER, LOGNAME and SHELL become that user's. `keep`: all stay as they
+   * are. An object: see {@link EnvironmentOptions}.
    */
   env?: 'keep' | EnvironmentOptions | undefined;
   /**
@@ -75,37 +75,36 @@ export interface DaemonOptions {
    */
   keep?: readonly number[] | undefined;
   /**
-   * Close the descriptors that whoever started the program has left open, as far as that is certain:
-   * see {@link openDescriptors}. Default: true.
+   * Close the descriptors that the starter left open, as far as that is certain: see {@link openDescriptors}.
+   * Default: true.
    */
   closeInherited?: boolean | undefined;
   /**
-   * The way from launcher to daemon. `fork`: by live fork, so that the daemon has what the script has
-   * made. `reexec`: the daemon is the same program, started again from its top; the script runs a
-   * second time, and its call of becomeDaemon() returns. `auto`: `fork`, or `reexec` where
-   * forkSupport() says that there is no live fork; the launcher says so. Default: `auto`.
+   * The way from launcher to daemon. `fork`: by live fork; what the script has made goes on in the daemon. `reexec`:
+   * the daemon is the same program, started again from its top; the script runs a second time, and its call of
+   * becomeDaemon() returns. `auto`: `fork`, or `reexec` where forkSupport() reports no live fork; the launcher prints
+   * the reason. Default: `auto`.
    */
   strategy?: 'auto' | 'fork' | 'reexec' | undefined;
   /**
-   * Fork although Worker threads run, which go on in the daemon: see {@link fork}. Without it `auto`
-   * starts the program again. Default: false.
+   * Fork although Worker threads run; they go on in the daemon: see {@link fork}. Without it `auto` starts the
+   * program again. Default: false.
    */
   workers?: boolean | undefined;
   /**
-   * When the launcher may report success. `auto`: when the script has gone on from becomeDaemon() to
-   * the event loop, and that has turned, without an uncaught error; look-ups of names begun until
-   * then, as listen() makes one for `localhost`, have ended, or had a second. `evaluated`: when
-   * the main module has been evaluated besides, with its top-level awaits. `detached`: as soon as
-   * becomeDaemon() returns. `manual`: when the daemon calls `ready()`. A script that exits with code 0
-   * before, with `auto` and `evaluated`, was ready. Default: `auto`.
+   * When the launcher may report success. `auto`: when the event loop has turned once after becomeDaemon(), without
+   * an uncaught error; name look-ups that have begun by then, such as that of listen() for `localhost`, have ended,
+   * or had a second. `evaluated`: also when the main module has been evaluated, with its top-level awaits.
+   * `detached`: as soon as becomeDaemon() returns. `manual`: when the daemon calls `ready()`. A script that exits
+   * with code 0 before, with `auto` and `evaluated`, counts as ready. Default: `auto`.
    */
   ready?: 'auto' | 'evaluated' | 'detached' | 'manual' | undefined;
   /** Milliseconds that the daemon has until it is ready, from 1 to 2^31-1. Default: 30000. */
   timeout?: number | undefined;
   /**
-   * False: do not fork, keep session and standard streams (but for those that have a log file), for
-   * a process that a supervisor watches. Errors are thrown then. `auto`: true, unless
-   * {@link supervisor} finds one or `notifyFd` is given. Default: `auto`.
+   * False: do not fork, keep session and standard streams (except those that have a log file), for a process under a
+   * supervisor. Errors are thrown then. `auto`: true, unless {@link supervisor} finds one or `notifyFd` is given.
+   * Default: `auto`.
    */
   detach?: boolean | 'auto' | undefined;
   /**
@@ -114,9 +113,8 @@ export interface DaemonOptions {
    */
   notifyFd?: number | undefined;
   /**
-   * From readiness on, give the service manager its sign of life if it wants one (`WatchdogSec=` of a
-   * unit), as long as the event loop turns and the function, if it is one, returns true; see
-   * {@link startWatchdog}. Default: true.
+   * From readiness on, send the service manager the sign of life that it asks for (`WatchdogSec=` of a unit), as long
+   * as the event loop turns and the function, if it is one, returns true; see {@link startWatchdog}. Default: true.
    */
   watchdog?: boolean | (() => boolean) | undefined;
 }

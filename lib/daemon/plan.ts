@@ -12,14 +12,14 @@ import { inStep } from './run-steps.js';
 import { STEPS, type Step } from './steps.js';
 import { strategyOf } from './strategy.js';
 
-/** What is told of each step. */
+/** What all steps of a plan have. */
 interface Told {
   /** Its name, the one that errors have as their `step`. */
   step: DaemonStep;
-  /** Which steps of daemon(7), "SysV Daemons", it fulfils, by their numbers; none if ours only. */
+  /** The steps of daemon(7), "SysV Daemons", that it fulfils, by their numbers; empty if it is daemonkit's own. */
   daemon7: readonly number[];
   /**
-   * Who takes it: the process that called; its child, which only makes the session and ends; or the daemon,
+   * The process that takes it: the caller; its child, which only makes the session and exits; or the daemon,
    * which is the child's child.
    */
   process: 'launcher' | 'intermediate' | 'daemon';
@@ -34,12 +34,12 @@ export interface PlannedStepMet extends Told {
   precondition: 'met';
 }
 
-/** A step that would fail, and with what. */
+/** A step that would fail, with its error. */
 export interface PlannedStepUnmet extends Told {
   precondition: DaemonError;
 }
 
-/** One of the steps that {@link becomeDaemon} would take, told by {@link planDaemon}. */
+/** One of the steps that {@link becomeDaemon} would take; see {@link planDaemon}. */
 export type PlannedStep = PlannedStepMet | PlannedStepUnmet;
 
 function precondition({ name, check, probe }: Step, birth: Birth): PlannedStep['precondition'] {
@@ -88,13 +88,13 @@ export function dryRun(birth: Birth): PlannedStep[] {
 }
 
 /**
- * Tells what {@link becomeDaemon} would do with these options, and whether it could. All preconditions are
- * looked at and none is thrown; the `privileged` hook is not called; no file is made or changed, nothing stays
- * open. A pidfile that is there is locked for a moment, to see whether a daemon holds it.
+ * Returns what {@link becomeDaemon} would do with these options, and whether it could. All preconditions are checked
+ * and none is thrown. The `privileged` hook is not called, no file is made or changed, and nothing stays open. An
+ * existing pidfile is locked for a moment, to see whether a daemon holds it.
  *
  * @param options - as for becomeDaemon().
- * @returns the steps that these options make, in their order, each with its numbers in daemon(7), what it does,
- *   and `precondition`: `met`, or the {@link DaemonError} that becomeDaemon() would throw.
+ * @returns the steps of these options, in their order, each with its numbers in daemon(7), what it does, and
+ *   `precondition`: `met`, or the {@link DaemonError} that becomeDaemon() would throw.
  * @throws `TypeError`, `RangeError` for wrong options, and in a Worker (`ERR_WORKER_UNSUPPORTED_OPERATION`).
  *
  * Linux. Source: daemon(7), "SysV Daemons".

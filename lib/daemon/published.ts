@@ -1,7 +1,7 @@
 // The diagnostics channel of readiness. Without subscribers no message is made.
 import { channel } from 'node:diagnostics_channel';
 
-/** `daemonkit:ready`: this process is a daemon, and its launcher was told that it is ready. */
+/** `daemonkit:ready`: this process is a daemon, and has reported to its launcher that it is ready. */
 export interface ReadyMessage {
   /** The daemon. */
   pid: number;

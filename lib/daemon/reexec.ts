@@ -86,7 +86,7 @@ function adopt({ pidfile }: Inheritance, { pidfile: path }: Plan): Pidfile | und
 
 /**
  * Takes up what the launcher has handed over, if this process was started by {@link startAgain}, and
- * makes the checks of all steps anew. An error goes to the launcher, which knows no error of the
+ * makes the checks of all steps again. An error goes to the launcher, which knows no error of the
  * script's own any more.
  *
  * @returns false in any other process; nothing was done then.

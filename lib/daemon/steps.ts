@@ -66,7 +66,7 @@ const WHEN_READY: Readonly<Record<Plan['ready'], string>> = {
 };
 
 /**
- * The steps. The order is daemon(7)'s but for the first four, which come late: descriptors, signals
+ * The steps. The order is daemon(7)'s except the first four, which come late: descriptors, signals
  * and environment belong to the script until it has become the daemon, its `privileged` hook may
  * need them, and until the last step an error must find its way to the launcher. And /dev/null (9)
  * comes after the change of user, so that what goes wrong up to there can still be printed; the files

@@ -55,7 +55,7 @@ export function closeReadiness(birth: Birth): void {
 }
 
 /**
- * Tells the reader of `notifyFd` that the daemon is ready; once.
+ * Reports to the reader of `notifyFd` that the daemon is ready; once.
  *
  * Source: s6's "Service startup notifications".
  */

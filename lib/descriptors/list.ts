@@ -26,7 +26,7 @@ export interface Descriptor {
   type: DescriptorType;
   /** Closed by execve(2): programs that are started do not get it. */
   cloexec: boolean;
-  /** There since before the program, left by whoever started it. */
+  /** There since before the program, left by the starter. */
   inherited: boolean;
   /** The runtime's own. To close it is to end in an abort or a hang. */
   runtime: boolean;
@@ -36,7 +36,7 @@ export interface Descriptor {
  * Lists the open descriptors of the process, lowest first, without the one that reading the list
  * takes.
  *
- * **`runtime`** tells what belongs to libuv and V8, by what it is, never by its number: the fields of
+ * **`runtime`** marks what belongs to libuv and V8, by what it is, never by its number: the fields of
  * the thread's `uv_loop_t` (backend_fd, async_wfd, signal_pipefd, emfile_fd, inotify_fd); every
  * close-on-exec epoll, eventfd and io_uring ring; close-on-exec pipes whose two ends are both here,
  * which is how threads wake each other and how libuv makes a lock; the /dev/null that other loops
@@ -44,7 +44,7 @@ export interface Descriptor {
  * of such objects of daemonkit's and of other addons' too. Sockets, terminals and files that
  * JavaScript has opened are the program's.
  *
- * **`inherited`** tells what was open when the program started. The kernel does not keep that, and
+ * **`inherited`** marks what was open when the program started. The kernel does not record that, and
  * Node marks what it inherits close-on-exec, so it is: open when daemonkit was loaded, still the same
  * file at the same number, not `runtime`; and above 2 not in use by an event loop at that time, and
  * open in the parent process too, by kcmp(2) the very same open file; or a pipe whose other end is
@@ -57,11 +57,11 @@ export interface Descriptor {
  * @throws on Linux `ENOENT` (syscall `scandir`, path `/proc/self/fd`) without /proc, as in most
  *   chroots; `EMFILE` if there is no descriptor left to read it with.
  *
- * In a Worker the list is the same, but for the reserve of another thread's loop; `inherited` is
+ * In a Worker the list is the same, except the reserve of another thread's loop; `inherited` is
  * known if the Worker was made after the main thread had loaded daemonkit, else false.
  *
- * FreeBSD: written and compiled for it, not run on it yet. A file is told by the path that the kernel
- * remembers, or as `file:[inode]`; what a kqueue watches is not told. There is no kcmp(2), so that of what
+ * FreeBSD: written and compiled for it, not run on it yet. A file has the path that the kernel
+ * remembers, or as `file:[inode]`; what a kqueue watches is not known. There is no kcmp(2), so that of what
  * the parent has too only sockets and pipes are certain to be the same, and count as inherited.
  *
  * Source: proc(5), /proc/PID/fd and fdinfo, Linux; sysctl(3), KERN_PROC_FILEDESC, FreeBSD; libuv's
@@ -81,21 +81,21 @@ function describe(table: Table): Descriptor[] {
   });
 }
 
-/** What {@link closeInherited} may be told. */
+/** Options of {@link closeInherited}. */
 export interface CloseInheritedOptions {
   /** The lowest descriptor to close, 3 or more. Default: 3. */
   from?: number | undefined;
   /** Descriptors to leave open. Default: none. */
   keep?: readonly number[] | undefined;
-  /** Close nothing, and only tell what would be closed. Default: false. */
+  /** Close nothing, and only return what would be closed. Default: false. */
   dryRun?: boolean | undefined;
   /** Close the sockets of LISTEN_FDS too. Default: false. */
   listenFds?: boolean | undefined;
 }
 
 /**
- * Closes what whoever started the program has left open: what is `inherited` by
- * {@link openDescriptors}, but for
+ * Closes what the starter has left open: what is `inherited` by
+ * {@link openDescriptors}, except
  *
  * - descriptors in use by an event loop, as an inherited socket that the script listens on;
  * - the IPC channel of `child_process` (NODE_CHANNEL_FD);

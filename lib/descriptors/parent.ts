@@ -28,7 +28,7 @@ export function parentHas(entry: Entry, parent: readonly OtherFile[]): boolean {
 /**
  * Whether a descriptor was there before the program. What a module has opened must not be closed, as
  * its number becomes that of the next file, which the module then writes to. So it takes a proof,
- * but for a pipe whose other end is elsewhere: a shell leaves the ends of `<(...)` in what it becomes,
+ * except a pipe whose other end is elsewhere: a shell leaves the ends of `<(...)` in what it becomes,
  * and somebody waits for the pipe's end; libuv gives its children sockets.
  */
 export function fromStarter(entry: Entry, parent: Parent, here: readonly Entry[]): boolean {

@@ -36,7 +36,7 @@ export interface ForkOptions {
   timeout?: number | undefined;
 }
 
-/** What {@link forkSupport} tells. */
+/** The result of {@link forkSupport}. */
 export interface ForkSupport {
   /** fork() can work here and now. */
   live: boolean;
@@ -68,18 +68,18 @@ function scriptObstacles(workers: boolean, option = 'workers'): string[] {
 const nativeObstacles = () => (noNode === undefined ? native.forkObstacles() : [noNode]);
 
 /**
- * Tells whether {@link fork} can work in this process, here and now.
+ * Returns whether {@link fork} can work in this process, here and now.
  *
- * Needs Linux on x86-64 or arm64 (glibc or musl), a readable /proc of the process's own PID
- * namespace, and that no Worker thread is running. It makes no child and stops no thread; the answer
- * may change when the process does (a chroot without /proc, a new Worker, a foreign io_uring ring).
+ * fork() needs Linux on x86-64 or arm64 (glibc or musl), a readable /proc of the process's own PID namespace, and no
+ * running Worker thread. The call makes no child and stops no thread. The answer may change when the process does (a
+ * chroot without /proc, a new Worker, a foreign io_uring ring).
  *
- * @returns `live`, and if that is false the `reasons` in words; fork() throws `ENOTSUP` with the
- *   same words. `limits` name what a child cannot have right, as two profiles in one file.
+ * @returns `live`, and if that is false the `reasons` in words; fork() throws `ENOTSUP` with the same words. `limits`
+ *   name what a child cannot have right, such as two profiles in one file.
  * @throws nothing.
  *
- * Platform: where no live fork was made for it the answer is `{ live: false }` with the reason.
- * Source: daemonkit's own; docs/live-fork.md.
+ * Platform: without live fork the answer is `{ live: false }` with the reason. Source: daemonkit's own;
+ * docs/live-fork.md.
  */
 export function forkSupport(): ForkSupport {
   const reasons = isMainThread ? scriptObstacles(false) : ['this is a Worker thread'];
@@ -89,30 +89,29 @@ export function forkSupport(): ForkSupport {
 }
 
 /**
- * Makes a child process that is a copy of the caller, as fork(2) does: the child goes on from this
- * very call, with all of the parent's memory, and is a fully working Node (JIT, garbage collector,
- * timers, fs, http, child_process, Workers, process.exit).
+ * Makes a child process that is a copy of the caller, like fork(2). The child goes on from this call, with all of the
+ * parent's memory, and is a fully working Node (JIT, garbage collector, timers, fs, http, child_process, Workers,
+ * process.exit).
  *
- * As after fork(2), parent and child share files, sockets, terminals and pipes to other processes:
- * a server's connections are open in both, so the one that should not serve them must close them.
- * Each has event loop, thread pool and signal handling of its own; requests that were in the
- * thread pool complete in both. `process.pid`, `crypto` and `Math.random` differ in the child
- * (Math.random of other `vm` contexts does not). ChildProcess objects of the parent stay silent in the
- * child and cannot kill; an IPC channel (`process.send`) and a debugger's connection stay with the
- * parent.
+ * As after fork(2), parent and child share files, sockets, terminals and pipes to other processes. A server's
+ * connections are open in both: the process that should not serve them must close them. Each has event loop, thread
+ * pool and signal handling of its own; requests that were in the thread pool complete in both. `process.pid`,
+ * `crypto` and `Math.random` differ in the child (`Math.random` of other `vm` contexts does not). ChildProcess
+ * objects of the parent emit no events in the child and cannot kill. An IPC channel (`process.send`) and a debugger's
+ * connection stay with the parent.
  *
  * @param options - see {@link ForkOptions}.
  * @returns 0 in the child; in the parent the child's pid (wait for it with `waitpid`).
- * @throws an error of an atFork() hook; one of a `parent` hook has the child's `pid`, one of a `child`
- *   hook, thrown in the child, the `pid` 0: there is a child then. `EAGAIN` (syscall `clone`) if a process limit is reached (RLIMIT_NPROC, pids cgroup;
- *   the child's threads count too), `EAGAIN` (syscall `fork`) if a thread did not stop within
- *   `timeout`, `ENOMEM`, `EMFILE`/`ENFILE` (the parent needs eight descriptors for the call),
- *   `ENOSPC` (epoll or inotify watch limits of the user), `ENOTSUP` (syscall `fork`) with the
- *   words of {@link forkSupport}. `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker. The parent is
- *   then as it was and, hooks apart, there is no child. `TypeError`/`RangeError` for wrong options.
+ * @throws `EAGAIN` (syscall `clone`) at a limit on processes (RLIMIT_NPROC, pids cgroup; the child's threads count
+ *   too), `EAGAIN` (syscall `fork`) if a thread did not stop within `timeout`, `ENOMEM`, `EMFILE`/`ENFILE` (the call
+ *   needs eight free descriptors in the parent), `ENOSPC` (epoll or inotify watch limits of the user), `ENOTSUP`
+ *   (syscall `fork`) with the words of {@link forkSupport}. `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker.
+ *   `TypeError`/`RangeError` for wrong options. The parent is as before then, and there is no child. An error of an
+ *   atFork() hook is thrown too: with the child's `pid` if it is of a `parent` hook, with the `pid` 0, in the child,
+ *   if it is of a `child` hook; then there is a child.
  *
- * Platform: Linux on x86-64 and arm64; elsewhere it throws `ENOTSUP`.
- * Source: fork(2), POSIX.1; forkall(2) of Solaris, which has the same semantics for threads.
+ * Platform: Linux on x86-64 and arm64; elsewhere it throws `ENOTSUP`. Source: fork(2), POSIX.1; forkall(2) of
+ * Solaris, which has the same semantics for threads.
  */
 export function fork(options?: ForkOptions): number {
   const given = optionsObject<ForkOptions>(options, ['workers', 'timeout']);

@@ -102,19 +102,17 @@ function reaped(pid: number): boolean {
 }
 
 /**
- * Waits for orphans that have come to this process when their parents ended, and that nobody else waits
- * for: what process 1 of a container, and a subreaper ({@link setChildSubreaper}), owe the system. Without
- * it they stay in the process table as zombies.
+ * Waits for orphans that have become children of this process. Process 1 of a container, and a subreaper ({@link
+ * setChildSubreaper}), must do so; otherwise they stay in the process table as zombies.
  *
- * Children of `node:child_process`, of {@link fork}, of {@link prefork}, and those that
- * {@link waitpidAsync} waits for are left alone. Others are waited for when they have been zombies for a
- * second; for ten as long as Worker threads run, whose children cannot be told from orphans. It does not keep
- * the process alive, and ends in forks.
+ * Children of `node:child_process`, of {@link fork}, of {@link prefork}, and those that {@link waitpidAsync} waits
+ * for are left alone. Others are reaped when they have been zombies for a second, or for ten while Worker threads
+ * run: the children of a Worker look like orphans. It does not keep the process alive, and ends in forks.
  *
  * @returns a Disposable that ends it.
- * @throws `ENOTSUP` (syscall `waitpid`) where the children of a process cannot be listed: no /proc or one of
- *   another PID namespace, a Linux without CONFIG_PROC_CHILDREN, FreeBSD. `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker. `EMFILE`,
- *   `ENFILE` (syscall `pipe2`).
+ * @throws `ENOTSUP` (syscall `waitpid`) where the children of a process cannot be listed: no /proc or one of another
+ *   PID namespace, a Linux without CONFIG_PROC_CHILDREN, FreeBSD. `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker.
+ *   `EMFILE`, `ENFILE` (syscall `pipe2`).
  *
  * Linux. Source: waitpid(2), NOTES; PR_SET_CHILD_SUBREAPER(2const); tini, dumb-init.
  */

@@ -8,7 +8,7 @@ import { expectSafeFile, openTrusted } from '../posix/trusted-open.js';
 import { sameFile } from './same-file.js';
 import { readPid } from './text.js';
 
-/** The error for a pidfile that somebody else holds. */
+/** The error for a pidfile that another process holds. */
 export interface PidfileError extends SystemError {
   /** The process that the file names; absent with EAGAIN. */
   pid?: number;

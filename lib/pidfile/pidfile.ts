@@ -175,8 +175,8 @@ export class Pidfile implements Disposable {
   }
 
   /**
-   * Tells it that the process has changed its root directory, as {@link chroot} does, so that it goes on
-   * by the path inside. A file outside of the root is out of reach: see {@link Pidfile.remove}.
+   * Call it when the process has changed its root directory, as {@link chroot} does. The file goes on
+   * by the path inside then. A file outside of the root is out of reach: see {@link Pidfile.remove}.
    *
    * @param root - the new root directory, as an absolute path of before.
    */
@@ -189,8 +189,8 @@ export class Pidfile implements Disposable {
    * lock the file in between, and lose it.
    *
    * @returns false if the file could not be removed because it is outside of the chroot, or in a
-   *   directory that the process may no longer write to. It is empty then, which stops nobody from
-   *   starting, and names no process that somebody could kill by mistake. Also false if the path
+   *   directory that the process may no longer write to. It is empty then, which stops no daemon from
+   *   starting, and names no process that could be killed by mistake. Also false if the path
    *   leads to another file by now, which is left alone; and in a fork of the process that holds the
    *   file, such as a worker of {@link prefork}: it is closed then, and stays as it is.
    */

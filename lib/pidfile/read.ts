@@ -12,7 +12,7 @@ import { lockHeld, Owner } from './owner.js';
 import { sameFile } from './same-file.js';
 import { readPid } from './text.js';
 
-/** What {@link pidfileRead} tells of each file. */
+/** What all results of {@link pidfileRead} have. */
 interface Told {
   /** The file, as an absolute path. */
   path: string;
@@ -22,7 +22,7 @@ interface Told {
   running: boolean;
   /** The number in the file; undefined if there is none. */
   pid: number | undefined;
-  /** When the process began, exact to a second; undefined unless it is running, or not to be told. */
+  /** When the process began, exact to a second; undefined unless it is running, or not known. */
   startTime: Date | undefined;
 }
 
@@ -35,7 +35,7 @@ export interface PidfileRunning extends Told {
 
 /**
  * - `starting`: the file is locked, and nothing is written in it yet.
- * - `absent`: there is no file, or an empty one that nobody has locked.
+ * - `absent`: there is no file, or an empty one that is not locked.
  */
 export interface PidfileUnnamed extends Told {
   state: 'starting' | 'absent';
@@ -45,7 +45,7 @@ export interface PidfileUnnamed extends Told {
 }
 
 /**
- * - `stale`: nobody holds the lock; who wrote the file has ended without removing it.
+ * - `stale`: the lock is free; the process that wrote the file has ended without removing it.
  * - `unknown`: the file is locked, but by another process than the one it names, or it cannot be
  *   seen by which.
  */
@@ -55,7 +55,7 @@ export interface PidfileUnproven extends Told {
   startTime: undefined;
 }
 
-/** What {@link pidfileRead} tells, by its `state`. */
+/** The result of {@link pidfileRead}, by its `state`. */
 export type PidfileReport = PidfileRunning | PidfileUnnamed | PidfileUnproven;
 
 /** @internal A report, and the process if it runs; to be disposed. */
@@ -109,18 +109,18 @@ export function find(given: unknown): Finding {
 }
 
 /**
- * Tells who holds a pidfile. It is the lock that counts: a number that is left in the file, and by
- * now is another process's, is nobody. Of the process that the file names it is proven that it holds
+ * Returns which process holds a pidfile. It is the lock that counts: a number that is left in the file, and by
+ * now is another process's, does not count. Of the process that the file names it is proven that it holds
  * the lock, by its open descriptors in /proc; where these are not for the caller to see, by the file
  * being locked, and the process being older than what is in the file.
  *
- * Whether nobody has the lock is found out by taking it for a moment, shared; a
+ * Whether the lock is free is found out by taking it for a moment, shared; a
  * {@link Pidfile.open} that meets this tries again.
  *
  * @param path - the pidfile; a relative path starts at the working directory.
  * @returns see {@link PidfileReport}.
  * @throws `EACCES` (syscall `open`, with `path`) if it may not be read, `ELOOP`, `EINVAL` and to root
- *   `EPERM` as {@link Pidfile.open}: what others could have written tells nothing. `TypeError` for
+ *   `EPERM` as {@link Pidfile.open}: a file that others could have written proves nothing. `TypeError` for
  *   wrong arguments.
  *
  * Platform: Linux; on FreeBSD by lock and age only.
@@ -157,7 +157,7 @@ export function uncertain({ path, state, pid }: PidfileReport): SystemError {
  * @param signal - a signal's name or number; 0 only asks whether a signal could be sent.
  * @returns the pid of the process; undefined if none runs.
  * @throws `EAGAIN` (syscall `flock`, with `path`) if the file is locked and empty, `ESTALE` if it is
- *   not proven whom it means; `EPERM` (syscall `pidfd_send_signal`, on FreeBSD `kill`) without
+ *   not proven which process it means; `EPERM` (syscall `pidfd_send_signal`, on FreeBSD `kill`) without
  *   permission; and what pidfileRead() throws. `TypeError`, `RangeError` for wrong arguments.
  *
  * Platform: Linux, from 5.3 on. FreeBSD has no such descriptors: there it is kill(2), right after

@@ -22,7 +22,7 @@ export interface StopStep {
   wait: number;
 }
 
-/** What {@link pidfileStop} may be told. */
+/** Options of {@link pidfileStop}. */
 export interface PidfileStopOptions {
   /** What to send, one after the other, until it has ended. Default: SIGTERM and 30 s, SIGKILL and 5 s. */
   schedule?: readonly StopStep[] | undefined;
@@ -30,7 +30,7 @@ export interface PidfileStopOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** What {@link pidfileStop} tells. */
+/** The result of {@link pidfileStop}. */
 interface Told {
   /** The file, as an absolute path. */
   path: string;
@@ -65,7 +65,7 @@ export interface PidfileGoesOn extends Told {
   signal: SignalName;
 }
 
-/** What {@link pidfileStop} tells, by its `state`. */
+/** The result of {@link pidfileStop}, by its `state`. */
 export type PidfileStopped = PidfileNobody | PidfileEnded | PidfileGoesOn;
 
 const DEFAULT: readonly StopStep[] = [
@@ -136,7 +136,7 @@ function tidy(path: string): void {
  * @param opts - see {@link PidfileStopOptions}.
  * @returns a promise of what has happened: see {@link PidfileStopped}.
  * @throws (rejects with) `EAGAIN` (syscall `flock`, with `path`) if the file stays locked and empty, `ESTALE`
- *   if it is not proven whom it means, `ENOENT` (syscall `open`) if there is no such directory: nobody was
+ *   if it is not proven which process it means, `ENOENT` (syscall `open`) if there is no such directory: no process was
  *   signalled. `EPERM` (syscall `pidfd_send_signal`, on FreeBSD `kill`) without permission; what pidfileRead()
  *   throws; an `AbortError` (`ABORT_ERR`, `cause` the reason) when aborted. `TypeError`, `RangeError`
  *   for wrong arguments.

@@ -4,7 +4,7 @@ import { native } from '../addon/native.js';
 import { check, type SystemError, systemError, workerUnsupported } from '../base/errors.js';
 import { boolean, filePath, options } from '../base/validate.js';
 
-/** What {@link chroot} may be told. */
+/** Options of {@link chroot}. */
 export interface ChrootOptions {
   /** Also change the working directory to the new root. Default: true. */
   chdir?: boolean | undefined;
@@ -14,7 +14,7 @@ export interface ChrootOptions {
  * Changes the root directory of the process, for all its threads, and the working directory to it.
  *
  * The second step is what makes the first worth anything: a working directory outside of the new
- * root leads back to the old one by `..`. `{ chdir: false }` leaves it out, for who has changed
+ * root leads back to the old one by `..`. `{ chdir: false }` leaves it out, for callers that have changed
  * directory before; `process.cwd()` goes on telling the old path then. Descriptors of directories
  * outside stay open and lead out as well, and root can leave any chroot: drop privileges after it.
  * Load what the program needs later (modules, ICU and time zone data, /etc/resolv.conf) before.

@@ -199,7 +199,7 @@ export function setresgid(real: number, effective: number, saved: number): void 
 }
 
 /**
- * Tells the real, the effective and the saved user id.
+ * Returns the real, the effective and the saved user id.
  *
  * @returns the three.
  * @throws nothing.
@@ -212,7 +212,7 @@ export function getresuid(): Ids {
 }
 
 /**
- * Tells the real, the effective and the saved group id.
+ * Returns the real, the effective and the saved group id.
  *
  * @returns the three.
  * @throws nothing.

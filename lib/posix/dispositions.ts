@@ -22,7 +22,7 @@ const { SIGCHLD, SIGPIPE, SIGWINCH, SIGXFSZ } = constants.signals;
 
 const stateOf = (signal: number) => nameOf('dispositions', native.disposition(signal));
 
-/** What {@link resetSignals} may be told. */
+/** Options of {@link resetSignals}. */
 export interface ResetSignalsOptions {
   /** Also signals that have a listener or a native handler, not only ignored ones. Default: true. */
   handled?: boolean | undefined;
@@ -63,7 +63,7 @@ function reset(signal: number, handled: boolean): boolean {
 }
 
 /**
- * Gives signals their default action: those that are ignored, those with `process.on()` listeners
+ * Restores the default action of signals: those that are ignored, those with `process.on()` listeners
  * (which are removed), and those that native code of others handles.
  *
  * Left alone is what the runtime needs: SIGPIPE and SIGXFSZ stay ignored (or are again, after a
@@ -120,13 +120,13 @@ export function ignore(signals: readonly number[]): Disposable {
 
 /**
  * Ignores signals (SIG_IGN), as `nohup` does with SIGHUP. Programs that the process execs inherit
- * that, but for those that `child_process` starts: libuv resets them.
+ * that, except those that `child_process` starts: libuv resets them.
  *
  * A `process.on()` listener or {@link SignalFlag} that comes later takes the signal over; when it
  * goes, a flag leaves the signal ignored, libuv leaves the default action.
  *
  * @param signals - a signal's name or number, or an array of them.
- * @returns an object that, disposed, gives each signal back what it did before, unless somebody has
+ * @returns an object that, disposed, restores what each signal did before, unless other code has
  *   changed that since or ignores it as well. It need not be kept.
  * @throws `TypeError` (`ERR_INVALID_ARG_VALUE`) for signals that cannot be ignored or that the
  *   runtime needs: SIGKILL, SIGSTOP, the faults, SIGPROF, SIGCHLD, libc's own, unknown names, an
@@ -152,7 +152,7 @@ export function ignoreSignals(signals: Signal | readonly Signal[]): Disposable {
 const HOW = { block: 1, unblock: 2, set: 3 } as const;
 
 /**
- * Tells which signals the **main thread** has blocked, and changes nothing.
+ * Returns which signals the **main thread** has blocked, and changes nothing.
  *
  * @returns the names of the signals.
  * @throws `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker.
@@ -161,7 +161,7 @@ const HOW = { block: 1, unblock: 2, set: 3 } as const;
  */
 export function signalMask(): SignalName[];
 /**
- * Tells, and changes, which signals the **main thread** has blocked.
+ * Changes which signals the **main thread** has blocked.
  *
  * The mask is one thread's, and libuv's and V8's threads have masks of their own: a signal sent to
  * the process is taken by another thread where the main one has it blocked, and its handlers run.

@@ -13,7 +13,7 @@ import {
 import { cString, elements, fileDescriptors, filePath, options } from '../base/validate.js';
 import { flushOutputs } from './outputs.js';
 
-/** What {@link execve} may be told. */
+/** Options of {@link execve}. */
 export interface ExecveOptions {
   /** Descriptors that the new program gets besides 0, 1 and 2. Default: none. */
   keep?: readonly number[] | undefined;
@@ -52,7 +52,7 @@ function environmentOf(value: unknown): string[] {
 
 /**
  * Executes another program in place of this one, in the same process: pid, parent, children, session,
- * working directory, umask, limits and credentials stay. The call comes back only if it fails.
+ * working directory, umask, limits and credentials stay. The call returns only if it fails.
  *
  * ```ts
  * closeInherited();

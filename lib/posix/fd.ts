@@ -35,7 +35,7 @@ export function dup(fd: number): number {
  * numbers you know, as 0, 1 and 2.
  *
  * @param oldFd - an open descriptor.
- * @param newFd - the number it shall have too, open or not.
+ * @param newFd - the number that it gets too, open or not.
  * @returns `newFd`.
  * @throws `EBADF` (syscall `dup2`) if `oldFd` is not open or `newFd` is not below
  *   {@link getdtablesize}; nothing was closed then. `EBUSY` (Linux) if another thread is just
@@ -54,7 +54,7 @@ export function dup2(oldFd: number, newFd: number): number {
 }
 
 /**
- * Tells how many descriptors the process may have: every number it is given is below this.
+ * Returns how many descriptors the process may have: every number it is given is below this.
  *
  * @returns the soft limit RLIMIT_NOFILE, at most 2^31-1. Node raises it to the hard limit when it
  *   starts, so expect 1,048,576 or more where the shell's `ulimit -n` says 1,024. Descriptors opened
@@ -92,7 +92,7 @@ export function closefrom(lowest: number): void {
   );
 }
 
-/** What {@link closeRange} may be told. */
+/** Options of {@link closeRange}. */
 export interface CloseRangeOptions {
   /** Only mark the descriptors close-on-exec, and leave them open. Default: false. */
   cloexec?: boolean | undefined;
@@ -101,8 +101,8 @@ export interface CloseRangeOptions {
 /**
  * Closes the descriptors of a range, or marks them close-on-exec.
  *
- * **Without `cloexec` this closes the runtime's own descriptors too**, with the consequences told at
- * {@link closefrom}. With `cloexec` it harms nobody.
+ * **Without `cloexec` this closes the runtime's own descriptors too**, with the consequences described at
+ * {@link closefrom}. With `cloexec` it does no harm.
  *
  * @param first - the first descriptor of the range.
  * @param last - the last one, itself included; it may lie beyond the highest open descriptor. 2^32-1

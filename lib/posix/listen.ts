@@ -58,7 +58,7 @@ export interface ListenPathOptions extends Common {
    */
   path: string;
   /**
-   * The permissions of that file, 0 to 0o777, whatever the umask is: who may write to it may connect.
+   * The permissions of that file, 0 to 0o777, whatever the umask is: users who may write to it may connect.
    * Default: 0o777 less the umask.
    */
   mode?: number | undefined;
@@ -163,15 +163,15 @@ export function openFollower(fd: number, backlog: number): number {
 }
 
 /**
- * Opens a listening socket that this process does not accept from: connections wait until somebody
+ * Opens a listening socket that this process does not accept from: connections wait until a process
  * does, `server.listen({ fd })` in a child of {@link fork} or the workers of {@link prefork}. With
  * `server.listen()` the event loop of the process that called it accepts at once.
  *
  * A privileged port can so be bound by root, before `becomeDaemon({ user })` and `prefork()`. With
  * `reusePort` it can be called again for the same port, for `prefork({ balance: 'reuseport' })`.
  *
- * The file of a Unix domain socket that nobody listens to any more (`ECONNREFUSED`) is replaced, under a
- * lock of its directory, so that of several programs that start at once one gets it. What somebody
+ * The file of a Unix domain socket on which no process listens (`ECONNREFUSED`) is replaced, under a
+ * lock of its directory, so that of several programs that start at once one gets it. What another process
  * listens to, is no socket, or is a symbolic link stays as it is.
  *
  * @param options - see {@link ListenOptions}.

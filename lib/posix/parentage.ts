@@ -12,14 +12,14 @@ import {
 import { system } from '../system/system.js';
 
 /**
- * Makes the process the reaper of its descendants, or no longer: one whose parent ends becomes its
- * child then, and not init's. It is to be waited for ({@link waitpid} with -1), or stays a zombie.
+ * Makes the process the reaper of its descendants, or ends that. A descendant whose parent ends becomes its
+ * child, and not init's. Wait for it ({@link waitpid} with -1), or it stays a zombie.
  *
  * Belongs to the process, is not inherited by the children of {@link fork}, and survives exec.
  * Descendants that are orphans already stay where they are.
  *
- * @param on - true to become a subreaper, false to be none.
- * @throws `EINVAL` (syscall `prctl`) where the kernel knows no subreapers. `TypeError` if `on` is
+ * @param on - true to become a subreaper, false to stop being one.
+ * @throws `EINVAL` (syscall `prctl`) where the kernel has no subreapers. `TypeError` if `on` is
  *   not a boolean.
  *
  * Linux, from 3.4 on. FreeBSD: PROC_REAP_ACQUIRE, PROC_REAP_RELEASE (errors have syscall `procctl`);
@@ -32,10 +32,10 @@ export function setChildSubreaper(on: boolean): void {
 }
 
 /**
- * Tells whether the process is a subreaper.
+ * Returns whether the process is a subreaper.
  *
  * @returns true if it is: see {@link setChildSubreaper}.
- * @throws as {@link setChildSubreaper}, where the system knows none.
+ * @throws as {@link setChildSubreaper}, where the system has none.
  *
  * Source: PR_GET_CHILD_SUBREAPER(2const), prctl(2), Linux; procctl(2), FreeBSD.
  */
@@ -46,8 +46,8 @@ export function getChildSubreaper(): boolean {
 /**
  * Has the kernel send a signal to this process when its parent ends.
  *
- * To be called by the child itself, first thing, and the parent may have ended before: so look at
- * {@link getppid} after the call. It is **forgotten** in children ({@link fork}, exec'd or not: they
+ * The child calls it first of all. The parent may have ended before, so check
+ * {@link getppid} after the call. The setting is **cleared** in children ({@link fork}, exec'd or not: they
  * begin without), when user or group ids change (setuid, {@link setresuid}, {@link dropPrivileges}:
  * call it after those), and by exec of a set-user-ID or set-group-ID program; it survives other
  * execs. The dying parent sends it with its own rights: one that has dropped to another user than the
@@ -71,7 +71,7 @@ export function setParentDeathSignal(signal: Signal | null): void {
 }
 
 /**
- * Tells the signal that the process gets when its parent ends: see {@link setParentDeathSignal}.
+ * Returns the signal that the process gets when its parent ends: see {@link setParentDeathSignal}.
  *
  * @returns the signal's name, or null for none.
  * @throws in a Worker (`ERR_WORKER_UNSUPPORTED_OPERATION`).

@@ -28,7 +28,7 @@ export function pidfdOpen(pid: number): number {
 
 /**
  * Sends a signal to the process that a descriptor stands for, and to no other: where it has ended
- * meanwhile the answer is an error, even if its pid belongs to somebody else by now.
+ * meanwhile the answer is an error, even if its pid belongs to another process by now.
  *
  * @param pidfd - a descriptor of {@link pidfdOpen}.
  * @param signal - a signal's name or number; 0 only asks whether a signal could be sent.

@@ -32,7 +32,7 @@ export type Resource =
   | 'SWAP'
   | 'UMTXP';
 
-/** Infinity is no limit; a bigint stands for what a number could not tell exactly (from 2^53 on). */
+/** Infinity is no limit; a bigint stands for what a number could not hold exactly (from 2^53 on). */
 export type Limit = number | bigint;
 
 /** The limits of a resource, in its unit: bytes, seconds (CPU), microseconds (RTTIME), or a count. */
@@ -43,7 +43,7 @@ export interface ResourceLimits {
   hard: Limit;
 }
 
-/** What {@link setrlimit} is given: one of the two at least. */
+/** New limits for {@link setrlimit}: at least one of the two. */
 export type NewLimits =
   | { soft: Limit; hard?: Limit | undefined }
   | { soft?: Limit | undefined; hard: Limit };
@@ -90,7 +90,7 @@ export function currentLimits(resource: number): [soft: bigint, hard: bigint] {
 }
 
 /**
- * Tells the limits of a resource. They are the process's, for all its threads.
+ * Returns the limits of a resource. They are the process's, for all its threads.
  *
  * Node raises the soft limit of NOFILE to the hard one when it starts.
  *

@@ -19,7 +19,7 @@ export function setsid(): number {
 }
 
 /**
- * Tells the session of a process.
+ * Returns the session of a process.
  *
  * @param pid - process id; 0, the default, is the caller.
  * @returns the session id of `pid`: the pid of the session's leader.
@@ -49,7 +49,7 @@ export function setpgid(pid = 0, pgid = 0): void {
 }
 
 /**
- * Tells the process group of a process.
+ * Returns the process group of a process.
  *
  * @param pid - process id; 0, the default, is the caller.
  * @returns the process group id of `pid`.

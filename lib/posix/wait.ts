@@ -13,17 +13,17 @@ import { boolean, integer, options } from '../base/validate.js';
 import { type SignalName, signalName } from '../system/signal-numbers.js';
 import { system } from '../system/system.js';
 
-/** What {@link waitpid} may be told; each is false by default. */
+/** Options of {@link waitpid}; each is false by default. */
 export interface WaitOptions {
   /** Return null at once if no child has changed its state (WNOHANG). */
   noHang?: boolean | undefined;
-  /** Also tell of children that a signal has stopped (WUNTRACED). */
+  /** Also return for children that a signal has stopped (WUNTRACED). */
   untraced?: boolean | undefined;
-  /** Also tell of stopped children that SIGCONT has resumed (WCONTINUED). */
+  /** Also return for stopped children that SIGCONT has resumed (WCONTINUED). */
   continued?: boolean | undefined;
 }
 
-/** What {@link waitpid} tells of each child. */
+/** What all results of {@link waitpid} have. */
 interface Told {
   /** The child's process id; free to be used again, unless the child has only stopped or resumed. */
   pid: number;
@@ -109,7 +109,7 @@ function waitResult(waited: Waited): WaitResult {
  * @param opts - see {@link WaitOptions}.
  * @returns what became of the child, or null with `noHang` if nothing has changed.
  * @throws `ECHILD` (syscall `waitpid`) if there is no such child of this process, also when
- *   somebody else has waited for it or SIGCHLD is ignored; `ESRCH` (Linux) if `pid` is -2^31.
+ *   other code has waited for it or SIGCHLD is ignored; `ESRCH` (Linux) if `pid` is -2^31.
  *   `TypeError`, `RangeError` if `pid` is not an integer from -2^31 to 2^31-1, or for wrong options.
  *
  * Source: waitpid(2), POSIX.1; the usage: wait4(2), 4.3BSD. The same on Linux and FreeBSD.
@@ -192,7 +192,7 @@ function fromTimeToTime(callback: () => void): () => void {
  * Waits through the event loop for a child process to end, and takes it out of the process table.
  * The pending wait keeps the process alive.
  *
- * Other children are not looked at and no SIGCHLD is caught, so it disturbs nobody: children of `child_process` keep their 'exit' event. (Do not wait for those by their own
+ * Other children are not looked at and no SIGCHLD is caught, so children of `child_process` keep their 'exit' event. (Do not wait for those by their own
  * pid; see {@link waitpid}.) Of several waits for one child, one gets the status and the others
  * `ECHILD`. In a child made by {@link fork} the parent's pending waits never settle, and do not keep
  * it alive.
@@ -264,7 +264,7 @@ export function _exit(code: number): never {
 }
 
 /**
- * Tells the process id, as the kernel has it: unlike `process.pid` also right in a copy of the
+ * Returns the process id, as the kernel has it: unlike `process.pid` also right in a copy of the
  * process that something other than {@link fork} made.
  *
  * @returns the pid.
@@ -277,7 +277,7 @@ export function getpid(): number {
 }
 
 /**
- * Tells the parent's process id, as the kernel has it: that of init, or of the nearest subreaper,
+ * Returns the parent's process id, as the kernel has it: that of init, or of the nearest subreaper,
  * once the parent has ended; 0 if the parent is outside of the pid namespace.
  *
  * @returns the pid.

@@ -6,7 +6,7 @@ import type { ConfinementOptions } from '../privileges/confine.js';
 import type { Signal, SignalName } from '../system/signal-numbers.js';
 import type { PreforkWorker } from './worker/worker.js';
 
-/** What is told of each worker that has ended. */
+/** What all ends of workers have. */
 interface Ended {
   /** The worker's seat, from 1 to the number of workers; its successor has the same. */
   id: number;
@@ -14,11 +14,11 @@ interface Ended {
   pid: number;
   /** How many reloads there had been when it was forked. */
   generation: number;
-  /** What it exited with; null if a signal killed it, or somebody else has waited for it. */
+  /** What it exited with; null if a signal killed it, or other code has waited for it. */
   exitCode: number | null;
   /** The signal that killed it, or null. */
   signal: SignalName | null;
-  /** What it has used; undefined if somebody else has waited for it. */
+  /** What it has used; undefined if other code has waited for it. */
   rusage: NodeJS.ResourceUsage | undefined;
   /** Milliseconds from its fork to its end. */
   lived: number;
@@ -53,17 +53,17 @@ export interface WorkerKilled extends Ended {
   rusage: NodeJS.ResourceUsage;
 }
 
-/** Somebody else has waited for the worker, so that it is not known how it has ended. */
+/** Other code has waited for the worker, so that it is not known how it has ended. */
 export interface WorkerGone extends Ended {
   exitCode: null;
   signal: null;
   rusage: undefined;
 }
 
-/** The end of a worker, as `onMasterReap` is told. */
+/** The end of a worker, as `onMasterReap` gets it. */
 export type WorkerExit = WorkerExited | WorkerKilled | WorkerGone;
 
-/** A worker that hangs, as `onMasterHang` is told. */
+/** A worker that hangs, as `onMasterHang` gets it. */
 export interface HungWorker {
   /** The worker's seat, from 1 to the number of workers. */
   id: number;
@@ -92,7 +92,7 @@ export interface RespawnOptions {
   attempts?: number | undefined;
 }
 
-/** What {@link PreforkMaster.reload} may be told. */
+/** Options of {@link PreforkMaster.reload}. */
 export interface ReloadOptions {
   /** Takes the reload back when it aborts, or ends the wait. Default: none. */
   signal?: AbortSignal | undefined;
@@ -101,7 +101,7 @@ export interface ReloadOptions {
 }
 
 /**
- * What every master may be told. `user`, `group`, `chroot`, `noNewPrivileges` and `rlimits` are for the
+ * Options of every master. `user`, `group`, `chroot`, `noNewPrivileges` and `rlimits` are for the
  * workers, before `onWorkerStart`; the master keeps what it has.
  */
 interface Common extends ConfinementOptions {
@@ -111,7 +111,7 @@ interface Common extends ConfinementOptions {
    */
   workers?: number | true | undefined;
   /**
-   * Who gets a connection. `shared`: all workers accept from one socket, and whoever runs first takes it.
+   * Which worker gets a connection. `shared`: all workers accept from one socket, and the first that runs takes it.
    * `reuseport`: each seat has a socket of its own on the port (SO_REUSEPORT), which the master holds; the
    * kernel spreads connections evenly over them, and a connection waits for the worker whose turn it is.
    * For TCP. Default: `shared`. docs/prefork.md has the figures.
@@ -123,7 +123,7 @@ interface Common extends ConfinementOptions {
   onMasterReap?: ((exit: WorkerExit) => void) | undefined;
   /**
    * Runs in the master before the workers of a reload are forked; what it returns is awaited for
-   * `readyTimeout`, while workers that end are replaced as ever. An error ends the reload.
+   * `readyTimeout`, while workers that end are replaced as usual. An error ends the reload.
    */
   onMasterReload?: (() => unknown) | undefined;
   /**
@@ -164,13 +164,13 @@ interface Common extends ConfinementOptions {
   /** The same after so many milliseconds since its fork. Default: no limit. */
   maxAge?: number | undefined;
   /**
-   * The same when it has so many bytes of memory that it shares with nobody, from smaps_rollup of
+   * The same when it has so many bytes of memory that it does not share, from smaps_rollup of
    * proc_pid_smaps(5); not the resident set, which has what it shares. Default: no limit.
    */
   maxMemory?: number | undefined;
   /**
    * By which part of `maxRequests`, `maxAge` and `maxMemory` a worker's own limit may be below that, at random:
-   * not all workers shall be replaced at a time. From 0 to 1; default: 0.1.
+   * not all workers are replaced at a time. From 0 to 1; default: 0.1.
    */
   recycleJitter?: number | undefined;
   /**
@@ -196,12 +196,12 @@ interface Common extends ConfinementOptions {
   reloadSurge?: number | undefined;
   /**
    * The signal or signals that mean one worker more; an empty array for none. Default: SIGTTIN, but none if the process
-   * has a controlling terminal, which sends it to who reads in the background.
+   * has a controlling terminal, which sends it to a job that reads in the background.
    */
   scaleUpSignals?: Signal | readonly Signal[] | undefined;
   /**
    * The signal or signals that mean one worker less; an empty array for none. Default: SIGTTOU, but none if the process
-   * has a controlling terminal, which sends it to who writes in the background.
+   * has a controlling terminal, which sends it to a job that writes in the background.
    */
   scaleDownSignals?: Signal | readonly Signal[] | undefined;
   /**
@@ -234,7 +234,7 @@ export interface PreforkServerOptions extends Common {
    * 'reuseport'` also an array of them, a queue each (`reusePort`); there are as many workers at least.
    */
   listen: ListenOptions | number | readonly number[];
-  /** The server that each worker shall let listen there. It must not listen yet. */
+  /** The server that listens there in each worker. It must not listen yet. */
   server: Server;
   /**
    * Runs in each worker. When what this returns has resolved, `server` listens and the worker is ready. An
@@ -257,7 +257,7 @@ export interface PreforkProgramOptions extends Common {
 }
 
 /**
- * What {@link prefork} may be told: `server` and `listen`, or `onWorkerStart`, or all three. Times are from 1 to
+ * Options of {@link prefork}: `server` and `listen`, or `onWorkerStart`, or all three. Times are from 1 to
  * 2^53-1 milliseconds. A callback's name says in which process it runs: `onWorker...` in a worker, `onMaster...` in
  * the master.
  */
@@ -286,5 +286,5 @@ export interface UpgradeProgram {
   env?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
-/** What `upgrade()` may be told. */
+/** Options of `upgrade()`. */
 export interface UpgradeOptions extends UpgradeProgram, Abortable {}

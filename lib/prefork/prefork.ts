@@ -54,7 +54,7 @@ export type { PreforkWorker } from './worker/worker.js';
  * answers: there is a warning (`DAEMONKIT_OPEN_SOCKETS`). Workers leave those that `fetch()` and the
  * global agents of http and https keep for later.
  *
- * **A worker ends** by SIGTERM, when it is told by its master, when the master is gone, or by
+ * **A worker ends** by SIGTERM, when its master asks, when the master has ended, or by
  * `worker.stop()`: its servers stop accepting; requests under way are answered, the last one of a
  * connection with `Connection: close`, the last streams of an HTTP/2 session after GOAWAY; silent
  * connections are closed after `idleTimeout`; then `onWorkerStop` runs, and the worker exits with 0, after

@@ -6,7 +6,7 @@ import type { EndReason, RecycleReason, WorkerExit } from './options.js';
 export interface LastExit {
   /** The worker's process id, which may be another's by now. */
   pid: number;
-  /** Null if a signal killed it, or somebody else has waited for it. */
+  /** Null if a signal killed it, or other code has waited for it. */
   exitCode: number | null;
   /** The signal that killed it, or null. */
   signal: SignalName | null;
@@ -38,17 +38,17 @@ export interface WorkerStats {
   connections: number;
   /** How late its timers were, in milliseconds; of a worker that stands still, since when. */
   eventLoopDelay: number;
-  /** Bytes of memory that it shares with nobody; null if they may not be seen. */
+  /** Bytes of memory that it does not share; null if they may not be seen. */
   privateBytes: number | null;
   /** The same, and its part of what it shares (proportional set size). */
   pss: number | null;
-  /** How often its seat was filled anew: each worker before it, but for those that a reload has replaced. */
+  /** How often its seat was filled again: each worker before it, except those that a reload has replaced. */
   restarts: number;
   /** How the seat's last worker has ended; null if none has. */
   lastExit: LastExit | null;
 }
 
-/** What {@link PreforkMaster.stats} tells. */
+/** The result of {@link PreforkMaster.stats}. */
 export interface PreforkStats {
   /** The master. */
   pid: number;
@@ -56,7 +56,7 @@ export interface PreforkStats {
   state: 'running' | 'reloading' | 'stopping' | 'ended';
   /** How many reloads there were. */
   generation: number;
-  /** How many workers there shall be. */
+  /** The number of workers that the master keeps. */
   seats: number;
   /** Those that there are, and the seats without one. */
   workers: WorkerStats[];
@@ -70,7 +70,7 @@ export interface PreforkStats {
  * - `recycled`: it has served long enough, and is to be replaced: `reason` says by which option.
  * - `hung`: it has not answered in `silent` milliseconds in which it could have run, and gets `signal`.
  * - `leaving`: it ends, by itself or as it was `asked` to.
- * - `ended`: it is gone; `exit` as `onMasterReap` gets it.
+ * - `ended`: it has ended; `exit` as `onMasterReap` gets it.
  */
 export type PreforkWorkerMessage = {
   /** The worker's seat, from 1 to the number of workers. */
@@ -97,6 +97,6 @@ export interface PreforkMasterMessage {
   state: 'running' | 'reloading' | 'stopping' | 'ended';
   /** How many reloads there were. */
   generation: number;
-  /** How many workers it shall have. */
+  /** The number of workers that it keeps. */
   seats: number;
 }

@@ -31,7 +31,7 @@ import {
 } from './checks.js';
 import { expectNoRootRing, forbidNewPrivileges, openRings, proveDropped } from './drop.js';
 
-/** What a process may be told to give up. */
+/** What a process can give up. */
 export interface ConfinementOptions {
   /** The user to become: name or uid, with its groups. Default: unchanged. */
   user?: string | number | undefined;

@@ -17,7 +17,7 @@ import {
 } from '../posix/credentials.js';
 import { procLinks, procListing, procText } from '../system/procfs.js';
 
-/** Whom {@link dropPrivileges} shall become. */
+/** Options of {@link dropPrivileges}. */
 export interface DropOptions {
   /** A name or a uid; not root. */
   user: string | number;

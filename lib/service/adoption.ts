@@ -35,7 +35,7 @@ function tellAnew(): void {
 }
 
 /**
- * Has systemd look at this process anew once it is its child: when the one that has made it, and has told
+ * Has systemd look at this process again once it is its child: when the one that has made it, and has told
  * systemd of it, has ended. Keeps nothing alive, and happens in no fork.
  */
 export function whenAdopted(): void {

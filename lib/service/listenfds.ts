@@ -11,12 +11,12 @@ export interface ListenFd {
   fd: number;
   /**
    * FileDescriptorName= of the socket unit, by default the unit's name; `stored` or FDNAME for one
-   * of the descriptor store, `connection` with Accept=yes, `unknown` if LISTEN_FDNAMES tells none.
+   * of the descriptor store, `connection` with Accept=yes, `unknown` if LISTEN_FDNAMES has none.
    */
   name: string;
 }
 
-/** What {@link listenFds} may be told. */
+/** Options of {@link listenFds}. */
 export interface ListenFdsOptions {
   /**
    * Remove LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES from `process.env`. A second call returns

@@ -14,7 +14,7 @@ export interface FdStore {
   /** 1 to 253 descriptors; they stay open here. */
   fds: readonly number[];
   /**
-   * The name under which {@link listenFds} tells them after a restart: at most 255 printable ASCII
+   * The name under which {@link listenFds} lists them after a restart: at most 255 printable ASCII
    * characters without a colon. Default: `stored`.
    */
   name?: string | undefined;
@@ -22,7 +22,7 @@ export interface FdStore {
   poll?: boolean | undefined;
 }
 
-/** What a service may tell its manager; see {@link notify}. Booleans that are false tell nothing. */
+/** What a service reports to its manager; see {@link notify}. Booleans that are false report nothing. */
 export interface NotifyState {
   /** READY=1: start-up, or a reload, is complete. */
   ready?: boolean | undefined;

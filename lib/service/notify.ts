@@ -23,7 +23,7 @@ const LONGEST = 4096;
 let channel: { address: string; fd: number } | undefined;
 
 /**
- * The socket's descriptor; undefined if no manager wants to be told. What was opened goes on being
+ * The socket's descriptor; undefined without a manager. What was opened goes on being
  * used when NOTIFY_SOCKET is removed from the environment, to keep it from children.
  */
 export function openChannel(): number | undefined {
@@ -59,7 +59,7 @@ function unreachable(errno: number, address: string) {
   return systemError(errno, 'connect', { ...at, detail: 'NOTIFY_SOCKET is no path and no @name' });
 }
 
-/** Uses the socket; anew, if the manager has made its own anew since. Undefined without a manager. */
+/** Uses the socket; again, if the manager has made its own again since. Undefined without a manager. */
 function overChannel(use: (fd: number) => number): number | undefined {
   const fd = openChannel();
   if (fd === undefined) return undefined;
@@ -70,7 +70,7 @@ function overChannel(use: (fd: number) => number): number | undefined {
   return check(again === undefined ? result : use(again), 'sendmsg');
 }
 
-/** What {@link notify} may be told. */
+/** Options of {@link notify}. */
 export interface NotifyOptions {
   /**
    * Speak for this process (sd_pid_notify(3)), which takes CAP_SYS_ADMIN; without it, and on FreeBSD,
@@ -80,7 +80,7 @@ export interface NotifyOptions {
 }
 
 /**
- * Tells the service manager how the service is doing: one message to NOTIFY_SOCKET.
+ * Reports to the service manager: one message to NOTIFY_SOCKET.
  *
  * ```ts
  * notify({ ready: true, status: 'serving on port 80' });
@@ -93,8 +93,8 @@ export interface NotifyOptions {
  * @param state - see {@link NotifyState}; all of it goes into one message.
  * @param opts - see {@link NotifyOptions}.
  * @returns true if the message was queued, which does not say that it was accepted; false if there
- *   is no NOTIFY_SOCKET, so nobody to tell, and nothing was done.
- * @throws `ENOENT`, `ECONNREFUSED`, `EACCES`, `ENAMETOOLONG` (syscall `connect`, with `path`) if nobody
+ *   is no NOTIFY_SOCKET, and nothing was done.
+ * @throws `ENOENT`, `ECONNREFUSED`, `EACCES`, `ENAMETOOLONG` (syscall `connect`, with `path`) if no manager
  *   listens there; `ENOTSUP` for a vsock address, `EAFNOSUPPORT` for what is no address; `EAGAIN`
  *   (syscall `sendmsg`) if the manager does not read; `EBADF` for a descriptor that is not open;
  *   `ESRCH` (syscall `pidfd_open`) if there is no process `mainPid`. `TypeError`, `RangeError` for
@@ -129,7 +129,7 @@ function send(text: string, fds: number[], pid: number): boolean {
   return overChannel((fd) => native.notifySend(fd, text, fds, pid)) !== undefined;
 }
 
-/** For what must not end a daemon: a manager that is gone. Wrong states throw. */
+/** For what must not end a daemon: a manager that has ended. Wrong states throw. */
 export function tryNotify(state: NotifyState): boolean {
   try {
     return notify(state);
@@ -139,7 +139,7 @@ export function tryNotify(state: NotifyState): boolean {
   }
 }
 
-/** What {@link notifyBarrier} may be told. */
+/** Options of {@link notifyBarrier}. */
 export interface NotifyBarrierOptions {
   /** Milliseconds to wait, from 1 to 2^31-1. Default: 5000. */
   timeout?: number | undefined;
@@ -148,7 +148,7 @@ export interface NotifyBarrierOptions {
 }
 
 /**
- * Waits until the service manager has worked through everything it was told before.
+ * Waits until the service manager has read everything that was sent before.
  *
  * For short-lived processes that are not the main one: systemd finds a sender's unit by its pid, and
  * cannot any more if the sender has exited.
@@ -176,13 +176,13 @@ export async function notifyBarrier(opts?: NotifyBarrierOptions): Promise<boolea
 }
 
 /**
- * Tells how often the service manager expects a sign of life.
+ * Returns how often the service manager expects a sign of life.
  *
  * @returns the milliseconds, with a fraction, within which it wants to hear {@link notify}
  *   `{ watchdog: true }`; send it twice as often. 0 if it expects none, or of another process (WATCHDOG_PID).
  * @throws nothing: a WATCHDOG_USEC that is no number above 0 counts for none.
  *
- * After `becomeDaemon()` the daemon is who is meant; other forks are not.
+ * After `becomeDaemon()` it is the daemon's; other forks have none.
  *
  * Source: sd_watchdog_enabled(3); `WatchdogSec=` of systemd.service(5).
  */
@@ -193,7 +193,7 @@ export function watchdogInterval(): number {
   return Number.isSafeInteger(usec) && usec > 0 ? usec / 1000 : 0;
 }
 
-/** What {@link startWatchdog} may be told. */
+/** Options of {@link startWatchdog}. */
 export interface WatchdogOptions {
   /**
    * Whether all is well: true. Anything else, a promise too, or an error, and the sign is not given.

@@ -5,7 +5,7 @@ import { native } from '../addon/native.js';
 import { meantForUs } from '../system/listen-environment.js';
 import { procStat } from '../system/procfs.js';
 
-/** Who watches this process, and how that is known; see {@link supervisor}. */
+/** What supervises this process, and the evidence; see {@link supervisor}. */
 export interface Supervisor {
   /** `init` is the first process of a container or of the machine. */
   name: 'systemd' | 's6' | 'runit' | 'daemontools' | 'openrc' | 'other' | 'init';
@@ -133,32 +133,31 @@ const EVIDENCE: readonly Evidence[] = [
 ];
 
 /**
- * Tells who watches this process and would take it for dead if it went to the background, which is
- * what `becomeDaemon({ detach: 'auto' })` goes by. The evidence, the first that holds:
+ * Returns what supervises this process and would take it for ended if it went to the background. `becomeDaemon({
+ * detach: 'auto' })` decides by this. The evidence, the first that holds:
  *
- * 1. NOTIFY_SOCKET is set: somebody waits for {@link notify};
+ * 1. NOTIFY_SOCKET is set: a manager waits for {@link notify};
  * 2. LISTEN_PID is this process: it was given sockets, see {@link listenFds};
- * 3. SYSTEMD_EXEC_PID is this process; or INVOCATION_ID is set and the parent is process 1 (systemd
- *    before 248); or JOURNAL_STREAM is what standard error leads to. INVOCATION_ID alone proves
- *    nothing: the shells of a user session inherit it. None of these counts when PIDFILE is set, as
- *    systemd does for a unit with `PIDFile=`: Type=forking waits for the launcher to exit;
- * 4. the parent is called s6-supervise, runsv, supervise, supervise-daemon, supervisord, perpd,
- *    dinit or `PM2 v...`;
- * 5. this is process 1; or process 1 has started it (it is no orphan: it is in a session of its own,
- *    or in that of process 1).
+ * 3. SYSTEMD_EXEC_PID is this process; or INVOCATION_ID is set and the parent is process 1 (systemd before 248); or
+ *    JOURNAL_STREAM is what standard error leads to. INVOCATION_ID alone proves nothing: the shells of a user session
+ *    inherit it. None of these counts when PIDFILE is set, as systemd does for a unit with `PIDFile=`: Type=forking
+ *    waits for the launcher to exit;
+ * 4. the parent is called s6-supervise, runsv, supervise, supervise-daemon, supervisord, perpd, dinit or `PM2 v...`;
+ * 5. this is process 1; or process 1 has started it (it is no orphan: it is in a session of its own, or in that of
+ *    process 1).
  *
- * What enters a container from outside (`docker exec`, `kubectl exec`, `nsenter`) is watched by nobody,
- * unless one of 1 to 4 says so: its parent, which has the number 0 in there, only waits for its end.
+ * A process that enters a container from outside (`docker exec`, `kubectl exec`, `nsenter`) is not supervised, unless
+ * one of 1 to 4 holds: its parent, which has the number 0 there, only waits for its end.
  *
  * systemd's Type=forking without `PIDFile=` looks like Type=simple: `detach: true` is needed there.
  *
- * @returns name and reason, or null if nobody is known to watch.
- * @throws nothing: evidence that cannot be read counts for none.
+ * @returns name and reason, or null if no supervisor is known.
+ * @throws nothing: evidence that cannot be read does not count.
  *
  * Linux. FreeBSD: 1, 2 and 5, as there is no /proc/PID/stat; daemon(8) is not seen.
  *
- * Source: systemd.exec(5), "Environment Variables Set or Propagated by the Service Manager";
- * sd_notify(3); sd_listen_fds(3); s6-supervise(8), runsv(8).
+ * Source: systemd.exec(5), "Environment Variables Set or Propagated by the Service Manager"; sd_notify(3);
+ * sd_listen_fds(3); s6-supervise(8), runsv(8).
  */
 export function supervisor(): Supervisor | null {
   if (noSystem !== undefined) return null;

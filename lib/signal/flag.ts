@@ -35,7 +35,7 @@ const open = new Set<SignalFlag>();
  * A flag by itself does not keep the process alive; {@link wait} and iteration do, while they wait.
  *
  * After {@link fork} the child has the flag as it was, raised or not, with its own memory and pipe:
- * from then on each process's flag tells of that process's signals only.
+ * from then on each process's flag records that process's signals only.
  *
  * Standard signals do not queue: what comes while the same signal is pending or its handler runs
  * is one delivery. Real-time signals do.
@@ -90,7 +90,7 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
    * The memory that the handler writes: `[0]` is 1 once raised, `[1 + i]` counts the i-th signal
    * (in the order given, without repetitions; wraps at 2^32). Its buffer is a SharedArrayBuffer, so
    * a Worker that is given it sees the signal too: read it with `Atomics.load()`. Writing to it is
-   * clearing or raising the flag unseen; nobody is woken, so `Atomics.wait()` needs a timeout.
+   * clearing or raising the flag unseen; no waiter wakes, so `Atomics.wait()` needs a timeout.
    */
   // Not as Int32Array<SharedArrayBuffer>, which TypeScript has from 5.7 on only.
   get view(): Int32Array & { readonly buffer: SharedArrayBuffer } {
@@ -110,7 +110,7 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
   }
 
   /**
-   * Lowers the flag, and forgets the events that nobody has iterated over yet; those stay while an
+   * Lowers the flag, and drops the events that have not been iterated over yet; those stay while an
    * iteration is under way. The counts go on. A signal that comes meanwhile raises it again.
    *
    * @throws `ERR_INVALID_STATE` after dispose().

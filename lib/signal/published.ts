@@ -2,13 +2,13 @@
 import { channel } from 'node:diagnostics_channel';
 import type { SignalName } from '../system/signal-numbers.js';
 
-/** One delivery of a signal, as a {@link SignalFlag} tells it. */
+/** One delivery of a signal, as a {@link SignalFlag} reports it. */
 export interface SignalEvent {
   /** The signal's name: `SIGTERM`, `SIGRTMIN+2`. */
   signal: SignalName;
   /** The signal's number, as this system has it. */
   number: number;
-  /** Who sent it by kill(2) or sigqueue(3), or which child's end SIGCHLD tells; 0 is the kernel. */
+  /** The sender by kill(2) or sigqueue(3), or the child of a SIGCHLD; 0 is the kernel. */
   pid: number;
   /** The real user id of `pid`. */
   uid: number;

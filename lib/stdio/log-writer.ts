@@ -1,5 +1,5 @@
 // Writing to a log that may be full: what cannot be written is dropped, counted and told later. A
-// server shall not end for want of room for its log, nor wait for who reads it.
+// server shall not end for lack of room for its log, nor wait for who reads it.
 
 import { writeSync } from 'node:fs';
 import { native } from '../addon/native.js';

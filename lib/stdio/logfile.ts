@@ -120,7 +120,7 @@ export function expectLog(path: string, owner?: FileOwner): boolean {
   }
 }
 
-/** Where a log is for who has changed the root directory; throws ENOENT if it is outside. */
+/** Where a log is for callers that have changed the root directory; throws ENOENT if it is outside. */
 export function logInRoot(path: string, root: string | undefined): string {
   const here = root === undefined ? path : pathInRoot(path, root);
   if (here !== undefined) return here;
@@ -128,7 +128,7 @@ export function logInRoot(path: string, root: string | undefined): string {
 }
 
 /**
- * Whether a log that is there can be opened anew by who the process becomes, in its root directory.
+ * Whether a log that is there can be opened again by who the process becomes, in its root directory.
  *
  * @param there - false: it will be made, and belong to that user. Then only its way is looked at.
  * @param when - the signal, for the error.

@@ -1,4 +1,4 @@
-// Standard descriptors to /dev/null, or to a log file that can be opened anew: dup2(2), freopen(3).
+// Standard descriptors to /dev/null, or to a log file that can be opened again: dup2(2), freopen(3).
 
 import { closeSync, constants, openSync } from 'node:fs';
 import { constants as os } from 'node:os';
@@ -46,7 +46,7 @@ function openNull(fds: readonly number[]): number {
 
 /**
  * Points descriptors to an open file, and the terminal's other numbers too as soon as no standard
- * descriptor leads to a terminal any more: libuv opens a terminal anew for each stream, and one of
+ * descriptor leads to a terminal any more: libuv opens a terminal again for each stream, and one of
  * these numbers would keep it from hanging up.
  */
 function pointTo(fds: readonly number[], file: number): void {
@@ -66,7 +66,7 @@ function pointTo(fds: readonly number[], file: number): void {
 }
 
 /**
- * Makes descriptors lead to /dev/null: what is read ends at once, what is written is gone.
+ * Makes descriptors lead to /dev/null: reads end at once, writes are dropped.
  *
  * `process.stdin`, `process.stdout`, `process.stderr` and `console` are the same objects as before
  * and go on working, in whatever state they were: `process.stdin` gets its 'end', a raw terminal its
@@ -100,16 +100,16 @@ export function redirectToNull(...fds: number[]): void {
   }
 }
 
-/** What {@link redirect} may be told. */
+/** Options of {@link redirect}. */
 export interface RedirectOptions {
   /** The mode of the file if it must be made, 0 to 0o777, whatever the umask. Default: 0o640. */
   mode?: number | undefined;
   /**
-   * Who will write the file, name or uid, for root that becomes this user later: a new file belongs
+   * The user who will write the file, name or uid, for root that becomes this user later: a new file belongs
    * to it and its login group, and one that belongs to it is accepted. Default: the caller.
    */
   user?: string | number | undefined;
-  /** The signal or signals at which the file is opened anew, as `SIGHUP`. Default: none. */
+  /** The signal or signals at which the file is opened again, as `SIGHUP`. Default: none. */
   reopenOn?: NodeJS.Signals | number | readonly (NodeJS.Signals | number)[] | undefined;
 }
 
@@ -139,13 +139,13 @@ export class Redirection implements Disposable {
     return this.#fds;
   }
 
-  /** The file, as it is opened anew. */
+  /** The file, as it is opened again. */
   get path(): string {
     return this.#path;
   }
 
   /**
-   * Opens the path anew, making the file if there is none, for log rotation: rename the file, then
+   * Opens the path again, making the file if there is none, for log rotation: rename the file, then
    * have it reopened. Each descriptor changes from one file to the other in one step, so every line
    * is in one of the two.
    *
@@ -190,12 +190,12 @@ export class Redirection implements Disposable {
  *
  * @param fds - the descriptor or descriptors, 1 or more each: 0 is for reading.
  * @param path - the file, or /dev/stdout, /dev/stderr, /dev/fd/N for what that descriptor leads to.
- *   Whenever it is opened anew, a chroot made meanwhile is its root.
+ *   Whenever it is opened again, a chroot made meanwhile is its root.
  * @param opts - see {@link RedirectOptions}. With `reopenOn` the signal has a listener until the
- *   result is disposed; a failure to open the file is told on standard error then.
+ *   result is disposed; a failure to open the file is reported on standard error then.
  * @returns an object with `reopen()`.
  * @throws as {@link redirectToNull}, and what open(2) says, with `path`: `ELOOP` if the file is a
- *   symbolic link, `ENXIO` for a FIFO that nobody reads, `EINVAL` for what is no file, FIFO or
+ *   symbolic link, `ENXIO` for a FIFO without a reader, `EINVAL` for what is no file, FIFO or
  *   terminal, to root `EPERM` if others could have put it there, as with {@link Pidfile.open}; `ENOENT`
  *   (syscall `getpwnam`, `getpwuid`) for an unknown user. The descriptors are as before then.
  *

@@ -1,4 +1,4 @@
-// Log files that are opened anew at a signal: logrotate(8), newsyslog(8).
+// Log files that are opened again at a signal: logrotate(8), newsyslog(8).
 import { asError, invalidArgValue } from '../base/errors.js';
 import { catchableSignal, signalList, signalName } from '../system/signal-numbers.js';
 import { complain } from './log-writer.js';

@@ -18,7 +18,7 @@ export type RealTimeSignal =
   | 'SIG33'
   | 'SIG34';
 
-/** A signal's name, as it is told. */
+/** A signal's name, as functions return it. */
 export type SignalName = NodeJS.Signals | RealTimeSignal;
 
 /** A signal, as it is given: its name, or its number on this system. */

@@ -82,7 +82,7 @@ export function processors(): number {
 
 /** Bytes. */
 export interface Memory {
-  /** What goes with the process: pages that it shares with nobody. */
+  /** What goes with the process: pages that it does not share. */
   privateBytes: number;
   /** The same, and of each shared page the part that falls to one of those who have it. */
   pss: number;

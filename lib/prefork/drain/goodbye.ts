@@ -152,7 +152,7 @@ class Streams implements Disposable {
     return this.#held.length > before || this.#open.size < this.#most;
   }
 
-  /** Tells the program. */
+  /** Publishes it to the program. */
   [Symbol.dispose](): void {
     Reflect.deleteProperty(this.#session, 'emit');
     for (const args of this.#held) this.#session.emit('stream', ...args);

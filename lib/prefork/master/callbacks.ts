@@ -17,7 +17,7 @@ function guarded(call: () => unknown, onFault: (error: Error) => void): void {
 
 const warn = (error: Error) => process.emitWarning(error);
 
-/** What is told of a worker that has ended; without a result if somebody else has waited for it. */
+/** What is told of a worker that has ended; without a result if other code has waited for it. */
 export function exitOf(worker: WorkerState, result: WaitEnd | undefined, now: number): WorkerExit {
   const { seat: id, pid, generation, readyAt, leaving, born, reason = null } = worker;
   const { exitCode = null, signal = null, rusage } = result ?? {};

@@ -40,7 +40,7 @@ export class PreforkMaster implements AsyncDisposable {
   }
 
   /**
-   * Tells how the workers are, by what they have reported: at least every second, and within a tenth of one
+   * Returns the state of the workers, as they have reported it: at least every second, and within a tenth of one
    * when they have much to do. Private bytes and Pss are read from /proc now, some milliseconds for each
    * gigabyte that a worker has.
    *
@@ -60,11 +60,11 @@ export class PreforkMaster implements AsyncDisposable {
    *
    * @param options - `surge`: a rolling reload with so many workers more than usual at a time, 1 to 1024: each new one
    *   takes its seat as soon as it is ready, and the old one of that seat is asked to end. `Infinity`: all at once, as
-   *   above. Default: the option `reloadSurge`. Of those who ask for the same reload the smallest number holds.
+   *   above. Default: the option `reloadSurge`. If several calls wait for the same reload, the smallest number holds.
    *   `signal`: an AbortSignal that takes the reload back, unless others have asked for the same one: the new workers
-   *   that have no seat yet end, and the promise is rejected when they are gone. Once all new workers are ready it
+   *   that have no seat yet end, and the promise is rejected when they have ended. Once all new workers are ready it
    *   ends the wait only, as the old ones have begun to leave.
-   * @returns a promise that resolves when the old workers are gone. Rejected, and the old workers stay (in a rolling
+   * @returns a promise that resolves when the old workers have ended. Rejected, and the old workers stay (in a rolling
    *   reload those that were not replaced by then),
    *   with what `onMasterReload` has thrown (with a `code`, `ERR_RELOAD_FAILED` if it had none), `ETIMEDOUT`
    *   if that did not settle within `readyTimeout`, what fork() has thrown, `ERR_RELOAD_FAILED` if a new
@@ -86,7 +86,7 @@ export class PreforkMaster implements AsyncDisposable {
    * @param count - how many, 1 to 1024, and not less than `listen` has descriptors.
    * @param options - `signal`: an AbortSignal that ends the wait. The number stays what was asked for, unless the
    *   signal had aborted before the call.
-   * @returns a promise that resolves when so many workers are ready and all others with higher seats are gone. Rejected
+   * @returns a promise that resolves when so many workers are ready and all others with higher seats have ended. Rejected
    *   with a `TypeError` or `RangeError` for wrong arguments, and then nothing is changed; with `ERR_SCALE_FAILED` if
    *   another number is asked for meanwhile, or a worker that is not to be replaced has ended; with
    *   `ERR_INVALID_STATE` once the master stops; with an `AbortError` (`ABORT_ERR`, `cause` the reason) when aborted.

@@ -9,7 +9,7 @@ export interface Told {
   ready: () => void;
   leaving: () => void;
   reports: (report: Report) => void;
-  /** Without a result if somebody else has waited for it. */
+  /** Without a result if other code has waited for it. */
   ended: (result: WaitEnd | undefined) => void;
 }
 

@@ -1,4 +1,4 @@
-// How many workers there shall be: what is asked for by calls and signals, checked.
+// The number of workers that the master keeps: what is asked for by calls and signals, checked.
 import { closeSync, openSync } from 'node:fs';
 import { type Abortable, signalIn } from '../../base/abort.js';
 import { integer, options } from '../../base/validate.js';
@@ -44,9 +44,9 @@ function hasTerminal(): boolean {
 }
 
 /**
- * Whoever reads from, or writes to, its terminal in the background gets SIGTTIN, or SIGTTOU, and the call begins anew
+ * Whoever reads from, or writes to, its terminal in the background gets SIGTTIN, or SIGTTOU, and the call starts again
  * when a handler has run: it would never come to an end, and no JavaScript run. So with a terminal they stop the process
- * as ever.
+ * as usual.
  *
  * @param taken - the signals that mean something else.
  *

@@ -28,14 +28,14 @@ export type Action =
 type Milestone = 'started' | 'reloaded' | 'scaled' | 'ended';
 
 export interface Next {
-  /** With the actions done, but for the forks. */
+  /** With the actions done, except the forks. */
   state: State;
   actions: readonly Action[];
   /** When to look again if nothing happens before. */
   wakeAt: number;
 }
 
-/** What is to be done now. The same again when it was done: nothing, but for the forks. */
+/** What is to be done now. The same again when it was done: nothing, except the forks. */
 export function next(given: State, now: number): Next {
   const told: Action[] = [];
   let state = handovers(proofs(given, now));

@@ -130,7 +130,7 @@ export function becameReady(state: State, now: number, pid: number): State {
 }
 
 /**
- * The master stood still, or all did: whoever was to be done by now begins anew, as what it has said waits to be heard.
+ * The master stood still, or all did: whoever was to be done by now starts again, as what it has said waits to be heard.
  */
 export function stoodStill(state: State, now: number): State {
   const { readyTimeout, stopTimeout } = state.rules;

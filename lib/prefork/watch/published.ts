@@ -23,7 +23,7 @@ export function publishWorker(worker: WorkerState, happened: Happened): void {
   workers.publish({ ...who, ...happened });
 }
 
-/** Tells what is different in the second state, but for ends, of which more is known elsewhere. */
+/** Tells what is different in the second state, except ends, of which more is known elsewhere. */
 export function publishChanges(before: State | undefined, after: State): void {
   if (masters.hasSubscribers) publishMaster(before, after);
   if (!workers.hasSubscribers || before?.workers === after.workers) return;

@@ -235,7 +235,7 @@ const STILL = ['T', 't', 'Z', 'X'];
 
 /**
  * The milliseconds that each of the silent could have run. One that is stopped could not. One that waits in
- * a call could, but for the time that it has waited for a processor. One that is about to run has had what
+ * a call could, except the time that it has waited for a processor. One that is about to run has had what
  * it ran: it may be starved. But workers in an endless loop starve one another. What one waits while others
  * of them run counts, by the part of the processors that these have.
  *

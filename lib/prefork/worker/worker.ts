@@ -100,7 +100,7 @@ export class PreforkWorker {
 
   /**
    * Has a server accept connections from a listening socket, until the worker is to end; then its
-   * connections are ended as {@link prefork} tells. What the option `server` does, for more than one.
+   * connections end as described at {@link prefork}. What the option `server` does, for more than one.
    *
    * @param server - an http, https, http2, net or tls server, which does not listen.
    * @param socket - a descriptor of {@link listeningSocket}, which becomes the server's to close.
