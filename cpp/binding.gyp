@@ -105,7 +105,11 @@
           "sources": ["fork/unsupported.cc"]
         }],
         ["OS=='linux' and target_arch=='x64'", {
-          "sources": ["fork/x86_64/context.S"],
+          "sources": [
+            "fork/x86_64/context.S",
+            "fork/x86_64/instruction.cc",
+            "fork/x86_64/number.cc"
+          ],
           "include_dirs": ["fork/x86_64"]
         }],
         ["OS=='linux' and target_arch=='arm64'", {

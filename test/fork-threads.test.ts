@@ -19,6 +19,7 @@ for (const [name, title] of [
   ['abort', 'abort(3) of a thread ends the child, not its parent'],
   ['receiving', 'recvmmsg(2) with SO_RCVTIMEO ends in time in parent and child'],
   ['accepting', 'accept(2) with SO_RCVTIMEO'],
+  ['calls', 'calls go on whose number is far before them, where /proc tells nobody'],
 ] as const) {
   test(title, async () => void (await succeeds('threads.js', [name])));
 }

@@ -18,7 +18,7 @@
     },
     {
       "target_name": "test_threads",
-      "sources": ["threads.cc"],
+      "sources": ["threads.cc", "calls.cc"],
       "defines": ["NAPI_VERSION=8"],
       "cflags": ["-Wall", "-Wextra", "-Werror"],
       "cflags_cc!": ["-std=gnu++14", "-std=gnu++17", "-std=gnu++20"],

@@ -23,6 +23,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "calls.h"
+
 namespace {
 
 napi_value Integer(napi_env env, int64_t value) {
@@ -261,6 +263,22 @@ napi_value Waited(napi_env env, napi_callback_info) {
   return Integer(env, limited);
 }
 
+// call(kind): a thread for it (calls.h); tells whether there is that kind.
+napi_value Call(napi_env env, napi_callback_info info) {
+  const int kind = Argument(env, info);
+  const bool known = kind < calls::Kinds();
+  if (known) calls::Start(kind);
+  return Integer(env, known ? 1 : 0);
+}
+
+napi_value CallsMade(napi_env env, napi_callback_info) {
+  return Integer(env, calls::Made());
+}
+
+napi_value CallsCut(napi_env env, napi_callback_info) {
+  return Integer(env, calls::Cut());
+}
+
 // A thread with restrictions of its own.
 std::atomic<int> confined{0};
 
@@ -356,6 +374,9 @@ napi_value Init(napi_env env, napi_value exports) {
                    {"waitsToAbort", WaitsToAbort},
                    {"aborts", Aborts},
                    {"wait", Wait},
+                   {"call", Call},
+                   {"callsMade", CallsMade},
+                   {"callsCut", CallsCut},
                    {"waited", Waited}};
   for (const auto& f : functions) {
     napi_value function;

@@ -50,14 +50,14 @@ export const machines = {
 /** A processor's emulator, which runs one program on this machine's kernel. */
 export const arm64Emulator = 'qemu-aarch64-static';
 
-function sources(): string[] {
+function sources(cpu: Machine['cpu']): string[] {
   const of = (folder: string, wanted: (name: string) => boolean) =>
     readdirSync(join(root, folder))
       .filter((name) => name.endsWith('.cc') && wanted(name))
       .map((name) => join(folder, name));
   // A process without Node has no libuv, which inotify.cc, main_loop.cc and file_requests.cc ask; no_libuv.cc stands in.
   const others = /^(unsupported|inotify|main_loop|file_requests)|_freebsd/;
-  const rooms = ['', 'base', 'park', 'freeze', 'objects', 'rebuild'].map((room) =>
+  const rooms = ['', 'base', 'park', 'freeze', 'objects', 'rebuild', cpu].map((room) =>
     join('cpp/fork', room),
   );
   const fork = rooms.flatMap((room) => of(room, (name) => !others.test(name)));
@@ -73,7 +73,7 @@ export async function buildHost(machine: Machine, program: string): Promise<void
   const folders = ['cpp', `cpp/fork/${cpu}`, `cpp/fork/${libc}`];
   const all = [
     ...[...flags, ...strict, ...folders.map((name) => `-I${name}`)],
-    ...[...sources(), `cpp/fork/${cpu}/context.S`, `test/native/fork/registers_${cpu}.S`],
+    ...[...sources(cpu), `cpp/fork/${cpu}/context.S`, `test/native/fork/registers_${cpu}.S`],
     ...['-o', program, ...options()],
   ];
   // musl-gcc is a script that runs what REALGCC says.

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "fork/base/call.h"
+#include "number.h"
 
 namespace livefork {
 
@@ -79,88 +80,6 @@ inline long CloneProcess(unsigned long flags) {
 
 inline bool IsSyscall(const unsigned char* at) {
   return at[0] == 0x0f && at[1] == 0x05;
-}
-
-// The number of the call whose instruction lies before ip, if it is part of the code: `mov $number,
-// %eax`, or `xor %eax, %eax` for read(2), as compilers put it right before the instruction; else
-// -1.
-inline long NumberBefore(const unsigned char* ip) {
-  uint32_t number;
-  memcpy(&number, ip - 6, sizeof number);
-  if (ip[-7] == 0xb8) return number;
-  // With a prefix (REX) it would be `xor %r8d, %r8d`.
-  return ip[-4] == 0x31 && ip[-3] == 0xc0 && (ip[-5] & 0xf0) != 0x40 ? 0 : -1;
-}
-
-// Cancellation points make their calls in one place, __syscall_cp_asm of musl and
-// __syscall_cancel_arch of glibc 2.41, with no number in its code. What their one caller does tells
-// where the number is.
-
-// musl keeps it in a register, and compares it with close(2)'s when it is back (`nr != SYS_close`,
-// src/thread/pthread_cancel.c).
-inline long NumberComparedAt(const greg_t* regs, const unsigned char* back) {
-  constexpr int kFar = 32;
-  for (const unsigned char* at = back; at < back + kFar; ++at) {
-    // cmp $3, %REGISTER
-    if ((at[0] & 0xfe) != 0x48 || at[1] != 0x83 || at[3] != SYS_close) continue;
-    switch (at[2] | (at[0] & 1) << 8) {
-      case 0xfb:
-        return regs[REG_RBX];
-      case 0xfd:
-        return regs[REG_RBP];
-      case 0x1fc:
-        return regs[REG_R12];
-      case 0x1fd:
-        return regs[REG_R13];
-      case 0x1fe:
-        return regs[REG_R14];
-      case 0x1ff:
-        return regs[REG_R15];
-    }
-  }
-  return -1;
-}
-
-inline long OnStack(const greg_t* regs, long offset) {
-  return *reinterpret_cast<const long*>(regs[REG_RSP] + offset);
-}
-
-// glibc has it on the stack, as the last argument of __internal_syscall_cancel
-// (nptl/cancellation.c): `mov OFFSET(%rsp), %rsi` comes before the call, and between them registers
-// that are moved.
-inline long NumberPassedBefore(const greg_t* regs, const unsigned char* back) {
-  constexpr int kMost = 6;
-  const unsigned char* at = back - 5;
-  if (at[0] != 0xe8) return -1;
-  for (int i = 0; i < kMost && (at[-3] & 0xfa) == 0x48 && at[-2] == 0x89 && at[-1] >= 0xc0; ++i) {
-    at -= 3;
-  }
-  constexpr unsigned char kLoad[] = {0x48, 0x8b, 0x74, 0x24};
-  constexpr long kReturn = 8;
-  return memcmp(at - 5, kLoad, sizeof kLoad) == 0 && at[-1] < 0x80 ? OnStack(regs, kReturn + at[-1])
-                                                                   : -1;
-}
-
-inline long NumberKept(const greg_t* regs, const unsigned char* ip) {
-  // mov OFFSET(%rsp), %rax; syscall: glibc's caller itself, where nothing can be cancelled.
-  constexpr unsigned char kLoad[] = {0x48, 0x8b, 0x44, 0x24};
-  if (memcmp(ip - 7, kLoad, sizeof kLoad) == 0 && ip[-3] < 0x80) return OnStack(regs, ip[-3]);
-  // mov %r11, 8(%rsp); syscall: both libcs' one place.
-  constexpr unsigned char kMade[] = {0x4c, 0x89, 0x5c, 0x24, 0x08};
-  if (memcmp(ip - 7, kMade, sizeof kMade) != 0) return -1;
-  const auto* back = reinterpret_cast<const unsigned char*>(OnStack(regs, 0));
-  const long number = NumberPassedBefore(regs, back);
-  return number < 0 ? NumberComparedAt(regs, back) : number;
-}
-
-// The number of the call that ip stands behind, if there is one and it can be known; else -1.
-inline long NumberBehind(const greg_t* regs) {
-  // The page before may not be mapped.
-  const auto* ip = reinterpret_cast<const unsigned char*>(regs[REG_RIP]);
-  constexpr uintptr_t kSmallestPage = 4096;
-  if (reinterpret_cast<uintptr_t>(ip) % kSmallestPage < 7 || !IsSyscall(ip - 2)) return -1;
-  const long number = NumberBefore(ip);
-  return number < 0 ? NumberKept(regs, ip) : number;
 }
 
 // Where a signal met the thread, and what its registers tell of the system call that it was in. The

@@ -14,6 +14,7 @@
 
 #include "fork/base/procfs.h"
 #include "fork/park/park.h"
+#include "numbers.h"
 #include "registers.h"
 
 using livefork::Sys;
@@ -240,6 +241,7 @@ void RebuildOne() {
 
 int RunUnits() {
   if (!arena.Reserve()) return 1;
+  CheckNumbers(Test);
   ContextKeepsRegisters();
   ParkAndRelease();
   RebuildOne();

@@ -1,0 +1,15 @@
+// A thread that waits again and again in a system call of which only the code before it tells what
+// it is.
+#pragma once
+
+namespace calls {
+
+// Which code (calls.cc): 0 to Kinds() - 1. Starts the thread for it.
+int Kinds();
+void Start(int kind);
+
+// How often it has waited, and how often the wait ended in another way than by its limit.
+int Made();
+int Cut();
+
+}  // namespace calls
