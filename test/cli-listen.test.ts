@@ -87,7 +87,7 @@ test('what is left of a start that fails: no socket, no file', async (t) => {
   const both = ['--listen', './app.sock', '--listen', './file', '--pidfile', 'd.pid'];
   const { code, stderr } = await daemonkit(nest, ['start', ...both, 'app.cjs']);
   assert.equal(code, 111);
-  assert.match(stderr, /step listen: EADDRINUSE: the file is no socket, listen '.*file'/);
+  assert.match(stderr, /step listen: EADDRINUSE: the file is not a socket, listen '.*file'/);
   assert.equal(existsSync(join(nest.directory, 'app.sock')), false);
   assert.equal(existsSync(join(nest.directory, 'file')), true);
 });
@@ -134,7 +134,7 @@ test('restart: an address that cannot be had is found while the old one runs', a
     const args = ['restart', '--pidfile', 'd.pid', '--listen', listen, 'app.cjs'];
     const { code, stderr } = await daemonkit(nest, args);
     assert.match(stderr, words);
-    assert.match(stderr, new RegExp(`\nnothing was done: process ${pid} goes on\n$`));
+    assert.match(stderr, new RegExp(`\nnothing was changed: process ${pid} still runs\n$`));
     assert.equal(code, 111);
     assert.deepEqual(nest.processes(), [pid]);
   }

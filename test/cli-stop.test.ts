@@ -126,7 +126,7 @@ test('restart: all that can be wrong is found while the old one runs', async (t)
   writeApp(nest, 'syntax.cjs', 'let x = ;');
   writeApp(nest, 'syntax.mjs', 'export let x = ;');
   writeApp(nest, 'esm.js', 'export {}; let x = ;');
-  const goes = `\nnothing was done: process ${pid} goes on\n$`;
+  const goes = `\nnothing was changed: process ${pid} still runs\n$`;
   const cases: [args: string[], code: number, words: RegExp][] = [
     [['--user', 'nosuch', 'app.cjs'], 111, new RegExp(`no such user: nosuch, .*${goes}`)],
     [['--log', 'no/log', 'app.cjs'], 111, new RegExp(`step stdio: ENOENT.*(\\n.*)*${goes}`)],
@@ -201,7 +201,7 @@ test('one that does not want to: TERM, then KILL; or it goes on', async (t) => {
   const again = await started(nest, "process.on('SIGTERM', () => console.log('no'));");
   const vain = await daemonkit(nest, ['stop', ...FILE, '--retry', 'TERM/0.2']);
   assert.deepEqual([vain.code, vain.stdout], [1, '']);
-  assert.equal(vain.stderr, `daemonkit: process ${again} goes on after SIGTERM\n`);
+  assert.equal(vain.stderr, `daemonkit: process ${again} still runs after SIGTERM\n`);
   assert.deepEqual(nest.processes(), [again]);
   const restart = await daemonkit(nest, ['restart', ...FILE, '--retry', 'TERM/0.2', 'app.cjs']);
   assert.deepEqual(restart, vain, 'nothing is started beside it');

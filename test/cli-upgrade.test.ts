@@ -68,7 +68,7 @@ test('daemonkit upgrade: a new release, a broken one, none', async (t) => {
   assert.equal(again.code, 1);
   assert.match(
     again.stderr,
-    new RegExp(`^daemonkit: process ${next} goes on: .*\\n[^]*a broken release`),
+    new RegExp(`^daemonkit: process ${next} still runs: .*\\n[^]*a broken release`),
   );
   assert.match(readFileSync(nest.log, 'utf8'), /a broken release/);
   assert.equal(await ask(file('s')), 'two');

@@ -59,7 +59,7 @@ bothWays(
       [() => {}, 'EACCES: permission denied'],
     ] as const) {
       await rotate(make);
-      const words = `daemonkit: the log is not opened anew, and the old file goes on: ${why}, open '${log}'\n`;
+      const words = `daemonkit: the log could not be reopened, and the old file stays in use: ${why}, open '${log}'\n`;
       const told = () => readFileSync(`${log}.1`, 'utf8').split(words);
       await until('it says why', () => told().length === 2);
       await ask(port, '/log');
@@ -103,11 +103,11 @@ test(
       [{ log: made }, 'met'],
       [{ log: own }, 'met'],
       [{ log: acl }, 'met'],
-      [{ log: closed }, 'EACCES: user 65534 could not open it anew at SIGHUP'],
+      [{ log: closed }, 'EACCES: user 65534 could not reopen it at SIGHUP'],
       [{ log: closed, reopenOn: undefined }, 'met'],
-      [{ log: old }, 'EACCES: user 65534 could not open it anew at SIGHUP'],
+      [{ log: old }, 'EACCES: user 65534 could not reopen it at SIGHUP'],
       [{ log: own, ...inside }, 'met'],
-      [{ log: closed, ...inside }, 'EACCES: user 65534 could not open it anew at SIGHUP'],
+      [{ log: closed, ...inside }, 'EACCES: user 65534 could not reopen it at SIGHUP'],
       [{ log: '/dev/null', ...inside }, 'ENOENT: the file is outside of the chroot'],
       [{ log: '/dev/stderr', ...inside }, 'met'],
     ];
@@ -134,10 +134,7 @@ test(
         assert.ok(plan.startsWith(`stdio ${expected}, open '`), `${what}: ${plan}`);
         assert.equal(start, plan.replace(' ', ' becomeDaemon: step stdio: '));
       }
-      assert.equal(
-        /\(opened anew by user 65534 at SIGHUP\)$/.test(words),
-        !('reopenOn' in options),
-      );
+      assert.equal(/\(reopened by user 65534 at SIGHUP\)$/.test(words), !('reopenOn' in options));
     }
   },
 );

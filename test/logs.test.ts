@@ -66,7 +66,7 @@ const traps: Record<string, (path: string) => [code: string, words: RegExp]> = {
   },
   'a FIFO that nobody reads': (path) => {
     execFileSync('mkfifo', [path]);
-    return ['ENXIO', /ENXIO: nobody reads this FIFO/];
+    return ['ENXIO', /ENXIO: no process reads this FIFO/];
   },
   'a directory': (path) => {
     mkdirSync(path);
@@ -75,7 +75,7 @@ const traps: Record<string, (path: string) => [code: string, words: RegExp]> = {
   'a socket': (path) => {
     const bind = 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])';
     execFileSync('python3', ['-c', bind, path]);
-    return ['ENXIO', /a log is no socket/];
+    return ['ENXIO', /a log cannot be a socket/];
   },
 };
 
@@ -160,7 +160,7 @@ test('nor does it at a reopening: the old log goes on, and says why', needsRoot,
   ]);
   assert.equal(readFileSync(join(directory, 'precious'), 'utf8'), 'precious');
   const why = `ELOOP: refused: it is a symbolic link, open '${log}'`;
-  const words = `daemonkit: the log is not opened anew, and the old file goes on: ${why}`;
+  const words = `daemonkit: the log could not be reopened, and the old file stays in use: ${why}`;
   assert.equal(readFileSync(`${log}.1`, 'utf8'), `${words}\ngoes on\ngoes on too\n`);
 });
 

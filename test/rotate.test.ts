@@ -65,7 +65,7 @@ test('a log that cannot be reopened: the old one goes on, and says why', async (
   rmSync(join(directory, 'logs'), { recursive: true });
   child.kill('SIGHUP');
   assert.deepEqual(await ended, [0, null]);
-  const goesOn = 'the log is not opened anew, and the old file goes on';
+  const goesOn = 'the log could not be reopened, and the old file stays in use';
   const why = `daemonkit: ${goesOn}: ENOENT: no such file or directory, open '${log}'`;
   assert.equal(readFileSync(old, 'utf8'), `ready\n${why}\ngoes on\n`);
 });

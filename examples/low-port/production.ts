@@ -29,7 +29,7 @@ const daemon = becomeDaemon({
   chroot: ROOT,
   user: ACCOUNT,
   noNewPrivileges: true,
-  log: `${ROOT}/hello.log`, // inside, where it can be opened anew
+  log: `${ROOT}/hello.log`, // inside, where it can be reopened
   reopenOn: 'SIGUSR1',
   ready: 'manual',
 });

@@ -1,4 +1,4 @@
-// A server that knows nothing of daemons, for the command daemonkit.
+// A server without a line about daemons, for the command daemonkit.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 

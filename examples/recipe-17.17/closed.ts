@@ -1,4 +1,4 @@
-// What a C program does with its descriptors, and what becomes of a Node process that does it.
+// What a C program does with its descriptors, and what happens to a Node process that does the same.
 import { closefrom, fork, waitpidAsync } from 'daemonkit';
 
 const pid = fork();

@@ -1,4 +1,4 @@
-// What a server in production adds: another user, a chroot, readiness when it is true, log rotation.
+// A server for production: another user, a chroot, readiness when it answers, log rotation.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -16,7 +16,7 @@ await once(server, 'listening');
 
 const daemon = becomeDaemon({
   pidfile: process.env.PIDFILE ?? '/run/hello.pid',
-  log: `${root}/log/hello.log`, // inside, where it can be opened anew
+  log: `${root}/log/hello.log`, // inside, where it can be reopened
   reopenOn: 'SIGHUP',
   chroot: root,
   user: process.env.ACCOUNT ?? 'hello',

@@ -7,7 +7,7 @@ const server = createServer((_request, response) => {
   response.end(`process ${process.pid}\n`);
 });
 server.listen(Number(process.env.PORT ?? 8080), '127.0.0.1');
-await once(server, 'listening'); // a port in use is told on the terminal
+await once(server, 'listening'); // an error, such as a port in use, reaches the terminal
 
 if (fork() !== 0) process.exit();
 setsid();

@@ -123,7 +123,7 @@ export function asError(thrown: unknown): Error {
   try {
     return new Error(typeof thrown === 'string' ? thrown : inspect(thrown), { cause: thrown });
   } catch {
-    return new Error('something that cannot be shown was thrown', { cause: thrown });
+    return new Error('a value that cannot be shown was thrown', { cause: thrown });
   }
 }
 

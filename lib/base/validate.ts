@@ -80,7 +80,7 @@ export function func(value: unknown, name: string): (...args: never[]) => unknow
 export function syncFunc(value: unknown, name: string): (...args: never[]) => unknown {
   const call = func(value, name);
   if (!types.isAsyncFunction(value)) return call;
-  throw invalidArgValue(name, value, 'must not be an async function: nobody waits for it');
+  throw invalidArgValue(name, value, 'must not be an async function: its promise is not awaited');
 }
 
 /** Throws if a function has returned a promise, of whatever kind: some of its work is still to come. */
@@ -88,7 +88,7 @@ export function expectSync(result: unknown, name: string): void {
   if (!isThenable(result)) return;
   // Its error would be an unhandled one, besides.
   Promise.resolve(result).catch(() => {});
-  throw invalidArgValue(name, result, 'must not return a promise: nobody waits for it');
+  throw invalidArgValue(name, result, 'must not return a promise: it is not awaited');
 }
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -24,7 +24,7 @@ export const BIRTH: Options = {
   log: { value: 'FILE', help: 'append standard output and error to it' },
   stdout: { value: 'FILE', help: 'append standard output to it' },
   stderr: { value: 'FILE', help: 'append standard error to it' },
-  'reopen-on': { value: 'SIGNAL', help: 'open the log files anew at this signal, as HUP' },
+  'reopen-on': { value: 'SIGNAL', help: 'reopen the log files at this signal, such as HUP' },
   listen: {
     value: 'ADDRESS',
     help: 'bind PORT, HOST:PORT or a path before --user; again for more',

@@ -68,7 +68,7 @@ const key = ({ plan }: Address) => ('path' in plan ? plan.path : plan.port);
 /** What bind(2) would say of a Unix socket's path; there is none that leaves no trace. */
 function expectPath(path: string): void {
   const found = lstatSync(path, { throwIfNoEntry: false });
-  const detail = found?.isSocket() ? 'somebody listens there' : 'the file is no socket';
+  const detail = found?.isSocket() ? 'another process listens there' : 'the file is not a socket';
   const served = found?.isSocket() && listeners().some(({ at }) => at === path);
   if (found !== undefined && (served || !found.isSocket())) {
     throw systemError(-os.errno.EADDRINUSE, 'listen', { path, detail });

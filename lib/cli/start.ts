@@ -13,7 +13,7 @@ import { lineOf } from './telling.js';
 /** Why an application is not ready, as the command line has it. */
 function inOurWords({ ready, app }: Start, message: string): string {
   const words = {
-    import: ` (--ready import, but ${app} had not finished loading: an await of its top level?)`,
+    import: ` (--ready import, but ${app} had not finished loading: a top-level await?)`,
     manual: ' (--ready manual, but currentDaemon().ready() was never called)',
     detached: '',
   }[ready];

@@ -20,11 +20,11 @@ function inWords({ report, removed }: Found, ready: boolean): [exitCode: number,
     case 'starting':
       return [EXIT.unknown, 'starting: the pidfile is locked, and not yet written'];
     case 'stale':
-      return [EXIT.deadWithPidfile, `dead: the pidfile names ${named}, and nobody holds it`];
+      return [EXIT.deadWithPidfile, `dead: the pidfile names ${named}, but no process holds it`];
     case 'absent':
       return [EXIT.notRunning, 'not running'];
     case 'unknown':
-      return [EXIT.unknown, `unknown: the pidfile names ${named}, and somebody holds it`];
+      return [EXIT.unknown, `unknown: the pidfile names ${named}, and another process may hold it`];
   }
 }
 

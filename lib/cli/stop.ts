@@ -13,7 +13,9 @@ export function outcomeOf({ path, state, pid, signal, milliseconds }: PidfileSto
   const exitCode = stopped ? EXIT.done : EXIT.failed;
   if (pid === undefined) return { exitCode, text: 'not running', data };
   const how = signal === undefined ? 'by itself' : `by ${signal}`;
-  const text = stopped ? `process ${pid} ended ${how}` : `process ${pid} goes on after ${signal}`;
+  const text = stopped
+    ? `process ${pid} ended ${how}`
+    : `process ${pid} still runs after ${signal}`;
   return { exitCode, text, data };
 }
 

@@ -66,7 +66,7 @@ export function failure(thrown: unknown): Outcome {
   if (stopped !== undefined) return { ...outcome, text: `${text}\nprocess ${stopped} was stopped` };
   if (unharmed === undefined) return { ...outcome, text };
   const data = { ...outcome.data, running: unharmed };
-  return { ...outcome, data, text: `${text}\nnothing was done: process ${unharmed} goes on` };
+  return { ...outcome, data, text: `${text}\nnothing was changed: process ${unharmed} still runs` };
 }
 
 function described(error: Thrown): Outcome {

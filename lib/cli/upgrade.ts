@@ -39,7 +39,7 @@ function inWords(stderr: string | undefined): string {
 function failed({ path, owner, signal }: Asked): Outcome {
   const failure = upgradesOf(owner.pid)?.failure ?? {};
   const { message, code, step, stderr } = failure;
-  const text = `process ${owner.pid} goes on: ${message}${inWords(stderr)}`;
+  const text = `process ${owner.pid} still runs: ${message}${inWords(stderr)}`;
   const data = { path, pid: owner.pid, signal, upgraded: false, message, code, step, failure };
   return { exitCode: EXIT.failed, text, data };
 }
@@ -62,7 +62,7 @@ async function follow(asked: Asked): Promise<Outcome> {
     }
     const data = { path, pid, signal, upgraded: false };
     if (ended) {
-      const text = `process ${pid} has ended, and nobody has taken its place`;
+      const text = `process ${pid} has ended, and no process has taken its place`;
       return { exitCode: EXIT.failed, text, data };
     }
     if (failures() > before) return failed(asked);

@@ -212,8 +212,8 @@ export function workersInWords({ source, age, workers }: Workers): string {
     return `${old}${table(FULL, workers)}`;
   }
   const why = {
-    proc: 'it has no prefork master that tells of workers',
-    hidden: 'what its master tells of workers is for its user and root to see',
+    proc: 'it has no prefork master that reports workers',
+    hidden: 'only its user and root may see its workers',
   }[source];
   return workers.length === 0 ? why : `${why}; its children:\n${table(PLAIN, workers)}`;
 }

@@ -57,7 +57,9 @@ function openOrKeep(path: string, before: number, owner: FileOwner | undefined):
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (!CLOSED.includes(code ?? '')) throw error;
-    complain(`daemonkit: the log is not opened anew, and the old file goes on: ${message}\n`);
+    complain(
+      `daemonkit: the log could not be reopened, and the old file stays in use: ${message}\n`,
+    );
     return duplicate(before);
   }
 }
@@ -105,7 +107,7 @@ export function describeStdio(plan: Plan, { credentials: { uid } }: Birth): stri
   const anew =
     reopenOn.length === 0 || logs(plan).length === 0
       ? ''
-      : ` (opened anew${who} at ${reopenOn.join(', ')})`;
+      : ` (reopened${who} at ${reopenOn.join(', ')})`;
   return `point ${moves.join(', ')}${anew}`;
 }
 

@@ -16,10 +16,7 @@ const ONE_FILE: readonly (readonly [option: RegExp, words: string])[] = [
     /^--trace-event(s-enabled$|-categories)/,
     'parent and child write into one trace file, each over the other (--trace-event-categories)',
   ],
-  [
-    /^--(prof|log-(?!colors).*|logfile.*)$/,
-    'parent and child write into one log of V8, which does not tell them apart (--prof)',
-  ],
+  [/^--(prof|log-(?!colors).*|logfile.*)$/, 'parent and child write to the same V8 log (--prof)'],
   [
     /^--(perf-basic-prof|perf-prof|perf-basic-prof-only-functions)/,
     "the child's new functions are in the parent's perf map, or in none (--perf-basic-prof)",

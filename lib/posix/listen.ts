@@ -124,7 +124,7 @@ export function listenPlan(value: unknown, name = 'options') {
   const byPath = given.path !== undefined;
   for (const key of byPath ? OF_PORTS : OF_PATHS) {
     if (given[key] === undefined) continue;
-    const why = byPath ? 'does not go with a path' : 'goes with a path only';
+    const why = byPath ? 'cannot be combined with a path' : 'needs a path';
     throw invalidArgValue(`${name}.${key}`, given[key], why);
   }
   return byPath ? pathPlan(given, name, backlog) : portPlan(given, name, backlog);

@@ -161,6 +161,6 @@ export function compose(value: unknown): Message {
     const name = fdName(state.fdStoreRemove, 'state.fdStoreRemove');
     message.lines.push('FDSTOREREMOVE=1', `FDNAME=${name}`);
   }
-  if (message.lines.length === 0) throw invalidArgValue('state', value, 'tells nothing');
+  if (message.lines.length === 0) throw invalidArgValue('state', value, 'must not be empty');
   return message;
 }

@@ -56,7 +56,10 @@ function unreachable(errno: number, address: string) {
     const detail = 'NOTIFY_SOCKET is a vsock address, as virtual machines have; not supported';
     return systemError(-ENOTSUP, 'connect', { ...at, detail });
   }
-  return systemError(errno, 'connect', { ...at, detail: 'NOTIFY_SOCKET is no path and no @name' });
+  return systemError(errno, 'connect', {
+    ...at,
+    detail: 'NOTIFY_SOCKET is neither a path nor an @name',
+  });
 }
 
 /** Uses the socket; again, if the manager has made its own again since. Undefined without a manager. */

@@ -119,7 +119,8 @@ export function heldBy(): string | undefined {
   if (native.getpid() === 1) {
     return 'process 1 cannot leave its place to another process: all others end with it';
   }
-  const how = name === 'systemd' ? '; with Type=notify it can be told of another one' : '';
+  const how =
+    name === 'systemd' ? '; with Type=notify the service can move to another process' : '';
   return `${reason}, and its end would be taken for the end of the service${how}`;
 }
 

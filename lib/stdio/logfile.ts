@@ -60,7 +60,7 @@ function clearer(error: unknown, path: string): unknown {
   if (code !== 'ENXIO' && code !== 'EACCES') return error;
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (code === 'ENXIO') {
-    const what = found?.isFIFO() ? 'nobody reads this FIFO' : 'a log is no socket';
+    const what = found?.isFIFO() ? 'no process reads this FIFO' : 'a log cannot be a socket';
     return systemError(-ENXIO, 'open', { path, detail: what });
   }
   if (found === undefined || isRoot()) return error;
@@ -147,6 +147,6 @@ export function expectReopening(
   const result = native.tryOpenAs(what, flags, root ?? '', uid ?? -1, gid ?? -1, groups);
   if (result >= 0) return;
   const who = uid === undefined ? 'this process' : `user ${uid}`;
-  const detail = `${who} could not open it anew at ${when}`;
+  const detail = `${who} could not reopen it at ${when}`;
   throw systemError(result, 'open', { path, detail });
 }

@@ -26,7 +26,9 @@ export function listenForReopen(
       reopen();
     } catch (error) {
       const { message } = asError(error);
-      complain(`daemonkit: the log is not opened anew, and the old file goes on: ${message}\n`);
+      complain(
+        `daemonkit: the log could not be reopened, and the old file stays in use: ${message}\n`,
+      );
     }
   };
   for (const signal of signals) process.on(signal, listener);

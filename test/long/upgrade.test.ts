@@ -91,7 +91,7 @@ test('signals to the new program before it has taken over, and an old one that s
   two.goesOn();
   const { code, message } = await server.hears('error');
   assert.equal(code, 'ERR_UPGRADE_FAILED');
-  assert.match(message, /told to stop/);
+  assert.match(message, /asked to stop/);
   assert.equal((await under).version, 4);
   await until('nothing of it is left', () => server.processes().length === 3);
   assert.deepEqual([named(), (await server.ask()).version], [two.first, 3]);

@@ -50,7 +50,7 @@ function expectGroup(listen: ListenPlan | undefined): void {
   if (listen === undefined) throw refuse('needs listen');
   if ('path' in listen) throw refuse('needs a port: a Unix socket has one queue');
   if (!listen.reusePort) return;
-  const why = "does not go with balance: 'reuseport', which shares the port with nobody else";
+  const why = "cannot be combined with balance: 'reuseport'";
   throw invalidArgValue('options.listen.reusePort', true, why);
 }
 

@@ -62,7 +62,7 @@ export class Place {
 
   /** Somebody ends this program, ready or not: then there is nobody to take a place. */
   toldToStop(): void {
-    isReadyNow(this, codedError('it was told to stop', 'ERR_INVALID_STATE'));
+    isReadyNow(this, codedError('the master was asked to stop', 'ERR_INVALID_STATE'));
   }
 
   /** As with a reload: who is to take another one's place has no worker that fails to start. */
