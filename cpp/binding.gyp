@@ -45,6 +45,7 @@
       "conditions": [
         ["OS=='linux' and target_arch in ['x64', 'arm64']", {
           "sources": [
+            "fork/park/bottom.cc",
             "fork/freeze/claims.cc",
             "fork/park/confined.cc",
             "fork/freeze/conversations.cc",

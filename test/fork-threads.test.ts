@@ -14,14 +14,17 @@ for (const [name, title] of [
   ['inEpoll', 'one held over an epoll_wait(2) with a time limit'],
   ['forCondition', 'one held over a wait for a condition with a time limit'],
   ['forSemaphore', 'one held over a wait for a semaphore with a time limit'],
+  ['unlimited', 'one held over a wait for a condition without a limit'],
+  ['inUvCond', 'one held over uv_cond_wait()'],
   ['caller', 'a mutex or a stream that the forking thread holds is its own in parent and child'],
   ['shared', 'a robust mutex in shared memory stays the parent’s'],
   ['abort', 'abort(3) of a thread ends the child, not its parent'],
+  ['collecting', 'the copy of a Worker that collects garbage goes on'],
   ['receiving', 'recvmmsg(2) with SO_RCVTIMEO ends in time in parent and child'],
   ['accepting', 'accept(2) with SO_RCVTIMEO'],
   ['calls', 'calls go on whose number is far before them, where /proc tells nobody'],
 ] as const) {
-  test(title, async () => void (await succeeds('threads.js', [name])));
+  test(title, async () => void (await succeeds('threads.js', [name], { timeout: 120_000 })));
 }
 
 for (const [name, title] of [

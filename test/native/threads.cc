@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include <atomic>
 #include <cerrno>
@@ -95,6 +96,9 @@ napi_value Overwritten(napi_env env, napi_callback_info) {
 // A lock that stores its owner's id, held over a sleep.
 pthread_mutex_t mutex;
 std::atomic<int> held{0}, go{0}, unlocked{-1};
+// A condition that comes true when the holder may go on.
+pthread_mutex_t other = PTHREAD_MUTEX_INITIALIZER;
+pthread_cond_t may_go = PTHREAD_COND_INITIALIZER;
 
 timespec SoonBy(clockid_t clock) {
   constexpr long kSoon = 20000000, kSecond = 1000000000;
@@ -104,7 +108,13 @@ timespec SoonBy(clockid_t clock) {
   return {time.tv_sec + ns / kSecond, ns % kSecond};
 }
 
-// Ways to sleep for 20 ms.
+void AwaitGo(void (*wait)(pthread_cond_t*, pthread_mutex_t*)) {
+  pthread_mutex_lock(&other);
+  while (go == 0) wait(&may_go, &other);
+  pthread_mutex_unlock(&other);
+}
+
+// Ways to sleep for 20 ms, and without a limit: as libc has it and as Node does it.
 void Pause(int how) {
   const timespec soon = SoonBy(CLOCK_REALTIME);
   if (how == 0) usleep(20000);
@@ -115,12 +125,13 @@ void Pause(int how) {
     close(epoll);
   }
   if (how == 2) {
-    pthread_mutex_t other = PTHREAD_MUTEX_INITIALIZER;
     pthread_cond_t never = PTHREAD_COND_INITIALIZER;
     pthread_mutex_lock(&other);
     pthread_cond_timedwait(&never, &other, &soon);
     pthread_mutex_unlock(&other);
   }
+  if (how == 4) AwaitGo([](pthread_cond_t* c, pthread_mutex_t* m) { pthread_cond_wait(c, m); });
+  if (how == 5) AwaitGo(uv_cond_wait);
   if (how == 3) {
     sem_t never;
     sem_init(&never, 0, 0);
@@ -159,7 +170,10 @@ napi_value Hold(napi_env env, napi_callback_info info) {
 
 // Lets the holder go: what its pthread_mutex_unlock() said, and then trylock() from here.
 napi_value Release(napi_env env, napi_callback_info) {
+  pthread_mutex_lock(&other);
   go = 1;
+  pthread_cond_signal(&may_go);
+  pthread_mutex_unlock(&other);
   for (int i = 0; unlocked < 0 && i < 10000; ++i) usleep(1000);
   if (unlocked != 0) return Integer(env, unlocked);
   return Integer(env, pthread_mutex_trylock(&mutex));

@@ -43,6 +43,8 @@ inline uintptr_t ThreadPointer() {
 constexpr unsigned long kRestorerFlag = 0;
 inline void (*const kRestorer)() = nullptr;
 constexpr uint32_t kRseqSignature = 0xd428bc00;
+// Of a return address on a stack, which may be signed above (pointer authentication, Armv8.3).
+constexpr uintptr_t kCodeMask = (uintptr_t{1} << 48) - 1;
 
 // struct pthread: glibc's begins with 24 words kept for the TCB, and two of list; musl's with
 // self, prev, next and sysinfo.

@@ -79,7 +79,7 @@ bool AdoptIds(uint64_t patience) {
       const int tid = kept.tid.load();
       if (tid == self) return;
       // It has ended, and its record with it.
-      if (AskToTakeId(task.get(), tid) == -ESRCH) kept.tid.store(0);
+      if (AskToTakeId(task.get(), tid, kept.pointer) == -ESRCH) kept.tid.store(0);
     });
     return IdsAdopted();
   });

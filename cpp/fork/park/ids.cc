@@ -35,8 +35,8 @@ KeptIds::Entry* KeptIds::Find(uintptr_t pointer, int tid) {
   return nullptr;
 }
 
-bool MayTakeId(Stop stop, const Call& call, uintptr_t place) {
-  if (kListsHeld) return stop != Stop::kRunning || !state.libc.code.Has(place);
+bool MayTakeId(Stop stop, const Call& call, const Position& position) {
+  if (kListsHeld) return stop != Stop::kRunning || !state.libc.code.Has(position.code);
   if (stop == Stop::kRunning) return false;
   switch (call.number) {
 #ifdef SYS_epoll_wait
@@ -51,8 +51,9 @@ bool MayTakeId(Stop stop, const Call& call, uintptr_t place) {
     case SYS_futex: {
       if (call.arguments[3] != 0) return false;
       const long command = call.arguments[1] & FUTEX_CMD_MASK;
-      if (command == FUTEX_WAIT_BITSET) return true;
-      return command == FUTEX_WAIT && !WaitsForLock(static_cast<uint32_t>(call.arguments[2]));
+      const bool lock = WaitsForLock(static_cast<uint32_t>(call.arguments[2]));
+      if (command != FUTEX_WAIT_BITSET && (command != FUTEX_WAIT || lock)) return false;
+      return WaitsAtBottom(position.frames);
     }
     default:
       return false;
@@ -82,8 +83,8 @@ void TakeOwnId() {
   entry->tid.store(0, std::memory_order_release);
 }
 
-void TakeOwnIdIfMay(Stop stop, const Call& call, uintptr_t place) {
-  if (MayTakeId(stop, call, place)) TakeOwnId();
+void TakeOwnIdIfMay(Stop stop, const Call& call, const Position& position) {
+  if (MayTakeId(stop, call, position)) TakeOwnId();
 }
 
 }  // namespace livefork

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "fork/park/bottom.h"
 #include "fork/park/park.h"
 
 namespace livefork {
@@ -35,11 +36,17 @@ struct KeptIds {
   }
 };
 
+// Where a thread was stopped, or is seen.
+struct Position {
+  uintptr_t code;  // the next instruction
+  Frames frames;
+};
+
 // May a thread that was stopped there have another id? On glibc if it holds no lock that stores its
-// id: where threads wait for work, in epoll_wait(2) and for a condition; anything else may be done
-// with a lock held. On musl in any call, and in any code but libc's own: the locks that it holds
-// are known (held.h), and none is being taken or given back there.
-bool MayTakeId(Stop stop, const Call& call, uintptr_t place);
+// id: where it waits for work, in epoll_wait(2) or at the bottom of its stack (bottom.h); anything
+// else may be done with a lock held. On musl in any call, and in any code but libc's own: the locks
+// that it holds are known (held.h), and none is being taken or given back there.
+bool MayTakeId(Stop stop, const Call& call, const Position& position);
 
 // Where the record of the thread with this thread pointer has its id.
 int& IdInRecord(uintptr_t pointer);
@@ -48,7 +55,7 @@ int& IdInRecord(uintptr_t pointer);
 void WriteId(uintptr_t pointer, void* robust_list, int id);
 
 // In the signal handler of a thread that was asked to: takes its id over if it may.
-void TakeOwnIdIfMay(Stop stop, const Call& call, uintptr_t place);
+void TakeOwnIdIfMay(Stop stop, const Call& call, const Position& position);
 
 // Of the calling thread, if it keeps one.
 void TakeOwnId();

@@ -1,6 +1,7 @@
 #include "fork/park/park.h"
 
 #include <signal.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #include <cstring>
@@ -199,6 +200,26 @@ class Parking {
   int ignored_tids_[kMaxIgnored];
 };
 
+// A copy, as the thread goes on and may end. Where process_vm_readv(2) is denied the thread itself
+// decides.
+class SeenFrames {
+ public:
+  SeenFrames(uintptr_t stack, uintptr_t pointer) : frames_(Frames::Between(stack, pointer)) {
+    const size_t size = frames_.count * sizeof(uintptr_t);
+    const iovec to{copy_, size}, from{reinterpret_cast<void*>(stack), size};
+    const long got = Sys(SYS_process_vm_readv, Sys(SYS_getpid), &to, 1, &from, 1, 0);
+    known_ = got == static_cast<long>(size);
+    frames_.words = copy_;
+  }
+  bool known() const { return known_; }
+  const Frames& get() const { return frames_; }
+
+ private:
+  uintptr_t copy_[Frames::kMost];
+  Frames frames_;
+  bool known_;
+};
+
 }  // namespace
 
 uint64_t MonotonicNs() {
@@ -236,14 +257,18 @@ Failure ParkThreads(int task, Arena& arena, uint64_t deadline, Park& park) {
   return failure;
 }
 
-long AskToTakeId(int task, int tid) {
+long AskToTakeId(int task, int tid, uintptr_t pointer) {
   if (Failure failure = InstallHandler()) return -failure.error;
   Seen seen;
   // Seen at work, it need not be disturbed. Nor when it runs: the signal might cut a call whose
   // number nobody knows, as it began since.
   const bool told = See(task, tid, seen);
-  const Call& call = seen.call;
-  if (told && (call.number < 0 || !MayTakeId(Stop::kBefore, call, seen.place))) return -EAGAIN;
+  if (told && seen.call.number < 0) return -EAGAIN;
+  if (told) {
+    const SeenFrames frames(seen.stack, pointer);
+    const Position position{seen.place, frames.get()};
+    if (frames.known() && !MayTakeId(Stop::kBefore, seen.call, position)) return -EAGAIN;
+  }
   LeaveHandler();
   return Send(tid, Purpose::kTakeId, 0, seen);
 }

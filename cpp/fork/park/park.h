@@ -46,6 +46,7 @@ struct Thread {
   bool keeps_id;    // the child's record keeps the parent's id: ids.h
   Stop stop;        // where the signal met it
   uintptr_t place;  // the next instruction there
+  uintptr_t stack;  // and its stack pointer
   Call call;  // the system call in which it was stopped; number -1: it was running, or not known
   uintptr_t pointer;  // thread pointer
   int* clear_tid;     // where the kernel writes 0 when it ends (set_tid_address)
@@ -119,8 +120,8 @@ void ExpectArrivals();
 void WaitForArrivals(size_t n);
 
 // Has a thread that waits take its own id over (ids.h), in its own time. task as above, or -1 where
-// there is no /proc. Returns 0 or -errno.
-long AskToTakeId(int task, int tid);
+// there is no /proc; pointer: its thread pointer. Returns 0 or -errno.
+long AskToTakeId(int task, int tid, uintptr_t pointer);
 
 // Describes the calling thread as a parked one.
 void DescribeSelf(Thread& thread);

@@ -110,6 +110,7 @@ void StandParked(const siginfo_t* info, const ucontext_t* ucontext, Stop stop, c
   DescribeSelf(thread);
   thread.stop = stop;
   thread.place = ProgramCounter(ucontext);
+  thread.stack = StackPointer(ucontext);
   thread.call = call;
   thread.signal_stack = ucontext->uc_stack;
   // In the child this returns a second time, in a rebuilt thread on the same stack. Signal frame,
@@ -139,7 +140,9 @@ void OnSignal(int signal, siginfo_t* info, void* ucontext) {
   if (PurposeOf(info) == Purpose::kPark) {
     StandParked(info, static_cast<const ucontext_t*>(ucontext), stop, call);
   } else {
-    TakeOwnIdIfMay(stop, call, ProgramCounter(ucontext));
+    TakeOwnIdIfMay(
+        stop, call,
+        {ProgramCounter(ucontext), Frames::Between(StackPointer(ucontext), ThreadPointer())});
   }
   if (partial) Complete(ucontext, call);
   if (!ours && stop == Stop::kCut && call.number >= 0) Resume(ucontext, call);

@@ -71,6 +71,7 @@ const char* PrctlObstacle() {
 const LibcRecord& Libc() {
   if (!state.libc.examined) {
     state.libc = Examine();
+    if (!kListsHeld) state.worker_code = FindWorkerCode();
     state.libc.examined = true;
   }
   return state.libc;
@@ -151,7 +152,7 @@ Failure CheckRecords(const Park& park) {
   park.Each([&](Thread& t) {
     const int id = IdInRecord(t.pointer);
     const bool keeps = state.kept.Find(t.pointer, t.tid) != nullptr;
-    t.keeps_id = !MayTakeId(t.stop, t.call, t.place);
+    t.keeps_id = !MayTakeId(t.stop, t.call, {t.place, Frames::Between(t.stack, t.pointer)});
     // Without the address nobody would learn of the thread's end: who joins it waits for ever.
     if (((id == t.tid || keeps) && t.clear_tid != nullptr) || failure.error == ENOTSUP) return;
     // musl's pthread_exit() takes the id out before the thread has ended.

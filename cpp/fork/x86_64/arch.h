@@ -43,6 +43,7 @@ inline uintptr_t ThreadPointer() {
 
 constexpr unsigned long kRestorerFlag = 0x04000000;  // SA_RESTORER, which libc keeps to itself
 constexpr uint32_t kRseqSignature = 0x53053053;
+constexpr uintptr_t kCodeMask = ~uintptr_t{0};  // of a return address on a stack
 
 // Of the thread's id in struct pthread: glibc's begins with a TCB of 704 bytes and two words of
 // list; musl's with self, dtv, prev, next, sysinfo and canary.
