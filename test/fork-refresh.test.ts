@@ -148,7 +148,7 @@ test('profiles and logs of one name are limits that forkSupport() tells; no reas
   assert.match(String(ask(['--cpu-prof'])), /one CPU profile/);
   assert.match(String(ask(['--heap_prof'])), /one heap profile/);
   assert.match(String(ask([], '--trace-event-categories=v8')), /one trace file/);
-  assert.match(String(ask(['--prof'])), /log of V8/);
+  assert.match(String(ask(['--prof'])), /same V8 log/);
   assert.match(String(ask([], '"--heap-prof"')), /one heap profile/);
   const forgets = "delete process.env.NODE_OPTIONS; process.chdir('/')";
   assert.match(String(ask([], '--heap-prof', forgets)), /one heap profile/);
