@@ -1,5 +1,5 @@
 // A second copy of the package, as the command's beside the application's, or two versions in one tree.
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -16,6 +16,11 @@ export function secondCopy(t: TestContext, same?: 'same version'): string {
   mkdirSync(join(folder, 'build', 'Release'), { recursive: true });
   const binary = join('build', 'Release', 'daemonkit.node');
   cpSync(join(root, binary), join(folder, binary));
+  // By PREBUILDS_ONLY=1, as in the roots of npm run test:libc, the one above is not looked at.
+  const prebuilt = join('prebuilds', `${process.platform}-${process.arch}`);
+  if (process.env.PREBUILDS_ONLY && existsSync(join(root, prebuilt))) {
+    cpSync(join(root, prebuilt), join(folder, prebuilt), { recursive: true });
+  }
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const its = { type: 'module', version: same === undefined ? `${version}-other` : version };
