@@ -112,6 +112,7 @@ async function programs(): Promise<Row[]> {
   // A thread goes from its temporary stack to its own: less than this far, and memcheck takes the
   // one for a part of the other, that was just made or given up.
   const memcheck = ['-q', '--error-exitcode=86', '--fair-sched=yes', '--max-stackframe=100000'];
+  memcheck.push(`--suppressions=${join(root, 'test', 'native', 'fork', 'valgrind.supp')}`);
   return [
     program('cpp/sys, ASan and UBSan', selftest, [], options),
     program('cpp/fork units, ASan and UBSan', asan, ['units'], options),

@@ -55,8 +55,8 @@ function sources(cpu: Machine['cpu']): string[] {
     readdirSync(join(root, folder))
       .filter((name) => name.endsWith('.cc') && wanted(name))
       .map((name) => join(folder, name));
-  // A process without Node has no libuv, which inotify.cc, main_loop.cc and file_requests.cc ask; no_libuv.cc stands in.
-  const others = /^(unsupported|inotify|main_loop|file_requests)|_freebsd/;
+  // A process without Node has no libuv, which inotify.cc, main_loop.cc, file_requests.cc and bottom.cc ask; no_libuv.cc stands in.
+  const others = /^(unsupported|inotify|main_loop|file_requests|bottom)|_freebsd/;
   const rooms = ['', 'base', 'park', 'freeze', 'objects', 'rebuild', cpu].map((room) =>
     join('cpp/fork', room),
   );

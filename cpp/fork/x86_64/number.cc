@@ -175,7 +175,8 @@ long NumberKept(const greg_t* regs, const Line& line) {
 // Whether a call went there by way of a stub of the linker's, `jmp *slot(%rip)`, or to the slot
 // itself.
 bool LeadsTo(uintptr_t slot, uintptr_t function) {
-  return IsReadable(slot) && *reinterpret_cast<const uintptr_t*>(slot) == function;
+  return slot % sizeof slot == 0 && IsReadable(slot) &&
+         *reinterpret_cast<const uintptr_t*>(slot) == function;
 }
 
 bool IsStubOf(uintptr_t stub, uintptr_t function) {
@@ -220,7 +221,9 @@ long NumberAskedFor(const greg_t* regs, const Line& line) {
       frame = at[3];
       at += sizeof kFrame + 1;
     }
-    if (frame >= 0x80 || (HoldersAtEnd(at, line, 1u << kRdi, kRsp) >> kRax & 1) == 0) continue;
+    if (frame >= 0x80 || frame % 8 != 0 ||
+        (HoldersAtEnd(at, line, 1u << kRdi, kRsp) >> kRax & 1) == 0)
+      continue;
     if (!IsReadable(static_cast<uintptr_t>(regs[REG_RSP] + frame))) continue;
     const auto back = static_cast<uintptr_t>(OnStack(regs, frame));
     const auto length = static_cast<uintptr_t>(line.end() - begin);

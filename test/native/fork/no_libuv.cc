@@ -1,9 +1,10 @@
-// cpp/fork/objects/inotify.h and main_loop.h for a process without libuv: no instance is the main
-// loop's, and there is none.
+// cpp/fork/objects/inotify.h, main_loop.h and bottom.h for a process without libuv: no instance is
+// the main loop's, and there is none; no thread waits in libuv.
 #include "fork/freeze/file_requests.h"
 #include "fork/freeze/main_loop.h"
 #include "fork/objects/inotify.h"
 #include "fork/objects/watch_numbers.h"
+#include "fork/park/bottom.h"
 
 namespace livefork {
 
@@ -26,6 +27,18 @@ Failure ListWrites(const Park&, const ProcFiles&, void*, Arena&, Writes&) {
 }
 
 bool HasRequests(void*) {
+  return false;
+}
+
+Frames Frames::Between(uintptr_t, uintptr_t) {
+  return {};
+}
+
+WorkerCode FindWorkerCode() {
+  return {};
+}
+
+bool WaitsAtBottom(const Frames&) {
   return false;
 }
 
