@@ -1,6 +1,6 @@
 // The pages of docs/ as typedoc wants them, in dist/pages: titles and groups in front, links out of docs/ to the
 // repository. Groups are the sections of docs/index.md; the landing page is README.md.
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -62,5 +62,7 @@ for (const [file, section] of [['index.md', 'Overview'], ...pages]) {
     `---\ntitle: ${JSON.stringify(title)}\ngroup: ${section}\n---\n${text}`,
   );
 }
-cpSync(join(root, 'docs/bench-fork.svg'), join(into, 'bench-fork.svg'));
+for (const name of readdirSync(join(root, 'docs')).filter((one) => one.endsWith('.svg'))) {
+  cpSync(join(root, 'docs', name), join(into, name));
+}
 console.log(`api: ${pages.size + 1} pages, in ${dirname(into)}`);
