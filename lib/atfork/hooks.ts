@@ -40,6 +40,24 @@ export function atFork(hooks: ForkHooks): Disposable {
   return { [Symbol.dispose]: () => void registry.hooks.delete(entry) };
 }
 
+/** The package's own hooks of children, which a parent can go through without effect. */
+const rehearsed: ((rehearsal?: boolean) => void)[] = [];
+
+/** @internal A `child` hook that does nothing when it is called with true. */
+export function inChildren(run: (rehearsal?: boolean) => void): void {
+  rehearsed[rehearsed.length] = run;
+  atFork({ child: run });
+}
+
+/**
+ * @internal In the parent: V8 compiles a function when it is first called. What only children call,
+ * each child would compile anew, with memory that it has to copy for it.
+ */
+export function rehearseChildHooks(): void {
+  for (let i = 0; i < rehearsed.length; i++) rehearsed[i]?.(true);
+  runChildHooks([]);
+}
+
 const KEY = Symbol.for('daemonkit.forkInterface.1');
 
 /** The first copy's in this process, whose handlers every copy's forks run. */
@@ -92,8 +110,8 @@ export function withForkHooks(make: () => number, tell?: (pid: number) => void):
 }
 
 /** In the child: an error has the `pid` 0, so that whoever catches it can tell where it is. */
-export function runChildHooks(): void {
-  withPid(0, () => runForkHooks('child'));
+export function runChildHooks(of: Iterable<ForkHooks> = registry.hooks): void {
+  withPid(0, () => runForkHooks('child', of));
 }
 
 /** A hook that throws must not hide that there is a child, for which somebody has to wait. */
@@ -106,8 +124,11 @@ function withPid(pid: number, run: () => void): void {
 }
 
 /** Runs one phase's hooks; all of them run, then the first error is thrown. */
-export function runForkHooks(phase: keyof ForkHooks): void {
-  const hooks = [...registry.hooks];
+export function runForkHooks(
+  phase: keyof ForkHooks,
+  of: Iterable<ForkHooks> = registry.hooks,
+): void {
+  const hooks = [...of];
   if (phase === 'before') hooks.reverse();
   const errors: unknown[] = [];
   for (const hook of hooks) {

@@ -1,7 +1,7 @@
 // One function in one child, from the wait for a place to the child's end.
 import { closeSync, fstatSync } from 'node:fs';
 import { native } from '../addon/native.js';
-import { atFork } from '../atfork/hooks.js';
+import { inChildren } from '../atfork/hooks.js';
 import { deferred } from '../base/deferred.js';
 import { abortError, asError, check, codedError, telling } from '../base/errors.js';
 import { clearTimeout, setTimeout } from '../base/timers.js';
@@ -69,12 +69,11 @@ const runs = new Set<Run>();
 /** Whose child is being made. */
 let forking: Run | undefined;
 
-atFork({
-  child: () => {
-    forgetTurns();
-    for (const run of runs) run.forget(run !== forking);
-    runs.clear();
-  },
+inChildren((rehearsal) => {
+  forgetTurns(rehearsal);
+  if (rehearsal) return;
+  for (const run of runs) run.forget(run !== forking);
+  runs.clear();
 });
 
 class Run {

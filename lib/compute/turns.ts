@@ -100,10 +100,11 @@ export function dropImmediates(): void {
 }
 
 /** In a copy of the process: those who wait are the parent's. */
-export function forgetTurns(): void {
+export function forgetTurns(rehearsal?: boolean): void {
+  if (rehearsal) return;
   queue.length = 0;
-  clearImmediate(immediate);
-  clearTimeout(timer);
+  if (immediate !== undefined) clearImmediate(immediate);
+  if (timer !== undefined) clearTimeout(timer);
   immediate = undefined;
   timer = undefined;
 }

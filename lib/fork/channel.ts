@@ -73,8 +73,8 @@ export function channelObstacle(): string | undefined {
  * The channel is the parent's: who asks `process.send` or `process.connected` finds a process without
  * one. Without it a worker of node:cluster could not listen, as it asks the primary process to.
  */
-export function closeChannel(): void {
-  if (!process.channel) return;
+export function closeChannel(rehearsal?: boolean): void {
+  if (!process.channel || rehearsal) return;
   closeEnd(process);
   for (let i = 0; i < OF_CHANNEL.length; i++) deleteProperty(process, OF_CHANNEL[i] as string);
   if (cluster?.isWorker) {

@@ -4,7 +4,7 @@ import { constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
 import { expectNode, noNode } from '../addon/host.js';
 import { type Forked, native } from '../addon/native.js';
-import { runChildHooks, withForkHooks } from '../atfork/hooks.js';
+import { rehearseChildHooks, runChildHooks, withForkHooks } from '../atfork/hooks.js';
 import { registry } from '../atfork/registry.js';
 import { signalIn } from '../base/abort.js';
 import { systemError, workerUnsupported } from '../base/errors.js';
@@ -131,6 +131,7 @@ export function forkBy(make: () => Forked, workers: boolean, moved = false): num
   expectNode('fork()', 'fork');
   refuse(scriptObstacles(workers));
   expectHeadroom();
+  rehearse();
   const parent = native.getpid();
   const moving = moved ? holdChildren() : undefined;
   let pid = -1;
@@ -151,6 +152,17 @@ export function forkBy(make: () => Forked, workers: boolean, moved = false): num
     runChildHooks();
   }
   return pid;
+}
+
+let rehearsed = Number.NEGATIVE_INFINITY;
+
+/** Again after a second, as V8 forgets what has not run for some collections; it takes ten microseconds. */
+function rehearse(): void {
+  if (now() - rehearsed < 1000) return;
+  rehearsed = now();
+  refreshChild(undefined, true);
+  publishFork(0, 0, true);
+  rehearseChildHooks();
 }
 
 function refuse(reasons: readonly string[]): void {

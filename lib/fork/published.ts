@@ -19,8 +19,8 @@ export interface ForkMessage {
 const forks = channel('daemonkit:fork');
 
 /** Tells of a fork from either side. */
-export function publishFork(parent: number, pid: number): void {
-  if (!forks.hasSubscribers) return;
+export function publishFork(parent: number, pid: number, rehearsal?: boolean): void {
+  if (!forks.hasSubscribers || rehearsal) return;
   const role = pid === 0 ? 'child' : 'parent';
   const child = pid === 0 ? process.pid : pid;
   forks.publish({ pid: process.pid, role, parent, child } satisfies ForkMessage);

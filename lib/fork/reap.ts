@@ -3,7 +3,7 @@
 import { constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
 import { expectNode } from '../addon/host.js';
-import { atFork } from '../atfork/hooks.js';
+import { atFork, inChildren } from '../atfork/hooks.js';
 import { registry } from '../atfork/registry.js';
 import { systemError, workerUnsupported } from '../base/errors.js';
 import { clearTimeout, setTimeout } from '../base/timers.js';
@@ -37,7 +37,9 @@ export function expected(): Set<number> {
 }
 
 // In a copy of the process they are the parent's.
-atFork({ child: () => registry.children.clear() });
+inChildren((rehearsal) => {
+  if (!rehearsal) registry.children.clear();
+});
 
 /** Looks when a child has ended, and again when what it has seen may be reaped. */
 class Reaper implements Disposable {

@@ -17,10 +17,10 @@ function pidObstacle(): string | undefined {
 }
 
 /** process.pid is a plain property that was filled at start-up. One with a getter is the program's. */
-function refreshPid(): void {
-  const property = getOwnPropertyDescriptor(process, 'pid');
+function refreshPid(of: object): void {
+  const property = getOwnPropertyDescriptor(of, 'pid');
   if (property !== undefined && hasOwn(property, 'get')) return;
-  setValue(process, 'pid', native.getpid());
+  setValue(of, 'pid', native.getpid());
 }
 
 /**
@@ -46,15 +46,19 @@ export function expectHeadroom(depth = 400): void {
  * the child at once: it runs no handlers, which are the parent's, and the parent finds its status.
  *
  * @param moving - if the child takes the parent's place, the parent's children.
+ * @param rehearsal - in the parent, where nothing is to happen: rehearseChildHooks() has the reason.
  */
-export function refreshChild(moving?: Parameters<typeof moveChildren>[0]): void {
+export function refreshChild(
+  moving?: Parameters<typeof moveChildren>[0],
+  rehearsal?: boolean,
+): void {
   try {
-    refreshPid();
-    refreshEntropy();
-    if (moving === undefined) releaseChildren();
+    refreshPid(rehearsal ? {} : process);
+    refreshEntropy(undefined, rehearsal);
+    if (moving === undefined) releaseChildren(rehearsal);
     else moveChildren(moving);
-    closeChannel();
-    guardSetters();
+    closeChannel(rehearsal);
+    guardSetters(rehearsal);
   } catch (error) {
     native.writeAll(2, `daemonkit: the child of fork() cannot go on: ${error}\n`);
     native.exit(UNFIT);

@@ -4,7 +4,7 @@ import { constants } from 'node:os';
 import { expectNode } from '../addon/host.js';
 import { native, type Waited } from '../addon/native.js';
 import { watch } from '../addon/watch.js';
-import { atFork } from '../atfork/hooks.js';
+import { inChildren } from '../atfork/hooks.js';
 import { registry } from '../atfork/registry.js';
 import { type Abortable, waitSignal } from '../base/abort.js';
 import { abortError, check, systemError } from '../base/errors.js';
@@ -153,10 +153,9 @@ const pending = new Set<() => void>();
 
 // In a copy of the process the parent's children are nobody's children: the waits can never settle,
 // and their descriptors would wake and hold the event loop for nothing.
-atFork({
-  child: () => {
-    for (const abandon of [...pending]) abandon();
-  },
+inChildren((rehearsal) => {
+  if (rehearsal) return;
+  for (const abandon of [...pending]) abandon();
 });
 
 const { EMFILE, ENFILE, ENOMEM, ECHILD, ESRCH } = constants.errno;
