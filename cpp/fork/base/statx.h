@@ -21,7 +21,8 @@ struct Statx {
 };
 static_assert(sizeof(Statx) == 256, "struct statx");
 
-constexpr unsigned kType = 0x1, kLinks = 0x4, kInode = 0x100;  // STATX_TYPE and so on
+constexpr unsigned kType = 0x1, kLinks = 0x4, kInode = 0x100,
+                   kSize = 0x200;  // STATX_TYPE and so on
 
 inline long Ask(int fd, unsigned mask, Statx& st) {
   constexpr int kEmptyPath = 0x1000;  // AT_EMPTY_PATH

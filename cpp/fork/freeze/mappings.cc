@@ -22,6 +22,20 @@ constexpr uintptr_t kUserEnd = uintptr_t{1} << 63;                      // above
 #define SYS_process_madvise 440
 #endif
 
+// A private mapping that is asked whether a child would get it; unknown where nothing can be told.
+struct Probe {
+  Range range;
+  bool follows;  // right after another one, or after a hole behind it
+  bool known;
+  bool dontfork;
+};
+
+struct Found {
+  List<Probe> probes;
+  List<Range> others;     // private ones that are not asked
+  List<Range> stretches;  // all private ones, with holes and without others between them
+};
+
 // madvise(2) for thousands of ranges, which is half the time for 4,281 of them where
 // process_madvise(2) takes such advice for one's own memory: since Linux 6.13
 // (process_madvise_remote_valid() in mm/madvise.c). It stops at the first range that fails. Not
@@ -34,23 +48,19 @@ class Adviser {
     }
   }
 
-  // On what `range` makes of the items; failed(item, -errno) is called for each that fails.
-  template <typename T, typename R, typename F>
-  void Advise(int advice, const List<T>& items, R range, F failed) {
-    for (auto at = items.begin(); at != items.end();) {
-      T* given[kMost];
-      size_t count = 0, total = 0;
-      for (; at != items.end() && count < kMost; ++at) {
-        const Range r = range(*at);
-        if (r.start == r.end) continue;
+  // Where the kernel has no room for a split (ENOMEM, vm.max_map_count) nothing can be told.
+  void HideFirstPages(const List<Probe>& probes) {
+    for (auto at = probes.begin(); at != probes.end();) {
+      Probe* given[kMost];
+      size_t count = 0;
+      for (; at != probes.end() && count < kMost; ++at) {
         given[count] = &*at;
-        ranges_[count] = {reinterpret_cast<void*>(r.start), r.end - r.start};
-        total += ranges_[count++].iov_len;
+        pages_[count++] = {reinterpret_cast<void*>((*at).range.start), kPage};
       }
-      if (AtOnce(advice, count, total)) continue;
+      if (AtOnce(count)) continue;
       for (size_t i = 0; i < count; ++i) {
-        const long r = Sys(SYS_madvise, ranges_[i].iov_base, ranges_[i].iov_len, advice);
-        if (r < 0) failed(*given[i], r);
+        const long r = Sys(SYS_madvise, pages_[i].iov_base, kPage, MADV_DONTFORK);
+        given[i]->known = r >= 0;
       }
     }
   }
@@ -58,15 +68,25 @@ class Adviser {
  private:
   static constexpr size_t kMost = 256;
 
-  bool AtOnce(int advice, size_t count, size_t total) const {
+  bool AtOnce(size_t count) const {
     if (self_.get() < 0) return false;
-    const long n = Sys(SYS_process_madvise, self_.get(), ranges_, count, advice, 0);
-    return n >= 0 && static_cast<size_t>(n) == total;
+    const long n = Sys(SYS_process_madvise, self_.get(), pages_, count, MADV_DONTFORK, 0);
+    return n >= 0 && static_cast<size_t>(n) == count * kPage;
   }
 
   Fd self_;
-  iovec ranges_[kMost];
+  iovec pages_[kMost];
 };
+
+// An address as maps has it, up to the blank or the hyphen behind it. Without a branch for each
+// digit: of the thousand lines of a heap of 200 MB these are most of the work.
+uintptr_t Address(const char*& text) {
+  uintptr_t value = 0;
+  for (unsigned c; (c = static_cast<unsigned char>(*text)) > '-'; ++text) {
+    value = value << 4 | ((c & 15) + (c >> 6) * 9);
+  }
+  return value;
+}
 
 template <typename F>
 Failure EachMapping(int maps, F f) {
@@ -90,25 +110,52 @@ bool IsKernels(const Mapping& m) {
 }
 
 // Lists what there is, apart by whether it can be told.
-Failure ListMappings(int maps, Arena& arena, List<Probe>& probes, List<Range>& others,
-                     List<RingMapping>& rings) {
-  return EachMapping(maps, [&](const Mapping& m) {
+class Lister {
+ public:
+  Lister(Arena& arena, Found& found, List<RingMapping>& rings)
+      : arena_(arena), found_(found), rings_(rings) {}
+
+  bool Add(const Mapping& m) {
     if (strcmp(m.name, "anon_inode:[io_uring]") == 0) {
-      RingMapping* ring = rings.Add(arena);
+      RingMapping* ring = rings_.Add(arena_);
       if (ring != nullptr) *ring = {m.range, m.inode, m.offset};
-      return ring != nullptr;
+      return End() && ring != nullptr;
     }
-    if (!m.is_private || IsKernels(m)) return true;
-    if (!CanTell(m)) {
-      Range* other = others.Add(arena);
-      if (other != nullptr) *other = m.range;
-      return other != nullptr;
+    if (!m.is_private || IsKernels(m)) return End();
+    if (stretch_ == nullptr) {
+      stretch_ = found_.stretches.Add(arena_);
+      if (stretch_ == nullptr) return false;
+      stretch_->start = m.range.start;
     }
-    Probe* probe = probes.Add(arena);
-    if (probe != nullptr) *probe = {m.range, true, false};
+    stretch_->end = m.range.end;
+    return CanTell(m) ? AddProbe(m.range) : AddOther(m.range);
+  }
+
+ private:
+  bool End() {
+    stretch_ = nullptr;
+    follows_ = false;
+    return true;
+  }
+  bool AddProbe(const Range& range) {
+    Probe* probe = found_.probes.Add(arena_);
+    if (probe != nullptr) *probe = {range, follows_, true, false};
+    follows_ = true;
     return probe != nullptr;
-  });
-}
+  }
+  bool AddOther(const Range& range) {
+    Range* other = found_.others.Add(arena_);
+    if (other != nullptr) *other = range;
+    follows_ = false;
+    return other != nullptr;
+  }
+
+  Arena& arena_;
+  Found& found_;
+  List<RingMapping>& rings_;
+  Range* stretch_ = nullptr;
+  bool follows_ = false;
+};
 
 // Both ascend, so one walk over each finds the boundaries that the probes made.
 Failure FindSplits(int maps, List<Probe>& probes) {
@@ -120,27 +167,71 @@ Failure FindSplits(int maps, List<Probe>& probes) {
     while (start < boundary) {
       const char* line = lines.Next();
       if (line == nullptr && lines.error() < 0) return Check(lines.error(), "read");
-      start = line == nullptr ? UINTPTR_MAX : Number(line, 16);
+      start = line == nullptr ? UINTPTR_MAX : Address(line);
     }
     probe.dontfork = probe.known && start != boundary;
   }
   return {};
 }
 
+// madvise(2) of a stretch goes on behind a hole, and says ENOMEM when all is done.
+long Advise(const Range& range, int advice) {
+  const long r = Sys(SYS_madvise, range.start, range.end - range.start, advice);
+  return r == -ENOMEM ? 0 : r;
+}
+
+// A mapping that a child does not get is one at which it faults. The kernel's own (VM_SPECIAL),
+// which a driver may have made among the others, are inherited as they are, and say EINVAL: the
+// rest of such a stretch is done by each mapping.
+Failure ShareAll(const Found& found) {
+  Failure failure;
+  bool each = false;
+  const auto share = [&](const Range& range) {
+    const long r = Advise(range, MADV_DOFORK);
+    each = each || r == -EINVAL;
+    if (r < 0 && r != -EINVAL && !failure) failure = Check(r, "madvise");
+  };
+  for (const Range& stretch : found.stretches) share(stretch);
+  if (!each) return failure;
+  for (const Probe& probe : found.probes) share(probe.range);
+  for (const Range& other : found.others) share(other);
+  return failure;
+}
+
+// Those that stand next to each other, with nothing but holes between them, as one.
+bool ListHidden(const List<Probe>& probes, Arena& arena, List<Range>& hidden) {
+  Range* last = nullptr;
+  for (const Probe& probe : probes) {
+    if (!probe.dontfork) {
+      last = nullptr;
+      continue;
+    }
+    if (last == nullptr || !probe.follows) {
+      last = hidden.Add(arena);
+      if (last == nullptr) return false;
+      last->start = probe.range.start;
+    }
+    last->end = probe.range.end;
+  }
+  return true;
+}
+
 }  // namespace
 
 Mapping ParseMapping(const char* line) {
   Mapping m{};
-  m.range.start = Number(line, 16);
+  m.range.start = Address(line);
   Skip(line, "-");
-  m.range.end = Number(line, 16);
+  m.range.end = Address(line);
   m.is_private = line[4] == 'p';
   line += 5;
-  m.offset = Number(line, 16);
-  Number(line, 16);
-  Skip(line, ":");
-  Number(line, 16);
-  m.inode = Number(line, 10);
+  if (!Skip(line, " 00000000 00:00 0")) {
+    m.offset = Number(line, 16);
+    Number(line, 16);
+    Skip(line, ":");
+    Number(line, 16);
+    m.inode = Number(line, 10);
+  }
   while (*line == ' ') ++line;
   m.name = line;
   return m;
@@ -151,32 +242,20 @@ Mapping ParseMapping(const char* line) {
 // MADV_DONTFORK, the kernel splits the mapping if and only if it was not so before. V8's mappings
 // are the many and do not split, which is the cheap case. (One page alone cannot split. It becomes
 // inheritable and stays so, at the cost of one page in a child.)
-Failure ShareMappings(int maps, Arena& arena, Mappings& found) {
-  List<Range> others;
-  Failure failure = ListMappings(maps, arena, found.probes, others, found.rings);
+Failure ShareMappings(int maps, Arena& arena, Mappings& mappings) {
+  Found found;
+  Lister lister(arena, found, mappings.rings);
+  Failure failure = EachMapping(maps, [&](const Mapping& m) { return lister.Add(m); });
   if (failure) return failure;
-  const auto first_page = [](const Probe& p) {
-    return Range{p.range.start, p.range.start + kPage};
-  };
-  // Where the kernel has no room for a split (ENOMEM, vm.max_map_count) nothing can be told.
-  Adviser adviser;
-  adviser.Advise(MADV_DONTFORK, found.probes, first_page, [](Probe& p, long) { p.known = false; });
+  Adviser().HideFirstPages(found.probes);
   failure = FindSplits(maps, found.probes);
-  // A mapping that a child does not get is one at which it faults. The kernel's own (VM_SPECIAL)
-  // are inherited as they are, and say EINVAL.
-  const auto unshared = [&](const auto&, long error) {
-    if (error != -EINVAL && !failure) failure = Check(error, "madvise");
-  };
-  adviser.Advise(
-      MADV_DOFORK, found.probes, [](const Probe& p) { return p.range; }, unshared);
-  adviser.Advise(
-      MADV_DOFORK, others, [](const Range& r) { return r; }, unshared);
-  return failure;
+  if (!failure && !ListHidden(found.probes, arena, mappings.hidden)) failure = kArenaFull;
+  const Failure unshared = ShareAll(found);
+  return failure ? failure : unshared;
 }
 
-void RestoreMappings(Mappings& found) {
-  const auto those = [](const Probe& p) { return p.dontfork ? p.range : Range{}; };
-  Adviser().Advise(MADV_DONTFORK, found.probes, those, [](const Probe&, long) {});
+void RestoreMappings(Mappings& mappings) {
+  for (const Range& range : mappings.hidden) Advise(range, MADV_DONTFORK);
 }
 
 }  // namespace livefork

@@ -30,15 +30,8 @@ struct RingMapping {
   uint64_t offset;
 };
 
-// A private mapping, and whether a child would not get it; unknown where nothing can be told.
-struct Probe {
-  Range range;
-  bool known;
-  bool dontfork;
-};
-
 struct Mappings {
-  List<Probe> probes;
+  List<Range> hidden;  // what a child would not get, from the first of its mappings to the last
   List<RingMapping> rings;
 };
 

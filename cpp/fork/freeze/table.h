@@ -96,6 +96,8 @@ class Table {
   int descriptors() const { return descriptors_; }
 
  private:
+  Failure Numbers(const ProcFiles& files, int own, Arena& arena, Deadline& deadline,
+                  List<int>& numbers) const;
   Failure Classify(Entry& entry) const;
   int descriptors_ = -1;  // /proc/self/fd
   Entry* entries_ = nullptr;

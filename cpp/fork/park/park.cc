@@ -161,14 +161,21 @@ class Parking {
 
   Failure AwaitAll() {
     for (;;) {
-      uint32_t arrived = Arrivals();
+      WantArrivals(Present());
+      const uint32_t arrived = Arrivals();
       if (!AnyUnparked()) return {};
-      if (AwaitArrival(arrived, 1000000)) continue;
+      if (AwaitArrivals(arrived, 1000000)) continue;
       DropTheGone();
       if (AnyUnparked() && MonotonicNs() > deadline_) {
         return {EAGAIN, "fork", "a thread could not be parked"};
       }
     }
+  }
+
+  uint32_t Present() const {
+    uint32_t n = 0;
+    for (size_t i = 0; i < park_.count; ++i) n += park_.threads[i].state() != Thread::kGone;
+    return n;
   }
 
   // A thread that ends blocks all signals on its way out and simply disappears.
@@ -274,7 +281,8 @@ long AskToTakeId(int task, int tid, uintptr_t pointer) {
 }
 
 void WaitForArrivals(size_t n) {
-  for (uint32_t arrived; (arrived = Arrivals()) < n;) AwaitArrival(arrived, 10000000);
+  WantArrivals(static_cast<uint32_t>(n));
+  for (uint32_t arrived; (arrived = Arrivals()) < n;) AwaitArrivals(arrived, 10000000);
 }
 
 }  // namespace livefork

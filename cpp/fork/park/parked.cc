@@ -118,8 +118,9 @@ void StandParked(const siginfo_t* info, const ucontext_t* ucontext, Stop stop, c
   if (livefork_save_context(&thread.context) == 0) {
     thread.Move(generation, Thread::kArriving, Thread::kParked);
   }
-  r.arrived.fetch_add(1, std::memory_order_acq_rel);
-  FutexWake(r.arrived);
+  // In this order, as the parker first says how many it wants and then looks at how many there are.
+  const uint32_t arrived = r.arrived.fetch_add(1) + 1;
+  if (arrived >= r.wanted.load()) FutexWake(r.arrived);
   // From here on the record is not touched: it is another fork's before this thread wakes.
   while (r.generation.load(std::memory_order_acquire) == generation) {
     FutexWait(r.generation, generation, 0);
@@ -202,6 +203,7 @@ Failure OpenRendezvous(Thread* threads, uint32_t& generation) {
   r.threads = threads;
   r.errand.store(nullptr, std::memory_order_release);
   r.arrived.store(0, std::memory_order_release);
+  WantArrivals(UINT32_MAX);  // nobody waits before all have been sent for
   generation = r.generation.load(std::memory_order_relaxed);
   return InstallHandler();
 }
@@ -228,7 +230,11 @@ uint32_t Arrivals() {
   return state.rendezvous.arrived.load(std::memory_order_acquire);
 }
 
-bool AwaitArrival(uint32_t seen, uint64_t ns) {
+void WantArrivals(uint32_t n) {
+  state.rendezvous.wanted.store(n);
+}
+
+bool AwaitArrivals(uint32_t seen, uint64_t ns) {
   return FutexWait(state.rendezvous.arrived, seen, ns) != -ETIMEDOUT;
 }
 
@@ -259,6 +265,7 @@ size_t ReleaseOnErrand(const Park& park, Errand errand, const void* argument) {
 
 void ExpectArrivals() {
   state.rendezvous.arrived.store(0, std::memory_order_release);
+  WantArrivals(UINT32_MAX);
   // Signals queued for the parent's threads did not come along.
   state.rendezvous.stray = false;
 }

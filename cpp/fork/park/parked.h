@@ -25,6 +25,8 @@ struct Rendezvous {
   // Begins with 1; 0 here, as one value that is not would put all of the state into the binary.
   std::atomic<uint32_t> generation{0};
   std::atomic<uint32_t> arrived{0};
+  // The arrival that wakes whoever waits: a wake-up for each costs more than what the threads do.
+  std::atomic<uint32_t> wanted{0};
   // Atomic, as a stray signal of a park that was given up reads them while the next one is opened.
   std::atomic<Thread*> threads{nullptr};
   std::atomic<int> pid{0};
@@ -51,9 +53,10 @@ Failure InstallHandler();
 long Send(int tid, Purpose purpose, size_t index, const Seen& seen);
 
 // How many have come since the rendezvous was opened (see ExpectArrivals), and a wait of at most ns
-// nanoseconds for that number to change; false if it did not.
+// nanoseconds until there are as many as were wanted before; false if there were not.
 uint32_t Arrivals();
-bool AwaitArrival(uint32_t seen, uint64_t ns);
+void WantArrivals(uint32_t n);
+bool AwaitArrivals(uint32_t seen, uint64_t ns);
 
 // Some thread that was sent for was not waited for: its signal may still be on the way, so the
 // handler must stay.
