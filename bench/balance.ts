@@ -1,6 +1,7 @@
 // How evenly connections are spread: 64 kept-alive ones over four workers, by prefork() with one socket or
-// one for each seat, and by node:cluster. Run by `node dist/bench/balance.js [--workers 4] [--rounds 10]
-// [--seconds 2]`; prints the busiest worker's requests over the idlest one's, and requests per second.
+// one for each seat, and by node:cluster: the busiest worker's requests over the idlest one's, in the middle and in the
+// worst round; requests per second, and the processor's time of workers for each. Run by `node dist/bench/balance.js [--workers 4] [--rounds 10]
+// [--seconds 2]`; prints a table and a line of JSON.
 import { spawn } from 'node:child_process';
 import cluster from 'node:cluster';
 import { once } from 'node:events';

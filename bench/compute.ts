@@ -259,16 +259,15 @@ async function measure() {
 
 function table(rows: Awaited<ReturnType<typeof measure>>): void {
   const [ours] = rows as [(typeof rows)[number]];
-  const ms = (value: number) => `${value.toFixed(0)} ms`;
+  const times = (key: 'wall' | 'cpu' | 'still' | 'memory', of: (typeof rows)[number]) =>
+    (of[key] / ours[key]).toFixed(2);
   printTable(
-    rows.map(({ way, wall, cpu, still, memory }) => ({
-      way,
-      'to the result': ms(wall),
-      'runInFork() to it': (ours.wall / wall).toFixed(2),
-      CPU: ms(cpu),
-      'stands still': `${still.toFixed(1)} ms`,
-      'runInFork() to it ': (ours.still / still).toFixed(3),
-      'more memory': `${memory.toFixed(0)} MB`,
+    rows.map((row) => ({
+      "times runInFork()'s": row.way,
+      'time to the result': times('wall', row),
+      "processor's time": times('cpu', row),
+      "parent's loop stands still": times('still', row),
+      'more memory': times('memory', row),
     })),
   );
 }

@@ -4,7 +4,14 @@ import { fileURLToPath } from 'node:url';
 
 /** What is kept of one run of a benchmark. */
 export interface Result {
-  machine: { cpu: string; cores: number; kernel: string; node: string; load: number };
+  machine: {
+    cpu: string;
+    cores: number;
+    memory?: number;
+    kernel: string;
+    node: string;
+    load: number;
+  };
   date: string;
   /** The printed tables. */
   tables: string;
@@ -22,21 +29,37 @@ function purpose(name: string): string {
 }
 
 function section([name, { machine, date, tables }]: [string, Result]): string {
-  const { cpu, cores, kernel, node, load } = machine;
-  const where = `${date}, Node ${node}, Linux ${kernel}, ${cores} processors (${cpu}), load average before: ${load.toFixed(1)}.`;
+  const { cpu, cores, memory, kernel, node, load } = machine;
+  const size = memory === undefined ? '' : `, ${memory} GiB`;
+  const where = `${date}, Node ${node}, Linux ${kernel}, ${cores} processors (${cpu})${size}, load average before: ${load.toFixed(1)}.`;
   return `## ${name}\n${purpose(name)}\n\n${where}\n\n${tables}\n`;
 }
+
+const PICTURES = [
+  {
+    of: 'fork',
+    text: 'How long the parent stands still, by the size of its heap: fork() and a raw clone(2)',
+    file: 'bench-pause.svg',
+  },
+  {
+    of: 'memory',
+    text: 'Memory of master and workers, by the number of workers: prefork() and node:cluster',
+    file: 'bench-memory.svg',
+  },
+];
 
 /** The page. The figures of one table are of one run, in which the ways took turns. */
 export function page(results: Record<string, Result>): string {
   return `# Benchmarks
 
 <!-- Written by npm run bench; edit bench/. -->
-Ratios count: the ways of one table took turns in one run, so that whatever else the machine did hit all of
-them. [bench.json](bench.json) has the figures. \`npm run bench\` measures anew and writes this page,
-\`npm run bench -- fork signal\` only these parts of it.
+Each section says what its rows and columns are, and on what machine, with what load beside, and on which line of Node
+they were measured. The tables have ratios only: the ways of one table took turns in one run, so that whatever else the machine
+did hit all of them. [bench.json](bench.json) has the figures. \`npm run bench\` measures anew and writes
+this page, \`npm run bench -- fork signal\` only these parts of it. A comparison that is not installed is left out.
 
-![fork() and its peers, by the size of the parent's heap](bench-fork.svg)
-
+${PICTURES.filter(({ of }) => of in results)
+  .map(({ text, file }) => `![${text}](${file})\n`)
+  .join('\n')}
 ${Object.entries(results).sort().map(section).join('\n')}`;
 }

@@ -1,46 +1,132 @@
-// The picture of bench/fork.ts, as a program for gnuplot.
+// The pictures of docs/benchmarks.md: lines in SVG, readable on white and on black.
+
+/** A line, of points with x ascending. */
+export interface Line {
+  name: string;
+  points: readonly (readonly [x: number, y: number])[];
+}
+
+interface Plot {
+  title: string;
+  x: string;
+  y: string;
+  lines: readonly Line[];
+  /** Both axes, each power of ten as wide as the next. */
+  logarithmic?: boolean;
+}
+
+const [WIDTH, HEIGHT] = [640, 360];
+const FRAME = { left: 64, right: 624, top: 40, bottom: 308 };
+
+/** Whoever looks at it chooses the scheme, also where the page shows it as an image. */
+const STYLE = `
+  text { font: 12px sans-serif; fill: #333 }
+  .title { font-size: 14px; font-weight: bold }
+  .grid { stroke: #ccc }
+  .s0 { stroke: #0b62c4; fill: #0b62c4 } .s1 { stroke: #c2510c; fill: #c2510c } .s2 { stroke: #4a8a1d; fill: #4a8a1d }
+  polyline { fill: none !important; stroke-width: 2 }
+  text.s0, text.s1, text.s2 { stroke: none }
+  @media (prefers-color-scheme: dark) {
+    text { fill: #ddd }
+    .grid { stroke: #444 }
+    .s0 { stroke: #6cb0ff; fill: #6cb0ff } .s1 { stroke: #ff9c5a; fill: #ff9c5a } .s2 { stroke: #8fd05c; fill: #8fd05c }
+  }`;
+
+/** Round numbers from below the least to above the greatest. */
+function ticks(values: number[], logarithmic: boolean): number[] {
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  if (logarithmic) {
+    const powers = [];
+    for (let at = 10 ** Math.floor(Math.log10(least)); at < 10 * most; at *= 10) powers.push(at);
+    return powers;
+  }
+  const step = [1, 2, 5, 10].map((k) => k * 10 ** Math.floor(Math.log10(most / 5)));
+  const by = step.find((size) => most / size <= 6) ?? most;
+  return Array.from({ length: Math.ceil(most / by) + 1 }, (_, i) => i * by);
+}
+
+const place = (value: number, [from, to]: number[], logarithmic: boolean): number => {
+  const at = logarithmic ? Math.log10 : Number;
+  return (at(value) - at(from as number)) / (at(to as number) - at(from as number));
+};
+
+const ends = (of: number[]) => [of[0] as number, of.at(-1) as number];
+
+/** Draws them; the measured values of x are what the axis names. */
+export function plot({ title, x, y, lines, logarithmic = false }: Plot): string {
+  const { left, right, top, bottom } = FRAME;
+  const all = lines.flatMap(({ points }) => points);
+  const xs = [...new Set(all.map(([value]) => value))].sort((a, b) => a - b);
+  const ys = ticks(
+    all.map(([, value]) => value),
+    logarithmic,
+  );
+  const toX = (value: number) =>
+    Math.round(left + 16 + (right - left - 32) * place(value, ends(xs), logarithmic));
+  const toY = (value: number) =>
+    Math.round(bottom - (bottom - top) * place(value, ends(ys), logarithmic));
+  const grid = ys.map(
+    (value) =>
+      `<path class="grid" d="M${left} ${toY(value)}H${right}"/><text x="${left - 8}" y="${toY(value) + 4}" text-anchor="end">${Number(value.toPrecision(3))}</text>`,
+  );
+  const names = xs.map(
+    (value) => `<text x="${toX(value)}" y="${bottom + 18}" text-anchor="middle">${value}</text>`,
+  );
+  const curves = lines.map(({ name, points }, i) => {
+    const at = points.map(([px, py]) => `${toX(px)},${toY(py)}`);
+    const dots = at.map((point) => {
+      const [cx, cy] = point.split(',');
+      return `<circle class="s${i}" cx="${cx}" cy="${cy}" r="3"/>`;
+    });
+    const legend = `<text class="s${i}" x="${left + 16}" y="${top + 16 + 18 * i}">${name}</text>`;
+    return `<polyline class="s${i}" points="${at.join(' ')}"/>${dots.join('')}${legend}`;
+  });
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${title}">
+<style>${STYLE}
+</style>
+<text class="title" x="${left}" y="20">${title}</text>
+${grid.join('\n')}
+${names.join('\n')}
+<text x="${(left + right) / 2}" y="${bottom + 40}" text-anchor="middle">${x}</text>
+<text transform="translate(16 ${(top + bottom) / 2}) rotate(-90)" text-anchor="middle">${y}</text>
+${curves.join('\n')}
+</svg>
+`;
+}
 
 /** What bench/fork.ts prints as JSON. */
 export interface ForkResult {
-  node: string;
-  rows: { heap: number; ways: Record<string, { first: number; pause: number }> }[];
+  rows: { heap: number; ways: Record<string, { pause: number }> }[];
 }
 
-/** A named block of data: a line for each size of the heap. */
-function block(result: ForkResult, way: string, index: number): string {
-  const lines = result.rows.map(({ heap, ways }) => {
-    const cost = ways[way];
-    return `${heap} ${cost?.first ?? 'NaN'} ${cost?.pause ?? 'NaN'}`;
+/** How long the parent stands still, by its heap. */
+export function pausePlot({ rows }: ForkResult): string {
+  const line = (way: string): Line => {
+    return { name: way, points: rows.map(({ heap, ways }) => [heap, ways[way]?.pause ?? NaN]) };
+  };
+  return plot({
+    title: 'How long the parent stands still',
+    x: 'heap of the parent, MB',
+    y: 'ms',
+    lines: [line('fork()'), line('raw clone(2), same process')],
+    logarithmic: true,
   });
-  return [`$way${index} << END`, ...lines, 'END'].join('\n');
 }
 
-function panel(title: string, ways: string[], column: number): string {
-  const curves = ways.map((way, i) => {
-    const width = i === 0 ? 3 : 1.5;
-    return `$way${i} using 1:${column} with linespoints lw ${width} pt 7 ps 0.5 title "${way}"`;
+/** What bench/memory.ts prints as JSON. */
+export interface MemoryResult {
+  rows: { workers: number; prefork: { total: number }; cluster: { total: number } }[];
+}
+
+/** The memory of all processes, by the number of workers. */
+export function memoryPlot({ rows }: MemoryResult): string {
+  const line = (way: 'prefork' | 'cluster', name: string): Line => {
+    return { name, points: rows.map((row) => [row.workers, row[way].total]) };
+  };
+  return plot({
+    title: 'Memory of master and workers, 100 MB of objects',
+    x: 'workers',
+    y: 'MB (Pss)',
+    lines: [line('prefork', 'prefork()'), line('cluster', 'node:cluster')],
   });
-  return `set title "${title}"\nplot ${curves.join(', \\\n  ')}`;
-}
-
-/** Draws into the file that the variable `out` names. */
-export function forkPlot(result: ForkResult): string {
-  const ways = Object.keys(result.rows[0]?.ways ?? {});
-  return [
-    ...ways.map((way, i) => block(result, way, i)),
-    'set terminal svg noenhanced size 1000,480 background rgb "white" font "sans,11"',
-    'set output out',
-    'set multiplot layout 1,2',
-    'set logscale xy',
-    'set xtics (5, 50, 200, 1000)',
-    'set xrange [4:1300]',
-    'set xlabel "heap of the parent, MB"',
-    `set ylabel "ms (Node ${result.node})"`,
-    'set grid ytics',
-    'set key bottom right font ",8"',
-    panel('From the call to the first statement of the child', ways, 2),
-    panel('How long the parent stands still', ways, 3),
-    'unset multiplot',
-    '',
-  ].join('\n');
 }

@@ -140,6 +140,16 @@ function middleOf(rounds: Round[], way: Way) {
   };
 }
 
+const MEANS = {
+  ready: 'time from the first fork to ready workers (with cluster each loads the data)',
+  started: 'time from the start of the program to ready workers',
+  privateReady: "a worker's own memory, when ready",
+  privateLoaded: "a worker's own memory, after the load",
+  total: 'memory of master and workers (Pss)',
+  requests: 'requests per second',
+  cost: "processor's time per request",
+};
+
 async function main(settings: Settings, json: boolean) {
   const { workers, rounds, seconds } = settings;
   const done: Round[] = [];
@@ -160,23 +170,8 @@ async function main(settings: Settings, json: boolean) {
   const keys = settings.readOnly ? memories : ([...memories, 'requests', 'cost'] as const);
   const ratios = Object.fromEntries(keys.map((key) => [key, ratio(key)]));
   if (!json) {
-    const units = {
-      ready: 'ms',
-      started: 'ms',
-      privateReady: 'MB',
-      privateLoaded: 'MB',
-      total: 'MB',
-      requests: '/s',
-      cost: 'us',
-    };
     const row = (key: (typeof keys)[number]) => {
-      const [unit, times] = [units[key], ratio(key)];
-      return {
-        'median of the rounds': `${key}, ${unit}`,
-        prefork: ours[key] as number,
-        cluster: theirs[key] as number,
-        ratio: times as number,
-      };
+      return { "medians of the rounds, times cluster's": MEANS[key], ratio: ratio(key) as number };
     };
     printTable(keys.map(row));
   }

@@ -1,18 +1,18 @@
 // Runs the benchmarks, all or those that are named, one after the other: prints their tables, writes
-// them to docs/benchmarks.md and docs/bench.json, and draws docs/bench-fork.svg if gnuplot is there. Run by
+// them to docs/benchmarks.md and docs/bench.json, and draws docs/bench-pause.svg and docs/bench-memory.svg. Run by
 // `npm run bench [-- fork signal ...]`.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus, loadavg, release } from 'node:os';
+import { cpus, loadavg, release, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { page, type Result } from './page.js';
-import { type ForkResult, forkPlot } from './plot.js';
+import { type ForkResult, type MemoryResult, memoryPlot, pausePlot } from './plot.js';
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const RESULTS = here('../../docs/bench.json');
 const PAGE = here('../../docs/benchmarks.md');
-const NOT_BENCHMARKS = ['run', 'tools', 'plot', 'page'];
+const NOT_BENCHMARKS = ['run', 'tools', 'plot', 'page', 'prefork-application'];
 
 const all = readdirSync(here('.'))
   .filter((file) => file.endsWith('.js'))
@@ -37,7 +37,8 @@ async function run(name: string): Promise<Result> {
   const processors = cpus();
   const cpu = processors[0]?.model ?? 'unknown';
   const { length: cores } = processors;
-  const machine = { cpu, cores, kernel: release(), node: process.version, load };
+  const memory = Math.round(totalmem() / 2 ** 30);
+  const machine = { cpu, cores, memory, kernel: release(), node: process.version, load };
   return { machine, date: new Date().toISOString().slice(0, 10), tables, measured };
 }
 
@@ -55,8 +56,7 @@ for (const name of wanted.length > 0 ? wanted : all) {
   writeFileSync(RESULTS, `${JSON.stringify(results, null, 2)}\n`);
   writeFileSync(PAGE, page(results));
 }
-const input = results.fork && forkPlot(results.fork.measured as ForkResult);
-const output = here('../../docs/bench-fork.svg');
-const drawn = input && spawnSync('gnuplot', ['-e', `out='${output}'`, '-'], { input });
-if (drawn && drawn.status !== 0)
-  console.error('no plot was drawn: gnuplot is not there, or failed');
+const drawn = (name: string, svg: string) =>
+  writeFileSync(here(`../../docs/bench-${name}.svg`), svg);
+if (results.fork) drawn('pause', pausePlot(results.fork.measured as ForkResult));
+if (results.memory) drawn('memory', memoryPlot(results.memory.measured as MemoryResult));

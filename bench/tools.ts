@@ -14,6 +14,14 @@ export function memory(pid: number, ...fields: string[]): number {
 /** The memory that a process shares with nobody, in MB. */
 export const privateMemory = (pid: number) => memory(pid, 'Private_Clean', 'Private_Dirty');
 
+/** Fills the heap up to so many megabytes with objects, which the collector has to keep. */
+export function fill(megabytes: number, heap: object[][] = []): object[][] {
+  while (process.memoryUsage().heapUsed < megabytes * 2 ** 20) {
+    heap.push(Array.from({ length: 10_000 }, (_, i) => ({ i, text: `${i}` })));
+  }
+  return heap;
+}
+
 /** Prints rows with the same columns as a Markdown table: figures to the right. */
 export function printTable(rows: readonly Record<string, string | number>[]): void {
   const columns = Object.keys(rows[0] ?? {});

@@ -1,6 +1,7 @@
 // From the death of a child to the code that waits for it: waitpidAsync() and waitpid() against the
 // 'exit' event of child_process. All wait for the same kind of child, `sleep`; those of waitpid() are
-// orphans that a shell left to us, as child_process would wait for its own. Run by
+// orphans that a shell left to us, as child_process would wait for its own. A figure says how many times as
+// long it takes as the event. Run by
 // `npm run bench -- waitpid`; prints a table and a line of JSON, with --json only the latter.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -51,7 +52,6 @@ const ratio = { async: async / event, sync: sync / event };
 if (!process.argv.includes('--json')) {
   const row = (way: string, us: number) => ({
     way,
-    'from the death': `${us.toFixed(0)} us`,
     "to the 'exit' event": (us / event).toFixed(2),
   });
   printTable([
