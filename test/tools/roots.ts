@@ -22,7 +22,7 @@ const project = fileURLToPath(new URL('../../..', import.meta.url));
  * What the tests call, and what Node 26 needs (libatomic1). Without gdb, which would double a root, and logrotate, which
  * asks for cron and systemd: debootstrap sets packages up in an order that systemd does not bear.
  */
-const PACKAGES = [
+export const PACKAGES = [
   ...['ca-certificates', 'curl', 'groff-base', 'iproute2', 'libatomic1', 'netbase', 'procps'],
   ...['python3', 'strace', 'binutils'],
 ];
@@ -89,6 +89,9 @@ mount -t tmpfs -o mode=1777 tmpfs tmp
 mount --rbind /dev dev
 mount --rbind /sys sys
 mount -t proc proc proc
+# It is forgotten with its last mount (arm64-roots.ts).
+formats=proc/sys/fs/binfmt_misc
+if [ -e "/$formats/daemonkit-arm64" ]; then mount --bind "/$formats" "$formats"; fi
 pivot_root . .host
 cd /daemonkit
 umount -l /.host
