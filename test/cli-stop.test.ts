@@ -196,7 +196,7 @@ test('a pidfile that was removed, with its directory or without: found all the s
 test('one that does not want to: TERM, then KILL; or it goes on', async (t) => {
   const nest = new Nest(t);
   const pid = await started(nest, "process.on('SIGTERM', () => console.log('no'));");
-  const gentle = await daemonkit(nest, ['stop', ...FILE, '--retry', '15/0.2/USR2/0.1']);
+  const gentle = await daemonkit(nest, ['stop', ...FILE, '--retry', '15/0.2/USR2/30']);
   assert.equal(gentle.code, 0, 'USR2 kills it');
   const again = await started(nest, "process.on('SIGTERM', () => console.log('no'));");
   const vain = await daemonkit(nest, ['stop', ...FILE, '--retry', 'TERM/0.2']);
