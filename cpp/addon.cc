@@ -113,6 +113,7 @@ void ExportSignalFlag(Napi::Object exports) {
   marshal::Export<sys::SignalFlagRead>(exports, "signalFlagRead");
   marshal::Export<sys::SignalFlagLatest>(exports, "signalFlagLatest");
   marshal::Export<sys::SignalFlagSeen>(exports, "signalFlagSeen");
+  marshal::Export<sys::SignalFlagCame>(exports, "signalFlagCame");
   marshal::Export<sys::SignalTaken>(exports, "signalTaken");
   marshal::Export<sys::SignalFlagSettle>(exports, "signalFlagSettle");
   marshal::Export<sys::SignalFlagClose>(exports, "signalFlagClose");

@@ -96,3 +96,31 @@ test('what a flag had before a fork does not end the child when the flag is disp
   );
   assert.deepEqual([status, stdout, stderr], [0, '7 null true\n', '']);
 });
+
+for (const [name, program] of Object.entries({
+  'a daemon': "daemonkit.becomeDaemon({ detach: false, env: 'keep' });",
+  'a master': `const master = daemonkit.prefork({ workers: 1, onWorkerStart() {}, warmup: false });
+    await master.ready;`,
+})) {
+  test(`what comes to ${name} that is about to fork does not end the child`, () => {
+    const { status, stdout, stderr } = runScript(
+      `let armed = false;
+      // The last of all hooks before the fork, as it is the first one.
+      daemonkit.atFork({ before: () => armed && process.kill(process.pid, 'SIGTERM') });
+      ${program}
+      const flag = new daemonkit.SignalFlag('SIGTERM');
+      armed = true;
+      const pid = daemonkit.fork();
+      armed = false;
+      if (pid === 0) {
+        flag[Symbol.dispose]();
+        setTimeout(() => daemonkit._exit(7), 200);
+        await new Promise(() => {});
+      }
+      const { exitCode, signal } = await daemonkit.waitpidAsync(pid);
+      console.log(exitCode, signal, flag.raised);
+      process.exit(0);`,
+    );
+    assert.deepEqual([status, stdout, stderr], [0, '7 null true\n', '']);
+  });
+}

@@ -52,6 +52,8 @@ std::atomic<Flag*> flags{nullptr};
 Latest latest[kSignals];
 // How many deliveries at least one flag has seen.
 std::atomic<int> seen[kSignals];
+// The process that saw the last one: its copy has what was counted, but another id.
+std::atomic<pid_t> seen_by[kSignals];
 
 Record Describe(int number, const siginfo_t* info) {
   timespec now{};
@@ -93,7 +95,10 @@ void OnSignal(int number, siginfo_t* info, void* context) {
     }
     flag->users--;
   }
-  if (raised) seen[number]++;
+  if (raised) {
+    seen[number]++;
+    seen_by[number] = getpid();
+  }
   CallNext(number, info, context);
   errno = saved;
 }
@@ -176,6 +181,10 @@ void SignalFlagLatest(int number, Int32Span into) {
 
 int SignalFlagSeen(int number) {
   return seen[number];
+}
+
+bool SignalFlagCame(int number) {
+  return seen_by[number] == getpid();
 }
 
 void SignalFlagSettle(int id) {

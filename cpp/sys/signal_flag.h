@@ -24,6 +24,9 @@ void SignalFlagLatest(int number, Int32Span into);
 // How many deliveries of a signal were seen by a flag that was open then; wraps around.
 int SignalFlagSeen(int number);
 
+// Whether one of them came to this very process, and not to one that it was copied from.
+bool SignalFlagCame(int number);
+
 // Returns when each signal counted before the call has its record in the pipe, or dropped.
 void SignalFlagSettle(int id);
 

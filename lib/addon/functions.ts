@@ -171,6 +171,8 @@ export interface Native {
   signalFlagLatest(number: number, into: Int32Array): void;
   /** How many deliveries of a signal a flag has seen. */
   signalFlagSeen(number: number): number;
+  /** Whether one of them came to this very process, and not to one that it was copied from. */
+  signalFlagCame(number: number): boolean;
   /** Whether the signal's handler is a SignalFlag's, over whatever was there. */
   signalTaken(number: number): boolean;
   /** Waits until no handler is between counting and writing, on another thread. */

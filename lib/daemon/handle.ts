@@ -47,10 +47,7 @@ export class Daemon implements Disposable, AsyncDisposable {
   /** @internal */
   constructor(birth: Birth) {
     this.#birth = birth;
-    this.#hooks = atFork({
-      before: () => this.#termination.forks(),
-      child: () => this.#disown(),
-    });
+    this.#hooks = atFork({ child: () => this.#disown() });
     process.on('exit', this.#end);
     setCurrentDaemon(this);
     const { reopenOn, detach } = birth.plan;

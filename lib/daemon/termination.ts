@@ -24,8 +24,6 @@ export class Termination implements Disposable {
   readonly #end: () => void;
   /** Of the SIGTERMs that some SignalFlag has seen, those that our listener knows of. */
   #flagged = native.signalFlagSeen(SIGTERM);
-  /** All that one had seen when this process was about to fork. */
-  #flaggedBefore = 0;
 
   /** @param end - is called when nobody else has been told. */
   constructor(end: () => void) {
@@ -36,16 +34,11 @@ export class Termination implements Disposable {
     if (mayListen()) process.on('SIGTERM', this.#heard);
   }
 
-  /** This process is about to fork. */
-  forks(): void {
-    this.#flaggedBefore = native.signalFlagSeen(SIGTERM);
-  }
-
   /** In a fork, which is no daemon. */
   leave(): void {
-    // One that has come since is for the fork, whatever its flags are: they may be those of a master.
-    const came = native.signalFlagSeen(SIGTERM) !== this.#flaggedBefore;
-    const had = !came && this.#flagged !== this.#flaggedBefore;
+    // One that has come to the fork is for it, whatever its flags are: they may be those of a master. One
+    // that came to the daemon while it was about to fork is the daemon's.
+    const had = !native.signalFlagCame(SIGTERM) && this.#flagged !== native.signalFlagSeen(SIGTERM);
     leaveListener('SIGTERM', this.#heard, had);
   }
 

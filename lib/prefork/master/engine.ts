@@ -104,7 +104,6 @@ export class Engine {
     this.#registered = { signals: this.#orders.signals, leave: (kept) => this.#leave(true, kept) };
     registry.masters.add(this.#registered);
     this.#hook = atFork({
-      before: () => this.#orders.forks(),
       child: () => registry.makingWorker || this.#leave(false),
     });
     // Who does not ask for it need not hear that it failed; `finished` tells.

@@ -23,7 +23,6 @@ export class Orders implements Disposable {
   readonly #flags: SignalFlag[] = [];
   readonly #stop: SignalFlag | undefined;
   readonly #stopSignals: readonly number[];
-  #before: readonly number[] = [];
   #given = true;
 
   /** Takes the signals of all lists, or throws what SignalFlag does and takes none. */
@@ -60,17 +59,12 @@ export class Orders implements Disposable {
     return this.#counts().reduce((sum, count) => sum + count, seen);
   }
 
-  /** A fork is about to be made. */
-  forks(): void {
-    this.#before = this.#counts();
-  }
-
-  /** In a fork that is no worker: disposes it. What has come to the fork since is for it to act on. */
+  /** In a fork that is no worker: disposes it. What has come to the fork is for it to act on. */
   leave(): void {
     this[Symbol.dispose]();
     // Not before it is off: what comes meanwhile is counted.
-    const came = this.#counts().map((count, i) => count !== this.#before[i]);
-    for (const number of this.#stopSignals.filter((_, i) => came[i])) {
+    for (const number of this.#stopSignals) {
+      if (!native.signalFlagCame(number)) continue;
       raiseAgain(number);
       // A daemon's listener may be about to be taken off too, and not have heard of it.
       if (isLeft(signalName(number))) onceQuiet(() => raiseAgain(number));
