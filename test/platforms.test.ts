@@ -24,7 +24,7 @@ const NATIVE = {
     localPort loginGroup loopDescriptors makeBlocking mapFile notifyAnew notifyBarrier notifyOpen notifySend processHandles queuedWrites quiesce
     openTrusted randomIntCache redirect reexec refreshEntropy rememberStandard resetSignal
     resetTerminal rlimitResources sendRecord setChildSubreaper setParentDeathSignal setgroups
-    setNoNewPrivileges setpgid setresgid setresuid setrlimit setsid signalFlagClose signalFlagFd signalFlagLatest
+    setNoNewPrivileges setpgid setresgid setresuid setrlimit setsid signalFlagCame signalFlagClose signalFlagFd signalFlagLatest
     signalFlagOpen signalFlagRead signalFlagSeen signalFlagSettle signalHandler signalMask signalRtMax signalRtMin
     signalTaken socketpair supplementaryGroups tryOpenAs unignoreSignal userByName connectUnix exec placeDescriptors followCaller launch beginChange endChange peerAddress step userEntry waitpid watch writeAll writeWithin
     listenBeside sendRecordIfRead startBeside`),
