@@ -82,6 +82,8 @@ void Raise(Flag* flag, int word, Record record) {
 
 void OnSignal(int number, siginfo_t* info, void* context) {
   const int saved = errno;
+  // First: a copy of this thread may go on from here in a child, to which no signal came.
+  const pid_t self = getpid();
   const Record record = Describe(number, info);
   Remember(record);
   bool raised = false;
@@ -90,14 +92,15 @@ void OnSignal(int number, siginfo_t* info, void* context) {
     // Asked again once Detach() must wait for us: it may have been between the two.
     flag->users++;
     if (const int word = flag->word[number]) {
-      Raise(flag, word, record);
+      // Before users falls: who has detached the flag, on another thread, finds it counted.
+      if (!raised) {
+        seen[number]++;
+        seen_by[number] = self;
+      }
       raised = true;
+      Raise(flag, word, record);
     }
     flag->users--;
-  }
-  if (raised) {
-    seen[number]++;
-    seen_by[number] = getpid();
   }
   CallNext(number, info, context);
   errno = saved;
