@@ -177,3 +177,17 @@ test('coverage has a file for each process', () => {
     rmSync(directory, { recursive: true });
   }
 });
+
+test('what fails as the parent goes through the refresh, a getter here, does not end it', () => {
+  const source = `const { fork, waitpid } = daemonkit;
+    // Asked for obstacles, by the parent's rehearsal, and by the child.
+    let asked = 0;
+    Object.defineProperty(process, 'channel', {
+      configurable: true,
+      get() { if (++asked === 2) throw new Error('the second time'); },
+    });
+    const pid = fork();
+    if (pid === 0) process.exit(3);
+    console.log(JSON.stringify([waitpid(pid).exitCode, asked >= 2]));`;
+  assert.deepEqual(linesOf(source), [[3, true]]);
+});

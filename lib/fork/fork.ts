@@ -13,7 +13,7 @@ import { boolean, integer, options as optionsObject } from '../base/validate.js'
 import { dropChildren, holdChildren } from './children.js';
 import { forkLimits } from './limits.js';
 import { publishFork } from './published.js';
-import { expectHeadroom, refreshChild, refreshObstacles } from './refresh.js';
+import { expectHeadroom, refresh, refreshChild, refreshObstacles } from './refresh.js';
 import { awaitStartup } from './startup.js';
 import { anyWorkers, liveWorkers } from './workers.js';
 
@@ -156,13 +156,20 @@ export function forkBy(make: () => Forked, workers: boolean, moved = false): num
 
 let rehearsed = Number.NEGATIVE_INFINITY;
 
-/** Again after a second, as V8 forgets what has not run for some collections; it takes ten microseconds. */
+/**
+ * Again after a second, as V8 forgets what has not run for some collections; it takes ten microseconds. What fails
+ * here, as a getter of the program's, is no reason not to fork: it ends the child, if it fails there too.
+ */
 function rehearse(): void {
   if (now() - rehearsed < 1000) return;
   rehearsed = now();
-  refreshChild(undefined, true);
-  publishFork(0, 0, true);
-  rehearseChildHooks();
+  try {
+    refresh(undefined, true);
+    publishFork(0, 0, true);
+    rehearseChildHooks();
+  } catch {
+    // The child compiles what was not reached.
+  }
 }
 
 function refuse(reasons: readonly string[]): void {

@@ -41,24 +41,27 @@ export function expectHeadroom(depth = 400): void {
   if (depth > 0) expectHeadroom(depth - 1);
 }
 
+type Moving = Parameters<typeof moveChildren>[0];
+
+/** @param rehearsal - in the parent, where nothing is to happen: rehearseChildHooks() has the reason. */
+export function refresh(moving?: Moving, rehearsal?: boolean): void {
+  refreshPid(rehearsal ? {} : process);
+  refreshEntropy(undefined, rehearsal);
+  if (moving === undefined) releaseChildren(rehearsal);
+  else moveChildren(moving);
+  closeChannel(rehearsal);
+  guardSetters(rehearsal);
+}
+
 /**
  * In the child, before any of the user's code runs. What fails although nothing stood in the way ends
  * the child at once: it runs no handlers, which are the parent's, and the parent finds its status.
  *
  * @param moving - if the child takes the parent's place, the parent's children.
- * @param rehearsal - in the parent, where nothing is to happen: rehearseChildHooks() has the reason.
  */
-export function refreshChild(
-  moving?: Parameters<typeof moveChildren>[0],
-  rehearsal?: boolean,
-): void {
+export function refreshChild(moving?: Moving): void {
   try {
-    refreshPid(rehearsal ? {} : process);
-    refreshEntropy(undefined, rehearsal);
-    if (moving === undefined) releaseChildren(rehearsal);
-    else moveChildren(moving);
-    closeChannel(rehearsal);
-    guardSetters(rehearsal);
+    refresh(moving);
   } catch (error) {
     native.writeAll(2, `daemonkit: the child of fork() cannot go on: ${error}\n`);
     native.exit(UNFIT);
