@@ -8,7 +8,6 @@
 #include "fork/objects/ring.h"
 #include "fork/objects/ring_setup.h"
 #include "fork/objects/severed.h"
-#include "fork/park/bottom.h"
 #include "fork/park/ids.h"
 #include "fork/park/libc_record.h"
 #include "fork/park/parked.h"
@@ -28,7 +27,6 @@ struct State {
   Rendezvous rendezvous;
   KeptIds kept;
   LibcRecord libc;
-  WorkerCode worker_code;
   Held held;
   RingSupport ring_support;
   KnownRings rings;

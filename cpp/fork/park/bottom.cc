@@ -40,7 +40,7 @@ LibcCode CodeAround(uintptr_t place) {
 
 // A return address into one of the two; where pointers are signed the signature is left out.
 bool IsWait(uintptr_t word) {
-  const WorkerCode& code = state.worker_code;
+  const WorkerCode& code = state.libc.workers;
   word &= kCodeMask;
   for (const uintptr_t wait : code.waits) {
     if (wait != 0 && word > wait && word < wait + kWaitSize) return true;
@@ -71,7 +71,7 @@ WorkerCode FindWorkerCode() {
 // are built with frame pointers on every line. Where they are not, no chain is found.
 bool WaitsAtBottom(const Frames& frames) {
   constexpr size_t kMostWords = 96, kMostFrames = 5;
-  const WorkerCode& code = state.worker_code;
+  const WorkerCode& code = state.libc.workers;
   const uintptr_t end = frames.at + frames.count * sizeof(uintptr_t);
   auto index = [&](uintptr_t record) { return (record - frames.at) / sizeof(uintptr_t); };
   auto is_record = [&](uintptr_t record, uintptr_t above) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "fork/park/bottom.h"
 #include "fork/park/held.h"
 #include "fork/rebuild/scheduling.h"
 
@@ -16,6 +17,7 @@ struct LibcRecord {
   HeldList held;
   HeldFiles held_files;
   LibcCode code;
+  WorkerCode workers;
   SchedulingKnown scheduling;
   ptrdiff_t rseq_offset = 0;
   unsigned rseq_size = 0;  // 0: this libc registers none

@@ -45,6 +45,8 @@ LibcRecord Examine() {
     if (libc.held.offset == 0 || libc.held_files.offset == 0) {
       libc.obstacle = "this libc's lists of held locks are not found";
     }
+  } else {
+    libc.workers = FindWorkerCode();
   }
   if (libc.tid_offset == 0) libc.obstacle = "the thread id is not found in this libc's records";
   if (HasShadowStack()) libc.obstacle = "the process has a user shadow stack";
@@ -71,7 +73,6 @@ const char* PrctlObstacle() {
 const LibcRecord& Libc() {
   if (!state.libc.examined) {
     state.libc = Examine();
-    if (!kListsHeld) state.worker_code = FindWorkerCode();
     state.libc.examined = true;
   }
   return state.libc;
