@@ -7,6 +7,7 @@ import { arm64Node, arm64Root, emulated, needsEmulator } from './arm64-roots.js'
 import { tail } from './failures.js';
 import { muslNode } from './musl-nodes.js';
 import { supportedLines } from './nodes.js';
+import { optionsOf } from './options.js';
 import { type Inside, PROJECT, programOf } from './roots.js';
 import { builtFor } from './test-addons.js';
 
@@ -99,13 +100,7 @@ function parse() {
   return { libcs, lines: values.nodes.split(','), refresh: values.refresh };
 }
 
-let options: ReturnType<typeof parse>;
-try {
-  options = parse();
-} catch (error) {
-  console.error(`${(error as Error).message}\nusage: ${usage}`);
-  process.exit(100);
-}
+const options = optionsOf(parse, usage);
 const rows = [];
 for (const libc of options.libcs) {
   for (const line of options.lines) {

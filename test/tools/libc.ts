@@ -9,6 +9,7 @@ import { cut } from './failures.js';
 import { filesOf, type Kind, kinds } from './kinds.js';
 import { muslNode } from './musl-nodes.js';
 import { nodeLines, supportedLines } from './nodes.js';
+import { optionsOf } from './options.js';
 import { played } from './played.js';
 import { debianRoot, type Inside, inside, needsRoots, PROJECT, programOf } from './roots.js';
 import type { StressResult } from './stress-events.js';
@@ -56,6 +57,7 @@ const there = (file: string) => join(PROJECT, relative(project, file));
 const SUITE = `${PROJECT}/dist/test/tools/suite.js`;
 
 function parse() {
+  if (needsRoots.skip) throw new Error(needsRoots.skip);
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
@@ -162,14 +164,7 @@ function runTarget(name: string, options: ReturnType<typeof parse>): Row[] {
   });
 }
 
-let options: ReturnType<typeof parse>;
-try {
-  if (needsRoots.skip) throw new Error(needsRoots.skip);
-  options = parse();
-} catch (error) {
-  console.error(`${(error as Error).message}\nusage: ${usage}`);
-  process.exit(100);
-}
+const options = optionsOf(parse, usage);
 const rows: Row[] = [];
 for (const name of options.names) {
   try {

@@ -16,6 +16,7 @@ import {
   suiteKinds,
 } from './node-suite-run.js';
 import { nodeLines } from './nodes.js';
+import { optionsOf } from './options.js';
 
 const usage = `node-suite DIR [--nodes 24] [--kind ${suiteKinds.join('|')}] [--filter REGEXP]
            [--every N] [--jobs 1] [--timeout 60] [--delay 2] [--json]
@@ -193,13 +194,7 @@ function print(results: Result[]) {
   }
 }
 
-let options: ReturnType<typeof parse>;
-try {
-  options = parse();
-} catch (error) {
-  console.error(`${(error as Error).message}\nusage: ${usage}`);
-  process.exit(100);
-}
+const options = optionsOf(parse, usage);
 const { directory, kind, nodes, jobs, timeout, delay, json } = options;
 const tests = find(options);
 for (const { version, path: node } of nodeLines(nodes)) {

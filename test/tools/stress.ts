@@ -6,6 +6,7 @@
 // all runs in a network of its own, in which name look-ups meet that many addresses.
 import { parseArgs } from 'node:util';
 import { type NodeLine, nodeLines } from './nodes.js';
+import { optionsOf } from './options.js';
 import { allParts, failureClasses, type Part, type StressResult } from './stress-events.js';
 import { inNetwork } from './stress-network.js';
 import { stressRun } from './stress-run.js';
@@ -68,13 +69,7 @@ waits ${threads.waits}, of which cut short ${cut}
   the machine stood still for up to ${stoodStill} ms`;
 }
 
-let options: ReturnType<typeof parse>;
-try {
-  options = parse();
-} catch (error) {
-  console.error(`${(error as Error).message}\nusage: ${usage}`);
-  process.exit(100);
-}
+const options = optionsOf(parse, usage);
 const { forks, seed, nodes, json, addresses, ...rest } = options;
 const lines = nodes === undefined ? [thisNode()] : nodeLines(nodes.split(','));
 // Only now: in a network of its own there is no registry.
