@@ -33,7 +33,7 @@ int LookAt(dl_phdr_info* object, size_t, void* argument) {
 
 // The mapped part of an object that a function is in.
 LibcCode CodeAround(uintptr_t place) {
-  Search search{place, {0, 0}};
+  Search search{place, {}};
   dl_iterate_phdr(LookAt, &search);
   return search.found;
 }

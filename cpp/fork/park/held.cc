@@ -111,7 +111,7 @@ HeldFiles FindIn(FILE* first, FILE* second) {
 }  // namespace
 
 LibcCode FindCode() {
-  LibcCode code;
+  LibcCode code{0, UINTPTR_MAX};
   dl_iterate_phdr(
       [](dl_phdr_info* object, size_t, void* found) {
         // The dynamic linker that the kernel started the program by is libc itself on musl.
