@@ -24,7 +24,7 @@ const STYLE = `
   .title { font-size: 14px; font-weight: bold }
   .grid { stroke: #ccc }
   .s0 { stroke: #0b62c4; fill: #0b62c4 } .s1 { stroke: #c2510c; fill: #c2510c } .s2 { stroke: #4a8a1d; fill: #4a8a1d }
-  polyline { fill: none !important; stroke-width: 2 }
+  polyline.s0, polyline.s1, polyline.s2 { fill: none; stroke-width: 2 }
   text.s0, text.s1, text.s2 { stroke: none }
   @media (prefers-color-scheme: dark) {
     text { fill: #ddd }
