@@ -20,11 +20,11 @@ export const native = createRequire(import.meta.url)(
   '../../../test/native/build/Release/test_talker.node',
 ) as Talkers;
 
-/** Polls in the event loop; throws after ten seconds. */
+/** Polls in the event loop; throws after half a minute. */
 export async function until(what: string, condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + 30_000;
   while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`not in ten seconds: ${what}`);
+    if (performance.now() > deadline) throw new Error(`not in half a minute: ${what}`);
     await sleep(1);
   }
 }
@@ -41,7 +41,7 @@ export async function inChild(body: () => unknown, options = {}): Promise<void> 
     }
     process.exit(0);
   }
-  const late = setTimeout(() => process.kill(pid, 'SIGKILL'), 15_000);
+  const late = setTimeout(() => process.kill(pid, 'SIGKILL'), 60_000);
   const { exitCode, signal } = await waitpidAsync(pid);
   clearTimeout(late);
   if (exitCode !== 0) throw new Error(`the child ended with ${signal ?? exitCode}`);

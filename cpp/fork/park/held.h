@@ -17,8 +17,8 @@ struct HeldFiles {
   ptrdiff_t lock = 0, next = 0;  // of the lock's word and of the next stream's address, in a FILE
 };
 
-// Where libc's own code is. Zero until it is found, like all that is in State: an object of 144 kB that
-// begins with other values is so large in the file.
+// Where libc's own code is. Zero until it is found, like all that is in State: an object of 144 kB
+// that begins with other values is so large in the file.
 struct LibcCode {
   uintptr_t begin = 0, end = 0;
   bool Has(uintptr_t place) const { return place >= begin && place < end; }
