@@ -1,9 +1,10 @@
-// The addon's functions where there is no addon, or no event loop that they could use.
+// Stands for the addon's functions where there is no addon, or no event loop that they can use.
 import { unsupported } from './host.js';
 
 /**
- * What is about Node itself: its event loop (libuv), its heap (V8), its threads, its handlers of signals, its
- * own descriptors. Bun ends the process at a call of libuv that it does not have; Deno has few of them.
+ * Functions that need Node itself: its event loop (libuv), heap (V8), threads, signal handlers or
+ * own descriptors. Bun ends the process when an addon calls a libuv function that Bun lacks; Deno
+ * has few of these functions.
  */
 export const NODES: ReadonlySet<string> = new Set([
   'awaitRequests',
@@ -35,7 +36,10 @@ export const NODES: ReadonlySet<string> = new Set([
   'watch',
 ]);
 
-/** What is asked for when the package is loaded; Linux's numbers serve, as nothing comes of them. */
+/**
+ * Functions that run when the package is loaded. Linux's numbers are used, because the results have
+ * no effect.
+ */
 const AT_LOAD = {
   forkInterface: () => ({}),
   signalHandler: () => 0,
@@ -43,7 +47,7 @@ const AT_LOAD = {
   signalRtMin: () => 34,
 };
 
-/** Of functions that are not called as what they call. */
+/** The system call of each function that has another name than its call. */
 const CALLS: Readonly<Record<string, string>> = {
   getChildSubreaper: 'prctl',
   getParentDeathSignal: 'prctl',
@@ -60,7 +64,7 @@ const CALLS: Readonly<Record<string, string>> = {
   userByName: 'getpwnam',
 };
 
-/** A function's name as the system's: `pidfd_open`. */
+/** A function's name in the form of a system call: `pidfd_open`. */
 const asCall = (name: string) =>
   CALLS[name] ?? name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
@@ -70,14 +74,14 @@ function refusal(reason: string, name: string) {
   };
 }
 
-/** An addon that refuses every call, for this reason. */
+/** An addon that refuses every call with this reason. */
 export function absentNative(reason: string): object {
   return new Proxy(AT_LOAD, {
     get: (known, name) => Reflect.get(known, name) ?? refusal(reason, String(name)),
   });
 }
 
-/** The addon, without what is about Node itself. */
+/** The addon without the functions that need Node itself. */
 export function thinNative(whole: object, reason: string): object {
   const thin = Object.entries(whole).map(([name, value]) => [
     name,

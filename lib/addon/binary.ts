@@ -1,4 +1,4 @@
-// Finds the addon's binary: built here by node-gyp, or made beforehand (prebuilds/).
+// Finds the addon's binary: built here by node-gyp, or a prebuilt one (prebuilds/).
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -13,18 +13,19 @@ const require = createRequire(import.meta.url);
 // The package, three folders up from dist/lib/addon: where prebuilds/ is.
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
-// Where the package has its binding.gyp. One in its root would have npm run node-gyp wherever it comes
-// from a lockfile, which does not tell of "gypfile": false. (A clone has one there, too.)
+// The folder of the package's binding.gyp. With a binding.gyp in the root, npm runs node-gyp when
+// it installs from a lockfile, which does not record "gypfile": false. (A clone has one in the
+// root, too.)
 const sources = `${root}cpp`;
 
 function explained(code: string, lines: string[], cause: unknown): Error {
   return Object.assign(new Error(lines.join('\n'), { cause }), { code });
 }
 
-// The package has them in one file, a clone as they are.
+// The package has the sources in one archive; a clone has the files.
 const unpack = `  tar -xzf ${root}dist/sources.tgz -C ${root}`;
 
-// No script runs when the package is installed, so that building is the user's to begin.
+// No script runs when the package is installed, so the user must start the build.
 const advice = () => [
   'To build one here, with a C++17 compiler, make and python3:',
   '  npm install --no-save node-gyp node-addon-api',
@@ -32,9 +33,9 @@ const advice = () => [
   `  npx node-gyp rebuild -C ${sources}`,
 ];
 
-/** Built here, if it was, else made beforehand. */
+/** Prefers a binary that was built here to a prebuilt one. */
 function findBinary(): string {
-  // Not before it is asked for: Deno may have to be allowed to look for it.
+  // Loaded only when needed: Deno may ask for permission to look for it.
   const load = require('node-gyp-build') as Loader;
   try {
     return load.resolve(sources);
@@ -54,12 +55,12 @@ function pathOfBinary(): string {
       `daemonkit has no binary for this system (${here}).`,
       `Looked in ${built}${root}prebuilds/${platform}-${arch}/: ${(cause as Error).message.trim()}`,
     ];
-    // As require() names a module that is not there.
+    // The code that require() uses for a missing module.
     throw explained('MODULE_NOT_FOUND', [...lines, ...advice()], cause);
   }
 }
 
-/** This copy's version; undefined where a bundler has left package.json behind. */
+/** This copy's version; undefined if a bundler has left package.json out. */
 function version(): string | undefined {
   try {
     return JSON.parse(readFileSync(`${root}package.json`, 'utf8')).version;
@@ -69,9 +70,9 @@ function version(): string | undefined {
 }
 
 /**
- * Loads the addon, once for all copies of this version in the thread: what fork() must remember of a
- * process (rings that it has moved, ids that threads have not taken over) is in the addon's memory.
- * Throws as {@link loadOwn}.
+ * Loads the addon once for all copies of this version in the thread. The addon's memory holds what
+ * fork() must remember of a process: rings that it has moved, ids that threads have not taken over
+ * yet. Throws as {@link loadOwn}.
  */
 export function loadBinary(): unknown {
   const own = version();
@@ -85,9 +86,9 @@ export function loadBinary(): unknown {
 }
 
 /**
- * Loads this copy's addon. Throws an Error with the code `MODULE_NOT_FOUND` where no binary is for this
- * platform, and `ERR_DLOPEN_FAILED` where there is one that the system's loader refuses; both say
- * what was looked for and how to build it.
+ * Loads this copy's addon. Throws an Error with the code `MODULE_NOT_FOUND` if no binary fits this
+ * platform, and `ERR_DLOPEN_FAILED` if the system's loader refuses the binary. Both messages name
+ * the binary and how to build one.
  */
 function loadOwn(): unknown {
   const path = pathOfBinary();
@@ -95,7 +96,7 @@ function loadOwn(): unknown {
     return require(path);
   } catch (cause) {
     const lines = [`daemonkit's binary does not load: ${(cause as Error).message.trim()}`];
-    // node-gyp-build knows musl by Alpine's own file only.
+    // node-gyp-build recognizes musl only by a file of Alpine's.
     if (path.endsWith('.glibc.node')) lines.push('On musl, if not Alpine, set LIBC=musl.');
     throw explained('ERR_DLOPEN_FAILED', [...lines, ...advice()], cause);
   }

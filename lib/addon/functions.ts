@@ -1,12 +1,12 @@
-// The addon's functions as lib/ sees them: arguments already checked, -errno for a failed call.
-/** A descriptor on the event loop; close() may be called twice, and from within the callback. */
+// The types of the addon's functions. lib/ checks the arguments; a failed call returns -errno.
+/** A descriptor on the event loop. close() may be called twice, and from within the callback. */
 export interface Watch {
   close(): void;
   ref(): void;
   unref(): void;
 }
 
-/** A child's change of state; -1 for the code and 0 for the signal where they do not apply. */
+/** A child's change of state. The code is -1 and the signal 0 where they do not apply. */
 export interface Waited {
   pid: number;
   exitCode: number;
@@ -25,9 +25,12 @@ export interface Forked {
 }
 
 export interface Native {
-  /** `workers`: some run, whose loops may have what nobody watches. */
+  /** `workers`: Worker threads run; their loops may hold what no watcher uses any more. */
   fork(timeout: number, workers: boolean): Forked;
-  /** A fork that moves the process: the parent waits natively for a daemon, and exits when it is ready. */
+  /**
+   * A fork that moves the process: the parent waits natively for the daemon, and exits when the
+   * daemon is ready.
+   */
   launch(
     timeout: number,
     close: number[],
@@ -38,7 +41,7 @@ export interface Native {
     notify: number,
     farewell: [fd: number, before: string, after: string],
   ): Forked & { outcome?: [how: number, code: number, signal: number, text: string] };
-  /** As launch(), for the process between: the parent announces its child on `channel` and exits. */
+  /** As launch(), for the process between: it announces its child on `channel` and exits. */
   step(timeout: number, channel: number): Forked;
   forkObstacles(): string[];
   quiesce(patience: number): boolean;
@@ -48,22 +51,27 @@ export interface Native {
     mathRandom: () => number,
     randomUUID: () => string,
   ): [generator: boolean, caches: boolean];
-  /** Gives what was found new numbers; null leaves one out. False if the system gave none. */
+  /**
+   * Reseeds the generators that were found; null leaves one out. False if the system has no random
+   * numbers.
+   */
   refreshEntropy(mathRandom: (() => number) | null, randomUUID: (() => string) | null): boolean;
-  /** The array that randomInt() takes its numbers from. */
+  /** The array from which randomInt() takes its numbers. */
   randomIntCache(randomInt: typeof import('node:crypto').randomInt): Buffer | undefined;
   fillRandom(array: Uint8Array | Uint16Array): boolean;
   /** How many child processes the event loop waits for. */
   processHandles(): number;
-  /** Has it wait for none of them, and kill none. */
+  /** The event loop then waits for none of them, and kills none. */
   disownProcesses(): void;
   /**
-   * An External of struct daemonkit_interface, cpp/include/daemonkit.h: from then on the one that
-   * another copy of the addon gave, if any.
+   * An External of struct daemonkit_interface, cpp/include/daemonkit.h. With `others`, this copy
+   * uses the interface of that other copy from then on.
    */
   forkInterface(others: object | undefined): object;
   adoptIds(patience: number): boolean;
-  /** Around a change of users by libc, which from now on leaves the other threads to followCaller(). */
+  /**
+   * Begins a change of users by libc. From now on libc leaves the other threads to followCaller().
+   */
   beginChange(): void;
   endChange(): void;
   /** 0, or -errno. */
@@ -77,11 +85,14 @@ export interface Native {
   getdtablesize(): number;
   /** `method` forces a way: 1 close_range(2), 2 the system's list, 3 a loop; 0 the first that works. */
   closeRange(first: number, last: number, cloexec: boolean, method: 0 | 1 | 2 | 3): number;
-  /** What it is open for: O_RDONLY, O_WRONLY or O_RDWR. */
+  /** The access mode: O_RDONLY, O_WRONLY or O_RDWR. */
   accessMode(fd: number): number;
-  /** The descriptor's flag: 0 or 1. */
+  /** The descriptor's close-on-exec flag: 0 or 1. */
   closeOnExec(fd: number): number;
-  /** cpp/sys/descriptor_list.h, on FreeBSD; on Linux, which has it in /proc, one entry of -ENOSYS. */
+  /**
+   * cpp/sys/descriptor_list.h, on FreeBSD. On Linux, where /proc has the list, one entry of
+   * -ENOSYS.
+   */
   fileDescriptors(pid: number): [fd: number, kind: string, name: string, access: number][];
   /** cpp/sys/descriptor_list.h: 1, 0, or -errno. */
   sameOpenFile(fd: number, pid: number, theirs: number): number;
@@ -103,17 +114,17 @@ export interface Native {
     gid: number,
     groups: number[],
   ): number;
-  /** How many bytes the file took within the time; errors end it early. */
+  /** How many bytes the file accepted within the time; an error ends the call early. */
   writeWithin(fd: number, bytes: Uint8Array, milliseconds: number): number;
   /** The descriptors of this thread's event loop itself. */
   loopDescriptors(): number[];
-  /** Those of the handles that live on it. */
+  /** The descriptors of the handles on the loop. */
   handleDescriptors(): number[];
-  /** What the stream with this descriptor has been given and has not written. */
+  /** The data that the stream of this descriptor has queued and not yet written. */
   queuedWrites(fd: number): Buffer;
-  /** Runs the callbacks of these writes, as if they were made. */
+  /** Runs the callbacks of these writes as if they had succeeded. */
   completeWrites(fd: number): void;
-  /** Waits until the threads have done all that the event loop has for them; false if the time is over. */
+  /** Waits until the thread pool has done all requests of the event loop; false on timeout. */
   awaitRequests(milliseconds: number): boolean;
   /** cpp/sys/loop_leave.h: 0, or -errno. */
   leaveLoop(): number;
@@ -131,7 +142,7 @@ export interface Native {
     untraced: boolean,
     continued: boolean,
   ): Waited | null | number;
-  /** cpp/sys/exec.h: comes back with -errno only. */
+  /** cpp/sys/exec.h: returns only on failure, with -errno. */
   exec(
     path: string,
     argv: readonly string[],
@@ -160,31 +171,32 @@ export interface Native {
   setrlimit(resource: number, soft: bigint, hard: bigint): number;
   chroot(path: string): number;
   /**
-   * Makes a flag that raises `memory[0]` and counts in `memory[1 + i]` whenever `numbers[i]` comes;
-   * gives its id or -errno. `memory` may be shared and must live until signalFlagClose(id).
+   * Makes a flag that raises `memory[0]` and counts in `memory[1 + i]` whenever the signal
+   * `numbers[i]` arrives; returns its id or -errno. `memory` may be shared and must live until
+   * signalFlagClose(id).
    */
   signalFlagOpen(memory: Int32Array, numbers: Int32Array): number;
   signalFlagFd(id: number): number;
-  /** Takes records of six words off the self-pipe; gives how many, or -errno. */
+  /** Reads records of six words from the self-pipe; returns how many, or -errno. */
   signalFlagRead(id: number, into: Int32Array): number;
   /** The latest record of a signal, of whichever flag. */
   signalFlagLatest(number: number, into: Int32Array): void;
   /** How many deliveries of a signal a flag has seen. */
   signalFlagSeen(number: number): number;
-  /** Whether one of them came to this very process, and not to one that it was copied from. */
+  /** Whether one of them was delivered to this process, and not to one that it was copied from. */
   signalFlagCame(number: number): boolean;
-  /** Whether the signal's handler is a SignalFlag's, over whatever was there. */
+  /** Whether the signal's handler is a SignalFlag's, installed over an earlier handler or not. */
   signalTaken(number: number): boolean;
-  /** Waits until no handler is between counting and writing, on another thread. */
+  /** Waits until no handler on another thread is between counting and writing. */
   signalFlagSettle(id: number): void;
   signalFlagClose(id: number): void;
   signalRtMin(): number;
   signalRtMax(): number;
   /**
    * Calls `callback(0)` on the event loop whenever `fd` is readable, or `callback(-errno)` once if
-   * the loop cannot watch it any more. `ref` says whether the watch keeps the process alive at
-   * first, `owned` that the descriptor is closed with it, also when a Worker ends; close() it before
-   * a descriptor of your own. Makes `fd` non-blocking.
+   * the loop cannot watch it any more. `ref`: the watch keeps the process alive at first. `owned`:
+   * the descriptor is closed with the watch, also when a Worker ends. If it is not owned, close the
+   * watch before the descriptor. Makes `fd` non-blocking.
    */
   watch(
     fd: number,
@@ -216,12 +228,12 @@ export interface Native {
   /** One negative element is -errno. */
   socketpair(records: boolean): number[];
   sendRecord(fd: number, record: string): number;
-  /** The same, if what was sent before has been read; -EAGAIN otherwise. */
+  /** As sendRecord(), but only if the reader has read everything sent before; -EAGAIN otherwise. */
   sendRecordIfRead(fd: number, record: string): number;
   /** memfd_create(2), close-on-exec. */
   anonymousFile(name: string): number;
   awaitHangup(fd: number, timeout: number): boolean;
-  /** cpp/sys/launcher.h: how it ended, exit code, pid or -errno, signal, text. */
+  /** cpp/sys/launcher.h: the outcome, exit code, pid or -errno, signal, text. */
   awaitBirth(
     channel: number,
     relay: number,
@@ -253,7 +265,9 @@ export interface Native {
   ): number;
   writeAll(fd: number, text: string): number;
   resetTerminal(): void;
-  /** Which of 0, 1 and 2 the starter has made non-blocking: to be called before they are used. */
+  /**
+   * Remembers which of 0, 1 and 2 the starter has made non-blocking. Call it before they are used.
+   */
   rememberStandard(): void;
   giveBackStandard(): void;
   makeBlocking(fd: number): number;
@@ -264,7 +278,9 @@ export interface Native {
   disposition(signal: number): number;
   /** 0 is the default action. */
   signalHandler(signal: number): number;
-  /** `address` is numeric, or empty for all addresses; `company` is 0, 1 or 2 (cpp/sys/listen.h). */
+  /**
+   * `address` is numeric, or empty for all addresses. `company` is 0, 1 or 2 (cpp/sys/listen.h).
+   */
   listenTcp(
     address: string,
     port: number,
@@ -272,13 +288,13 @@ export interface Native {
     backlog: number,
     company: number,
   ): number;
-  /** One more on the address of a socket, which has SO_REUSEPORT from then on. */
+  /** One more socket on the address of `fd`, which has SO_REUSEPORT from then on. */
   listenBeside(fd: number, backlog: number): number;
-  /** The file has the permissions `mode`, or with -1 what the umask leaves, and those of `also`. */
+  /** The file has the permissions `mode` (-1: those that the umask leaves), and those of `also`. */
   listenUnix(path: string, backlog: number, mode: number, also: number): number;
   /** Whether a Unix domain socket accepts connections: 0, or -errno. */
   connectUnix(path: string): number;
-  /** Whom a connected stream socket leads to, as text; empty for everything else. */
+  /** The peer address of a connected stream socket, as text; empty for everything else. */
   peerAddress(fd: number): string;
   /** 1, 0, or -errno. */
   isListening(fd: number): number;
@@ -289,16 +305,19 @@ export interface Native {
 
   /** A socket connected to NOTIFY_SOCKET's address. */
   notifyOpen(address: string): number;
-  /** As from the process `pid`; 0 is this one. */
+  /** Sends with the credentials of the process `pid`; 0 is this one. */
   notifySend(fd: number, message: string, fds: number[], pid: number): number;
-  /** Sends BARRIER=1; the end of a pipe that hangs up when all was read. */
+  /**
+   * Sends BARRIER=1. Returns the end of a pipe that hangs up when the manager has read all
+   * messages.
+   */
   notifyBarrier(fd: number): number;
-  /** cpp/sys/notify.h: a child's pid, to be waited for. */
+  /** cpp/sys/notify.h: the pid of a child; the caller must wait for it. */
   notifyAnew(fd: number): number;
 
   resetSignal(signal: number): number;
   ignoreSignal(signal: number): number;
   unignoreSignal(signal: number): number;
-  /** The signals blocked before; one negative element is -errno. */
+  /** The signals that were blocked before; one negative element is -errno. */
   signalMask(how: 0 | 1 | 2 | 3, signals: number[]): number[];
 }

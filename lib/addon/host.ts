@@ -1,12 +1,12 @@
-// Where this runs. What daemonkit does to a process is made for Node on Linux and FreeBSD: elsewhere the
-// package is loaded, so that programs and types that only name it work, and its functions refuse.
+// Finds out where this runs. daemonkit supports Node on Linux and FreeBSD. Elsewhere the package
+// can be imported, so that programs and types that only name it work, but its functions refuse.
 import { constants } from 'node:os';
 import { type SystemError, systemError } from '../base/errors.js';
 
-/** What npm's `os` would say; a program may well be developed elsewhere. */
+/** Not npm's field `os` in package.json: programs may be developed on other systems. */
 const SYSTEMS: readonly string[] = ['linux', 'freebsd'];
 
-/** Both are a `node` too, by process.release and process.versions. */
+/** Both also report `node` in process.release and process.versions. */
 function runtime(): string | undefined {
   const { bun, deno } = process.versions;
   if (bun !== undefined) return `Bun ${bun}`;
@@ -19,31 +19,35 @@ const SYSTEM = SYSTEMS.includes(process.platform)
 
 const RUNTIME = runtime();
 
-/** Why nothing can work here, in words. */
+/** The reason why no function works here. */
 export const noSystem: string | undefined = SYSTEM;
 
-/** Why only calls of the system's can work here, and nothing that is about the runtime itself. */
+/** The reason why only system calls work here, and nothing that needs Node itself. */
 export const noNode: string | undefined =
   SYSTEM ?? (RUNTIME && `this needs Node.js; the program runs in ${RUNTIME}`);
 
-// EOPNOTSUPP has the same number on Linux, and not elsewhere: Windows has no ENOTSUP at all in libuv's list.
+// On Linux EOPNOTSUPP has the same number; elsewhere it has not. Windows has no ENOTSUP in libuv's
+// list.
 const { ENOTSUP = 95 } = constants.errno;
 
-/** The error of a call that is refused: `ENOTSUP`. */
+/** The error of a refused call: `ENOTSUP`. */
 export function unsupported(detail: string, syscall: string): SystemError {
   const error = systemError(-ENOTSUP, syscall, { detail });
   return error.code === 'ENOTSUP' ? error : Object.assign(error, { code: 'ENOTSUP' });
 }
 
-/** Throws `ENOTSUP` where nothing can work: the calls that others need first have other names. */
+/**
+ * Throws `ENOTSUP` where no function works. Without it the error would name the first system call,
+ * not the function.
+ */
 export function expectSystem(syscall: string): void {
   if (SYSTEM !== undefined) throw unsupported(SYSTEM, syscall);
 }
 
 /**
- * Throws `ENOTSUP` where this is no Node, or no system for it.
+ * Throws `ENOTSUP` if the runtime is not Node, or the system is not supported.
  *
- * @param what - the function or class that needs it, as the program has written it.
+ * @param what - the function or class that needs Node, as the program names it.
  */
 export function expectNode(what: string, syscall: string): void {
   if (SYSTEM !== undefined) throw unsupported(SYSTEM, syscall);

@@ -1,9 +1,9 @@
-// What the addon's numbers mean, by the names that it has for them itself.
+// The names of the addon's numbers. The addon has the same list.
 import { native } from './native.js';
 
-/** The names that lib/ acts on; test/platforms.test.ts compares them with the addon's. */
+/** The names that lib/ uses; test/platforms.test.ts compares them with the addon's. */
 export const NAMES = {
-  /** cpp/sys/launcher.h: what became of a daemon's start. */
+  /** cpp/sys/launcher.h: the outcome of a daemon's start. */
   births: [
     'ready',
     'failed',
@@ -17,7 +17,7 @@ export const NAMES = {
   ],
   /** cpp/sys/dispositions.h: what a signal does. */
   dispositions: ['default', 'ignored', 'runtime', 'flag', 'foreign'],
-  /** cpp/sys/trusted_open.h: what came of opening a file. */
+  /** cpp/sys/trusted_open.h: the outcome of opening a file. */
   found: ['file', 'made', 'room', 'link', 'foreignLink', 'openDirectory', 'fifo'],
 } as const;
 

@@ -1,4 +1,4 @@
-// The addon, or what refuses its calls where it is missing.
+// The addon, or a substitute that refuses all calls where the addon is missing.
 import { absentNative, thinNative } from './absent.js';
 import { loadBinary } from './binary.js';
 import type { Native } from './functions.js';
@@ -18,8 +18,8 @@ function load(): Native {
   try {
     return thinNative(loadBinary() as Native, noNode) as Native;
   } catch (error) {
-    // As Deno's, without --allow-ffi. Whoever only names a function of ours is not to fail by it. The lines after
-    // the first say how to build a binary for Node.
+    // Deno without --allow-ffi, for example. A program that only names one of the functions must
+    // not fail. Only the first line is kept: the others say how to build a binary for Node.
     return absentNative((error as Error).message.replace(/\n.*/s, '')) as Native;
   }
 }

@@ -6,7 +6,7 @@ import { clearTimeout, setTimeout } from '../base/timers.js';
 import { native, type Watch } from './native.js';
 
 /**
- * Has the event loop tell when a descriptor is readable, as `native.watch()` does.
+ * Calls back when a descriptor is readable, as `native.watch()` does.
  *
  * @param ref - whether it keeps the process alive.
  * @param owned - the descriptor is closed with the watch, or at once if it cannot be watched.
@@ -25,7 +25,7 @@ export function watch(
 
 /** How {@link readableWithin} waits. */
 interface Patience {
-  /** The descriptor is closed in the end, whatever that is. */
+  /** The descriptor is closed in the end, on success and on failure. */
   owned?: boolean;
   signal?: AbortSignal | undefined;
 }
