@@ -1,4 +1,4 @@
-// Hooks around every fork: pthread_atfork(3)'s contract in JavaScript.
+// Hooks around every fork: the contract of pthread_atfork(3) in JavaScript.
 
 import { expectNode } from '../addon/host.js';
 import { native } from '../addon/native.js';
@@ -14,14 +14,14 @@ import { expectSync, options, syncFunc } from '../base/validate.js';
  * `becomeDaemon()` and `prefork()`, of any copy of the package in this process.
  *
  * @param hooks - `before` runs in the parent before the fork (last registered first), `parent` in
- *   the parent after it (also when the fork failed, so that what `before` took is given back) and
- *   `child` in the child (both in order of registration).
- * @returns a Disposable; disposing it removes the hooks. A copy of the process keeps its own list.
+ *   the parent after it, and `child` in the child (both in order of registration). `parent` also
+ *   runs when the fork failed, so that it can release what `before` acquired.
+ * @returns a Disposable; disposing it removes the hooks. Each forked process has its own list.
  * @throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for hooks that are not
- *   functions, or async ones: a fork does not wait. A hook that returns a promise fails as by an
- *   error. An error thrown by a `before` hook stops the fork and is thrown by fork(), after
- *   the `parent` hooks have run; one thrown by a `parent` or `child` hook is thrown by fork() when
- *   the remaining hooks have run. It then has a `pid`: in the parent the child's, in the child 0.
+ *   functions, and for async functions, because a fork does not wait. A hook that returns a promise
+ *   counts as one that throws. If a `before` hook throws, there is no fork: the `parent` hooks run,
+ *   and fork() throws the error. If a `parent` or `child` hook throws, the remaining hooks run, and
+ *   fork() throws the error with a `pid`: in the parent the child's pid, in the child 0.
  *
  * Source: pthread_atfork(3), POSIX.1; Python's os.register_at_fork. The same on all platforms.
  */
@@ -40,7 +40,7 @@ export function atFork(hooks: ForkHooks): Disposable {
   return { [Symbol.dispose]: () => void registry.hooks.delete(entry) };
 }
 
-/** The package's own hooks of children, which a parent can go through without effect. */
+/** The package's own `child` hooks. A parent can rehearse them without effect. */
 const rehearsed: ((rehearsal?: boolean) => void)[] = [];
 
 /** @internal A `child` hook that does nothing when it is called with true. */
@@ -50,8 +50,8 @@ export function inChildren(run: (rehearsal?: boolean) => void): void {
 }
 
 /**
- * @internal In the parent: V8 compiles a function when it is first called. What only children call,
- * each child would compile anew, with memory that it has to copy for it.
+ * @internal In the parent. V8 compiles a function when it is first called. Without this rehearsal
+ * each child would compile the functions that only children call, and would copy memory for that.
  */
 export function rehearseChildHooks(): void {
   for (let i = 0; i < rehearsed.length; i++) rehearsed[i]?.(true);
@@ -60,7 +60,7 @@ export function rehearseChildHooks(): void {
 
 const KEY = Symbol.for('daemonkit.forkInterface.1');
 
-/** The first copy's in this process, whose handlers every copy's forks run. */
+/** The interface of the first copy in this process. The forks of every copy run its handlers. */
 function sharedInterface(): object {
   const known = (globalThis as { [KEY]?: object })[KEY];
   const own = native.forkInterface(known);
@@ -71,8 +71,9 @@ function sharedInterface(): object {
 const nativeInterface = sharedInterface();
 
 /**
- * Returns the C interface by which a native addon registers fork handlers, as by pthread_atfork(3). The handlers of
- * pthread_atfork() itself do not run, because fork() is a raw clone(2).
+ * Returns the C interface by which a native addon registers fork handlers, as with
+ * pthread_atfork(3). Handlers that are registered with pthread_atfork() itself do not run, because
+ * fork() is a raw clone(2).
  *
  * @returns an External with the `struct daemonkit_interface` of `daemonkit/cpp/include/daemonkit.h`. Pass it to the
  *   addon; its `atfork()` registers handlers in C.
@@ -86,10 +87,11 @@ export function forkInterface(): object {
 }
 
 /**
- * Makes a child by `make`, with the parent's hooks around it; those of the child are left to be run.
+ * Makes a child by `make` and runs the parent's hooks around it. The caller must run the child's
+ * hooks.
  *
- * @param tell - is called in the parent with the child's pid, before the `parent` hooks.
- * @returns what `make` returned: 0 in a child that goes on from here.
+ * @param tell - called in the parent with the child's pid, before the `parent` hooks.
+ * @returns what `make` returned: 0 in the child.
  */
 export function withForkHooks(make: () => number, tell?: (pid: number) => void): number {
   let pid: number;
@@ -109,12 +111,15 @@ export function withForkHooks(make: () => number, tell?: (pid: number) => void):
   return pid;
 }
 
-/** In the child: an error has the `pid` 0, so that whoever catches it can tell where it is. */
+/**
+ * In the child. An error has the `pid` 0, so that the code that catches it can see that it runs in
+ * the child.
+ */
 export function runChildHooks(of: Iterable<ForkHooks> = registry.hooks): void {
   withPid(0, () => runForkHooks('child', of));
 }
 
-/** A hook that throws must not hide that there is a child, for which somebody has to wait. */
+/** A hook that throws must not hide the child's pid: the program has to wait for the child. */
 function withPid(pid: number, run: () => void): void {
   try {
     run();

@@ -1,6 +1,6 @@
-// What fork() uses of the language, as it was when daemonkit was loaded. A program may change, stub
-// or freeze its globals (SES, fake timers, DOM shims); in the child nothing may depend on them, as
-// an error there would make two parents of one.
+// The builtins that fork() uses, as they were when daemonkit was loaded. A program may change, stub
+// or freeze its globals (SES, fake timers, DOM shims). In the child nothing may depend on them: an
+// error there would leave two processes that both act as the parent.
 export const { apply, defineProperty, deleteProperty, getOwnPropertyDescriptor, ownKeys, set } =
   Reflect;
 export const { Set: PlainSet, WeakRef: Weak } = globalThis;
@@ -11,7 +11,7 @@ export function target<T extends object>(ref: WeakRef<T>): T | undefined {
   return apply(deref, ref, []) as T | undefined;
 }
 
-/** A data property's new value, whatever Object.prototype has become. */
+/** Sets a data property, even if Object.prototype has been changed. */
 export function setValue(object: object, key: PropertyKey, value: unknown): boolean {
   return defineProperty(object, key, { __proto__: null, value } as PropertyDescriptor);
 }

@@ -1,6 +1,6 @@
-// What all copies of the package in a process have in common. The command and the application may each
-// have a copy of their own, or an application two versions by its dependencies: still the process is one,
-// and what a fork takes along is everybody's.
+// The state that all copies of the package in a process share. The command and the application may
+// each have a copy, or an application may have two versions by its dependencies. There is still
+// only one process, and a fork affects all copies.
 import type { SignalName } from '../system/signal-numbers.js';
 
 /** What {@link atFork} registers; each is called without arguments, and must not return a promise. */
@@ -15,26 +15,27 @@ export interface ForkHooks {
 
 /** A master of prefork workers in this process. */
 export interface RegisteredMaster {
-  /** The signals that are its to act on. */
+  /** The signals that it handles. */
   readonly signals: readonly SignalName[];
   /**
-   * In a worker, of this master or another one: nothing of the master goes on here.
+   * Called in a worker, of this master or another one: stops everything of the master in this
+   * process.
    *
    * @param kept - a descriptor that stays open: the socket that the worker serves.
    */
   leave(kept: number | undefined): void;
 }
 
-/** Its shape never changes: another one would need another symbol. */
+/** Its shape never changes: another shape would need another symbol. */
 interface Registry {
-  /** In the order of registration, whichever copy's {@link fork} runs them. */
+  /** In the order of registration. The {@link fork} of any copy runs them. */
   readonly hooks: Set<ForkHooks>;
-  /** Children by {@link fork}, of which it is not known that somebody has waited for them. */
+  /** Children made by {@link fork} for which no wait is known to have succeeded. */
   readonly children: Set<number>;
-  /** One for each wait for a child that has not settled. */
+  /** One entry for each pending wait for a child. */
   readonly waits: Set<{ readonly pid: number }>;
   readonly masters: Set<RegisteredMaster>;
-  /** A master forks: its child leaves all of them when it has signal handlers of its own. */
+  /** A master is forking. Its child leaves all masters once it has its own signal handlers. */
   makingWorker: boolean;
 }
 
