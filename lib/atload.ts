@@ -1,7 +1,7 @@
-// What is true when the package is loaded, looked at in the order that it needs. The rooms of lib/ do
-// nothing by themselves when they are imported, except taking what they need of the language before a
-// program can change it (atfork/originals.ts), and for the objects that all copies of the package share
-// (atfork/registry.ts).
+// Records the state of the process when the package is loaded, in the required order. The rooms of
+// lib/ do nothing when they are imported, with two exceptions: they keep the builtins that they
+// need before a program can change them (atfork/originals.ts), and make the objects that all copies
+// of the package share (atfork/registry.ts).
 import { noNode } from './addon/host.js';
 import { readHandover } from './daemon/handover.js';
 import { recordStart } from './descriptors/table.js';
@@ -17,16 +17,16 @@ import { readSuccession } from './system/succession.js';
 if (noNode === undefined) look();
 
 function look(): void {
-  // Before anything is opened: it would get the number of a standard stream that is closed.
+  // Before anything is opened: a new descriptor would get the number of a closed standard stream.
   recordStandard();
   recordProgram();
   recordHolder();
-  // Before the descriptors are looked through: some of them are the launcher's, or a predecessor's.
+  // Before the descriptors are listed: some of them belong to the launcher, or to a predecessor.
   readHandover();
   readSuccession();
   followSuccession();
   recordStart();
-  // Objects of which no list is kept are collected from here on.
+  // From here on, objects that Node does not list are recorded.
   collectChildren();
   collectWorkers();
   recordStartOptions();
