@@ -1,4 +1,4 @@
-// What every wait has in common: somebody may end it by an AbortSignal.
+// The common part of every wait: an AbortSignal can end it.
 import { type Deferred, deferred } from './deferred.js';
 import { abortError } from './errors.js';
 import { abortSignal, options } from './validate.js';
@@ -9,7 +9,7 @@ export interface Abortable {
   signal?: AbortSignal | undefined;
 }
 
-/** The signal of a wait's options; throws its `AbortError` if it has aborted already. */
+/** The signal in a wait's options. Throws its `AbortError` if it has already aborted. */
 export function signalIn({ signal }: Abortable): AbortSignal | undefined {
   if (signal === undefined) return undefined;
   abortSignal(signal);
@@ -17,12 +17,12 @@ export function signalIn({ signal }: Abortable): AbortSignal | undefined {
   return signal;
 }
 
-/** The same of options that have nothing else. */
+/** The same for options that consist only of a signal. */
 export function waitSignal(value: unknown): AbortSignal | undefined {
   return signalIn(options<Abortable>(value, ['signal']));
 }
 
-/** Has a wait begin that takes a signal and nothing else; what is thrown rejects it. */
+/** Begins a wait whose only option is a signal. An exception rejects the promise. */
 export function waiting<T>(
   options: unknown,
   begin: (signal: AbortSignal | undefined) => Promise<T>,
@@ -30,7 +30,10 @@ export function waiting<T>(
   return promised(() => begin(waitSignal(options)));
 }
 
-/** What is thrown rejects the promise. Not an async function, whose promise would be another one than is returned. */
+/**
+ * An exception rejects the promise. Not an async function: that would return another promise than
+ * `begin` made.
+ */
 export function promised<T>(begin: () => Promise<T>): Promise<T> {
   try {
     return begin();
@@ -39,13 +42,13 @@ export function promised<T>(begin: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Those who wait for one thing, each with a signal of its own that ends its wait. */
+/** The pending waits for one event. Each has its own signal, which ends only that wait. */
 export class Waits<T> {
-  /** Each with what takes its listener off. */
+  /** Each wait, with the function that removes its listener. */
   readonly #all = new Map<Deferred<T>, () => void>();
   readonly #changed: () => void;
 
-  /** @param changed - is called when somebody has begun or ceased to wait. */
+  /** @param changed - called when a wait has been added or removed. */
   constructor(changed: () => void = () => {}) {
     this.#changed = changed;
   }
@@ -55,9 +58,9 @@ export class Waits<T> {
   }
 
   /**
-   * One more.
+   * Adds a wait.
    *
-   * @param aborted - is asked when the signal aborts; true lets this one wait on for what it is told then.
+   * @param aborted - called when the signal aborts; if it returns true, the wait stays pending.
    */
   add(signal: AbortSignal | undefined, aborted?: (error: Error) => boolean): Promise<T> {
     const wait = deferred<T>();
@@ -77,7 +80,7 @@ export class Waits<T> {
     for (const wait of this.#take()) wait.resolve(value);
   }
 
-  /** @param handled - nobody has to listen: no rejection is an unhandled one. */
+  /** @param handled - marks the rejections as handled. */
   reject(error: Error, handled = false): void {
     for (const wait of this.#take()) {
       if (handled) wait.promise.catch(() => {});
@@ -85,7 +88,7 @@ export class Waits<T> {
     }
   }
 
-  /** Lets none of them settle ever: in a copy of the process, say. */
+  /** Forgets all waits without settling them, for example in a forked process. */
   forget(): void {
     this.#take();
   }

@@ -1,10 +1,10 @@
-// Paths that start at the working directory, which may have been removed.
+// Paths relative to the working directory, which may have been removed.
 import { readlinkSync } from 'node:fs';
 import { constants } from 'node:os';
 import { resolve } from 'node:path';
 import { systemError } from './errors.js';
 
-/** The directory's former name: the kernel puts " (deleted)" behind it, proc_pid_cwd(5). */
+/** The directory's former name. The kernel appends " (deleted)": proc_pid_cwd(5). */
 function formerName(): string {
   try {
     return readlinkSync('/proc/self/cwd').replace(/ \(deleted\)$/, '');
@@ -14,7 +14,7 @@ function formerName(): string {
 }
 
 /**
- * The absolute path. One that is absolute already needs no working directory.
+ * The absolute path. A path that is absolute already needs no working directory.
  *
  * @throws `ENOENT` (syscall `getcwd`, with `path`) if the working directory has been removed.
  */

@@ -1,4 +1,4 @@
-// A promise that somebody else settles: Promise.withResolvers(), which Node 20 lacks.
+// A promise with its resolve functions: Promise.withResolvers(), which Node 20 lacks.
 
 export interface Deferred<T> {
   readonly promise: Promise<T>;

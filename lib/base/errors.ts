@@ -1,5 +1,5 @@
-// The two kinds of error daemonkit throws: wrong arguments (before any system call) as Node's own
-// TypeError and RangeError shapes, failed calls in the shape of node:fs errors.
+// The two kinds of errors that daemonkit throws. Wrong arguments are a TypeError or RangeError as
+// Node's own, before any system call. Failed calls have the shape of node:fs errors.
 import { constants } from 'node:os';
 import { getSystemErrorMap, inspect, types } from 'node:util';
 
@@ -7,19 +7,19 @@ const { set } = Reflect;
 
 /** A failed system call, in the shape `node:fs` gives its errors. */
 export interface SystemError extends Error {
-  /** The errno's name, as `EPERM`. */
+  /** The errno's name, for example `EPERM`. */
   code: string;
-  /** The negative errno, as libuv and `node:fs` have it. */
+  /** The negative errno, as in libuv and `node:fs`. */
   errno: number;
   /** The man-page name of the call that failed. */
   syscall: string;
-  /** The file that it was about, if there was one. */
+  /** The call's file, if it had one. */
   path?: string;
-  /** The second file, of calls with two. */
+  /** The second file, for calls with two. */
   dest?: string;
 }
 
-// What libuv, and so getSystemErrorMap(), does not know, of what our calls can answer.
+// Errors of our calls that libuv, and so getSystemErrorMap(), does not know.
 const unknownToLibuv: Record<string, string> = {
   ECHILD: 'no child processes',
   EDEADLK: 'resource deadlock would occur',
@@ -35,13 +35,13 @@ function nameAndText(errno: number): [string, string] {
   return [name ?? `E${-errno}`, unknownToLibuv[name ?? ''] ?? 'unknown error'];
 }
 
-/** What a failed call was about. */
+/** Details of a failed call. */
 export interface ErrorPlace {
   path?: string;
   dest?: string;
-  /** Instead of the errno's own words. */
+  /** Replaces the text of the errno. */
   detail?: string;
-  /** What `EPERM` would have been spared with: `CAP_SETUID`. */
+  /** The capability that the call needs, for `EPERM`: `CAP_SETUID`. */
   needs?: string;
 }
 
@@ -60,19 +60,19 @@ export function systemError(errno: number, syscall: string, at: ErrorPlace = {})
   return error;
 }
 
-/** capabilities(7) are Linux's. */
+/** Only Linux has capabilities(7). */
 function privilege(capabilities: string): string {
   return process.platform === 'linux' ? `root, or ${capabilities}` : 'root';
 }
 
-/** Passes a call's value through, or throws what its -errno means. */
+/** Returns a call's result, or throws the error of its -errno. */
 export function check(result: number, syscall: string, at?: ErrorPlace): number {
   if (result < 0) throw systemError(result, syscall, at);
   return result;
 }
 
 function coded<E extends Error>(error: E, code: string): E & { code: string } {
-  // Node's own errors show their code in the stack's first line and in `name [code]`.
+  // Node's own errors show `name [code]` in the stack's first line.
   error.stack = error.stack?.replace(error.name, `${error.name} [${code}]`) ?? '';
   return Object.assign(error, { code });
 }
@@ -105,19 +105,19 @@ export function outOfRange(name: string, range: string, value: unknown) {
   );
 }
 
-/** What an aborted wait rejects with: Node's own AbortError, its cause the signal's reason. */
+/** The error of an aborted wait: Node's AbortError, with the signal's reason as cause. */
 export function abortError(signal: AbortSignal): Error & { code: string } {
   const error = new Error('The operation was aborted', { cause: signal.reason });
   error.name = 'AbortError';
   return Object.assign(error, { code: 'ABORT_ERR' });
 }
 
-/** For what fails by daemonkit's own judgement, not by a call's. */
+/** For failures that daemonkit itself detects, without a failed call. */
 export function codedError(message: string, code: string) {
   return coded(new Error(message), code);
 }
 
-/** Whatever a program has thrown, as an Error that can be looked at: a Proxy may throw at every look. */
+/** Turns any thrown value into an Error that is safe to read. A Proxy may throw on every access. */
 export function asError(thrown: unknown): Error {
   if (!types.isProxy(thrown) && thrown instanceof Error) return thrown;
   try {
@@ -127,24 +127,24 @@ export function asError(thrown: unknown): Error {
   }
 }
 
-/** An error that tells something more; one that takes no properties is the cause of another one. */
+/** Adds properties to an error. An error that accepts none becomes the cause of a new one. */
 export function telling<T extends object>(error: Error, more: T): Error & T {
   if (Object.entries(more).every(([key, value]) => set(error, key, value)))
     return error as Error & T;
   return Object.assign(new Error(error.message, { cause: error }), more);
 }
 
-/** For `new` of a class that is made by other means. */
+/** For `new` of a class that a program cannot construct. */
 export function illegalConstructor() {
   return coded(new TypeError('Illegal constructor'), 'ERR_ILLEGAL_CONSTRUCTOR');
 }
 
-/** For a call on an object that was disposed. */
+/** For a call on a disposed object. */
 export function invalidState(message: string) {
   return coded(new Error(`Invalid state: ${message}`), 'ERR_INVALID_STATE');
 }
 
-/** For what belongs to the whole process, which Node lets only the main thread change. */
+/** For state of the whole process, which only the main thread may change in Node. */
 export function workerUnsupported(name: string) {
   return coded(
     new TypeError(`${name} is not supported in workers`),

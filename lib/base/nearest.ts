@@ -1,6 +1,6 @@
-// What somebody may have meant by a word that is none of those that there are.
+// Finds the word that was probably meant by an unknown one.
 
-/** How many single characters must be put in, taken out, changed or swapped with the next. */
+/** How many single characters must be inserted, removed, changed or swapped with the next. */
 function distance(from: string, to: string): number {
   let [before, row]: [number[], number[]] = [
     [],
@@ -22,9 +22,9 @@ function distance(from: string, to: string): number {
 const letters = (word: string) => word.toLowerCase().replace(/[^a-z0-9]/g, '');
 
 /**
- * The word of a list that is most like another one, by its letters and digits.
+ * The word of a list that is most similar to `word`, by its letters and digits.
  *
- * @returns undefined if none is like it: more than a third of its characters would have to change.
+ * @returns undefined if none is similar: more than a third of the characters would have to change.
  */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   const meant = letters(word);
@@ -37,7 +37,7 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   return meant === '' ? undefined : best;
 }
 
-/** The same as the end of a message; empty if there is none. */
+/** The same, as the end of a message; empty if there is none. */
 export function didYouMean(word: string, known: Iterable<string>): string {
   const meant = nearest(word, known);
   return meant === undefined ? '' : `: did you mean '${meant}'?`;

@@ -1,6 +1,6 @@
-// sleep(3), for code that must not let the event loop turn.
+// sleep(3), for code that must not let the event loop run.
 
-/** Waits with everything at a standstill. */
+/** Blocks the thread. */
 export function pause(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }

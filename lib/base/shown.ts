@@ -1,7 +1,7 @@
-// What util.inspect() shows of an object whose state is private.
+// The text that util.inspect() shows for an object whose state is private.
 import { type InspectOptionsStylized, inspect } from 'node:util';
 
-/** `Name { state }`, as of a plain object of this class; what is undefined is left out. */
+/** `Name { state }`, as for a plain object of this class; undefined values are left out. */
 export function shown(
   object: object,
   state: Readonly<Record<string, unknown>>,
@@ -9,7 +9,7 @@ export function shown(
   options: InspectOptionsStylized,
 ): string {
   const { name } = object.constructor;
-  // Null, of which no type knows, is all of it.
+  // Null, which the type does not list, means no limit.
   if (depth !== null && depth < 0) return options.stylize(`[${name}]`, 'special');
   const told = Object.entries(state).filter(([, value]) => value !== undefined);
   return `${name} ${inspect(Object.fromEntries(told), { ...options, depth })}`;

@@ -1,5 +1,5 @@
-// Node's timers as they were when this was loaded. A program may have fake ones for its tests, and those of
-// node:test take the place of what a module has imported from node:timers, too.
+// Node's timers as they were when this module was loaded. A program may install fake timers for its
+// tests; those of node:test also replace what a module has imported from node:timers.
 import timers from 'node:timers';
 import promises from 'node:timers/promises';
 

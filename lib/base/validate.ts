@@ -1,4 +1,4 @@
-// Argument checks shared by every family; each throws before any system call is made.
+// Argument checks shared by every family. Each throws before any system call.
 import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';
 import { invalidArgType, invalidArgValue, outOfRange } from './errors.js';
@@ -34,7 +34,7 @@ export function elements<T>(
   one: (element: unknown, name: string) => T,
 ): T[] {
   if (!Array.isArray(value)) throw invalidArgType(name, 'an instance of Array', value);
-  // map() would not look at holes, and the addon would take one for 0.
+  // map() would skip holes, and the addon would read a hole as 0.
   return Array.from(value, (element, at) => one(element, `${name}[${at}]`));
 }
 
@@ -42,7 +42,7 @@ export function fileDescriptors(value: unknown, name: string): number[] {
   return elements(value, name, fileDescriptor);
 }
 
-/** `otherwise` tells what the caller would have taken besides, as ` or object`. */
+/** `otherwise` names what the caller accepts besides, for example ` or object`. */
 export function boolean(value: unknown, name: string, otherwise = ''): boolean {
   if (typeof value !== 'boolean') throw invalidArgType(name, `of type boolean${otherwise}`, value);
   return value;
@@ -66,7 +66,7 @@ export function path(value: unknown, name = 'path'): string {
   return cString(value, name);
 }
 
-/** A path as {@link path} wants it, or a file: URL, as a string. */
+/** A path as for {@link path}, or a file: URL; returned as a string. */
 export function filePath(value: unknown, name = 'path'): string {
   return path(value instanceof URL ? fileURLToPath(value) : value, name);
 }
@@ -83,10 +83,10 @@ export function syncFunc(value: unknown, name: string): (...args: never[]) => un
   throw invalidArgValue(name, value, 'must not be an async function: its promise is not awaited');
 }
 
-/** Throws if a function has returned a promise, of whatever kind: some of its work is still to come. */
+/** Throws if a function has returned a promise of any kind: its work is not finished. */
 export function expectSync(result: unknown, name: string): void {
   if (!isThenable(result)) return;
-  // Its error would be an unhandled one, besides.
+  // Otherwise its error would also be an unhandled rejection.
   Promise.resolve(result).catch(() => {});
   throw invalidArgValue(name, result, 'must not return a promise: it is not awaited');
 }
@@ -103,7 +103,7 @@ export function abortSignal(value: unknown, name = 'options.signal'): AbortSigna
   return value as AbortSignal;
 }
 
-/** An options object: undefined stands for {}, and an unknown key is a mistake worth telling. */
+/** An options object: undefined stands for {}, and an unknown key is reported as a mistake. */
 export function options<T extends object>(
   value: unknown,
   known: readonly (keyof T & string)[],
@@ -126,10 +126,10 @@ export function options<T extends object>(
 }
 
 /**
- * The same options under the names that they have now: what they were called before is still taken, but
- * no type has it.
+ * The same options under their present names. Former names are still accepted, but no type has
+ * them.
  *
- * @param former - names of before, each with the one of now.
+ * @param former - former names, each with the present one.
  */
 export function renamed(value: unknown, former: Readonly<Record<string, string>>): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
