@@ -7,7 +7,7 @@ import { compileFunction } from 'node:vm';
 import { absolutePath } from '../base/absolute.js';
 import { UsageError } from './arguments.js';
 
-/** Why there is no such file; "no such file" would not be true of one that we may not look at. */
+/** Why the file cannot be used. "No such file" would be wrong for a file that we may not see. */
 function missing(path: string): Error {
   try {
     const kind = statSync(path).isDirectory() ? 'a directory without an index.js' : 'no file';
@@ -19,7 +19,7 @@ function missing(path: string): Error {
 }
 
 /**
- * The file that node would run for this argument: with its extension, and index.js of a folder.
+ * The file that node would run for this argument: node adds an extension, and index.js to a folder.
  *
  * @throws `ENOENT` (syscall `getcwd`) for a relative path, if the working directory is gone.
  */
@@ -32,7 +32,7 @@ export function resolveApp(app: string): string {
   }
 }
 
-/** The "type" of the package that a file is in; undefined if it does not say. */
+/** The "type" of the package that a file is in; undefined if the package has none. */
 function packageType(file: string): string | undefined {
   for (let directory = dirname(file); ; directory = dirname(directory)) {
     try {
@@ -44,7 +44,7 @@ function packageType(file: string): string | undefined {
   }
 }
 
-/** Throws a SyntaxError, whose stack shows the place, for what is no CommonJS. */
+/** Throws a SyntaxError, whose stack shows the place, if the file is not CommonJS. */
 export function compileAsCommonJs(filename: string): void {
   const source = readFileSync(filename, 'utf8').replace(/^#!.*/, '');
   compileFunction(source, ['exports', 'require', 'module', '__filename', '__dirname'], {
@@ -52,7 +52,7 @@ export function compileAsCommonJs(filename: string): void {
   });
 }
 
-/** Node decides the same way where nothing else does: what compiles as CommonJS is CommonJS. */
+/** Node decides in the same way if nothing else does: what compiles as CommonJS is CommonJS. */
 function compilesAsCommonJs(file: string): boolean {
   try {
     compileAsCommonJs(file);
@@ -69,11 +69,11 @@ export function isCommonJs(file: string): boolean {
   return type === 'commonjs' || (type === undefined && compilesAsCommonJs(file));
 }
 
-/** What import() lacks: it makes the module the main one, for `require.main === module`. */
+/** Unlike import(), this makes the module the main one, for `require.main === module`. */
 const runMain = (Module as unknown as { _load(file: string, parent: null, isMain: true): unknown })
   ._load;
 
-/** Resolves when the module has been evaluated, its top-level awaits included. */
+/** Resolves when the module has been evaluated, including its top-level awaits. */
 export async function runApp(file: string, args: readonly string[]): Promise<void> {
   process.argv = [process.execPath, file, ...args];
   if (isCommonJs(file)) runMain(file, null, true);

@@ -1,8 +1,10 @@
-// What may follow a command on the command line: node:util's tokens, judged by one table per command.
+// Parses the arguments of a command: the tokens of node:util, checked by one table per command.
 import { parseArgs } from 'node:util';
 import { nearest } from '../base/nearest.js';
 
-/** An option: a switch, or one with a value, which help and manual call by this name. */
+/**
+ * An option: a switch, or an option with a value. Help and manual show the value under this name.
+ */
 export interface Option {
   value?: string;
   help: string;
@@ -12,7 +14,9 @@ export interface Option {
 
 export type Options = Readonly<Record<string, Option>>;
 
-/** What was given, by the options' names: a switch is true, one that may come several times a list. */
+/**
+ * The given options by name. A switch is true; an option that may be given several times is a list.
+ */
 export type Values = Readonly<Record<string, string | true | readonly string[] | undefined>>;
 
 export const FILE: Options = {
@@ -73,14 +77,14 @@ export const COMMON: Options = {
   help: { help: 'this text' },
 };
 
-/** For commands that take no application. */
+/** For commands without an application. */
 export function parseAll(args: readonly string[], options: Options): Values {
   const [values, rest] = parse(args, options);
   if (rest.length > 0) throw new UsageError(`too many arguments: ${rest.join(' ')}`);
   return values;
 }
 
-/** A command line that makes no sense: exit code 100. */
+/** A wrong command line: exit code 100. */
 export class UsageError extends Error {}
 
 const parserOptions = (options: Options) =>
@@ -93,12 +97,12 @@ const parserOptions = (options: Options) =>
 
 function tokensOf(args: readonly string[], options: Options) {
   const known = parserOptions(options);
-  // As the option was called before 0.2.
+  // The option's name before 0.2.
   const renamed = args.map((arg) => arg.replace(/^--pid-file(?==|$)/, '--pidfile'));
   return parseArgs({ args: renamed, options: known, strict: false, tokens: true }).tokens;
 }
 
-/** Where the first argument is that is neither an option nor the value of one. */
+/** The index of the first argument that is neither an option nor the value of one. */
 export function endOfOptions(args: readonly string[], options: Options): number {
   const tokens = tokensOf(args, options);
   const end = tokens.find(({ kind }) => kind === 'positional' || kind === 'option-terminator');
@@ -107,10 +111,10 @@ export function endOfOptions(args: readonly string[], options: Options): number 
 
 type OptionToken = Extract<ReturnType<typeof tokensOf>[number], { kind: 'option' }>;
 
-/** The value of an option that is given as it must be. */
+/** The value of an option; throws if the option is given wrongly. */
 function takeValue({ name, rawName, value, inlineValue }: OptionToken, options: Options) {
   const option = options[name];
-  // Not by mere look-up: 'constructor' is no option.
+  // hasOwn, because 'constructor' is not an option.
   if (option === undefined || !Object.hasOwn(options, name) || !rawName.startsWith('--')) {
     const meant = nearest(name, Object.keys(options));
     const hint = meant === undefined ? '' : `; did you mean --${meant}?`;
@@ -129,8 +133,8 @@ function takeValue({ name, rawName, value, inlineValue }: OptionToken, options: 
 }
 
 /**
- * Splits a command line into the command's own options and what comes after them, which is another
- * program's business.
+ * Splits a command line into the command's own options and the rest, which belongs to the
+ * application.
  *
  * @throws UsageError for unknown options and values that are missing or too many.
  */

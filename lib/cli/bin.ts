@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The command's beginning: what it can say without the addon, which may not be there.
+// The entry of the command. It handles what works without the addon, which may be missing.
 import { readFileSync } from 'node:fs';
 import { noNode, noSystem } from '../addon/host.js';
 import { helpText } from './help.js';
@@ -11,7 +11,7 @@ function version(): string {
   return JSON.parse(readFileSync(file, 'utf8')).version;
 }
 
-/** lib/addon/binary.ts has said all that there is to say; its stack is ours. */
+/** Prints the message of lib/addon/binary.ts without its stack, which shows only our own code. */
 function withoutAddon(error: unknown): void {
   const { code, message } = error as NodeJS.ErrnoException;
   if (!['MODULE_NOT_FOUND', 'ERR_DLOPEN_FAILED'].includes(code ?? '')) throw error;

@@ -1,5 +1,5 @@
-// Sockets that the command binds before privileges are dropped, and hands over as systemd does:
-// LISTEN_FDS of them from descriptor 3 on, sd_listen_fds(3).
+// Sockets that the command binds before it drops privileges. It passes them as systemd does:
+// LISTEN_FDS sockets from descriptor 3 on, sd_listen_fds(3).
 import { accessSync, closeSync, constants, lstatSync, openSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { basename, dirname } from 'node:path';
@@ -20,16 +20,16 @@ import { recordSockets } from '../system/program.js';
 import { listeners, listensAt } from '../system/sockets.js';
 import { listOf, UsageError, type Values } from './arguments.js';
 
-/** One --listen. */
+/** The value of one --listen. */
 export interface Address {
-  /** As it was given. */
+  /** The text as given. */
   text: string;
   plan: ListenPlan;
-  /** What LISTEN_FDNAMES calls it, which has no colons: the port, or the name of the file. */
+  /** The name in LISTEN_FDNAMES, which cannot contain colons: the port, or the name of the file. */
   name: string;
 }
 
-/** systemd.socket(5) makes sockets that everybody may connect to, SocketMode=0666. */
+/** As in systemd.socket(5), everyone may connect: SocketMode=0666. */
 const SOCKET_MODE = 0o666;
 
 const FORMS = 'PORT, HOST:PORT, [IPV6]:PORT, or the path of a Unix socket with a / in it';
@@ -58,14 +58,17 @@ function addressOf(text: string): Address {
   return { text, plan, name };
 }
 
-/** The addresses that a command line asks for. */
+/** The addresses on a command line. */
 export function addressesOf(values: Values): Address[] {
   return listOf(values, 'listen').map(addressOf);
 }
 
 const key = ({ plan }: Address) => ('path' in plan ? plan.path : plan.port);
 
-/** What bind(2) would say of a Unix socket's path; there is none that leaves no trace. */
+/**
+ * Throws the error that bind(2) would return for a Unix socket's path. bind(2) itself would leave a
+ * file.
+ */
 function expectPath(path: string): void {
   const found = lstatSync(path, { throwIfNoEntry: false });
   const detail = found?.isSocket() ? 'another process listens there' : 'the file is not a socket';
@@ -77,10 +80,10 @@ function expectPath(path: string): void {
 }
 
 /**
- * Whether a socket could be bound, without a trace.
+ * Checks that a socket can be bound, and leaves nothing behind.
  *
- * @param running - a daemon that will have ended by then, and whose sockets are no obstacle.
- * @throws what {@link openAddresses} would, with the `step` listen.
+ * @param running - a daemon that will be stopped before the bind; its sockets are not an obstacle.
+ * @throws what {@link openAddresses} would throw, with the `step` listen.
  */
 export function expectAddress(address: Address, running?: number): void {
   if (running !== undefined && listensAt(running).has(key(address))) return;
@@ -92,7 +95,7 @@ export function expectAddress(address: Address, running?: number): void {
   }
 }
 
-/** `PID FIRST COUNT` of a process that has these numbers free for sockets. */
+/** `PID FIRST COUNT`: the process keeps these descriptor numbers free for sockets. */
 const VARIABLE = 'DAEMONKIT_LISTEN';
 
 function reserved(count: number): number | undefined {
@@ -102,15 +105,15 @@ function reserved(count: number): number | undefined {
 }
 
 /**
- * Makes sure that the numbers from 3 on, after those that a service manager has passed, are free for
- * sockets. In a running Node they are the event loop's; so the command begins once more, in the same
- * process, with /dev/null at these numbers.
+ * Makes sure that the descriptor numbers from 3 on, after those that a service manager has passed,
+ * are free for sockets. In a running Node the event loop uses them. So the command executes itself
+ * again in the same process, with /dev/null at these numbers.
  *
- * @returns the first of them; undefined if there is nothing to bind.
+ * @returns the first number; undefined if there is nothing to bind.
  */
 export function reserveDescriptors(addresses: readonly Address[]): number | undefined {
   const count = addresses.length;
-  // A daemon that was started again has them from its launcher.
+  // A daemon that was started again gets the sockets from its launcher.
   if (count === 0 || startedAgain()) return undefined;
   const first = reserved(count);
   if (first !== undefined) return first;
@@ -124,17 +127,17 @@ export function reserveDescriptors(addresses: readonly Address[]): number | unde
   const errno =
     native.placeDescriptors(sources, 3) ||
     native.exec(process.execPath, command, false, [], keep, false);
-  // The event loop's descriptors may be gone.
+  // The event loop's descriptors may be closed already.
   const { message } = systemError(errno, 'execve', { path: process.execPath });
   native.writeAll(2, `daemonkit: ${message}\n`);
   return native.exit(111);
 }
 
 /**
- * Binds the sockets to the numbers that are reserved for them, and tells of them in the environment.
+ * Binds the sockets at the reserved numbers and describes them in the environment.
  *
- * @returns what removes the sockets' files again, where no daemon comes to listen there.
- * @throws what listeningSocket() says, with the `step` listen.
+ * @returns a function that removes the sockets' files, for a start that fails.
+ * @throws what listeningSocket() throws, with the `step` listen.
  */
 export function openAddresses(addresses: readonly Address[], first: number): () => void {
   const opened: Listener[] = [];

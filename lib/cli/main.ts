@@ -42,7 +42,7 @@ function unknown(name: string): UsageError {
   return new UsageError(`there is no command '${name}'${hint}`);
 }
 
-/** Does what a command line says; its exit code is the process's. */
+/** Runs a command line and sets the process's exit code. */
 export async function main([name = '', ...args]: readonly string[]): Promise<void> {
   const command = COMMANDS.get(name);
   if (command !== undefined) return perform(name, command, args);

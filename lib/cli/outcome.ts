@@ -1,7 +1,10 @@
-// What a command comes to: an exit code, a line for people, and the same for programs.
+// The outcome of a command: an exit code, a line for people, and the same data for programs.
 import type { Options } from './arguments.js';
 
-/** LSB's codes, for `status` its own; s6's for usage and system errors. */
+/**
+ * The exit codes of LSB, with its own set for `status`. Usage and system errors have the codes of
+ * s6.
+ */
 export const EXIT = {
   done: 0,
   failed: 1,
@@ -16,19 +19,19 @@ export const EXIT = {
 
 export interface Outcome {
   exitCode: number;
-  /** For people; on standard error if the command failed. Empty: nothing to say. */
+  /** For people; goes to standard error if the command failed. If empty, nothing is printed. */
   text: string;
-  /** Where `text` goes whatever the exit code: an answer is no failure. */
+  /** `text` goes to standard output whatever the exit code is: an answer is not a failure. */
   answer?: boolean;
   /** For programs, besides `exitCode`. */
   data: Readonly<Record<string, unknown>>;
 }
 
-/** What a daemon does from here on: its errors are the application's, and node's to tell. */
+/** Runs the application in the daemon. Node reports its errors as those of the application. */
 export type Application = () => Promise<void>;
 
 export interface Command {
   options: Options;
-  /** Does what the arguments say; throws a UsageError before anything is done. */
+  /** Runs the command; throws a UsageError before it does anything. */
   run(args: readonly string[]): Promise<Outcome | Application>;
 }

@@ -1,10 +1,10 @@
-// Which pidfile a command line means.
+// Finds the pidfile of a command line.
 import { basename, dirname, extname, join } from 'node:path';
 import { absolutePath } from '../base/absolute.js';
 import { isRoot } from '../posix/trusted-open.js';
 import { textOf, UsageError, type Values } from './arguments.js';
 
-/** Where pidfiles are: hier(7). */
+/** The directory of pidfiles: hier(7). */
 const SYSTEM_DIRECTORY = process.platform === 'freebsd' ? '/var/run' : '/run';
 
 function byName(name: string): string {
@@ -17,14 +17,14 @@ function byName(name: string): string {
   return join(directory, `${name}.pid`);
 }
 
-/** What --name says. */
+/** The value of --name. */
 export function givenName(values: Values): string | undefined {
   const name = textOf(values, 'name');
   if (name === undefined || (name !== '' && !/[/\0]/.test(name))) return name;
   throw new UsageError(`--name: '${name}' is not a name: it must be the name of a file, without /`);
 }
 
-/** The pidfile as an absolute path, if one is given. */
+/** The given pidfile as an absolute path, if any. */
 export function givenPidFile(values: Values): string | undefined {
   const [file, name] = [textOf(values, 'pidfile'), givenName(values)];
   if (file !== undefined && name !== undefined) {
@@ -42,15 +42,15 @@ export function neededPidFile(values: Values): string {
 }
 
 /**
- * What an application is called that nobody has given a name: its file without the extension; if that
- * is index, which is the name of none, its directory.
+ * The default name of an application: its file without the extension, or its directory if the file
+ * is called index.
  */
 export function nameOf(file: string): string {
   const name = basename(file, extname(file));
   return name === 'index' ? basename(dirname(file)) || name : name;
 }
 
-/** The pidfile of an application that is started: without one no command could stop it. */
+/** The pidfile of an application that is started. Without a pidfile no command could stop it. */
 export function pidFileFor(values: Values, file: string): string {
   return givenPidFile(values) ?? byName(nameOf(file));
 }

@@ -1,10 +1,10 @@
-// daemonkit plan: the steps that start would take, and whether each can be taken.
+// daemonkit plan: the steps that start would take, and whether each is possible.
 import { type PlannedStep, planDaemon } from '../daemon/plan.js';
 import { type Address, expectAddress } from './listen.js';
 import { type Command, EXIT, type Outcome } from './outcome.js';
 import { OPTIONS, startOf } from './starting.js';
 
-/** A step of becomeDaemon(), or of the command before it. */
+/** A step of becomeDaemon(), or a step that the command takes before it. */
 type Line = Omit<PlannedStep, 'step' | 'precondition'> & {
   step: string;
   precondition: 'met' | Error;
@@ -23,7 +23,7 @@ function forPeople({ step, daemon7, process, description, precondition }: Line):
   return `${process.padEnd(12)} ${step.padEnd(16)} ${description}${number}${obstacle}`;
 }
 
-/** A socket that the command binds before all that. */
+/** A socket that the command binds before these steps. */
 function listening(address: Address): Line {
   const description = `listen on ${address.text}`;
   const step = { step: 'listen', daemon7: [], process: 'launcher', description } as const;

@@ -1,5 +1,5 @@
-// What can be found wrong with a start before anything is done: before the running daemon is stopped,
-// before a socket is bound.
+// Finds errors of a start before anything happens: before the running daemon is stopped, and before
+// a socket is bound.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { extname } from 'node:path';
@@ -11,10 +11,10 @@ import { compileAsCommonJs, isCommonJs } from './app.js';
 import { expectAddress } from './listen.js';
 import type { Start } from './starting.js';
 
-/** An application that cannot be one. */
+/** A file that cannot run as an application. */
 export class BrokenApplication extends Error {}
 
-/** What Node runs as it is; what else there is, it or a loader may change first. */
+/** Files that Node runs unchanged. Node or a loader may transform all others first. */
 const PLAIN = ['', '.js', '.cjs', '.mjs'];
 const LOADER = /(?:^|\s)(?:--import|--require|-r|--loader|--experimental-loader)\b/;
 
@@ -22,7 +22,10 @@ const hasLoader = () => LOADER.test([process.env.NODE_OPTIONS, ...process.execAr
 
 const withoutStack = (text: string) => text.replace(/\n {4}at .*$/s, '');
 
-/** A module can be parsed without being run by another Node only: node:vm has an API for it, behind a flag. */
+/**
+ * Only another Node can parse a module without running it: the API of node:vm for that needs a
+ * flag.
+ */
 function expectModule(file: string): void {
   const args = [...process.execArgv, '--check', '--input-type=module', '-'];
   const { status, stderr } = spawnSync(process.execPath, args, {
@@ -46,7 +49,7 @@ function expectSyntax(file: string): void {
   }
 }
 
-/** Whether the user that it will be may read the application, inside of the root directory. */
+/** Checks that the daemon's user may read the application, inside of the new root directory. */
 function expectReadable({ options: { user, group, chroot }, app, file }: Start): void {
   accessSync(file, constants.R_OK);
   const { uid = -1, gid = -1, groups = [] } = lookUp(user, group);
@@ -59,13 +62,13 @@ function expectReadable({ options: { user, group, chroot }, app, file }: Start):
 
 const HELD = ['EEXIST', 'EAGAIN'];
 
-/** A running daemon that is about to be stopped is no obstacle. */
+/** A running daemon that is about to be stopped is not an obstacle. */
 function isExpected({ step, precondition }: PlannedStep, running?: number): boolean {
   if (running === undefined || step !== 'pidfile' || precondition === 'met') return false;
   return HELD.includes(precondition.code);
 }
 
-/** The steps of becomeDaemon() that cannot be taken. */
+/** The errors of the becomeDaemon() steps that are not possible. */
 export function obstacles({ options }: Start, running?: number): Error[] {
   const steps = planDaemon(options);
   return steps.flatMap((step) =>
@@ -76,7 +79,7 @@ export function obstacles({ options }: Start, running?: number): Error[] {
 /**
  * Throws the first obstacle.
  *
- * @param running - the daemon that will have been stopped by then.
+ * @param running - the daemon that will be stopped before the start.
  */
 export function rehearse(start: Start, running?: number): void {
   const [obstacle] = obstacles(start, running);
@@ -84,7 +87,7 @@ export function rehearse(start: Start, running?: number): void {
   for (const address of start.addresses) expectAddress(address, running);
 }
 
-/** The same, and the application, as far as it can be looked at without being run. */
+/** Checks the application too, as far as that is possible without running it. */
 export function rehearseAll(start: Start, running?: number): void {
   rehearse(start, running);
   expectReadable(start);

@@ -1,4 +1,4 @@
-// daemonkit reload: SIGHUP, or another signal, to the daemon, if that has a handler for it.
+// daemonkit reload: sends SIGHUP, or another signal, to the daemon if it has a handler for it.
 import type { SystemError } from '../base/errors.js';
 import { findSettled, isReady, provenOwner } from '../pidfile/search.js';
 import type { SignalName } from '../system/signal-numbers.js';
@@ -9,7 +9,7 @@ import { reaction, signalOf } from './signals.js';
 
 const OPTIONS: Options = { ...FILE, ...RELOAD, ...COMMON };
 
-/** signal(7), "Standard signals": what is no term or core. */
+/** signal(7), "Standard signals": the actions other than Term and Core. */
 const EFFECTS: Record<string, string> = {
   ...Object.fromEntries(['SIGCHLD', 'SIGURG', 'SIGWINCH', 'SIGCONT'].map((s) => [s, 'do nothing'])),
   ...Object.fromEntries(['SIGSTOP', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU'].map((s) => [s, 'stop it'])),
@@ -17,7 +17,7 @@ const EFFECTS: Record<string, string> = {
 
 const effect = (signal: string) => EFFECTS[signal] ?? 'end it';
 
-/** Why the signal must not be sent, if so. */
+/** The reason not to send the signal, if there is one. */
 function obstacle(pid: number, signal: string): string | undefined {
   const nothing = 'nothing was sent';
   switch (reaction(pid, signal)) {
@@ -34,7 +34,10 @@ function obstacle(pid: number, signal: string): string | undefined {
 
 export type Owner = NonNullable<ReturnType<typeof provenOwner>>;
 
-/** A signal to the daemon that the pidfile names, if it is ready and has a handler; `send` sends it, and tells. */
+/**
+ * Sends a signal to the daemon that the pidfile names, if it is ready and has a handler. `send`
+ * sends the signal and returns the outcome.
+ */
 export async function signalled(
   path: string,
   signal: SignalName,

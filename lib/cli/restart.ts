@@ -1,4 +1,4 @@
-// daemonkit restart: stop, if it runs, and start; what can be wrong with the start is found first.
+// daemonkit restart: checks the start for errors, stops the daemon if it runs, and starts it.
 import { startedAgain } from '../daemon/handover.js';
 import { findDaemon } from '../pidfile/search.js';
 import { pidfileStop } from '../pidfile/stop.js';
@@ -13,7 +13,7 @@ import { scheduleOf } from './stopping.js';
 
 const OPTIONS = { ...FILE, ...STOP, ...BIRTH, ...COMMON };
 
-/** The process that is about to be stopped; 0 if there seems to be none. */
+/** The process to stop; 0 if none is found. */
 function running(path: string): number {
   const { owner, report } = findDaemon(path);
   owner?.[Symbol.dispose]();
@@ -24,7 +24,7 @@ async function run(args: readonly string[]): Promise<Outcome | Application> {
   const start = startOf(args, OPTIONS, true);
   const schedule = scheduleOf(parse(args, OPTIONS)[0]);
   const first = reserveDescriptors(start.addresses);
-  // In the daemon that is the command started again, all of it has been done.
+  // In a daemon that is this command started again, the checks and the stop are done.
   if (startedAgain()) return becomeApp('restart', start, first);
   const path = start.options.pidfile ?? '';
   const pid = running(path);

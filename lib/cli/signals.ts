@@ -1,4 +1,4 @@
-// Signals as a command line has them, and what they would do to a process.
+// Signals on a command line, and their effect on a process.
 import { execFileSync } from 'node:child_process';
 import { procText } from '../system/procfs.js';
 import { type SignalName, signalName, signalNumber } from '../system/signal-numbers.js';
@@ -17,7 +17,7 @@ export function signalOf(text: string, option: string): SignalName {
   }
 }
 
-/** Signal 1 is the lowest bit of these. */
+/** Bit masks; signal 1 is the lowest bit. */
 interface Masks {
   caught: bigint;
   ignored: bigint;
@@ -28,7 +28,10 @@ function masksIn(caught: string | undefined, ignored: string | undefined): Masks
   return { caught: BigInt(`0x${caught}`), ignored: BigInt(`0x${ignored}`) };
 }
 
-/** proc_pid_status(5); where there is none, FreeBSD's ps(1), whose words procps has too. */
+/**
+ * Reads proc_pid_status(5), or without /proc the output of ps(1). FreeBSD's ps has the same
+ * keywords as procps.
+ */
 function masksOf(pid: number): Masks | undefined {
   const status = procText(`${pid}/status`);
   const field = (name: string) =>
@@ -48,10 +51,10 @@ function masksOf(pid: number): Masks | undefined {
 }
 
 /**
- * What a signal would do to a process: call a handler; nothing, as the process ignores it; or what the
- * system does by itself, which for most signals is to end it.
+ * The effect of a signal on a process: a handler runs, the process ignores it, or the default
+ * action follows, which for most signals ends the process.
  *
- * @returns undefined if it is not for us to see.
+ * @returns undefined if this user may not see it.
  */
 export function reaction(
   pid: number,

@@ -10,7 +10,7 @@ import { rehearse } from './rehearsal.js';
 import { OPTIONS, type Start, startOf } from './starting.js';
 import { lineOf } from './telling.js';
 
-/** Why an application is not ready, as the command line has it. */
+/** The reason why an application is not ready, in the words of the command line. */
 function inOurWords({ ready, app }: Start, message: string): string {
   const words = {
     import: ` (--ready import, but ${app} had not finished loading: a top-level await?)`,
@@ -20,7 +20,7 @@ function inOurWords({ ready, app }: Start, message: string): string {
   return message.replace(NEVER_CALLED, () => words);
 }
 
-/** What the launcher says in the end; `before` is who was stopped for this one. */
+/** The last message of the launcher. `before` is the process that was stopped for this start. */
 function outcomeOf(start: Start, farewell: Farewell, before?: number): Outcome {
   const { name, options } = start;
   const path = options.pidfile;
@@ -40,15 +40,15 @@ function outcomeOf(start: Start, farewell: Farewell, before?: number): Outcome {
   return { exitCode, text, data: { name, path, pid } };
 }
 
-/** The number from which on the sockets come. */
+/** The descriptor number of the first socket. */
 export type First = number | undefined;
 
 /**
- * Returns in the daemon, or where there is nothing to detach from; the launcher's end is told by
- * becomeDaemon().
+ * Returns in the daemon, or in a process that does not detach. The launcher ends within
+ * becomeDaemon(), which prints the outcome.
  *
- * @param command - what to call it: start or restart.
- * @param before - who was stopped for it.
+ * @param command - the command's name: start or restart.
+ * @param before - the process that was stopped for it.
  */
 export function becomeApp(
   command: string,
@@ -79,7 +79,7 @@ export function becomeApp(
 async function run(args: readonly string[]): Promise<Outcome | Application> {
   const start = startOf(args);
   const first = reserveDescriptors(start.addresses);
-  // While no socket's file is there to be left behind.
+  // Before any socket's file exists that an error could leave behind.
   if (first !== undefined) rehearse(start);
   return becomeApp('start', start, first);
 }

@@ -26,14 +26,14 @@ export const OPTIONS = { ...FILE, ...BIRTH, ...COMMON };
 
 const READY = ['import', 'manual', 'detached'] as const;
 
-/** A start that makes sense as far as the command line tells. */
+/** A start whose command line is valid. */
 export interface Start {
   options: DaemonOptions;
-  /** What it is called when it is told of. */
+  /** The name in messages. */
   name: string;
-  /** The application as it is called in the daemon: inside of the chroot. */
+  /** The application's path in the daemon: inside of the chroot. */
   app: string;
-  /** The same outside of it. */
+  /** The application's path outside of the chroot. */
   file: string;
   args: string[];
   /** The sockets to bind for it. */
@@ -61,7 +61,7 @@ function variables(texts: readonly string[]): Record<string, string> {
 
 const STRATEGIES = ['auto', 'fork', 'reexec'] as const;
 
-/** What each option of the command line is to becomeDaemon(). */
+/** The option of becomeDaemon() for each option of the command line. */
 const TO_OPTION: Record<string, (text: string) => DaemonOptions> = {
   log: (log) => ({ log }),
   stdout: (stdout) => ({ stdout }),
@@ -76,13 +76,14 @@ const TO_OPTION: Record<string, (text: string) => DaemonOptions> = {
   timeout: (seconds) => ({ timeout: secondsOf(seconds, 'timeout') }),
 };
 
-/** Whether it is to go to the background. */
+/** Whether the process goes to the background. */
 function detachment({ detach, foreground }: Values): boolean {
   if (detach === true && foreground === true) {
     throw new UsageError('--detach and --foreground contradict each other; give one');
   }
   if (detach === true || foreground === true) return detach === true;
-  // One that was started again is detached already, and its surroundings are the launcher's doing.
+  // A process that was started again is detached already. Its environment comes from the launcher,
+  // so it shows no supervisor.
   return startedAgain() || supervisor() === null;
 }
 
@@ -94,7 +95,7 @@ function optionsOf(values: Values, pidfile: string | undefined, detach: boolean)
   });
   const set = variables(listOf(values, 'env'));
   return Object.assign(
-    // The application is loaded after the call, so that the daemon is ready only then.
+    // 'manual': the application is loaded after the call, and the daemon is ready only then.
     { ready: values.ready === 'detached' ? 'detached' : 'manual', detach, env: { set } },
     pidfile === undefined ? {} : { pidfile },
     values['no-new-privileges'] === true ? { noNewPrivileges: true } : {},
@@ -111,7 +112,7 @@ function insideRoot(app: string, root: string | undefined): string {
 /**
  * Reads a command line that ends with an application and its arguments.
  *
- * @param needsFile - a pidfile is needed in the foreground too.
+ * @param needsFile - require a pidfile in the foreground too.
  */
 export function startOf(
   args: readonly string[],

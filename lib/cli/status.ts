@@ -28,7 +28,7 @@ function inWords({ report, removed }: Found, ready: boolean): [exitCode: number,
   }
 }
 
-/** The workers of a daemon that runs: for people, and for programs. */
+/** The workers of a running daemon: for people, and for programs. */
 function workersIn({ report }: Found) {
   if (!report.running) return undefined;
   const found = workersOf(report.pid);

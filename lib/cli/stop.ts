@@ -1,4 +1,4 @@
-// daemonkit stop: ends the daemon, and comes back when it has ended.
+// daemonkit stop: ends the daemon, and returns when it has ended.
 import { type PidfileStopped, pidfileStop } from '../pidfile/stop.js';
 import { COMMON, FILE, parseAll, STOP, STOP_TIMEOUT, textOf } from './arguments.js';
 import { type Command, EXIT, type Outcome } from './outcome.js';

@@ -6,8 +6,8 @@ import { signalOf } from './signals.js';
 const DEFAULT = 'TERM/30/KILL/5';
 
 /**
- * A schedule as start-stop-daemon(8) has it: SIGNAL/SECONDS, as often as wanted; or a number of
- * seconds alone, for TERM/SECONDS/KILL/SECONDS.
+ * A schedule as in start-stop-daemon(8): SIGNAL/SECONDS, repeated as needed. A number of seconds
+ * alone means TERM/SECONDS/KILL/SECONDS.
  */
 function schedule(text: string): StopStep[] {
   const words = (/^[\d.]+$/.test(text) ? `TERM/${text}/KILL/${text}` : text).split('/');
@@ -18,7 +18,7 @@ function schedule(text: string): StopStep[] {
   });
 }
 
-/** The schedule that the command line asks for; `timeout` is `stop`'s alone. */
+/** The schedule on the command line. Only `stop` has `timeout`. */
 export function scheduleOf(values: Values, timeout?: string): StopStep[] {
   const retry = textOf(values, 'retry');
   if (retry !== undefined && timeout !== undefined) {

@@ -1,4 +1,4 @@
-// How a command tells what it has come to: a line for people, or one of JSON for programs.
+// How a command reports its outcome: a line for people, or a line of JSON for programs.
 import { constants } from 'node:os';
 import { native } from '../addon/native.js';
 import type { Line } from '../daemon/farewell.js';
@@ -9,7 +9,7 @@ import { UsageError } from './arguments.js';
 import { EXIT, type Outcome } from './outcome.js';
 import { BrokenApplication } from './rehearsal.js';
 
-/** What a command says, and where. */
+/** The line that a command prints, and its descriptor. */
 export function lineOf(
   name: string,
   json: boolean,
@@ -34,7 +34,7 @@ const ARGUMENTS = ['ERR_INVALID_ARG_TYPE', 'ERR_INVALID_ARG_VALUE', 'ERR_OUT_OF_
 
 const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-/** What the functions call an option, as the command line does. */
+/** Replaces the names of the functions' options by those of the command line. */
 function ofOption(message: string): string {
   const named = /^The (?:argument |value of )?["']options\.(\w+)["'](?: argument)?(?= )/;
   return message.replace(named, (_, name) => `--${kebab(name)}`);
@@ -42,23 +42,24 @@ function ofOption(message: string): string {
 
 type Thrown = PidfileError & {
   step?: string;
-  /** Whether a daemon runs is not known. */
+  /** It is unknown whether a daemon runs. */
   uncertain?: boolean;
-  /** The daemon that was to be restarted. */
+  /** The daemon that was to be restarted and still runs. */
   unharmed?: number;
-  /** The one that was, before the start failed by what nobody could know. */
+  /** The daemon that was stopped before the start failed for an unforeseeable reason. */
   stopped?: number;
 };
 
 function exitCodeOf({ code, errno, pid, uncertain }: Thrown): number {
-  // Of ours without a failed call: privileges that are kept, a process that is a daemon already.
+  // Our own errors without a failed call: privileges that are kept, a process that is a daemon
+  // already.
   if (errno === undefined || code?.startsWith('ERR_')) return EXIT.failed;
   if (errno === -constants.errno.EEXIST && pid !== undefined) return EXIT.failed;
   const unsure = [constants.errno.ESTALE, constants.errno.EAGAIN].includes(-errno);
   return unsure || uncertain ? EXIT.unknown : EXIT.system;
 }
 
-/** An error that ends a command: one of the command line, or of a failed call. */
+/** The outcome for an error that ends a command: a wrong command line, or a failed call. */
 export function failure(thrown: unknown): Outcome {
   const error = thrown as Thrown;
   const { text, ...outcome } = described(error);
@@ -84,7 +85,7 @@ function described(error: Thrown): Outcome {
   return { exitCode: exitCodeOf(error), text: `${at}${message}${number}${advice(error)}`, data };
 }
 
-/** What is neither the command line's nor a failed call's error is a mistake of ours: node tells. */
+/** Any other error is a bug of daemonkit: node reports it. */
 export function isTold(error: unknown): boolean {
   const { code, errno } = error as NodeJS.ErrnoException;
   if (error instanceof UsageError || error instanceof BrokenApplication) return true;

@@ -1,5 +1,5 @@
-// daemonkit upgrade: has a preforking daemon replaced by its program's newest version, and comes back when that
-// serves, or has failed.
+// daemonkit upgrade: replaces a preforking daemon by the newest version of its program. It returns
+// when the new version serves or has failed.
 import { sleep } from '../base/timers.js';
 import { findDaemon } from '../pidfile/search.js';
 import type { SignalName } from '../system/signal-numbers.js';
@@ -22,7 +22,7 @@ interface Asked {
   timeout: number;
 }
 
-/** Who the pidfile names, if it is another process than before. */
+/** The process that the pidfile names, if it is not the one from before. */
 function successor(path: string, before: number): number | undefined {
   const found = findDaemon(path);
   found.owner?.[Symbol.dispose]();
@@ -35,7 +35,7 @@ function inWords(stderr: string | undefined): string {
   return lines.join('') === '' ? '' : `\n${lines.join('\n')}`;
 }
 
-/** The master has said that it failed. */
+/** The master has reported a failure. */
 function failed({ path, owner, signal }: Asked): Outcome {
   const failure = upgradesOf(owner.pid)?.failure ?? {};
   const { message, code, step, stderr } = failure;
@@ -52,7 +52,7 @@ async function follow(asked: Asked): Promise<Outcome> {
   const start = performance.now();
   owner.signal(signal);
   for (;;) {
-    // First: a process may end as soon as it is told.
+    // First, because a process may end as soon as it gets the signal.
     const ended = await owner.ended(LOOK_MS);
     const now = successor(path, pid);
     if (now !== undefined) {

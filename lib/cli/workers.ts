@@ -1,5 +1,6 @@
-// The workers of a daemon, as status --workers shows them: what its master writes down for whoever may look
-// at its process (lib/prefork/watch/board.ts); where it writes nothing, its children as /proc shows them.
+// The workers of a daemon for status --workers. The data is what the master writes for users that
+// may inspect its process (lib/prefork/watch/board.ts). If the master writes nothing, it is the
+// list of its children in /proc.
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import type { PreforkStats, WorkerStats } from '../prefork/told.js';
 import type { UpgradeReport } from '../prefork/upgrade/report.js';
@@ -7,24 +8,27 @@ import { BOARD } from '../prefork/watch/board.js';
 import { procChildren, procLinks, procStat, procText } from '../system/procfs.js';
 import { ageOf, memoryOf } from '../system/usage.js';
 
-/** A worker, or a child of whom no more is known than every process shows. */
+/** A worker, or a child that is known only from /proc. */
 export type Shown = Partial<Omit<WorkerStats, 'state'>> & {
   pid: number | null;
   state: string;
   title?: string;
 };
 
-/** What is known of a daemon's workers. */
+/** The known facts about a daemon's workers. */
 export interface Workers {
-  /** Who says so: the master; /proc, of its children; nobody, as this user may not look at the process. */
+  /**
+   * The origin: the master; /proc, for its children; or hidden, if this user may not inspect the
+   * process.
+   */
   source: 'master' | 'proc' | 'hidden';
-  /** How old that is, in milliseconds. */
+  /** The age of the data, in milliseconds. */
   age: number;
   masters: Omit<PreforkStats, 'workers'>[];
   workers: Shown[];
 }
 
-/** Far more than 1024 workers need: who is looked at need not be a friend. */
+/** Far more than 1024 workers need. A limit is necessary: the inspected process may be hostile. */
 const MOST = 4 << 20;
 
 const LOOKS = 5;
@@ -58,7 +62,7 @@ function textOf(path: string): string {
   }
 }
 
-/** What is there when it does not change: it may be written while it is read. */
+/** Reads until the content is stable, because the master may write at the same time. */
 function written(path: string, pid: number): Written | undefined {
   let before = '';
   for (let looks = 0; looks < LOOKS; looks++) {
@@ -72,7 +76,7 @@ function written(path: string, pid: number): Written | undefined {
   return undefined;
 }
 
-/** What each master in a process has written; undefined if its descriptors are not for us to see. */
+/** The records of each master in a process; undefined if this user may not see its descriptors. */
 function boards(pid: number): Written[] | undefined {
   const links = procLinks(pid);
   if (links.length === 0) return undefined;
@@ -82,12 +86,12 @@ function boards(pid: number): Written[] | undefined {
       try {
         return written(`/proc/${pid}/fd/${fd}`, pid) ?? [];
       } catch {
-        return []; // it has ended, or nothing is written yet
+        return []; // the process has ended, or nothing is written yet
       }
     });
 }
 
-/** The memory as it is now; the time that has passed since then. */
+/** Updates a worker's memory, and adds the time since the record was written. */
 function today(worker: WorkerStats, age: number): Shown {
   const { pid, uptime } = worker;
   if (pid === null) return worker;
@@ -123,11 +127,14 @@ function children(pid: number): Shown[] {
   try {
     return procChildren(pid).flatMap(child);
   } catch {
-    return []; // it has ended; a kernel without CONFIG_PROC_CHILDREN; FreeBSD
+    return []; // the process has ended; a kernel without CONFIG_PROC_CHILDREN; FreeBSD
   }
 }
 
-/** What has become of its upgrades; undefined if its master writes nothing down that this user may read. */
+/**
+ * The state of the daemon's upgrades; undefined if its master writes nothing that this user may
+ * read.
+ */
 export function upgradesOf(pid: number): UpgradeReport | undefined {
   const found = boards(pid)?.flatMap(({ upgrade }) => upgrade ?? []) ?? [];
   return found.sort((a, b) => b.begun + b.failed - a.begun - a.failed)[0];
@@ -192,7 +199,7 @@ const PLAIN: typeof FULL = [
 
 const WIDEST = 60;
 
-/** No terminal shall obey what a process calls itself. */
+/** A process can choose its own title: control characters must not reach the terminal. */
 const harmless = (text: string) => text.slice(0, WIDEST).replace(/\p{Cc}/gu, '?');
 
 function table(columns: typeof FULL, workers: readonly Shown[]): string {
@@ -205,7 +212,7 @@ function table(columns: typeof FULL, workers: readonly Shown[]): string {
 
 const STALE_MS = 5000;
 
-/** What there is to see, below the line of status. */
+/** The text below the line of status. */
 export function workersInWords({ source, age, workers }: Workers): string {
   if (source === 'master') {
     const old = age < STALE_MS ? '' : `as the master has written it ${span(age)} ago:\n`;
