@@ -1,4 +1,4 @@
-// What a child of runInFork() does from its fork to its end.
+// A child of runInFork(), from its fork to its end.
 import { readdirSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 import { native } from '../addon/native.js';
@@ -13,19 +13,19 @@ import { asyncMark, leaveParent, silenceTimers } from './leave.js';
 import type { Plan } from './options.js';
 import { flushOwn } from './outputs.js';
 
-/** What a child leaves: a value, or what was thrown. */
+/** The kinds of results: a value, or a thrown error. */
 export const VALUE = 0;
 export const THROWN = 1;
 
 export interface Work {
   job: () => unknown;
   plan: Plan;
-  /** Where the result goes. */
+  /** The descriptor for the result. */
   file: number;
   parent: number;
-  /** When the fork was made, in the time of timers. */
+  /** The time of the fork, on the timers' clock. */
   forked: number;
-  /** No request was under way then, but fork()'s own mark in the queue. */
+  /** No request was pending at the fork except fork()'s own mark in the queue. */
   quiet: boolean;
 }
 
@@ -41,12 +41,12 @@ function exit(code: number): never {
   try {
     flushOwn();
   } catch {
-    // Streams that the program has made something else of.
+    // The program has replaced these streams.
   }
   return native.exit(code & 0xff);
 }
 
-/** Leaves the result and ends, with nothing run that is the parent's. */
+/** Writes the result and ends the process without running anything of the parent's. */
 export function endWith(file: number, kind: number, value: unknown): never {
   try {
     handOver(file, ...cloneOf(kind, value));
@@ -57,7 +57,7 @@ export function endWith(file: number, kind: number, value: unknown): never {
   return exit(0);
 }
 
-/** nice(2) is a thread's on Linux, and V8's threads have their part in the work. */
+/** On Linux nice(2) changes only one thread, but V8's threads share the work. */
 function renice(nice: number): void {
   setPriority(0, nice);
   if (process.platform !== 'linux') return;
@@ -66,7 +66,7 @@ function renice(nice: number): void {
 
 function enter({ plan, parent }: Work): void {
   native.setParentDeathSignal(constants.signals.SIGKILL);
-  // Gone already: nobody asks for the result.
+  // The parent has exited already: the result is not needed.
   if (native.getppid() !== parent) native.exit(UNFIT);
   leaveParent(exit);
   if (plan.nice !== undefined) renice(plan.nice);
@@ -78,11 +78,11 @@ function onUncaught(fail: (error: unknown) => never): void {
     process.setUncaughtExceptionCaptureCallback(null);
     process.setUncaughtExceptionCaptureCallback(fail);
   } catch {
-    process.on('uncaughtException', fail); // node:domain has taken the other way
+    process.on('uncaughtException', fail); // node:domain has taken the capture callback
   }
 }
 
-/** With the event loop, until the promise has settled. */
+/** Runs the event loop until the promise has settled. */
 function live({ file, forked }: Work, mark: number, promise: PromiseLike<unknown>): void {
   silenceTimers(mark, forked);
   const fail = (error: unknown) => endWith(file, THROWN, tell(error));
@@ -94,13 +94,13 @@ function live({ file, forked }: Work, mark: number, promise: PromiseLike<unknown
   Promise.resolve(promise).then((value) => endWith(file, VALUE, value), fail);
 }
 
-/** The error of a child that would hear of its parent's requests. */
+/** The error of a child that would get the results of its parent's requests. */
 export function tooBusy(): Error {
   const detail = 'requests are under way that the child of an async function would hear of';
   return systemError(-constants.errno.EAGAIN, 'fork', { detail });
 }
 
-/** In the child. It comes back if the function is not done yet. */
+/** Runs in the child. It returns if the function has not finished yet. */
 export function beChild(work: Work): void {
   try {
     enter(work);

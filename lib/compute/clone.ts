@@ -1,12 +1,12 @@
-// A value as bytes, and from bytes again, as structuredClone() would copy it; a Buffer stays one. Large
-// buffers are parts of their own, so that they are copied once only.
+// Serializes a value and restores it, with the semantics of structuredClone(), except that a Buffer
+// stays a Buffer. Large buffers are separate parts, so that they are copied only once.
 import { types } from 'node:util';
 import { Deserializer, Serializer } from 'node:v8';
 
-/** From here on a buffer is a part of its own. */
+/** Buffers of this size and above are separate parts. */
 const LARGE = 64 * 1024;
 
-/** How many objects are looked through for ArrayBuffers that no view leads to. */
+/** How many objects are searched for ArrayBuffers without a view. */
 const LOOK = 10_000;
 
 const VIEWS = [
@@ -23,11 +23,11 @@ const VIEWS = [
   BigUint64Array,
 ] as const;
 
-/** What stands for a view's class; those of {@link VIEWS} are their places there. */
+/** The number of a view's class. For the classes in {@link VIEWS} it is their index. */
 const BUFFER = VIEWS.length;
 const DATA_VIEW = VIEWS.length + 1;
 
-/** How a buffer is told: within the stream, as one that was told before, or as a part. */
+/** How a buffer is written: within the stream, as a reference to an earlier one, or as a part. */
 const INLINE = 0;
 const KNOWN = 1;
 const PART = 2;
@@ -37,10 +37,12 @@ export interface Cloned {
   parts: readonly Uint8Array[];
 }
 
-/** What structuredClone() throws. */
+/** The error of structuredClone(). */
 const cloneError = (message: string) => new DOMException(message, 'DataCloneError');
 
-/** Methods of the two classes that their types do not have; Node's own v8.serialize() lives on them. */
+/**
+ * Methods of the two classes that are missing in their types. Node's own v8.serialize() uses them.
+ */
 interface Hooks {
   _setTreatArrayBufferViewsAsHostObjects(on: boolean): void;
 }
@@ -76,12 +78,12 @@ class Writer extends Serializer {
     const kind = classOf(object);
     this.writeUint32(kind);
     if (isShared(object.buffer)) this._getSharedArrayBufferId();
-    // Most Buffers are pieces of a pool.
+    // Most Buffers are slices of a pool.
     if (kind === BUFFER) this.#writeBytes(object as Buffer);
     else this.#writeView(object);
   }
 
-  /** An ArrayBuffer that the value has, of whatever size, before it is met. */
+  /** Registers an ArrayBuffer of any size before the serializer reaches it. */
   announce(buffer: ArrayBuffer): void {
     if (buffer.byteLength >= LARGE && !this.#ids.has(buffer)) this.#part(buffer);
   }
@@ -116,7 +118,7 @@ class Writer extends Serializer {
     return this.#identify(buffer, this.parts.push(new Uint8Array(buffer)) - 1);
   }
 
-  /** An ArrayBuffer that is met again, in a view or by itself, is the same one. */
+  /** An ArrayBuffer that occurs again, in a view or by itself, keeps its identity. */
   #identify(buffer: ArrayBuffer, part: number): number {
     const id = part < SMALL ? part : SMALL + this.#ids.size;
     this.#ids.set(buffer, id);
@@ -125,7 +127,7 @@ class Writer extends Serializer {
   }
 }
 
-/** Ids from here on are those of buffers that are no parts. */
+/** Ids from here on belong to buffers that are not parts. */
 const SMALL = 2 ** 30;
 
 class Reader extends Deserializer {
@@ -150,7 +152,7 @@ class Reader extends Deserializer {
   #readBytes(): Buffer {
     const how = this.readUint32();
     const length = this.readDouble();
-    // A copy: the stream's own memory is used again.
+    // A copy, because the stream's memory is reused.
     if (how === INLINE) return Buffer.from(this.readRawBytes(length));
     return Buffer.from(this.#parts[this.readUint32()] as ArrayBuffer);
   }
@@ -171,8 +173,8 @@ class Reader extends Deserializer {
 }
 
 /**
- * The ArrayBuffers of a value. One that a large graph has deep within, and that no view leads to, is not
- * found; V8 copies it into the stream then.
+ * The ArrayBuffers of a value. An ArrayBuffer without a view, deep in a large graph, is not found;
+ * V8 then copies it into the stream.
  */
 function* buffersIn(value: unknown): Generator<ArrayBuffer> {
   const seen = new Set<unknown>([value]);
@@ -187,7 +189,7 @@ function* buffersIn(value: unknown): Generator<ArrayBuffer> {
   }
 }
 
-/** Not by getters: the copy calls each once. */
+/** Does not call getters: the copy calls each getter once. */
 function addProperties(object: object, seen: Set<unknown>): void {
   if (Array.isArray(object) && object.length > LOOK) return;
   for (const key of Object.keys(object)) {
@@ -196,7 +198,7 @@ function addProperties(object: object, seen: Set<unknown>): void {
   }
 }
 
-/** @throws a `DataCloneError` for what cannot be copied, and whatever a getter throws. */
+/** @throws a `DataCloneError` for what cannot be copied, and what a getter throws. */
 export function clone(value: unknown): Cloned {
   const writer = new Writer();
   for (const buffer of buffersIn(value)) writer.announce(buffer);
@@ -205,7 +207,7 @@ export function clone(value: unknown): Cloned {
   return { head: writer.releaseBuffer(), parts: writer.parts };
 }
 
-/** The value again; its large buffers are the parts. */
+/** Restores the value; its large buffers are the parts. */
 export function revive(head: Uint8Array, parts: readonly ArrayBuffer[]): unknown {
   const reader = new Reader(head, parts);
   reader.readHeader();

@@ -1,9 +1,10 @@
-// An error of a child's, as a value that can be copied, and as an error of the parent's again.
+// Converts an error in the child to a value that can be copied, and that value to an error in the
+// parent.
 import { types } from 'node:util';
 import { asError } from '../base/errors.js';
 import { clone } from './clone.js';
 
-/** The classes that are told apart; any other is by its name. */
+/** The classes that are restored. Errors of other classes keep only the name. */
 const CLASSES = {
   EvalError,
   RangeError,
@@ -22,14 +23,14 @@ interface ErrorParts {
   stack: string;
   cause?: Told;
   errors?: Told[];
-  /** Its other own properties, as far as they can be copied. */
+  /** The error's other own properties, as far as they can be copied. */
   own: [key: string, value: unknown][];
 }
 
-/** What was thrown. */
+/** The thrown value. */
 export type Told = { error: ErrorParts } | { value: unknown };
 
-/** Causes may be a circle. */
+/** The chain of causes may be circular. */
 const DEPTH = 16;
 
 const OWN = new Set(['name', 'message', 'stack', 'cause', 'errors']);
@@ -78,7 +79,7 @@ function partsOf(error: Error, depth: number): ErrorParts {
   };
 }
 
-/** In the child. Whatever was thrown, this can be copied. */
+/** In the child. The result can be copied, whatever was thrown. */
 export function tell(thrown: unknown, depth = DEPTH): Told {
   if (!types.isProxy(thrown) && thrown instanceof Error) {
     return depth > 0 ? { error: partsOf(thrown, depth) } : { value: undefined };
@@ -92,7 +93,7 @@ function made({ kind, name, message, errors = [] }: ErrorParts): Error {
   return new AggregateError(errors.map(heard), message);
 }
 
-/** In the parent: what was thrown there. */
+/** In the parent: restores what the child has thrown. */
 export function heard(told: Told): unknown {
   if ('value' in told) return told.value;
   const { error: parts } = told;

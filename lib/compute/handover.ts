@@ -1,20 +1,20 @@
-// What a child leaves to its parent: a file without a name, which the parent reads when the child has ended.
-// What is large is mapped, not read: it was copied once then, by the child.
+// A child passes its result in an unnamed file, which the parent reads when the child has ended.
+// Large parts are mapped, not read, so that they are copied only once, by the child.
 import { readSync, writeSync } from 'node:fs';
 import { native } from '../addon/native.js';
 import { systemError } from '../base/errors.js';
 import { type Cloned, revive } from './clone.js';
 
-/** Two sizes of pages, and all those between, divide it. */
+/** A multiple of all page sizes from 4 kB to 64 kB. */
 const ALIGNMENT = 64 * 1024;
 
-/** The file's first numbers, before the sizes of the parts. */
+/** The header of the file; the sizes of the parts follow. */
 const FIELDS = ['complete', 'kind', 'head', 'parts'] as const;
 
-/** A small result is read into this, all at once. */
+/** A small result is read into this by one call. */
 const first = Buffer.alloc(ALIGNMENT);
 
-/** Linux writes no more than 2 GiB less a page at a time. */
+/** One write(2) on Linux takes at most 2 GiB less a page. */
 const MOST = 2 ** 30;
 
 const aligned = (size: number) => Math.ceil(size / ALIGNMENT) * ALIGNMENT;
@@ -29,7 +29,7 @@ const numbersIn = (bytes: Uint8Array) => Array.from(new Float64Array(new Uint8Ar
 
 const asBytes = (numbers: readonly number[]) => new Uint8Array(new Float64Array(numbers).buffer);
 
-/** The file's size, when all is there. */
+/** The size of the complete file. */
 function sizeOf(head: number, parts: readonly number[]): number {
   const begin = 8 * (FIELDS.length + parts.length) + head;
   const last = parts.at(-1);
@@ -58,7 +58,7 @@ function mapped(fd: number, offset: number, sizes: readonly number[]): ArrayBuff
   return buffers;
 }
 
-/** The first bytes of the file: those that were read already, or a mapping. */
+/** The first bytes of the file: the bytes that were read already, or a mapping. */
 function prefixOf(fd: number, read: number, size: number): Uint8Array {
   if (size <= read) return first.subarray(0, size);
   return new Uint8Array(mapped(fd, 0, [size])[0] as ArrayBuffer);
@@ -67,8 +67,8 @@ function prefixOf(fd: number, read: number, size: number): Uint8Array {
 /**
  * In the parent, when the child has ended.
  *
- * @param size - of the file.
- * @returns undefined if the child has left nothing, or not all.
+ * @param size - the file's size.
+ * @returns undefined if the file is empty or incomplete.
  */
 export function takeOver(fd: number, size: number): { kind: number; value: unknown } | undefined {
   const read = readSync(fd, first, 0, first.length, 0);

@@ -1,4 +1,4 @@
-// In a child: nothing that the parent has begun goes on.
+// In a child: stops everything that the parent has begun.
 import { AsyncResource, createHook, executionAsyncResource } from 'node:async_hooks';
 import { native } from '../addon/native.js';
 import { deleteProperty, hasOwn, setValue } from '../atfork/originals.js';
@@ -8,7 +8,7 @@ import { leavePools } from '../fork/pooled.js';
 import { takeOutputs } from './outputs.js';
 import { dropImmediates } from './turns.js';
 
-/** What the parent does when it ends, or is told something. */
+/** Events whose listeners belong to the parent: its end, errors and messages. */
 const EVENTS = [
   'exit',
   'beforeExit',
@@ -22,19 +22,22 @@ const EVENTS = [
 
 function ignoreSignal(name: string): void {
   const listeners = process.rawListeners(name) as (() => void)[];
-  // First: without a listener the signal would have its default action again.
+  // First, because without a listener the signal would get its default action back.
   process.on(name, () => {});
   for (const one of listeners) process.off(name, one);
 }
 
-/** @param exit - ends the process; process.exit() would run what the parent's addons have for their end. */
+/**
+ * @param exit - ends the process. process.exit() would run the exit handlers of the parent's
+ * addons.
+ */
 function leaveEvents(exit: (code: number) => never): void {
-  // Asked first: code that runs for the first time in a child costs a tenth of a millisecond.
+  // Checked first: code that runs for the first time in a child costs a tenth of a millisecond.
   for (const name of EVENTS) if (process.listenerCount(name) > 0) process.removeAllListeners(name);
   for (const name of process.eventNames()) {
     if (typeof name === 'string' && /^SIG/.test(name)) ignoreSignal(name);
   }
-  // Packages that act at the end put functions of theirs in these places.
+  // Packages that act at the exit replace these functions.
   if (hasOwn(process, 'emit')) deleteProperty(process, 'emit');
   setValue(process, 'reallyExit', exit);
 }
@@ -48,22 +51,22 @@ interface Timer {
 
 const nothing = (): void => {};
 
-/** The time by which timers are sorted: milliseconds. */
+/** The current time on the timers' clock, in milliseconds. */
 export function timersNow(): number {
   const timer = setTimeout(nothing, 1000);
   clearTimeout(timer);
   return (timer as unknown as Timer)._idleStart;
 }
 
-/** Where the child's own things begin: what is made later has a higher number. */
+/** Marks the begin of the child's own resources: later resources have higher numbers. */
 export const asyncMark = (): number => new AsyncResource('daemonkit.compute').asyncId();
 
 const isTimer = (resource: object): resource is Timer =>
   '_onTimeout' in resource && '_idleStart' in resource;
 
 /**
- * Timers of the parent come to nothing. No list of them can be had, so each is met when it is due. One that the
- * child has started again (refresh()) is the child's.
+ * Makes the timers of the parent do nothing. Node has no public list of timers, so each is disabled
+ * when it is due. A timer that the child has restarted (refresh()) belongs to the child.
  */
 export function silenceTimers(mark: number, forked: number): void {
   const silenced = new Map<number, [Timer, unknown]>();

@@ -1,4 +1,4 @@
-// A function for each of many items, each in a copy of the process as it is then.
+// Runs a function for each of many items, each in a fork of the process.
 import { AsyncResource } from 'node:async_hooks';
 import { availableParallelism } from 'node:os';
 import { types } from 'node:util';
@@ -15,19 +15,21 @@ export type { MapInForksOptions } from './options.js';
 type Input<T> = Iterable<T> | AsyncIterable<T>;
 type Work<T> = (item: T, index: number) => unknown;
 
-/** What a child has made of its items, and the error that it has met before the last. */
+/** The results of a child's items, and the error that stopped it before the last item. */
 interface Results {
   values: unknown[];
   failed?: Told;
 }
 
-/** As a parent knows it: `failed` if there are none for some of the items. */
+/** The results in the parent: `failed` if some of the items have none. */
 interface Known {
   values: unknown[];
   failed: boolean;
 }
 
-/** In the child: one item after the other, without the event loop as long as that is not needed. */
+/**
+ * In the child: handles one item after the other. It uses the event loop only if an item needs it.
+ */
 function resultsOf<T>(fn: Work<T>, items: readonly T[], first: number): unknown {
   const values: unknown[] = [];
   const failed = (error: unknown): Results => ({ values, failed: tell(error) });
@@ -59,12 +61,12 @@ function iteratorOf<T>(input: Input<T>): AsyncIterator<T> | Iterator<T> {
   throw invalidArgType('iterable', 'an iterable or async iterable', input);
 }
 
-/** The items, some at a time; each is asked for when the one before is there. */
+/** Reads the items from the iterable, one after the other. */
 class Items<T> {
   readonly #input: Input<T>;
   readonly #most: number;
   #iterator: AsyncIterator<T> | Iterator<T> | undefined;
-  /** It has ended, or failed: it is not to be closed. */
+  /** The iterable has ended or failed, so it must not be closed. */
   #over = false;
   count = 0;
 
@@ -111,20 +113,20 @@ class ForkMap<T> implements AsyncIterableIterator<unknown> {
   readonly #plan: ReturnType<typeof mapPlan>;
   readonly #places: Places;
   readonly #strict: boolean;
-  /** Ends the children. */
+  /** Aborting it ends the children. */
   readonly #ending = new AbortController();
   readonly #ended = new Promise((resolve) => {
     this.#ending.signal.addEventListener('abort', resolve);
   });
-  /** In the order of the items. */
+  /** Pending results, in the order of the items. */
   readonly #running: Promise<Known>[] = [];
-  /** Those whose child may still be there. */
+  /** Results whose child may still exist. */
   readonly #alive = new Set<Promise<Known>>();
   readonly #results: unknown[] = [];
   #filling: Promise<void> | undefined;
   #error: { thrown: unknown } | undefined;
   #over = false;
-  /** One call after the other. */
+  /** Runs the calls one after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(input: Input<T>, fn: Work<T>, plan: ReturnType<typeof mapPlan>) {
@@ -173,7 +175,7 @@ class ForkMap<T> implements AsyncIterableIterator<unknown> {
     return { done: false, value: this.#results.shift() };
   }
 
-  /** Waits for the next results in order; without children, for the first items. */
+  /** Waits for the next results in order. If there are no children, waits for the first items. */
   async #more(): Promise<void> {
     const [first] = this.#running;
     if (first === undefined) {
@@ -182,14 +184,14 @@ class ForkMap<T> implements AsyncIterableIterator<unknown> {
       return;
     }
     const { values, failed } = await first;
-    // Not after the end, or an abort, which leaves nothing there.
+    // Nothing is left after the end or an abort.
     if (this.#running.shift() === undefined) return;
     this.#results.push(...values);
     if (failed) this.#running.length = 0;
     this.#fill();
   }
 
-  /** As many children as there may be, some of which may have ended: their results wait to be asked for. */
+  /** Makes children up to the limit. Children whose results have not been read yet count too. */
   #fill(): void {
     if (this.#filling !== undefined || this.#stopped) return;
     this.#filling = this.#start()
@@ -222,7 +224,7 @@ class ForkMap<T> implements AsyncIterableIterator<unknown> {
     try {
       const results = await runForked(this.#places, plan, job, this.#strict);
       const { values, failed } = results as Results;
-      // At once, and not when these results are asked for.
+      // At once, and not only when these results are read.
       if (failed !== undefined) this.#fail(heard(failed));
       return { values, failed: failed !== undefined };
     } catch (error) {
@@ -231,7 +233,7 @@ class ForkMap<T> implements AsyncIterableIterator<unknown> {
     }
   }
 
-  /** The first error ends the rest. */
+  /** The first error stops everything. */
   #fail(thrown: unknown): void {
     if (this.#error !== undefined || this.#over) return;
     this.#error = { thrown };
@@ -252,26 +254,28 @@ class ForkMap<T> implements AsyncIterableIterator<unknown> {
     this.#running.length = 0;
     await Promise.all(this.#alive);
     const closed = this.#items.close();
-    // One that is about to give an item may take its time for that, or for ever.
+    // An iterable that is producing an item may take long, or may never finish.
     if (this.#filling === undefined) await closed;
     else closed.catch(() => {});
   }
 }
 
 /**
- * Calls a function for each item, in child processes as those of {@link runInFork}, and gives the results in
- * the order of the items. A child is a copy of this process at the time of its fork, with its items.
+ * Calls a function for each item in child processes like those of {@link runInFork}, and returns
+ * the results in the order of the items. Each child is a copy of this process at the time of the
+ * fork.
  *
- * At most `concurrency` chunks of items are taken ahead of what is asked for. The first error ends the rest: the other
- * children are killed and the iterable is closed. So does the end of the iteration.
+ * At most `concurrency` chunks of items are read ahead of the results that the program has taken.
+ * The first error, or the end of the iteration, kills the remaining children and closes the
+ * iterable.
  *
- * @param iterable - the items; they need not be such as can be copied.
- * @param fn - is called with an item and its index.
+ * @param iterable - the items. They need not be copyable.
+ * @param fn - called with an item and its index.
  * @param options - see {@link MapInForksOptions}.
- * @returns the results. Nothing is begun before the first is asked for.
- * @throws `TypeError`/`RangeError` for wrong arguments, `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker. The iteration
- *   throws what the iterable, or {@link runInFork} for one of the children, rejects with. A result that cannot
- *   be copied fails its whole chunk.
+ * @returns the results. Nothing starts before the program asks for the first result.
+ * @throws `TypeError`/`RangeError` for wrong arguments, `ERR_WORKER_UNSUPPORTED_OPERATION` in a
+ *   Worker. The iteration throws what the iterable throws, and what {@link runInFork} rejects with
+ *   for a child. If one result cannot be copied, its whole chunk fails.
  *
  * Platform: as {@link fork}. Source: daemonkit's own; docs/compute.md.
  */

@@ -1,32 +1,35 @@
-// What runInFork() and mapInForks() may be told, checked before anything happens.
+// The options of runInFork() and mapInForks(), checked before anything happens.
 import { abortSignal, boolean, integer, options } from '../base/validate.js';
 import { type LimitsPlan, limitsPlans, type NewLimits, type Resource } from '../posix/rlimit.js';
 
 /** Options of {@link runInFork}. */
 export interface RunInForkOptions {
-  /** Ends the run when it aborts: the child is killed, or never made. Default: none. */
+  /** Ends the run when it aborts: the child is killed, or is never forked. Default: none. */
   signal?: AbortSignal | undefined;
-  /** How long the child may run, in milliseconds from its fork; then it is killed. Default: no limit. */
+  /**
+   * How long the child may run, in milliseconds from its fork. After that it is killed. Default: no
+   * limit.
+   */
   timeout?: number | undefined;
   /**
-   * The child's nice value, from -20 to 19; a lower one than the parent's needs a privilege. Default: the
-   * parent's.
+   * The child's nice value, from -20 to 19. A value below the parent's needs a privilege. Default:
+   * the parent's.
    */
   nice?: number | undefined;
   /** Resource limits of the child by name, as {@link setrlimit} takes them: `{ CPU: { soft: 10 } }`. Default: none. */
   limits?: { [name in Resource]?: NewLimits | undefined } | undefined;
   /**
-   * Fork although `Worker` threads are running: copies of them go on in the child, in the middle of whatever
-   * they do. Default: false, the run is then refused.
+   * Fork although `Worker` threads are running. Copies of them continue in the child, in the middle
+   * of their work. Default: false, and the run is refused.
    */
   workers?: boolean | undefined;
 }
 
-/** Options of {@link mapInForks}; those of {@link RunInForkOptions} are for each child. */
+/** Options of {@link mapInForks}. Those of {@link RunInForkOptions} apply to each child. */
 export interface MapInForksOptions extends RunInForkOptions {
-  /** How many children there are at a time. Default: as many as there are processors to use. */
+  /** How many children run at a time. Default: the number of available processors. */
   concurrency?: number | undefined;
-  /** For how many items a child is made, which it works on one after the other. Default: 1. */
+  /** How many items each child handles, one after the other. Default: 1. */
   chunk?: number | undefined;
 }
 

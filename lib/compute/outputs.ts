@@ -4,12 +4,15 @@ import { setValue } from '../atfork/originals.js';
 import { INT_MAX } from '../base/validate.js';
 import { flushOutputs, mayHaveHandle, outputs } from '../posix/outputs.js';
 
-/** Those that write by themselves. */
+/** Descriptors whose streams write directly. */
 const own: number[] = [];
 
 type Written = (error?: Error | null) => void;
 
-/** Stands for a stream's write(): what a pipe does not take at once would wait behind what the parent has queued. */
+/**
+ * Replaces a stream's write(). Otherwise data that a pipe does not accept at once would wait behind
+ * the parent's queue.
+ */
 function writer(fd: number) {
   return (
     chunk: string | Uint8Array,
@@ -25,7 +28,7 @@ function writer(fd: number) {
   };
 }
 
-/** What the parent has written, and its pipe not taken yet, is the parent's to write. */
+/** Data that the parent has queued, because its pipe is full, remains the parent's to write. */
 export function takeOutputs(): void {
   const handles = native.handleDescriptors();
   for (const [fd, streamOf] of outputs) {
@@ -38,7 +41,7 @@ export function takeOutputs(): void {
   }
 }
 
-/** Before the end: streams that were made since have queues of their own. */
+/** Before the exit: streams that were made later have their own queues. */
 export function flushOwn(): void {
   flushOutputs(INT_MAX, own);
 }

@@ -1,4 +1,4 @@
-// How many children there may be at a time; who finds no place waits in the order of coming.
+// Limits the number of children. Requests without a place wait in order.
 
 export class Places {
   readonly #most: number;
@@ -10,9 +10,9 @@ export class Places {
   }
 
   /**
-   * Calls back when there is a place, at once or later.
+   * Calls back when a place is free, at once or later.
    *
-   * @returns what gives the place back, or ceases to wait for it.
+   * @returns a function that returns the place, or cancels the request.
    */
   take(begin: () => void): () => void {
     let here = true;
@@ -32,7 +32,7 @@ export class Places {
     return leave;
   }
 
-  /** In a copy of the process: all are the parent's. */
+  /** In a forked process: all places and requests belong to the parent. */
   forget(): void {
     this.#taken = 0;
     this.#waiting.clear();

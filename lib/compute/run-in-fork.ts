@@ -1,4 +1,4 @@
-// A function with its closure and all of the heap, on another processor, without a copy.
+// Runs a function with its closure and the whole heap on another processor, without copying it.
 import { AsyncResource } from 'node:async_hooks';
 import { availableParallelism } from 'node:os';
 import { types } from 'node:util';
@@ -14,36 +14,41 @@ import { runForked } from './run.js';
 export type { RunInForkOptions } from './options.js';
 export type { ForkEnd, ForkEndError } from './run.js';
 
-/** @internal Throws where there can be no child, as fork() does. */
+/** @internal Throws as fork() does where a fork is not possible. */
 export function expectForks(name: string): void {
   if (!isMainThread) throw workerUnsupported(name);
   expectNode(name, 'fork');
 }
 
-/** @internal With what AsyncLocalStorage has where the function was given. */
+/** @internal Keeps the AsyncLocalStorage context of the call. */
 export const bound = <T extends () => unknown>(fn: T): (() => unknown) =>
   AsyncResource.bind(() => fn());
 
 let places: Places | undefined;
 
 /**
- * Runs a function in a child process that is a copy of this one, and gives what it returns. The function has
- * all that it can reach here, as it is at the moment of the fork; what it changes is changed in the child only.
+ * Runs a function in a child process that is a copy of this one, and returns its result. The
+ * function sees everything that it can reach in this process, as it is at the moment of the fork.
+ * Its changes stay in the child.
  *
- * Nothing else of this process goes on in the child: no server, connection, timer, watcher, signal listener
- * or 'exit' listener. Sockets and pipes of this process are at their end there. Files are shared, and standard output works.
- * The child ends as soon as the function has returned, or its promise has settled, by _exit(2); it
- * also ends with this process. At most `os.availableParallelism()` children run at a time, further calls wait.
+ * Nothing else of this process runs in the child: no server, connection, timer, watcher, signal
+ * listener or 'exit' listener. In the child this process's sockets and pipes read as ended. Files
+ * are shared, and standard output works. The child ends by _exit(2) as soon as the function has
+ * returned or its promise has settled. It also ends with this process. At most
+ * `os.availableParallelism()` children run at a time; further calls wait.
  *
- * @param fn - called without arguments. If it returns a promise, the child's event loop runs until that has
- *   settled.
+ * @param fn - called without arguments. If it returns a promise, the child's event loop runs until
+ *   the promise has settled.
  * @param options - see {@link RunInForkOptions}.
- * @returns a promise of the result, as structuredClone() would copy it; a Buffer stays one.
- * @throws (rejects with) what the function has thrown, with its name, message, code, cause and the child's
- *   stack; a `DataCloneError` for a result that cannot be copied; a {@link ForkEndError}
- *   (`ERR_FORK_ENDED`, `ETIMEDOUT`) if the child has ended before; `ERR_FORK_UNSETTLED` for a promise that cannot settle; an `AbortError` (`ABORT_ERR`, `cause` the signal's
- *   reason), when no child is left; what {@link fork} throws (`EAGAIN`, `ENOMEM`, `EMFILE`, `ENOTSUP`), also `EAGAIN` (syscall `fork`) for an async
- *   function while requests of this process stay under way for a second. `TypeError`/`RangeError` for wrong arguments.
+ * @returns a promise of the result, copied as by structuredClone(), except that a Buffer stays a
+ *   Buffer.
+ * @throws (rejects with) what the function has thrown, with its name, message, code, cause and the
+ *   child's stack; a `DataCloneError` for a result that cannot be copied; a {@link ForkEndError}
+ *   (`ERR_FORK_ENDED`, `ETIMEDOUT`) if the child ends without a result; `ERR_FORK_UNSETTLED` for a
+ *   promise that cannot settle; an `AbortError` (`ABORT_ERR`, with the signal's reason as `cause`),
+ *   once the child is gone; what {@link fork} throws (`EAGAIN`, `ENOMEM`, `EMFILE`, `ENOTSUP`), and
+ *   `EAGAIN` (syscall `fork`) for an async function if requests of this process stay pending for a
+ *   second. `TypeError`/`RangeError` for wrong arguments.
  *
  * Platform: as {@link fork}. Source: daemonkit's own; fork(2); docs/compute.md.
  */

@@ -1,4 +1,4 @@
-// One function in one child, from the wait for a place to the child's end.
+// The run of one function in one child, from the wait for a place to the child's end.
 import { closeSync, fstatSync } from 'node:fs';
 import { native } from '../addon/native.js';
 import { inChildren } from '../atfork/hooks.js';
@@ -16,23 +16,26 @@ import type { Plan } from './options.js';
 import type { Places } from './places.js';
 import { forgetTurns, inTurn } from './turns.js';
 
-/** How the child has ended that a run of {@link runInFork} has no result of. */
+/** How a child of {@link runInFork} ended that returned no result. */
 export interface ForkEnd {
-  /** The child's process id; free to be used again. */
+  /** The child's process id. The system may reuse it. */
   pid: number;
-  /** What the child has exited with; null if a signal has killed it. */
+  /** The child's exit code; null if a signal killed the child. */
   exitCode: number | null;
-  /** The signal that has killed the child, or null. */
+  /** The signal that killed the child, or null. */
   signal: string | null;
-  /** The kernel has written the child's memory to a core(5) file. */
+  /** Whether the kernel wrote the child's memory to a core(5) file. */
   coreDumped: boolean;
-  /** What the child has used, as `process.resourceUsage()`. */
+  /** The child's resource usage, in the form of `process.resourceUsage()`. */
   rusage: NodeJS.ResourceUsage;
 }
 
-/** An error of {@link runInFork} that is about the child's end. */
+/** The error of {@link runInFork} for a child that ended without a result. */
 export interface ForkEndError extends Error, ForkEnd {
-  /** `ERR_FORK_ENDED`: by itself, or by another process. `ETIMEDOUT`: by the option `timeout`. */
+  /**
+   * `ERR_FORK_ENDED`: the child exited or was killed by another process. `ETIMEDOUT`: it was killed
+   * by the option `timeout`.
+   */
   code: 'ERR_FORK_ENDED' | 'ETIMEDOUT';
 }
 
@@ -50,11 +53,11 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // Somebody else has waited for it.
+    // Another wait has already reaped the child.
   }
 }
 
-/** With nothing left to wait for its end by: a killed child ends soon. */
+/** For a child without a pidfd: a killed child ends soon, so this may block. */
 function endNow(pid: number, error: unknown): WaitEnd {
   kill(pid);
   try {
@@ -64,9 +67,9 @@ function endNow(pid: number, error: unknown): WaitEnd {
   }
 }
 
-/** Those of this process. */
+/** The runs of this process. */
 const runs = new Set<Run>();
-/** Whose child is being made. */
+/** The run whose child is being forked. */
 let forking: Run | undefined;
 
 inChildren((rehearsal) => {
@@ -86,10 +89,10 @@ class Run {
   #leaveTurn: () => void = () => {};
   #timer: NodeJS.Timeout | undefined;
   #file = -1;
-  /** The child, until it is waited for. */
+  /** The child's pid, until the child is reaped. */
   #pid = 0;
   #ending = false;
-  /** Why the child was killed. */
+  /** Makes the error that says why the child was killed. */
   #killed: ((end: WaitEnd) => Error) | undefined;
 
   constructor(places: Places, plan: Plan, job: () => unknown, strict: boolean) {
@@ -108,7 +111,7 @@ class Run {
     return this.#done.promise;
   }
 
-  /** In a copy of the process: it is the parent's, and never settles. */
+  /** In a forked process: the run belongs to the parent and never settles here. */
   forget(closed: boolean): void {
     this.#plan.signal?.removeEventListener('abort', this.#abort);
     clearTimeout(this.#timer);
@@ -140,10 +143,11 @@ class Run {
     if (pid > 0) this.#end(() => this.#follow(pid));
   }
 
-  /** @returns 0 in a child whose function is not done. */
+  /** @returns 0 in a child whose function has not finished. */
   #makeChild(quiet: boolean): number {
     const [parent, forked] = [native.getpid(), timersNow()];
-    // Not what an error says: it is a hook's, and may have the `pid` of whatever it is about.
+    // The error's own `pid` is not used: a hook may throw an error with the `pid` of another
+    // process.
     let pid = -1;
     const make = () => {
       const made = native.fork(TIMEOUT, anyWorkers());
@@ -188,7 +192,7 @@ class Run {
     return left.value;
   }
 
-  /** Settles, and leaves nothing behind, once the last thing is done. */
+  /** Cleans up and settles after `last`. */
   async #end(last: () => Promise<unknown>): Promise<void> {
     this.#ending = true;
     this.#leaveTurn();
@@ -207,9 +211,10 @@ class Run {
 }
 
 /**
- * @internal Runs a function in a child, when there is a place for one.
+ * @internal Runs a function in a child when a place is free.
  *
- * @param strict - what is under way must be done before: it would tell the child's event loop as well.
+ * @param strict - pending requests must finish first, because they would also wake the child's
+ *   event loop.
  */
 export function runForked(
   places: Places,

@@ -1,23 +1,26 @@
-// When to fork: in a turn of the event loop of its own, with nothing of the program's on the stack, and with
-// no request under way that the copy would make, too.
+// Chooses when to fork: in a separate turn of the event loop, with nothing of the program on the
+// stack, and without a pending request that the child would also carry out.
 import { native } from '../addon/native.js';
 import { clock } from '../base/alarm.js';
 import { clearImmediate, clearTimeout, setImmediate, setTimeout } from '../base/timers.js';
 
-/** How long to wait for the latter; longer if the copy would hear of it. */
+/** How long to wait for pending requests; longer if the child would get their results. */
 const PATIENCE_MS = { usual: 1000, strict: 10_000 };
 
-/** How long a look may take: requests to the file system are done sooner, as a rule, and none is made meanwhile. */
+/**
+ * How long a check may take. File system requests are usually done sooner, and no new request is
+ * made during the check.
+ */
 const DRAIN_MS = 10;
 
-/** Between two looks, at first and in the end. */
+/** The time between two checks, at first and in the end. */
 const LOOK_MS = { shortest: 50, longest: 1000 };
 
 interface Awaited {
-  /** What is under way must be done, as the copy would hear of it. */
+  /** Pending requests must finish, because the child would get their results. */
   strict: boolean;
   deadline: number;
-  /** @param quiet - whether it has become so in time. */
+  /** @param quiet - whether all requests finished in time. */
   act: (quiet: boolean) => void;
 }
 
@@ -25,7 +28,7 @@ const queue: Awaited[] = [];
 let immediate: NodeJS.Immediate | undefined;
 let timer: NodeJS.Timeout | undefined;
 let delay = LOOK_MS.shortest;
-/** The one in which a fork is made. */
+/** The turn in which a fork is made. */
 let turn: NodeJS.Immediate | undefined;
 
 function schedule(): void {
@@ -33,7 +36,7 @@ function schedule(): void {
   immediate = setImmediate(look);
 }
 
-/** One after the other, so that the parent's events have their turn between two forks. */
+/** One fork per turn, so that the parent's events are handled between two forks. */
 function look(): void {
   turn = immediate;
   immediate = undefined;
@@ -51,7 +54,10 @@ function look(): void {
   next.act(quiet);
 }
 
-/** Although requests are under way. One that is seen asleep waits for others, as a look-up for its server. */
+/**
+ * Whether to fork although requests are pending. A request whose thread sleeps waits for something
+ * outside, as a DNS look-up for its server.
+ */
 function isDue({ strict, deadline }: Awaited): boolean {
   return clock() > deadline || (!strict && native.quiesce(0));
 }
@@ -62,9 +68,9 @@ function again(): void {
 }
 
 /**
- * Calls back in a turn of its own.
+ * Calls back in a separate turn of the event loop.
  *
- * @returns what takes the request back.
+ * @returns a function that cancels the request.
  */
 export function inTurn(strict: boolean, act: (quiet: boolean) => void): () => void {
   const patience = strict ? PATIENCE_MS.strict : PATIENCE_MS.usual;
@@ -77,7 +83,10 @@ export function inTurn(strict: boolean, act: (quiet: boolean) => void): () => vo
   };
 }
 
-/** Node's own list of them (lib/internal/timers.js, ImmediateList): those of a turn are one, later ones another. */
+/**
+ * Node's own list (lib/internal/timers.js, ImmediateList). The immediates of one turn are one list,
+ * later ones another.
+ */
 interface Linked extends NodeJS.Immediate {
   _idleNext?: Linked | null;
   _idlePrev?: Linked | null;
@@ -91,7 +100,9 @@ function drop(from: Linked | undefined, way: '_idleNext' | '_idlePrev'): void {
   }
 }
 
-/** In a child: what its parent would do in the same turn of the event loop, and in the next one. */
+/**
+ * In a child: drops the immediates of the parent, for this turn of the event loop and the next one.
+ */
 export function dropImmediates(): void {
   const last = setImmediate(() => {}) as Linked;
   drop(turn, '_idleNext');
@@ -99,7 +110,7 @@ export function dropImmediates(): void {
   clearImmediate(last);
 }
 
-/** In a copy of the process: those who wait are the parent's. */
+/** In a forked process: the waiting requests belong to the parent. */
 export function forgetTurns(rehearsal?: boolean): void {
   if (rehearsal) return;
   queue.length = 0;
