@@ -1,25 +1,31 @@
-// What is to be said of a program that is started again: why, and what it cannot have twice.
+// Explains why a program is started again, and which resource conflicts with that.
 import { forkObstacles } from '../fork/fork.js';
 import { complain } from '../stdio/log-writer.js';
 import { listensAt } from '../system/sockets.js';
 import type { Plan } from './options.js';
 
-/** Why it is no live fork, in words; empty if that was not asked for. */
+/** The reason why there is no live fork; empty if `reexec` was requested. */
 export function whyAgain({ strategy, workers }: Plan): string {
   return strategy === 'auto' ? forkObstacles({ workers }).join('; ') : '';
 }
 
-/** On standard error of the launcher: nothing that the script has made is in the daemon then. */
+/**
+ * Prints the reason to the launcher's standard error, because the daemon will lack everything that
+ * the script has made.
+ */
 export function sayAgain(plan: Plan): void {
   const why = whyAgain(plan);
   if (why !== '')
     complain(`daemonkit: the program is started again, as there is no live fork: ${why}\n`);
 }
 
-/** What cpp/sys/reexec.cc says of a daemon that has not called becomeDaemon() yet. */
+/** The text of cpp/sys/reexec.cc for a daemon that has not called becomeDaemon() yet. */
 const NOT_CALLED = 'the script was started again';
 
-/** A port that the launcher holds while the second run asks for it: said by that run, but not whose. */
+/**
+ * Names the ports that the launcher still holds. The second run reports EADDRINUSE, but not the
+ * owner of the port.
+ */
 function conflict(): string {
   const places = [...listensAt('self')].map((at) => (typeof at === 'number' ? `port ${at}` : at));
   if (places.length === 0) return '';
@@ -27,7 +33,7 @@ function conflict(): string {
   return `; the launcher listens on ${places.join(', ')}, where a second run cannot: ${way}`;
 }
 
-/** How far a daemon was, with what the launcher knows of it. */
+/** How far the daemon came, with the launcher's explanation. */
 export function explained(stage: string, plan: Plan): string {
   if (!stage.startsWith(NOT_CALLED)) return stage;
   const why = whyAgain(plan);

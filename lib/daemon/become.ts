@@ -1,4 +1,4 @@
-// becomeDaemon(): from a program on a terminal to a daemon, in one call.
+// becomeDaemon(): turns a program on a terminal into a daemon.
 
 import { isMainThread } from 'node:worker_threads';
 import { expectNode } from '../addon/host.js';
@@ -24,76 +24,86 @@ export { currentDaemon, type Daemon } from './handle.js';
 export type { DaemonOptions } from './options.js';
 
 /**
- * Makes the program a daemon. The call returns in the daemon, with everything that the script has made so far:
- * listening sockets, connections, timers and modules go on. (Where there is no live fork the script runs a second
- * time instead: see below.)
+ * Turns the program into a daemon. The call returns in the daemon, and everything that the script
+ * has made so far keeps working there: listening sockets, connections, timers and modules. (Without
+ * live fork the script runs a second time instead: see below.)
  *
- * Under a supervisor, which takes the end of a process that goes to the background for the end of the service, the
- * process stays in the foreground, as with `{ detach: false }`; {@link supervisor} returns whether one was found.
- * Readiness, reloads and shutdown are reported to the service manager (see {@link notify}), and errors are thrown to
- * the script. With `{ detach: true }` the launcher reports the daemon as the main process.
+ * A supervisor takes the exit of the process that it has started for the end of the service. So
+ * under a supervisor the process stays in the foreground, as with `{ detach: false }`; {@link
+ * supervisor} returns whether one was found. Readiness, reloads and shutdown are reported to the
+ * service manager (see {@link notify}), and errors are thrown to the script. With `{ detach: true
+ * }` the launcher reports the daemon as the main process.
  *
- * The process that calls, the launcher, does not return to the script. It waits, without serving events, until the
- * daemon is ready, passes on the daemon's standard error meanwhile (to the log as well), and exits with 0. If the
- * daemon cannot start, the launcher prints the step, the errno and the message to standard error, ends what is left
- * of the daemon, removes the pidfile, and exits with 1, with the daemon's own exit code if it had one, or with 128
- * and the number of the signal that ended the daemon or the launcher. The script's 'exit' listeners run in the daemon
- * only.
+ * The calling process, the launcher, does not return to the script. It waits until the daemon is
+ * ready, then exits with 0. While it waits, it handles no events, and forwards the daemon's
+ * standard error (which also goes to the log). If the daemon cannot start, the launcher prints the
+ * step, the errno and the message to standard error, ends the remaining processes of the daemon,
+ * removes the pidfile, and exits. Its exit code is the daemon's own exit code if there is one, 128
+ * plus the number of the signal that ended the daemon or the launcher, or else 1. The script's
+ * 'exit' listeners run in the daemon only.
  *
  * The steps, in this order:
  *
- * 1. in the launcher, where errors are thrown: the directories exist, user and group are known and the process may
- *    become them, the pidfile is locked, /dev/null and the log files are open;
+ * 1. in the launcher, where errors are thrown: checks that the directories exist, that user and
+ *    group are known and that the process may change to them; locks the pidfile; opens /dev/null
+ *    and the log files;
  * 2. `fork`, `setsid`, `fork`: the daemon has a session without a terminal, and cannot acquire one, because it does
  *    not lead the session;
  * 3. `umask`, `chdir`, `pidfile` (written), `privileged` (the hook);
  * 4. `notify` (the service manager's socket, open since 1), `descriptors`, `chroot`, `setgroups`, `setgid`, `setuid`,
  *    `drop` (proves that root cannot be regained), `noNewPrivileges`;
- * 5. `stdio`: 0, 1, 2 and every other descriptor of the terminal lead to /dev/null or the logs. `process.stdin` has
- *    ended; `process.stdout`, `process.stderr` and `console` write to the logs;
- * 6. `inherited`: closes what the starter left open: what was open when daemonkit was loaded, is open in the parent
- *    process too, and is not in use by the event loop;
- * 7. `signals`: ignored signals get their default action, and the mask is emptied; listeners stay;
- * 8. `environment`: removes what belongs to terminal, login and shell;
+ * 5. `stdio`: redirects 0, 1, 2 and every other descriptor of the terminal to /dev/null or the
+ *    logs. `process.stdin` has ended; `process.stdout`, `process.stderr` and `console` write to the
+ *    logs;
+ * 6. `inherited`: closes descriptors that the starter left open: those that were open when
+ *    daemonkit was loaded, are open in the parent process too, and are not in use by the event
+ *    loop;
+ * 7. `signals`: ignored signals get their default action back, and no signal stays blocked;
+ *    listeners stay;
+ * 8. `environment`: removes the variables of the terminal, the login and the shell;
  * 9. `ready`.
  *
- * **The pidfile** is locked as long as the daemon runs, by the rules of pidfile(3). It is removed when the daemon
- * exits, but only emptied if it lies outside of the chroot or in a directory that `user` may not write to. A process
- * that SIGKILL ends leaves it behind, unlocked, which does not stop the next start. Forks of the daemon neither hold
- * nor remove it.
+ * **The pidfile** is locked as long as the daemon runs, by the rules of pidfile(3). The daemon
+ * removes it when it exits. If it lies outside of the chroot, or in a directory that `user` may not
+ * write to, the daemon only empties it. After SIGKILL the file stays, unlocked, and does not
+ * prevent the next start. Forks of the daemon neither hold nor remove it.
  *
- * **Ready**: by default when the event loop has turned after the call. So the launcher still reports an error of the
- * next line, and a port in use. `ready` changes that.
+ * **Ready**: by default, once the event loop has run one turn after the call. So the launcher still
+ * reports an error in the next line of the script, or a port in use. The option `ready` changes
+ * this.
  *
- * **SIGTERM** ends the daemon with `process.exit()`, unless the script handles it, by a listener or a {@link
- * SignalFlag}: then shutting down is up to the script. When its listeners are removed and its flags disposed, the
- * next SIGTERM ends the daemon. Before the daemon is ready its exit code is 143, and the launcher reports the signal.
- * A native handler of an addon stays.
+ * **SIGTERM** ends the daemon with `process.exit()`, unless the script handles it, by a listener or
+ * a {@link SignalFlag}. Then the script is responsible for the shutdown. If it removes its
+ * listeners and disposes its flags, the next SIGTERM ends the daemon. Before the daemon is ready
+ * its exit code is 143, and the launcher reports the signal. An addon's native handler stays.
  *
- * **Without live fork**, where {@link forkSupport} says so or with `{ strategy: 'reexec' }`, the daemon is the same
- * program started again, by the same command line and environment, in the directory of the moment when daemonkit was
- * loaded. The launcher prints the reason, unless `reexec` was asked for. The script runs from its top, with /dev/null
- * for standard input, the log for standard output, and standard error to the launcher. There this call returns, after
- * the `child` hooks of {@link atFork} that the script has registered by then. What the script has made in the
- * launcher is gone, except the descriptors of `keep`, at the same numbers, and changes of `process.env`. The pidfile
- * stays locked throughout. A REPL, and a script from standard input, cannot be started again. docs/reexec.md has
- * more.
+ * **Without live fork**, where {@link forkSupport} says so or with `{ strategy: 'reexec' }`, the
+ * daemon is the same program, started again with the same command line and environment, in the
+ * directory that was current when daemonkit was loaded. The launcher prints the reason, unless the
+ * option asked for `reexec`. The script runs from its beginning; standard input is /dev/null,
+ * standard output the log, and standard error goes to the launcher. When the script reaches this
+ * call, the `child` hooks of {@link atFork} that it has registered run, and the call returns. What
+ * the script has made in the launcher is gone, except the descriptors of `keep`, at the same
+ * numbers, and changes of `process.env`. The pidfile stays locked throughout. A REPL, and a script
+ * from standard input, cannot be started again. See docs/reexec.md.
  *
- * **In a program that takes another one's place** (`upgrade()` of {@link prefork}) the process stays where it is,
- * because a daemon started it. The pidfile is the predecessor's until that ends. Logs that the user may not open
- * again stay the predecessor's files.
+ * **In the new process of an upgrade** (`upgrade()` of {@link prefork}) the call does not fork,
+ * because a daemon started the process. The predecessor keeps the pidfile until it ends. Log files
+ * that `user` may not open again stay open from the predecessor.
  *
  * @param options - see {@link DaemonOptions}.
- * @returns the daemon's handle on itself. With `{ ready: 'manual' }`, call its `ready()`.
+ * @returns the daemon's handle. With `{ ready: 'manual' }`, call its `ready()`.
  * @throws in the launcher only. `TypeError`, `RangeError` for wrong options, and in a Worker
- *   (`ERR_WORKER_UNSUPPORTED_OPERATION`); `ERR_INVALID_STATE` in a process that is a daemon already, by another call
- *   or by the command `daemonkit start`: see {@link currentDaemon}. If a step fails, a {@link DaemonError}, with
- *   `step` as above: `EEXIST` (`pidfile`, with the running daemon's `pid`), `EAGAIN` (`pidfile`, that daemon has not
- *   written its pid yet), `ENOENT` (`setgroups`, no such user or group), `EPERM` (`chroot`, `setgroups`, `setgid`,
- *   `setuid`: not permitted; `chroot` also for an open directory that leads out of it), `ERR_PRIVILEGES_KEPT`
- *   (`drop`: an io_uring ring would go on as root), the errors of open(2) and stat(2), and those of {@link fork}
- *   (`fork`); `ENOTSUP` (`fork`) if the program cannot be started again and that is the only way. Nothing stays
- *   behind then. An error of the `privileged` hook is thrown as it is, with a `step` (`detach: false`).
+ *   (`ERR_WORKER_UNSUPPORTED_OPERATION`); `ERR_INVALID_STATE` in a process that is a daemon
+ *   already, by another call or by the command `daemonkit start`: see {@link currentDaemon}. If a
+ *   step fails, a {@link DaemonError}, with `step` as above: `EEXIST` (`pidfile`, with the running
+ *   daemon's `pid`), `EAGAIN` (`pidfile`, that daemon has not written its pid yet), `ENOENT`
+ *   (`setgroups`, no such user or group), `EPERM` (`chroot`, `setgroups`, `setgid`, `setuid`: not
+ *   permitted; `chroot` also for an open directory outside of the new root), `ERR_PRIVILEGES_KEPT`
+ *   (`drop`: an io_uring ring would keep running as root), the errors of open(2) and stat(2), and
+ *   those of {@link fork} (`fork`); `ENOTSUP` (`fork`) if neither live fork nor a second start is
+ *   possible. After an error nothing stays behind. An error of the `privileged` hook is thrown as
+ *   it is, with a `step` (`detach: false`).
  *
  * Linux; live fork as for {@link fork}.
  *
@@ -104,7 +114,7 @@ export function becomeDaemon(options?: DaemonOptions): Daemon {
   if (!isMainThread) throw workerUnsupported('becomeDaemon()');
   expectHost();
   const birth = birthOf(plan);
-  // As planDaemon() was asked for before 0.2: no type has it.
+  // The option before 0.2 for planDaemon(). No type has it.
   if (plan.dryRun) return dryRun(birth) as never;
   expectNoDaemon();
   const evaluated = evaluationFor(plan);
@@ -122,7 +132,7 @@ function expectHost(): void {
 
 const startAnew: Start = (birth, ends) => ({ middle: startAgain(birth, ends.daemon) });
 
-/** In the launcher, where errors are the script's. */
+/** In the launcher, where errors are thrown to the script. */
 function begin(birth: Birth): void {
   const { plan } = birth;
   // Before anything is opened.
@@ -140,7 +150,10 @@ function begin(birth: Birth): void {
   }
 }
 
-/** In the daemon, where an error shall not come back to the script: it would go on half-born. */
+/**
+ * In the daemon. An error must not return to the script, which would continue in a half-made
+ * daemon.
+ */
 function finish(birth: Birth, evaluated: Promise<unknown>): Daemon {
   const { ready } = birth.plan;
   let daemon: Daemon | undefined;

@@ -1,30 +1,30 @@
-// What a daemon has while it is being born: what the launcher has opened and looked up for it.
+// The state of a daemon during its start: what the launcher has opened and looked up for it.
 
 import type { Survey } from '../descriptors/list.js';
 import type { Pidfile } from '../pidfile/pidfile.js';
 import type { Credentials } from '../posix/credentials.js';
 import type { Plan } from './options.js';
 
-/** The files that 0, 1 and 2 become, opened while their paths still lead to them. */
+/** The files for 0, 1 and 2, opened while their paths are still reachable. */
 export interface StandardFiles {
   null: number;
-  /** That of /dev/null if there is no log file. */
+  /** The descriptor of /dev/null if there is no log file. */
   stdout: number;
   stderr: number;
 }
 
 export interface Birth {
   readonly plan: Plan;
-  /** It takes the place of another process, which was a daemon or supervised as this one is to be. */
+  /** The process replaces another one, which already was a daemon or supervised. */
   succeeds?: true;
-  /** The way to the daemon, for those who look ahead; absent in what was started again. */
+  /** How the daemon is made; absent in a program that was started again. */
   strategy?: 'fork' | 'reexec';
   pidfile?: Pidfile;
   credentials: Credentials;
-  /** The variables of a new user's login, if there is to be a new user. */
+  /** The login variables of the new user, if the user changes. */
   login?: Record<string, string> | undefined;
   files?: StandardFiles;
-  /** Those of 0, 1 and 2 that were closed. */
+  /** The descriptors among 0, 1 and 2 that were closed. */
   placeholders?: number[];
   /** The terminal's device numbers. */
   terminal: Set<number>;
@@ -35,14 +35,17 @@ export interface Birth {
   lines?: Lines;
 }
 
-/** A birth of which nothing is known yet but what is wanted. */
+/** The state before the first step: only the plan is known. */
 export function birthOf(plan: Plan): Birth {
   return { plan, credentials: {}, terminal: new Set() };
 }
 
-/** Two sockets: pipes whose ends are both here would get private twins in the fork's child. */
+/**
+ * Two sockets. Pipes would not work: if both ends are in one process, the child of a fork gets
+ * private copies.
+ */
 export interface Lines {
-  /** Takes the records that cpp/sys/launcher.h tells of. */
+  /** Carries the records that cpp/sys/launcher.h describes. */
   readonly channel: number;
   /** The daemon's standard error until it is ready. */
   readonly relay: number;

@@ -1,4 +1,4 @@
-// What a step needs to be true, found out before anything is done.
+// The preconditions of the steps, checked before anything happens.
 import { closeSync, constants, fstatSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { native } from '../addon/native.js';
@@ -15,23 +15,27 @@ import { descriptorsToPass, strategyOf } from './strategy.js';
 
 const { EINVAL, ENOTSUP, EWOULDBLOCK } = os.errno;
 
-/** The first process takes all others of its PID namespace with it when it exits: pid_namespaces(7). */
+/**
+ * When the first process of a PID namespace exits, the kernel kills all others in it:
+ * pid_namespaces(7).
+ */
 export function expectSurvival({ detach }: Plan): void {
   if (!detach || process.pid !== 1) return;
   const detail = 'process 1 cannot leave a daemon behind: all others end with it (detach: false)';
   throw systemError(-ENOTSUP, 'fork', { detail });
 }
 
-/** That there is a way to the daemon, if there is to be one. */
+/** Checks that fork or re-exec is possible, if the process detaches. */
 export function expectFork(plan: Plan): void {
   expectSurvival(plan);
   if (!plan.detach || strategyOf(plan) === 'reexec') return;
   expectForkSupport(plan);
 }
 
-/** Whether a pidfile could be made or taken over; what is in it stays. */
+/** Checks that the pidfile can be made or locked. Its content stays. */
 export function expectPidfile(path: string): void {
-  // Before the call in a program that was started again: the launcher holds it for this process.
+  // In a program that was started again, before its call: the launcher holds the pidfile for this
+  // process.
   if (expectedInheritance()?.pidfile?.path === path) return;
   if (succession.onTrial && succession.heritage?.pidfiles.some((one) => one.path === path)) return;
   const file = openOrExpectRoom(path, constants.O_RDWR);
@@ -44,11 +48,11 @@ export function expectPidfile(path: string): void {
     if (locked === -EWOULDBLOCK) throw heldByRival(fd, path);
     check(locked, 'flock', { path });
   } finally {
-    closeSync(fd); // and gives the lock back
+    closeSync(fd); // and releases the lock
   }
 }
 
-/** As expectClosed(). A launcher that starts the program again passes few on. */
+/** As expectClosed(). A launcher that starts the program again passes only a few descriptors on. */
 export function expectNoDirectory({ plan, survey, strategy }: Birth): void {
   if (plan.chroot === undefined || survey === undefined) return;
   const allowed =

@@ -6,12 +6,12 @@ const KEY = Symbol.for('daemonkit.currentDaemon');
 
 const shared = globalThis as { [KEY]?: object | undefined };
 
-/** A {@link Daemon}, of whichever copy. */
+/** The {@link Daemon}, of any copy of the package. */
 export function currentSlot(): object | undefined {
   return shared[KEY];
 }
 
-/** A second call would make a launcher of the daemon, which exits. */
+/** A second call would turn the daemon into a launcher, which exits. */
 export function expectNoDaemon(): void {
   if (currentSlot() === undefined) return;
   throw invalidState(
@@ -19,7 +19,7 @@ export function expectNoDaemon(): void {
   );
 }
 
-/** What currentDaemon() gives from now on. */
+/** Sets the result of currentDaemon(). */
 export function setCurrentDaemon(daemon: object | undefined): void {
   shared[KEY] = daemon;
 }

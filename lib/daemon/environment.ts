@@ -5,19 +5,21 @@ import { elements, options, string } from '../base/validate.js';
 import { type Account, account } from '../posix/credentials.js';
 
 /**
- * What becomes of the environment variables. Names may end with `*`, which stands for any rest:
- * `LC_*`.
+ * Which environment variables stay. A name may end with `*`, which matches any rest: `LC_*`.
  */
 export interface EnvironmentOptions {
-  /** Variables that stay, though they would be removed otherwise. Default: none. */
+  /** Variables to keep that would otherwise be removed. Default: none. */
   keep?: readonly string[] | undefined;
-  /** The only variables that stay, with `keep`'s. Default: all that mean something to a daemon. */
+  /**
+   * Remove all variables except these and those of `keep`. Default: remove only those of the
+   * terminal, the login and the shell.
+   */
   only?: readonly string[] | undefined;
-  /** Variables to set, when the others have been removed. Default: none. */
+  /** Variables to set after the removal. Default: none. */
   set?: Readonly<Record<string, string>> | undefined;
 }
 
-/** The option, complete. */
+/** The option with its defaults. */
 export interface EnvironmentPlan {
   keep: readonly string[];
   only: readonly string[] | undefined;
@@ -25,12 +27,12 @@ export interface EnvironmentPlan {
 }
 
 /**
- * Of the terminal, the login and the shell that the daemon parts from. They would point programs
- * that it starts to a terminal that is none of theirs (TERM, LINES), to a directory that is no longer
- * the current one (PWD), to sockets that go with the login (DISPLAY, SSH_AUTH_SOCK, which also lends
- * the starter's keys to the daemon), or would have each shell that the daemon starts run a file of the
- * starter's (ENV, BASH_ENV). Not in the list is what people set for daemons on purpose: PATH, LANG,
- * TZ, TMPDIR, LD_PRELOAD, NODE_*.
+ * Variables of the terminal, the login and the shell that the daemon leaves. They would mislead
+ * programs that it starts: to a terminal that they do not have (TERM, LINES), to a directory that
+ * is no longer current (PWD), or to sockets that end with the login (DISPLAY, SSH_AUTH_SOCK, which
+ * also gives the daemon the starter's keys). With ENV and BASH_ENV each shell that the daemon
+ * starts would run a file of the starter. The list omits variables that people set for daemons on
+ * purpose: PATH, LANG, TZ, TMPDIR, LD_PRELOAD, NODE_*.
  */
 const OF_SESSION = [
   ...['TERM', 'TERMCAP', 'COLORTERM', 'TERM_PROGRAM*', 'TERM_SESSION_ID', 'VTE_VERSION'],
@@ -41,10 +43,10 @@ const OF_SESSION = [
   ...['_', 'PWD', 'OLDPWD', 'SHLVL', 'CDPATH', 'IFS', 'ENV', 'BASH_ENV', 'BASH_FUNC_*'],
 ];
 
-/** Of the user that the process was. */
+/** Variables of the former user. */
 const OF_USER = ['HOME', 'USER', 'LOGNAME', 'SHELL', 'MAIL', 'USERNAME', 'XDG_*'];
 
-/** Between the process and whoever supervises it; those who read them remove them. */
+/** Variables of the supervisor for this process. The code that reads them removes them. */
 const OF_SUPERVISOR = [
   ...['LISTEN_*', 'NOTIFY_SOCKET', 'WATCHDOG_*', 'MAINPID', 'MANAGERPID', 'INVOCATION_ID'],
   ...['SYSTEMD_EXEC_PID', 'CREDENTIALS_DIRECTORY', 'JOURNAL_STREAM'],
@@ -93,7 +95,7 @@ export function environmentPlan(value: unknown, name: string): EnvironmentPlan |
   };
 }
 
-/** Looks up what login(1) would set, if the process is to become somebody else. */
+/** Looks up the variables that login(1) would set, if the user changes. */
 export function loginOf(
   uid: number | undefined,
   always = false,
@@ -106,11 +108,11 @@ export function loginOf(
 }
 
 /**
- * Cleans process.env, which is the environment of the programs that the daemon starts as well.
+ * Cleans process.env, which is also the environment of the programs that the daemon starts.
  *
  * @param plan - the option.
  * @param session - whether the process has left its terminal and session.
- * @param login - what {@link loginOf} said before the user changed.
+ * @param login - the result of {@link loginOf} before the user changed.
  */
 export function cleanEnvironment(
   { keep, only, set }: EnvironmentPlan,

@@ -1,4 +1,4 @@
-// The error of a step, as becomeDaemon() throws it and planDaemon() tells it.
+// The error of a step, which becomeDaemon() throws and planDaemon() returns.
 import { asError, type SystemError } from '../base/errors.js';
 import { string } from '../base/validate.js';
 
@@ -24,43 +24,53 @@ export type DaemonStep =
   | 'environment'
   | 'ready';
 
-/** Of every copy of the package, so that an error of the command's is one for the application too. */
+/**
+ * Shared by all copies of the package, so that the application recognizes an error of the command's
+ * copy.
+ */
 const BRAND = Symbol.for('daemonkit.DaemonError');
 
-/** The code where the error that stopped a step had none. */
+/** The code of a step's error whose cause has no code. */
 export const STEP_FAILED = 'ERR_STEP_FAILED';
 
 type Given = Error & Partial<SystemError> & { pid?: number };
 
 const codeOf = ({ code }: Given) => (typeof code === 'string' ? code : undefined);
 
-/** Ours, and those of node:fs, are told in full by their properties. Others are the cause of this one. */
+/**
+ * The properties of our errors, and of those of node:fs, contain everything. Any other error
+ * becomes the `cause`.
+ */
 function isPlain(error: Given): boolean {
   return codeOf(error) !== undefined && Object.getPrototypeOf(error) === Error.prototype;
 }
 
 function isInstance(this: unknown, value: unknown): boolean {
-  // A class that extends it goes by its own prototype.
+  // A subclass uses the ordinary check of its own prototype.
   if (this !== DaemonError) return Function.prototype[Symbol.hasInstance].call(this, value);
   return typeof value === 'object' && value !== null && BRAND in value;
 }
 
 /**
- * What {@link becomeDaemon} throws if a step fails, and {@link planDaemon} has as a precondition that is not met.
- * `error instanceof DaemonError` holds for an error of any copy of the package.
+ * The error that {@link becomeDaemon} throws if a step fails, and that {@link planDaemon} returns
+ * for a precondition that is not met. `error instanceof DaemonError` is true for errors of any copy
+ * of the package.
  */
 export class DaemonError extends Error {
-  /** The step that has failed. */
+  /** The step that failed. */
   declare readonly step: DaemonStep;
-  /** The errno's name, as `EPERM`, or Node's or daemonkit's own: `ERR_PRIVILEGES_KEPT`. */
+  /**
+   * The errno's name, for example `EPERM`, or a code of Node or daemonkit, for example
+   * `ERR_PRIVILEGES_KEPT`.
+   */
   declare readonly code: string;
-  /** The negative errno, if a call has failed. */
+  /** The negative errno, if a call failed. */
   declare readonly errno?: number | undefined;
   /** The man-page name of the call that failed. */
   declare readonly syscall?: string | undefined;
-  /** The file that it was about, if there was one. */
+  /** The call's file, if it had one. */
   declare readonly path?: string | undefined;
-  /** With `EEXIST` at the step `pidfile` the daemon that runs already. */
+  /** For `EEXIST` at the step `pidfile`, the pid of the running daemon. */
   declare readonly pid?: number | undefined;
 
   static {
@@ -69,8 +79,9 @@ export class DaemonError extends Error {
   }
 
   /**
-   * @param step - the step that has failed.
-   * @param thrown - what it has thrown: its message, stack and properties become this error's.
+   * @param step - the step that failed.
+   * @param thrown - the value that it threw. Its message, stack and properties are copied to this
+   *   error.
    */
   constructor(step: DaemonStep, thrown: unknown) {
     string(step, 'step');
@@ -83,7 +94,7 @@ export class DaemonError extends Error {
       this,
       Object.fromEntries(Object.entries(told).filter(([, value]) => value !== undefined)),
     );
-    // Where it happened, not where it was caught.
+    // The place where the error was thrown, not where it was caught.
     if (error.stack !== undefined) this.stack = error.stack;
   }
 }

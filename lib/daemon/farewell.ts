@@ -1,30 +1,33 @@
-// The launcher's last words: in becomeDaemon() on standard error if there is no daemon, in the
-// command as it has been asked to say it.
+// The launcher's final message. becomeDaemon() prints it to standard error if there is no daemon.
+// The command prints it in the requested form.
 import { native } from '../addon/native.js';
 import type { Verdict } from './report.js';
 
-/** How a launcher ends. */
+/** The outcome of a launcher. */
 export interface Farewell extends Verdict {
-  /** The daemon's; 0 if there is none. */
+  /** The daemon's pid; 0 if there is none. */
   pid: number;
 }
 
-/** What is said, and on which descriptor. */
+/** The text, and its descriptor. */
 export interface Line {
   fd: number;
   text: string;
 }
 
-/** Called in the launcher, which does not come back to the script: no promise of its is ever settled. */
+/**
+ * Called in the launcher, which does not return to the script. It must be synchronous: the
+ * launcher's promises never settle.
+ */
 type Teller = (farewell: Farewell) => Line | undefined;
 
-/** What went wrong, as a line. */
+/** The failure as a line of text. */
 export const inWords = ({ message }: Verdict) => `the daemon did not start: ${message}`;
 
 let teller: Teller = (farewell) =>
   farewell.exitCode === 0 ? undefined : { fd: 2, text: `daemonkit: ${inWords(farewell)}\n` };
 
-/** A reader that does not read shall not hold the launcher up. */
+/** A reader that does not read must not block the launcher for longer. */
 const PATIENCE = 2000;
 
 export function sayFarewell(farewell: Farewell): void {
@@ -33,17 +36,17 @@ export function sayFarewell(farewell: Farewell): void {
 }
 
 /**
- * What a launcher that waits natively says when the daemon is ready: the text before its pid, and the
- * text behind.
+ * The message that a launcher prints natively when the daemon is ready: the text before the pid,
+ * and the text after it.
  */
 export function farewellBeforehand(): [fd: number, before: string, after: string] {
-  const pid = 2 ** 31 - 1; // beyond every PID_MAX_LIMIT, so nobody's
+  const pid = 2 ** 31 - 1; // above every PID_MAX_LIMIT, so no process has it
   const line = teller({ exitCode: 0, message: '', pid });
   const [before = '', after] = line?.text.split(`${pid}`, 2) ?? [];
   return line === undefined ? [-1, '', ''] : [line.fd, before, after ?? ''];
 }
 
-/** Has the launcher's end told in another way. */
+/** Replaces the launcher's final message. */
 export function onFarewell(tell: Teller): void {
   teller = tell;
 }

@@ -1,4 +1,4 @@
-// The files that the daemon's standard input, output and error become.
+// The files for the daemon's standard input, output and error.
 import { closeSync, constants, openSync } from 'node:fs';
 import { native } from '../addon/native.js';
 import { check } from '../base/errors.js';
@@ -21,21 +21,24 @@ import { type Plan, replaced } from './options.js';
 const NULL_FLAGS = constants.O_RDWR | constants.O_NOCTTY;
 
 /**
- * Makes sure that at 0, 1 and 2 there is nothing that would be lost when these become /dev/null and
- * the logs: nothing of the script's, and none of the daemon's own files, which would get the numbers of
- * those that are closed. libdaemon's daemon_fork() moves its pipe for the same reason.
+ * Makes sure that the redirection of 0, 1 and 2 to /dev/null and the logs loses nothing: neither a
+ * file of the script, nor the daemon's own files, which would get the numbers of closed standard
+ * descriptors. libdaemon's daemon_fork() moves its pipe for the same reason.
  */
 export function reserveStandard(birth: Birth): void {
   expectStandard(replaced(birth.plan));
   birth.placeholders = occupyStandard();
 }
 
-/** Opens /dev/null and the log files, while root and root directory are still the launcher's. */
+/**
+ * Opens /dev/null and the log files, while the process still has the launcher's user and root
+ * directory.
+ */
 export function openFiles(birth: Birth): void {
   const { plan } = birth;
   const nothing = openSync('/dev/null', NULL_FLAGS);
   const files = { null: nothing, stdout: nothing, stderr: nothing };
-  // At once, so that undoing closes what is open by now if a log file cannot be opened.
+  // Set at once: if a log file cannot be opened, undoing closes the files that are open already.
   birth.files = files;
   const owner = writerOf(birth);
   const open = (path: string, fd: number) =>
@@ -47,10 +50,12 @@ export function openFiles(birth: Birth): void {
   for (const path of logs(plan)) expectReopenable(path, birth, true);
 }
 
-/** What a user may not open who root has become: it has the file of before, though. */
+/**
+ * Errors when the daemon's user may not open the log again. The process still has the former file.
+ */
 const CLOSED = ['EACCES', 'EPERM', 'EROFS'];
 
-/** A log that cannot be opened again is no reason to be without a successor. */
+/** A log that cannot be opened again must not make an upgrade fail. */
 function openOrKeep(path: string, before: number, owner: FileOwner | undefined): number {
   try {
     return openLog(path, owner);
@@ -70,7 +75,7 @@ function duplicate(before: number): number {
   return fd;
 }
 
-/** Whether the log files could be opened, and opened again, as the daemon; makes none. */
+/** Checks that the daemon's user could open the log files, and reopen them. Makes no file. */
 export function probeFiles(birth: Birth): void {
   expectStandard(replaced(birth.plan));
   for (const path of logs(birth.plan)) {
@@ -81,7 +86,7 @@ export function probeFiles(birth: Birth): void {
 const logs = ({ stdout, stderr }: Plan) =>
   [...new Set([stdout, stderr])].filter((path) => path !== undefined);
 
-/** Who writes the logs when the daemon has become who it shall be. */
+/** The user and group that write the logs after the change of users. */
 function writerOf({ credentials: { uid, gid } }: Birth): FileOwner | undefined {
   if (gid === undefined) return undefined;
   return { uid: uid ?? process.geteuid?.() ?? 0, gid };
@@ -92,7 +97,7 @@ function expectReopenable(path: string, { plan, credentials }: Birth, there: boo
   expectReopening(path, plan.chroot, credentials, there, plan.reopenOn.join(', '));
 }
 
-/** What becomes of 0, 1 and 2, in words. */
+/** Describes the targets of 0, 1 and 2. */
 export function describeStdio(plan: Plan, { credentials: { uid } }: Birth): string | undefined {
   const { detach, stdout, stderr, reopenOn } = plan;
   const nothing = detach ? '/dev/null' : undefined;
@@ -118,13 +123,16 @@ export function closeFiles(birth: Birth): void {
   delete birth.files;
 }
 
-/** In a process that does not become a daemon and goes on. */
+/** In a process that continues without becoming a daemon. */
 export function vacateStandard(birth: Birth): void {
   for (const fd of birth.placeholders ?? []) closeSync(fd);
   delete birth.placeholders;
 }
 
-/** Points 0, 1 and 2 to the files; but 2 to the launcher, if there is one, until the end. */
+/**
+ * Redirects 0, 1 and 2 to the files. If there is a launcher, 2 leads to it until the daemon is
+ * ready.
+ */
 export function redirectToFiles(birth: Birth): void {
   const { files, lines, plan, survey } = birth;
   if (files === undefined || survey === undefined) return;
@@ -134,28 +142,29 @@ export function redirectToFiles(birth: Birth): void {
   if (detach) moves.push([0, files.null]);
   if (detach || plan.stdout !== undefined) moves.push([1, files.stdout]);
   if (detach || plan.stderr !== undefined) {
-    // Until all is well the predecessor hears what goes wrong.
+    // Until the start has succeeded, errors go to the predecessor.
     if (relayed) stderrBecomes(duplicate(files.stderr));
     else moves.push([2, files.stderr]);
   }
   if (detach) moves.push(...survey.terminals.map((fd) => [fd, files.null] as [number, number]));
   redirectStreams(moves, survey.epolls);
-  // Only now, so that process.stderr has found a file, not a socket that soon is one no more.
+  // Only now: process.stderr must find a file, not a socket that is soon replaced.
   if (lines === undefined) {
     closeFiles(birth);
   } else {
     check(native.redirect(2, lines.relay, []), 'dup2');
-    // In a program that was started again it was process.stderr's, which Node has made not block: Node 22
-    // and later make that stream when node:util is imported. A logger that writes to 2 would have EAGAIN.
+    // In a program that was started again, process.stderr may have used the socket, and Node makes
+    // sockets non-blocking. (Node 22 and later make that stream when node:util is imported.) A
+    // logger that writes to 2 would get EAGAIN.
     check(native.makeBlocking(2), 'fcntl');
   }
 }
 
-/** Parts from the launcher: standard error goes to its file, and after `last` nothing is open. */
+/** Leaves the launcher: standard error goes to its file, and after `last` the lines are closed. */
 export function leaveLauncher(birth: Birth, last: (channel: number) => void = () => {}): void {
   const { files, lines } = birth;
   if (files === undefined || lines === undefined) return;
-  // While it can still be told if that fails.
+  // While a failure can still be reported.
   check(native.redirect(2, files.stderr, []), 'dup2');
   delete birth.lines;
   closeFiles(birth);
@@ -170,11 +179,12 @@ export function reopenFiles(birth: Birth): void {
 }
 
 function reopenAll({ plan, files, lines }: Birth): void {
-  // Until the launcher is told that all is well 2 leads to it, and the log waits elsewhere.
+  // Until the launcher knows that the daemon is ready, 2 leads to it, and the log has another
+  // number.
   const stderr = lines === undefined ? 2 : files?.stderr;
   const moves: { fd: number; file: number }[] = [];
   const add = (fd: number | undefined, path: string | undefined) => {
-    // What a descriptor's name leads to is open already.
+    // A path that names a descriptor (/dev/fd/N) is open already.
     if (fd === undefined || path === undefined || namedDescriptor(path) !== undefined) return;
     moves.push({ fd, file: openLog(logInRoot(path, plan.chroot)) });
   };

@@ -1,4 +1,4 @@
-// The daemon's handle on itself: readiness, and what must be tidied up when it ends.
+// The daemon's handle: readiness, and the clean-up at its end.
 import { constants } from 'node:os';
 import { type InspectOptionsStylized, inspect } from 'node:util';
 import { native } from '../addon/native.js';
@@ -24,12 +24,12 @@ import { showStatus } from './title.js';
 
 const { SIGTERM } = constants.signals;
 
-/** A launcher that is stopped, or writes to a terminal that is, must not stop the daemon. */
+/** A stopped launcher, or one that blocks on a stopped terminal, must not block the daemon. */
 const LAUNCHER_EXIT_MS = 1000;
 
 /**
- * What {@link becomeDaemon} returns in the daemon. Disposing it removes the pidfile; so does the
- * process's 'exit' event, and SIGTERM.
+ * The handle that {@link becomeDaemon} returns in the daemon. The pidfile is removed when the
+ * handle is disposed, at the process's 'exit' event, and on SIGTERM.
  */
 export class Daemon implements Disposable, AsyncDisposable {
   readonly #birth: Birth;
@@ -57,37 +57,41 @@ export class Daemon implements Disposable, AsyncDisposable {
     this.#termination.listen();
   }
 
-  /** The pidfile's path as it was before any chroot; undefined without one. */
+  /** The pidfile's path, as before any chroot; undefined without a pidfile. */
   get pidfile(): string | undefined {
     return this.#birth.pidfile?.path;
   }
 
   /**
-   * Reports that the daemon is ready: to the launcher, which exits with 0; to the service manager (READY=1; with a
-   * launcher, the launcher sends it with MAINPID); and to the reader of `notifyFd`. Standard error goes to the log
-   * from here on, and the signs of life of `watchdog` begin. Does nothing if it was called before, when SIGTERM is
-   * about to end the daemon, and in a fork of the daemon.
+   * Reports that the daemon is ready: to the launcher, which exits with 0; to the service manager
+   * (READY=1; if there is a launcher, it sends this, with MAINPID); and to the reader of
+   * `notifyFd`. From here on standard error goes to the log, and the keep-alive messages of
+   * `watchdog` begin. Does nothing if it was called before, if SIGTERM is about to end the daemon,
+   * and in a fork of the daemon.
    *
-   * If the launcher has ended, its caller takes the start for failed. Then the process ends with code 1, after its
-   * 'exit' listeners.
+   * If the launcher has been killed, its caller assumes that the start failed. Then the process
+   * ends with code 1, after its 'exit' listeners.
    *
-   * @throws without a launcher, what {@link notify} throws, and `EPIPE` (syscall `write`) if `notifyFd` has no
-   *   reader. The daemon is not ready then, and a further call tries again.
+   * @throws without a launcher, what {@link notify} throws, and `EPIPE` (syscall `write`) if
+   *   `notifyFd` has no reader. After an error the daemon is not ready, and a further call tries
+   *   again.
    *
    * Source: daemon(7) steps 14 and 15; sd_notify(3).
    */
   ready(): void {
     if (this.#ready || this.#terminated || process.pid !== this.#pid) return;
     if (succession.onTrial) {
-      // The predecessor tells the manager, which may not listen to others.
+      // The predecessor reports to the manager, which may accept messages only from the main
+      // process.
       afterTrial((alone) => this.#succeed(alone));
       isReadyNow(this.#birth);
       return;
     }
     const { lines } = this.#birth;
-    // First, as it may fail: then nothing has happened, and it can be tried again.
+    // First, because it may fail. Then nothing has happened, and ready() can be called again.
     announceByDescriptor(this.#birth);
-    // A launcher tells the manager: until then it is the main process, whose words count.
+    // If there is a launcher, it reports to the manager, because it is the main process until it
+    // exits.
     if (lines === undefined) notify({ ready: true });
     else {
       leaveLauncher(this.#birth, (channel) => {
@@ -107,27 +111,27 @@ export class Daemon implements Disposable, AsyncDisposable {
     if (watchdog) this.#watchdog = startWatchdog(watchdog === true ? {} : { healthy: watchdog });
   }
 
-  /** The predecessor has gone its way. */
+  /** Called when the predecessor has handed over. */
   #succeed(alone: boolean): void {
     if (this.#ready || this.#terminated || currentSlot() !== this) return;
     if (alone) tryNotify({ mainPid: this.#pid, ready: true });
     this.#becomeReady();
   }
 
-  /** A successor is what this one was: for the manager, and for who reads the pidfile. */
+  /** A successor takes over: for the manager, and for readers of the pidfile. */
   #makeWay(): void {
     this.#stopping = true;
     this.#watchdog?.[Symbol.dispose]();
   }
 
   /**
-   * Reports in one line what the daemon is doing: to the service manager (STATUS=). Without one, the launcher prints
-   * the line and the log has it as long as the launcher waits; afterwards ps(1) shows it behind the script's name, as
-   * far as there is room (see `process.title`).
+   * Reports in one line what the daemon is doing: to the service manager (STATUS=). Without a
+   * manager, the launcher prints the line, and the log has it too, while the launcher waits. Later
+   * ps(1) shows it after the script's name, as far as there is room (see `process.title`).
    *
-   * @param text - a single line; an empty one clears the last.
-   * @throws `TypeError`, `RangeError` for anything but a line of at most 4,000 bytes. A manager that has ended is
-   *   ignored.
+   * @param text - a single line; an empty text clears the status.
+   * @throws `TypeError`, `RangeError` for anything except a line of at most 4,000 bytes. Nothing if
+   *   the manager has ended.
    *
    * Source: sd_notify(3).
    */
@@ -139,16 +143,16 @@ export class Daemon implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Reports to the service manager that the daemon reloads its configuration while `work` runs, and that it is ready
-   * again when `work` has returned or its promise has settled: RELOADING=1, MONOTONIC_USEC, READY=1, as
-   * Type=notify-reload needs. Reloads that overlap are one. A reopening of log files by `reopenOn` is reported in the
-   * same way.
+   * Reports to the service manager that the daemon reloads its configuration while `work` runs, and
+   * that it is ready again when `work` has returned or its promise has settled: RELOADING=1,
+   * MONOTONIC_USEC, READY=1, as Type=notify-reload requires. Overlapping reloads are reported as
+   * one. Reopening log files by `reopenOn` is reported in the same way.
    *
-   * @param work - what reloads. If it fails, the manager shows the error as the status, and the daemon counts as
-   *   ready.
+   * @param work - the function that reloads. If it fails, the manager shows the error as the
+   *   status, and the daemon still counts as ready.
    * @returns what `work` returns.
-   * @throws what `work` throws. Before {@link Daemon.ready}, without a manager and in a fork, only `work` runs. A
-   *   manager that has ended is ignored.
+   * @throws what `work` throws. Before {@link Daemon.ready}, without a manager, in a fork, and if
+   *   the manager has ended, only `work` runs.
    *
    * Source: sd_notify(3); systemd.service(5), Type=notify-reload.
    */
@@ -160,8 +164,8 @@ export class Daemon implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Reports to the service manager that the shutdown has begun (STOPPING=1). The process's 'exit' event and SIGTERM
-   * report it too; call it first if the shutdown takes time.
+   * Reports to the service manager that the shutdown has begun (STOPPING=1). The process's 'exit'
+   * event and SIGTERM report it too; call this function earlier if the shutdown takes time.
    *
    * Source: sd_notify(3).
    */
@@ -188,19 +192,23 @@ export class Daemon implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Opens the log files again by their paths, for log rotation, and makes them if they are missing. Rename the file,
-   * then call this; every line is in one of the two. With the option `reopenOn` a signal does it, and an error goes
-   * to standard error.
+   * Opens the log files again by their paths, for log rotation, and makes missing files. Rename the
+   * file, then call this function: every line is in one of the two files. With the option
+   * `reopenOn` a signal reopens the files, and errors go to standard error.
    *
-   * @throws with `step` `stdio` the error of open(2), with `path`: `ENOENT` for a file outside of the chroot,
-   *   `EACCES` if `user` may not write to it or not make files there; `ELOOP`, `ENXIO`, `EINVAL`, `EPERM` as {@link
-   *   redirect}. All descriptors lead to the old files then.
+   * @throws with `step` `stdio` the error of open(2), with `path`: `ENOENT` for a file outside of
+   *   the chroot, `EACCES` if `user` may not write to the file or make files there; `ELOOP`,
+   *   `ENXIO`, `EINVAL`, `EPERM` as {@link redirect}. After an error all descriptors still lead to
+   *   the old files.
    */
   reopenLogs(): void {
     reopenFiles(this.#birth);
   }
 
-  /** Removes the pidfile and gives its lock up; the process goes on, and reopens no logs. */
+  /**
+   * Removes the pidfile and releases its lock. The process continues, but `reopenOn` no longer
+   * reopens logs.
+   */
   [Symbol.dispose](): void {
     if (currentSlot() === this) setCurrentDaemon(undefined);
     this.#reopener[Symbol.dispose]();
@@ -250,12 +258,12 @@ export class Daemon implements Disposable, AsyncDisposable {
     this.#terminated = true;
     const { lines } = this.#birth;
     if (lines === undefined) process.exit();
-    // Whoever waits for the daemon is told by what it ended, as if there was no handler.
+    // The launcher must report the signal, as if the daemon had no handler.
     tell(lines.channel, `t${SIGTERM}`);
     process.exit(128 + SIGTERM);
   }
 
-  /** In a fork of the daemon: the pidfile, its lock and the launcher are the daemon's alone. */
+  /** In a fork of the daemon: the pidfile, its lock and the launcher belong to the daemon only. */
   #disown(): void {
     this.#termination.leave();
     this[Symbol.dispose]();
@@ -267,9 +275,9 @@ export class Daemon implements Disposable, AsyncDisposable {
 }
 
 /**
- * Returns the daemon that this process is: made by `becomeDaemon()` in another module, or by the command `daemonkit
- * start`. An application that is started by `daemonkit start --ready manual` calls its `ready()`. One that is also
- * started without the command begins with
+ * Returns the handle of the daemon that this process is, made by `becomeDaemon()` in another module
+ * or by the command `daemonkit start`. An application under `daemonkit start --ready manual` calls
+ * its `ready()`. An application that also runs without the command begins with
  *
  * ```ts
  * const daemon = currentDaemon() ?? becomeDaemon(options);

@@ -1,4 +1,4 @@
-// What becomeDaemon() hands over to the program that it has started again: the daemon that is to be.
+// The state that becomeDaemon() passes to the program that it starts again.
 import { closeSync, fstatSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 import { native } from '../addon/native.js';
@@ -11,7 +11,7 @@ export interface Inheritance {
   /** The daemon's ends of the lines to the launcher. */
   channel: number;
   relay: number;
-  /** The inode of the channel: its number alone may be another file's. */
+  /** The inode of the channel, because its descriptor number may belong to another file. */
   socket: string;
   /** The pidfile that the launcher has locked. */
   pidfile: { path: string; fd: number } | null;
@@ -23,8 +23,8 @@ export interface Inheritance {
 export const VARIABLE = 'DAEMONKIT_REEXEC';
 
 /**
- * The variable's value, if it was meant for this process: a child of the daemon's that was started
- * before this module was loaded has it too, and so may what is started from a copied environment.
+ * The variable's value, if it is meant for this process. A child of the daemon that was started
+ * before this module was loaded also has it, and so may a process with a copied environment.
  */
 function read(text: string): Inheritance | undefined {
   const [, json = '', pid] = /^(\{.*\}) (\d+)$/s.exec(text) ?? [];
@@ -48,7 +48,7 @@ const own = ({ channel, relay, pidfile }: Inheritance) => [
 let inheritance: Inheritance | undefined;
 let hook: Disposable | undefined;
 
-/** A fork of the script that is not yet the daemon: neither launcher nor pidfile are its own. */
+/** In a fork of a script that is not yet the daemon: launcher and pidfile do not belong to it. */
 function disown(): void {
   for (const fd of held()) closeSync(fd);
   takeInheritance();
@@ -56,7 +56,7 @@ function disown(): void {
 
 const held = () => (inheritance === undefined ? [] : own(inheritance));
 
-/** When the package is loaded: at once, so that no child of the script sees the variable. */
+/** Runs when the package is loaded, so that no child of the script sees the variable. */
 export function readHandover(): void {
   const text = process.env[VARIABLE];
   if (!isMainThread || text === undefined) return;
@@ -65,22 +65,27 @@ export function readHandover(): void {
   if (inheritance === undefined) return;
   ownDescriptors(held);
   hook = atFork({ child: disown });
-  // Node sets it on what it inherits, but beyond 15 only up to the first number that is free:
-  // uv_disable_stdio_inheritance() of libuv.
+  // Node sets close-on-exec on inherited descriptors, but above 15 only up to the first free
+  // number: uv_disable_stdio_inheritance() of libuv.
   for (const fd of [...own(inheritance), ...inheritance.passed]) {
     native.closeRange(fd, fd, true, 0);
   }
 }
 
-/** Whether somebody has started the program again, and made what it must find: sockets, a locked pidfile. */
+/**
+ * Whether the program was started again by a launcher or predecessor, which has made its sockets
+ * and locked its pidfile.
+ */
 export const startedAgain = () => inheritance !== undefined || succession.onTrial;
 
-/** What {@link takeInheritance} would give. */
+/** What {@link takeInheritance} would return. */
 export function expectedInheritance(): Inheritance | undefined {
   return inheritance;
 }
 
-/** Gives the inheritance, once; undefined in a process that becomeDaemon() has not started. */
+/**
+ * Returns the inheritance, only once; undefined in a process that becomeDaemon() has not started.
+ */
 export function takeInheritance(): Inheritance | undefined {
   const taken = inheritance;
   inheritance = undefined;

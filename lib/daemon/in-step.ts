@@ -1,8 +1,8 @@
-// Which step an error comes from.
+// Adds the step to an error.
 import { asError, telling } from '../base/errors.js';
 import { DaemonError, type DaemonStep } from './error.js';
 
-/** Runs something such that its error tells the step. */
+/** Runs a function and adds the step to its error. */
 export function inStep<T>(step: DaemonStep, run: () => T): T {
   try {
     return run();
@@ -13,6 +13,6 @@ export function inStep<T>(step: DaemonStep, run: () => T): T {
 
 function at(step: DaemonStep, error: Error): Error {
   if ('step' in error) return error;
-  // What the hook throws is the script's own.
+  // An error of the hook belongs to the script.
   return step === 'privileged' ? telling(error, { step }) : new DaemonError(step, error);
 }

@@ -1,4 +1,4 @@
-// From the launcher to the daemon: fork, setsid, fork, and a launcher that waits to be told.
+// From the launcher to the daemon: fork, setsid, fork. The launcher waits for the outcome.
 import { constants } from 'node:os';
 import { native } from '../addon/native.js';
 import { forkBy } from '../fork/fork.js';
@@ -20,14 +20,14 @@ const { SIGHUP } = constants.signals;
 type Outcome = [how: number, code: number, signal: number, text: string];
 
 /**
- * How the daemon is made: gives 0 in a copy of this process, the first child's pid in the launcher, and
- * with it what came of the wait where the launcher waits natively.
+ * Makes the daemon. Returns 0 in a copy of this process, and the first child's pid in the launcher,
+ * with the outcome if the launcher waited natively.
  */
 export type Start = (birth: Birth, ends: Ends) => { middle: number; outcome?: Outcome };
 
 /**
- * By live fork, as a move: the daemon alone has what there was. The launcher's other threads stay
- * where they are, so that it runs nothing of JavaScript until it exits, or the daemon has failed.
+ * Makes the daemon by live fork, as a move: only the daemon continues the work. The launcher's
+ * other threads stay parked, so that it runs no JavaScript until it exits or the daemon has failed.
  */
 export function startByFork(birth: Birth, { launcher, daemon }: Ends): ReturnType<Start> {
   let outcome: Outcome | undefined;
@@ -52,16 +52,16 @@ export function startByFork(birth: Birth, { launcher, daemon }: Ends): ReturnTyp
 }
 
 /**
- * Makes this process a launcher, and a grandchild of it what becomes the daemon.
+ * Makes this process the launcher, and its grandchild the daemon.
  *
- * @returns in the grandchild only, if it is a copy. The launcher exits when the daemon is ready, or
- *   cannot be.
+ * @returns only in the grandchild, if that is a copy. The launcher exits when the daemon is ready
+ *   or has failed.
  * @throws in the launcher, if it could not fork: `step` is `fork`.
  */
 export function detach(birth: Birth, start: Start): void {
   const launcher = process.pid;
   const ends = inStep('fork', openLines);
-  // Orphans of the launcher shall come to it, so that it learns how its grandchild ended.
+  // The kernel gives orphans to a subreaper: so the launcher gets its grandchild's exit status.
   const before = getChildSubreaper();
   const known = descendants();
   let started: ReturnType<Start>;
@@ -69,7 +69,7 @@ export function detach(birth: Birth, start: Start): void {
     setChildSubreaper(true);
     started = inStep('fork', () => start(birth, ends));
   } catch (error) {
-    // An atFork hook may also throw in the copy, where nobody shall go on with the script.
+    // An atFork hook may also throw in the copy, which must not continue the script.
     if (process.pid !== launcher) giveUp(ends.daemon, error);
     if (!before) setChildSubreaper(false);
     closeLines(ends.launcher);
@@ -89,11 +89,11 @@ export function detach(birth: Birth, start: Start): void {
 
 const logOf = ({ plan, files }: Birth) => (plan.stderr === undefined ? -1 : (files?.stderr ?? -1));
 
-/** The outcome of the wait, which may be over already. */
+/** The outcome of the wait. A native wait is over already. */
 function outcomeOf(birth: Birth, ends: Ends, { middle, outcome }: ReturnType<Start>): Outcome {
   if (outcome !== undefined) return outcome;
   closeLines(ends.daemon);
-  // Here, so that ^C becomes a signal while we wait, if the script has made the terminal raw.
+  // If the script has made the terminal raw, this lets ^C send a signal during the wait.
   native.resetTerminal();
   const { channel, relay } = ends.launcher;
   return native.awaitBirth(channel, relay, logOf(birth), middle, birth.plan.timeout);
@@ -125,7 +125,7 @@ function wait(
 }
 
 function becomeGrandchild({ plan }: Birth, lines: Lines): void {
-  // Some systems hang a session up when its leader ends, as this one is about to.
+  // Some systems send SIGHUP to a session when its leader exits, as this one is about to.
   const hangup = ignore([SIGHUP]);
   inStep('setsid', setsid);
   const make = () => native.step(plan.timeout, lines.channel);

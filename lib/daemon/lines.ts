@@ -1,4 +1,4 @@
-// The lines between launcher and daemon, and what the daemon says over them.
+// The lines between launcher and daemon, and the daemon's messages on them.
 import { closeSync } from 'node:fs';
 import { native } from '../addon/native.js';
 import { _exit } from '../posix/wait.js';
@@ -31,12 +31,12 @@ export function closeLines({ channel, relay }: Lines): void {
   closeSync(relay);
 }
 
-/** Returns the launcher; false if there is none any more. */
+/** Sends a record to the launcher. Returns the launcher's pid, or false if it has ended. */
 export function tell(channel: number, record: `${'p' | 'r' | 'f' | 's' | 't'}${string}`): boolean {
   return native.sendRecord(channel, record) === 0;
 }
 
-/** Ends a process that could not become the daemon. The script's 'exit' listeners are not run. */
+/** Ends a process that could not become the daemon. The script's 'exit' listeners do not run. */
 export function giveUp(lines: Lines, error: unknown): never {
   tell(lines.channel, `f${describe(error)}`);
   return _exit(1);
