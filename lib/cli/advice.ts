@@ -14,7 +14,7 @@ const ADVICE: readonly [at: string, code: string, words: string][] = [
   ['pidfile', 'EEXIST', 'stop it first, or give --name or --pidfile to start another one'],
   ['pidfile', 'EAGAIN', 'it is starting, or ending: try again'],
   ['pidfile', 'ENOENT', 'make the directory first, or give another --pidfile'],
-  ['pidfile', 'EACCES', 'give a --pidfile in a directory that you may write to, or run it as root'],
+  ['pidfile', 'EACCES', 'give a --pidfile that you may write to, or run it as root'],
   ['pidfile', 'EROFS', 'give --pidfile on a file system that can be written to'],
   ['stdio', 'ENOENT', 'make the directory of the log first'],
   ['stdio', 'EACCES', 'give a log that you may write to, or run it as root'],
@@ -24,9 +24,13 @@ const ADVICE: readonly [at: string, code: string, words: string][] = [
   [
     'pidfd_send_signal',
     'EPERM',
-    'the process belongs to another user: run it as that user, or as root',
+    'the process belongs to another user: run the command as that user, or as root',
   ],
-  ['kill', 'EPERM', 'the process belongs to another user: run it as that user, or as root'],
+  [
+    'kill',
+    'EPERM',
+    'the process belongs to another user: run the command as that user, or as root',
+  ],
 ];
 
 /** Returns a further line of the message; empty if there is no advice. */
