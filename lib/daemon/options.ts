@@ -1,4 +1,4 @@
-// What becomeDaemon() may be told, checked and resolved before anything happens.
+// The options of becomeDaemon(), checked and resolved before anything happens.
 import { resolve } from 'node:path';
 import { absolutePath } from '../base/absolute.js';
 import { invalidArgValue } from '../base/errors.js';
@@ -21,13 +21,13 @@ import { type EnvironmentOptions, type EnvironmentPlan, environmentPlan } from '
 /** Options of {@link becomeDaemon}. Relative paths start at the current directory. */
 export interface DaemonOptions {
   /**
-   * The file that holds the daemon's pid; locked while the daemon runs, so that there is one daemon per file.
-   * Default: none.
+   * The file that holds the daemon's pid. It is locked while the daemon runs, so that there is only
+   * one daemon per file. Default: none.
    */
   pidfile?: string | undefined;
   /**
-   * A file to append standard output and standard error to; a new one belongs to `user`, with mode 0640.
-   * docs/daemon.md, "Logs", lists what root refuses. Default: /dev/null.
+   * A file to append standard output and standard error to. A new file belongs to `user` and has
+   * mode 0640. docs/daemon.md, "Logs", lists what root refuses. Default: /dev/null.
    */
   log?: string | undefined;
   /** A file to append standard output to, instead of `log`. */
@@ -35,13 +35,14 @@ export interface DaemonOptions {
   /** A file to append standard error to, instead of `log`. */
   stderr?: string | undefined;
   /**
-   * The signal or signals at which the log files are opened again, such as `SIGHUP`, for log rotation; see
-   * `Daemon.reopenLogs()`. `user` must be able to do that, in the chroot. Default: none.
+   * The signal or signals, such as `SIGHUP`, that make the daemon open its log files again, for log
+   * rotation; see `Daemon.reopenLogs()`. `user` must be able to open them inside of the chroot.
+   * Default: none.
    */
   reopenOn?: NodeJS.Signals | number | readonly (NodeJS.Signals | number)[] | undefined;
   /**
-   * The file mode creation mask, 0 to 0o777. Default: 0o022; with the 0 of daemon(7) `fs.writeFile()` would create
-   * files that everybody may write to.
+   * The file mode creation mask, 0 to 0o777. Default: 0o022. With the 0 of daemon(7)
+   * `fs.writeFile()` would create files that everyone may write to.
    */
   umask?: number | undefined;
   /** The working directory, inside of `chroot` if there is one. Default: `/`. */
@@ -58,68 +59,73 @@ export interface DaemonOptions {
    */
   privileged?: (() => void) | undefined;
   /**
-   * No program that the daemon starts gets more privileges than it has, by a set-user-ID bit or file
-   * capabilities (no_new_privs). `sudo` and some mailers do not work then. Default: false.
+   * Programs that the daemon starts gain no privileges by a set-user-ID bit or file capabilities
+   * (no_new_privs). Then `sudo` and some mailers do not work. Default: false.
    */
   noNewPrivileges?: boolean | undefined;
   /**
-   * The environment variables. Default: those of the terminal, the login and the shell are removed (docs/daemon.md
-   * has the list), and with another `user` HOME, USER, LOGNAME and SHELL become that user's. `keep`: all stay as they
-   * are. An object: see {@link EnvironmentOptions}.
+   * The environment variables. Default: variables of the terminal, the login and the shell are
+   * removed (docs/daemon.md has the list); if `user` is given, HOME, USER, LOGNAME and SHELL are
+   * set for that user. `keep`: no variable changes. An object: see {@link EnvironmentOptions}.
    */
   env?: 'keep' | EnvironmentOptions | undefined;
   /**
-   * Descriptors that stay as they are, inherited or of the terminal; with the strategy `reexec` also
-   * those that the script has opened, such as a listening socket. Not 0, 1 and 2, if they become
-   * /dev/null or a log. Default: none.
+   * Descriptors to keep, although they are inherited or lead to the terminal. With the strategy
+   * `reexec` also descriptors that the script has opened, such as a listening socket. Not 0, 1 and
+   * 2 if they are redirected to /dev/null or a log. Default: none.
    */
   keep?: readonly number[] | undefined;
   /**
-   * Close the descriptors that the starter left open, as far as that is certain: see {@link openDescriptors}.
+   * Close the descriptors that the starter certainly left open: see {@link openDescriptors}.
    * Default: true.
    */
   closeInherited?: boolean | undefined;
   /**
-   * The way from launcher to daemon. `fork`: by live fork; what the script has made goes on in the daemon. `reexec`:
-   * the daemon is the same program, started again from its top; the script runs a second time, and its call of
-   * becomeDaemon() returns. `auto`: `fork`, or `reexec` where forkSupport() reports no live fork; the launcher prints
-   * the reason. Default: `auto`.
+   * How the launcher makes the daemon. `fork`: by live fork; what the script has made keeps working
+   * in the daemon. `reexec`: by starting the same program again; the script runs a second time from
+   * its beginning, and there its call of becomeDaemon() returns. `auto`: `fork`, or `reexec` if
+   * forkSupport() reports no live fork; then the launcher prints the reason. Default: `auto`.
    */
   strategy?: 'auto' | 'fork' | 'reexec' | undefined;
   /**
-   * Fork although Worker threads run; they go on in the daemon: see {@link fork}. Without it `auto` starts the
-   * program again. Default: false.
+   * Fork although Worker threads run. They continue in the daemon: see {@link fork}. If false,
+   * `auto` starts the program again. Default: false.
    */
   workers?: boolean | undefined;
   /**
-   * When the launcher may report success. `auto`: when the event loop has turned once after becomeDaemon(), without
-   * an uncaught error; name look-ups that have begun by then, such as that of listen() for `localhost`, have ended,
-   * or had a second. `evaluated`: also when the main module has been evaluated, with its top-level awaits.
-   * `detached`: as soon as becomeDaemon() returns. `manual`: when the daemon calls `ready()`. A script that exits
-   * with code 0 before, with `auto` and `evaluated`, counts as ready. Default: `auto`.
+   * When the launcher reports success. `auto`: after the event loop has run one turn after
+   * becomeDaemon() without an uncaught error. Readiness waits up to a second for name look-ups that
+   * have begun, such as that of listen() for `localhost`. `evaluated`: additionally after the main
+   * module has been evaluated, with its top-level awaits. `detached`: as soon as becomeDaemon()
+   * returns. `manual`: when the daemon calls `ready()`. With `auto` and `evaluated`, a script that
+   * exits earlier with code 0 counts as ready. Default: `auto`.
    */
   ready?: 'auto' | 'evaluated' | 'detached' | 'manual' | undefined;
-  /** Milliseconds that the daemon has until it is ready, from 1 to 2^31-1. Default: 30000. */
+  /**
+   * How long the daemon may take until it is ready, in milliseconds, from 1 to 2^31-1. Default:
+   * 30000.
+   */
   timeout?: number | undefined;
   /**
-   * False: do not fork, keep session and standard streams (except those that have a log file), for a process under a
-   * supervisor. Errors are thrown then. `auto`: true, unless {@link supervisor} finds one or `notifyFd` is given.
-   * Default: `auto`.
+   * False, for a process under a supervisor: do not fork, and keep the session and the standard
+   * streams (except those that have a log file). Errors are thrown to the script. `auto`: true,
+   * unless {@link supervisor} finds a supervisor or `notifyFd` is given. Default: `auto`.
    */
   detach?: boolean | 'auto' | undefined;
   /**
-   * A descriptor that gets a newline and is closed when the daemon is ready: the number in the file
-   * `notification-fd` of an s6 service. Default: none.
+   * A descriptor to which the daemon writes a newline when it is ready, and which it then closes:
+   * the number in the file `notification-fd` of an s6 service. Default: none.
    */
   notifyFd?: number | undefined;
   /**
-   * From readiness on, send the service manager the sign of life that it asks for (`WatchdogSec=` of a unit), as long
-   * as the event loop turns and the function, if it is one, returns true; see {@link startWatchdog}. Default: true.
+   * Once the daemon is ready, send the keep-alive messages that the service manager asks for
+   * (`WatchdogSec=` of a unit), as long as the event loop runs and the function, if one is given,
+   * returns true; see {@link startWatchdog}. Default: true.
    */
   watchdog?: boolean | (() => boolean) | undefined;
 }
 
-/** @internal The options, complete; paths are absolute. */
+/** @internal The options with all defaults; paths are absolute. */
 export interface Plan {
   pidfile: string | undefined;
   stdout: string | undefined;
@@ -171,12 +177,12 @@ const KNOWN = [
   'dryRun',
 ] as const satisfies readonly (keyof Given)[];
 
-/** What is taken: `dryRun` was how a plan was asked for before 0.2. */
+/** The accepted options. Before 0.2 `dryRun` asked for a plan. */
 interface Given extends DaemonOptions {
   dryRun?: boolean | undefined;
 }
 
-/** The check of one option; undefined if it is not given. */
+/** Checks one option; returns undefined if it is not given. */
 function given<K extends keyof Given, R>(
   from: Given,
   key: K,
@@ -209,12 +215,12 @@ function detachment(value: unknown, name: string): boolean | 'auto' {
   return value === 'auto' ? value : boolean(value, name, " or 'auto'");
 }
 
-/** What options were called before 0.2. */
+/** Names of options before 0.2. */
 const FORMER = { pidFile: 'pidfile' };
 
 /**
- * @internal Checks what becomeDaemon() was given, and makes it complete. No system call but getcwd(2), and
- * what supervisor() looks at.
+ * @internal Checks the options of becomeDaemon() and adds the defaults. Makes no system calls
+ * except getcwd(2) and those of supervisor().
  */
 export function planOf(value: unknown): Plan {
   const from = options<Given>(renamed(value, FORMER), KNOWN);
@@ -251,7 +257,7 @@ export function planOf(value: unknown): Plan {
   return plan;
 }
 
-/** @internal Which of 0, 1 and 2 become other files. */
+/** @internal Which of 0, 1 and 2 are redirected. */
 export function replaced({ detach, stdout, stderr }: Plan): number[] {
   const files = [undefined, stdout, stderr];
   return [0, 1, 2].filter((fd) => detach || files[fd] !== undefined);

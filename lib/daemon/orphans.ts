@@ -1,5 +1,5 @@
-// What a daemon that could not be born leaves: descendants with a session of their own, which no
-// signal to its process group reaches. Their parent has ended, so they are the launcher's by now.
+// Ends what a failed daemon leaves behind: descendants in other sessions, which no signal to its
+// process group reaches. Their parent has ended, so they are children of the launcher now.
 import { constants } from 'node:os';
 import { native } from '../addon/native.js';
 import { pause } from '../base/pause.js';
@@ -7,7 +7,7 @@ import { procChildren } from '../system/procfs.js';
 
 const { SIGKILL, SIGTERM } = constants.signals;
 
-/** How long they may take to end after each signal, in milliseconds: as cpp/sys/launcher.cc has it. */
+/** How long they may take to end after each signal, in milliseconds, as in cpp/sys/launcher.cc. */
 const GRACE = 2000;
 const PAUSE = 5;
 
@@ -17,15 +17,16 @@ function addDescendants(pid: number | 'self', found: Set<number>): void {
     try {
       addDescendants(child, found);
     } catch {
-      // It has ended meanwhile.
+      // The process has just ended.
     }
   }
 }
 
 /**
- * All that descend from this process, to be told from what the daemon will have started.
+ * All descendants of this process, to distinguish them from those that the daemon starts later.
  *
- * @returns undefined where that cannot be known: FreeBSD, a chroot, a kernel without CONFIG_PROC_CHILDREN.
+ * @returns undefined where the system does not show them: FreeBSD, a chroot, a kernel without
+ *   CONFIG_PROC_CHILDREN.
  */
 export function descendants(): ReadonlySet<number> | undefined {
   const found = new Set<number>();
@@ -37,7 +38,7 @@ export function descendants(): ReadonlySet<number> | undefined {
   }
 }
 
-/** False for one that has become another user: kill(2), EPERM. */
+/** False for a process that has changed its user: kill(2), EPERM. */
 function send(pid: number, signal: number): boolean {
   try {
     return process.kill(pid, signal);
@@ -47,9 +48,8 @@ function send(pid: number, signal: number): boolean {
 }
 
 /**
- * Ends and reaps the children of this process that are not `known`, and in their turn what is left to
- * it when they have ended. A process that one of the known has made meanwhile and left behind as an
- * orphan cannot be told from them.
+ * Ends and reaps the children of this process that are not `known`, then the orphans that these
+ * leave. An orphan of one of the known processes looks the same, and is ended too.
  */
 export function endOrphans(known: ReadonlySet<number> | undefined): void {
   if (known === undefined) return;
@@ -58,7 +58,7 @@ export function endOrphans(known: ReadonlySet<number> | undefined): void {
   const deadline = performance.now() + GRACE;
   for (;;) {
     const orphans = procChildren('self').filter((pid) => !spared.has(pid));
-    // One that waits inside the kernel for good (state D) does not heed SIGKILL either.
+    // SIGKILL does not end a process that waits forever inside the kernel (state D).
     if (orphans.length === 0 || performance.now() > deadline + GRACE) return;
     const late = performance.now() > deadline;
     for (const pid of orphans) {

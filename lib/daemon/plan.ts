@@ -1,4 +1,4 @@
-// What becomeDaemon() would do, and whether it could.
+// Lists what becomeDaemon() would do, and checks whether it can.
 
 import { isMainThread } from 'node:worker_threads';
 import { expectNode } from '../addon/host.js';
@@ -12,24 +12,27 @@ import { inStep } from './run-steps.js';
 import { STEPS, type Step } from './steps.js';
 import { strategyOf } from './strategy.js';
 
-/** What all steps of a plan have. */
+/** The common properties of all steps of a plan. */
 interface Told {
-  /** Its name, the one that errors have as their `step`. */
+  /** The step's name, which errors have as their `step`. */
   step: DaemonStep;
-  /** The steps of daemon(7), "SysV Daemons", that it fulfils, by their numbers; empty if it is daemonkit's own. */
+  /**
+   * The numbers of the steps in daemon(7), "SysV Daemons", that this step implements; empty for
+   * daemonkit's own steps.
+   */
   daemon7: readonly number[];
   /**
-   * The process that takes it: the caller; its child, which only makes the session and exits; or the daemon,
-   * which is the child's child.
+   * The process that takes the step: the caller; its child, which only makes the session and exits;
+   * or the daemon, which is the child's child.
    */
   process: 'launcher' | 'intermediate' | 'daemon';
-  /** What it does, in words, with these options. */
+  /** What the step does with these options, as text. */
   description: string;
   /** `met`, or the error that becomeDaemon() would throw. */
   precondition: 'met' | DaemonError;
 }
 
-/** A step that can be taken. */
+/** A step whose precondition is met. */
 export interface PlannedStepMet extends Told {
   precondition: 'met';
 }
@@ -51,13 +54,16 @@ function precondition({ name, check, probe }: Step, birth: Birth): PlannedStep['
   }
 }
 
-/** A step that depends on what its own check could not find out. */
+/** Describes a step whose check failed before its details were known. */
 function untold({ name, unknown = 'what it does' }: Step, { message }: Error): string {
   const reason = /^\w+: (.*), \w+$/.exec(message)?.[1] ?? message;
   return `${name} (${unknown} unknown: ${reason})`;
 }
 
-/** If there is no way, the one that was asked for, which the precondition of `fork` tells of. */
+/**
+ * If no way is possible, the one that the options ask for. The precondition of `fork` has the
+ * error.
+ */
 function strategy(plan: Plan): 'fork' | 'reexec' {
   try {
     return strategyOf(plan);
@@ -66,12 +72,12 @@ function strategy(plan: Plan): 'fork' | 'reexec' {
   }
 }
 
-/** @internal Checks all steps, and leaves everything as it is. */
+/** @internal Checks all steps and changes nothing. */
 export function dryRun(birth: Birth): PlannedStep[] {
-  // As in the call that is to come: who was started again was detached by its launcher.
+  // As the later call will do: a program that was started again was detached by its launcher.
   if (expectedInheritance() !== undefined) birth.plan.detach = true;
   birth.strategy = strategy(birth.plan);
-  // All of them first: what one finds out is in the words of another.
+  // All checks first: the description of one step contains what another check has found.
   const preconditions = STEPS.map((step) => precondition(step, birth));
   return STEPS.flatMap((step, at) => {
     const found = preconditions[at] ?? 'met';
@@ -88,12 +94,13 @@ export function dryRun(birth: Birth): PlannedStep[] {
 }
 
 /**
- * Returns what {@link becomeDaemon} would do with these options, and whether it could. All preconditions are checked
- * and none is thrown. The `privileged` hook is not called, no file is made or changed, and nothing stays open. An
- * existing pidfile is locked for a moment, to see whether a daemon holds it.
+ * Returns the steps that {@link becomeDaemon} would take with these options, and checks whether
+ * each is possible. It checks all preconditions and throws none of their errors. It does not call
+ * the `privileged` hook, makes or changes no file, and leaves nothing open. It locks an existing
+ * pidfile for a moment, to see whether a daemon holds it.
  *
  * @param options - as for becomeDaemon().
- * @returns the steps of these options, in their order, each with its numbers in daemon(7), what it does, and
+ * @returns the steps in order, each with its numbers in daemon(7), a description, and
  *   `precondition`: `met`, or the {@link DaemonError} that becomeDaemon() would throw.
  * @throws `TypeError`, `RangeError` for wrong options, and in a Worker (`ERR_WORKER_UNSUPPORTED_OPERATION`).
  *

@@ -1,11 +1,11 @@
 // The diagnostics channel of readiness. Without subscribers no message is made.
 import { channel } from 'node:diagnostics_channel';
 
-/** `daemonkit:ready`: this process is a daemon, and has reported to its launcher that it is ready. */
+/** The message of `daemonkit:ready`: this process is a daemon and has reported that it is ready. */
 export interface ReadyMessage {
   /** The daemon. */
   pid: number;
-  /** As the option of becomeDaemon(), absolute. */
+  /** The option of becomeDaemon(), as an absolute path. */
   pidfile: string | undefined;
 }
 

@@ -1,5 +1,5 @@
-// When a daemon that does not say so itself is ready: as late as it takes to know that what comes after
-// becomeDaemon() works, such as a server that listens.
+// Decides when a daemon is ready that does not call ready(): late enough to know that the code
+// after becomeDaemon() works, such as a server that listens.
 
 import { realpathSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
@@ -8,13 +8,13 @@ import { sleep, turn } from '../base/timers.js';
 import { inStep } from './in-step.js';
 import type { Plan } from './options.js';
 
-/** What a daemon is told with, or that it cannot be. */
+/** The calls that report readiness or failure. */
 export interface Announcer {
   ready(): void;
   fail(error: unknown): never;
 }
 
-/** How long name look-ups may hold readiness up, as listen() waits for one: for `localhost`, too. */
+/** How long name look-ups may delay readiness. listen() waits for one, even for `localhost`. */
 const LOOKUPS_MS = 1000;
 const LOOKUP_POLL_MS = 5;
 
@@ -26,18 +26,18 @@ async function lookupsEnded(): Promise<void> {
   }
 }
 
-/** The URL of the main module, as Node makes it of its argument. */
+/** The URL of the main module, as Node derives it from its argument. */
 function mainUrl(): string | undefined {
   const [, main] = process.argv;
   if (main === undefined) return undefined;
   try {
     return pathToFileURL(realpathSync(main)).href;
   } catch {
-    return undefined; // without its extension, or gone: `node app`, which is no ES module
+    return undefined; // given without extension (`node app`, which is not an ES module), or removed
   }
 }
 
-/** The names of the scripts in the stack; unlike Error.stack they are not those of a source map. */
+/** The names of the scripts on the stack. Error.stack would show those of a source map. */
 function scriptsInStack(): string[] {
   const { prepareStackTrace, stackTraceLimit } = Error;
   try {
@@ -50,23 +50,25 @@ function scriptsInStack(): string[] {
 }
 
 /**
- * Resolves when the main module has been evaluated, with its top-level awaits, if it is an ES module
- * and is on its way to the caller; at once otherwise. A CommonJS module has been when the event
- * loop turns. To be called before the root directory changes, as import() looks at the file.
+ * Resolves when the main module has been evaluated, with its top-level awaits, if it is an ES
+ * module and is on the stack of the caller; otherwise at once. A CommonJS module is evaluated
+ * before the event loop turns. Call it before the root directory changes, because import() looks at
+ * the file.
  */
 export function mainEvaluated(): Promise<unknown> {
   const main = mainUrl();
   const running = main !== undefined && scriptsInStack().includes(main);
-  // The module that is there, as each is only once. If it fails, its error is uncaught, and seen.
+  // import() returns the same module, which exists only once. If the module fails, its error is
+  // reported as uncaught.
   return running ? import(main).catch(() => {}) : Promise.resolve();
 }
 
 /**
- * Has the daemon be ready when what the script does after becomeDaemon() has had its turn of the event
- * loop, unless there was an uncaught error: the one of a port in use comes then. A script that ends
- * with code 0 before has done its work.
+ * Reports the daemon as ready after the event loop has run one turn after becomeDaemon() without an
+ * uncaught error; the error of a port in use comes in that turn. A script that exits earlier with
+ * code 0 has done its work.
  *
- * @param evaluated - what to wait for besides.
+ * @param evaluated - a promise to wait for as well.
  */
 export function readyWhenSettled(daemon: Announcer, evaluated: Promise<unknown>): void {
   const pid = native.getpid();
@@ -81,26 +83,26 @@ export function readyWhenSettled(daemon: Announcer, evaluated: Promise<unknown>)
   process.prependListener('exit', onExit);
   const settle = async () => {
     await evaluated;
-    // What is done in the first turn is told in the second one.
+    // The events of what the first turn starts come in the second turn.
     await turn();
     await lookupsEnded();
     await turn();
     process.off('uncaughtExceptionMonitor', onError);
     process.off('exit', onExit);
-    // A fork of the daemon, made meanwhile, is as far.
+    // A fork that the daemon has made in the meantime also gets here.
     if (native.getpid() !== pid) return;
     try {
       if (failure === undefined) inStep('ready', () => daemon.ready());
     } catch (error) {
       failure = { error };
     }
-    // A listener of the script's has kept the process alive.
+    // A listener of the script has kept the process alive.
     if (failure !== undefined) daemon.fail(failure.error);
   };
   void settle();
 }
 
-/** Resolves at once, unless the plan has the daemon wait for its main module. */
+/** Resolves at once, unless the plan makes the daemon wait for its main module. */
 export function evaluationFor({ ready }: Plan): Promise<unknown> {
   return ready === 'evaluated' ? mainEvaluated() : Promise.resolve();
 }

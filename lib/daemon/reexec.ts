@@ -1,4 +1,4 @@
-// Becoming a daemon without live fork: the daemon is the same program, started again from its top.
+// Makes a daemon without live fork, by starting the same program again.
 import { fstatSync } from 'node:fs';
 import { native } from '../addon/native.js';
 import { runForkHooks, withForkHooks } from '../atfork/hooks.js';
@@ -12,7 +12,7 @@ import type { Plan } from './options.js';
 import { inStep, runChecks } from './run-steps.js';
 import { descriptorsToPass, isEvaluated } from './strategy.js';
 
-/** Where the program was started, by which relative paths on its command line go. */
+/** The directory where the program was started. Relative paths on its command line refer to it. */
 const startDirectory = workingDirectory();
 
 function workingDirectory(): string | undefined {
@@ -25,8 +25,8 @@ function workingDirectory(): string | undefined {
 
 function commandLine(): string[] {
   const [, script = '', ...args] = process.argv;
-  // All options of a single executable application are in it, and argv[1] is its own path.
-  // Not by import: Deno has no such module, and what imports it does not load there.
+  // A single executable application contains all its options, and argv[1] is its own path. Not by
+  // import: Deno has no such module, and a file that imports it does not load there.
   if (process.getBuiltinModule('node:sea')?.isSea()) return [process.argv0, ...args];
   const node = [process.argv0, ...process.execArgv];
   if (isEvaluated()) return [...node, '--', ...process.argv.slice(1)];
@@ -34,10 +34,10 @@ function commandLine(): string[] {
 }
 
 /**
- * Starts the program again, as a grandchild in a session of its own.
+ * Starts the program again, as a grandchild in a new session.
  *
  * @returns the pid of the process between.
- * @throws what fork(2) says; all further errors reach the launcher over the channel.
+ * @throws the errors of fork(2); all later errors reach the launcher over the channel.
  */
 export function startAgain({ plan, files, pidfile }: Birth, { channel, relay }: Lines): number {
   if (files === undefined) throw invalidState('the files are not open');
@@ -85,18 +85,18 @@ function adopt({ pidfile }: Inheritance, { pidfile: path }: Plan): Pidfile | und
 }
 
 /**
- * Takes up what the launcher has handed over, if this process was started by {@link startAgain}, and
- * makes the checks of all steps again. An error goes to the launcher, which knows no error of the
- * script's own any more.
+ * Takes over the launcher's state if this process was started by {@link startAgain}, and runs the
+ * checks of all steps again. Errors go to the launcher, because the launcher's script cannot catch
+ * them any more.
  *
- * @returns false in any other process; nothing was done then.
+ * @returns false in any other process, without any effect.
  */
 export function resume(birth: Birth): boolean {
   const inheritance = takeInheritance();
   if (inheritance === undefined) return false;
   const { channel, relay } = inheritance;
   birth.lines = { channel, relay };
-  // The launcher has detached it, whatever this process's surroundings look like.
+  // The launcher has detached this process, even if its environment looks supervised.
   birth.plan.detach = true;
   tell(channel, 's');
   try {

@@ -1,4 +1,4 @@
-// What a launcher is told, and tells: why there is no daemon.
+// The launcher's report: why there is no daemon.
 import { type Names, nameOf } from '../addon/names.js';
 import { asError, type SystemError, systemError } from '../base/errors.js';
 import { signalName } from '../system/signal-numbers.js';
@@ -6,10 +6,10 @@ import { explained } from './again.js';
 import { STEP_FAILED } from './error.js';
 import type { Plan } from './options.js';
 
-/** The kernel takes no record beyond its socket buffer, and the launcher reads 64 KiB. */
+/** The kernel accepts no record larger than the socket buffer, and the launcher reads 64 KiB. */
 const LONGEST = 32 * 1024;
 
-/** An error in words: the step first, the stack last. */
+/** An error as text: the step first, the stack last. */
 export function describe(thrown: unknown): string {
   const error = asError(thrown);
   const { step, code, errno } = error as Partial<SystemError> & { step?: string };
@@ -27,26 +27,34 @@ function ending(code: number, signal: number): string {
   return `was killed by ${signalName(signal)}${code === 1 ? ' (core dumped)' : ''}`;
 }
 
-/** How the launcher ends: what it says on standard error, nothing if all is well; its exit code. */
+/**
+ * How the launcher ends: its exit code, and its message on standard error, which is empty on
+ * success.
+ */
 export interface Verdict {
   message: string;
   exitCode: number;
 }
 
-/** How far the daemon was, if it has told. */
+/** How far the daemon came, if it has reported that. */
 const at = (stage: string) => (stage === '' ? '' : `; ${stage}`);
 
 const byExit = (code: number, signal: number) => (signal === 0 ? code || 1 : 128 + signal);
 
-/** What cpp/sys/reexec.cc could not do; what is neither fork nor setsid prepares the execve. */
+/**
+ * The error of a call in cpp/sys/reexec.cc. Calls other than fork and setsid prepare the execve.
+ */
 function failedCall(errno: number, call: string): SystemError {
   const step = call === 'fork' || call === 'setsid' ? call : 'execve';
   const at = call === 'execve' ? { path: process.execPath } : {};
-  // Its stack would be that of the launcher, which has done nothing wrong.
+  // The stack would be the launcher's, which is not the cause.
   return Object.assign(systemError(errno, call, at), { step, stack: '' });
 }
 
-/** Why nobody heard that it was ready; the command, where that is not the script's to say, knows better. */
+/**
+ * The reason why the daemon never became ready. The command replaces this text, because there
+ * ready() is not up to the script.
+ */
 export const NEVER_CALLED = " (ready: 'manual', but ready() was never called)";
 
 const uncalled = (ready: Plan['ready'], stage: string) =>

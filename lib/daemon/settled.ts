@@ -1,7 +1,9 @@
-// The end of something that may be a promise.
+// Handles the end of work that may be a promise.
 import { isThenable } from '../base/validate.js';
 
-/** Runs something, and tells when it has ended, or the promise that it returned, and how it failed. */
+/**
+ * Runs a function, and calls back when it, or the promise that it returned, has ended or failed.
+ */
 export function whenSettled<T>(work: () => T, settled: (error?: unknown) => void): T {
   let result: T;
   try {

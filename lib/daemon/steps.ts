@@ -1,4 +1,4 @@
-// The steps from a copy of the launcher to a daemon, in their order: product order is data here.
+// The steps of a daemon in order. The order is data.
 import { join } from 'node:path';
 import { expectSync } from '../base/validate.js';
 import { closeAll, survey, terminalDevices } from '../descriptors/list.js';
@@ -30,28 +30,28 @@ import {
 } from './supervision.js';
 
 /**
- * Which of the three processes takes a step: the one that called becomeDaemon(), its child, which only
- * makes the session and ends, or that one's child.
+ * Which of the three processes takes a step: the caller of becomeDaemon(), its child, which only
+ * makes the session and exits, or that child's child.
  */
 export type StepProcess = 'launcher' | 'intermediate' | 'daemon';
 
 export interface Step {
   readonly name: DaemonStep;
-  /** What it fulfils of daemon(7), "SysV Daemons", steps 1 to 15. */
+  /** The steps 1 to 15 of daemon(7), "SysV Daemons", that it implements. */
   readonly daemon7: readonly number[];
   /** Default: the daemon. */
   readonly process?: StepProcess;
-  /** What it does with these options, in words; undefined if it does nothing. */
+  /** Describes what the step does with these options; undefined if it does nothing. */
   describe(plan: Plan, birth: Birth): string | undefined;
   /** What describe() needs and check() looks up. */
   readonly unknown?: string;
-  /** In the launcher, before it forks: finds what can go wrong while an error can be thrown. */
+  /** Runs in the launcher before the fork: finds problems while an error can still be thrown. */
   check?(birth: Birth): void;
-  /** For a dry run, instead of check() where that takes something: leaves everything as it is. */
+  /** Replaces check() in a dry run if check() acquires something. It changes nothing. */
   probe?(birth: Birth): void;
-  /** Gives back what check() has taken. */
+  /** Releases what check() has acquired. */
   undo?(birth: Birth): void;
-  /** In the daemon. The steps without are the launcher's: launch.ts, daemon.ts. */
+  /** Runs in the daemon. Steps without it are done by the launcher: launch.ts, daemon.ts. */
   run?(birth: Birth): void;
 }
 
@@ -66,13 +66,13 @@ const WHEN_READY: Readonly<Record<Plan['ready'], string>> = {
 };
 
 /**
- * The steps. The order is daemon(7)'s except the first four, which come late: descriptors, signals
- * and environment belong to the script until it has become the daemon, its `privileged` hook may
- * need them, and until the last step an error must find its way to the launcher. And /dev/null (9)
- * comes after the change of user, so that what goes wrong up to there can still be printed; the files
- * are open since the check. Within the rest: pidfile and hook before the chroot and the change of
- * user, as they want root and the old root directory; groups before the user, who may not change
- * them any more.
+ * The steps. The order is that of daemon(7), except that its first four steps come late:
+ * descriptors, signals and environment belong to the script until the daemon is made, the
+ * `privileged` hook may need them, and until the last step an error must reach the launcher. The
+ * redirection to /dev/null (9) comes after the change of user, so that earlier errors can still be
+ * printed; the files are open since the check. Pidfile and hook come before the chroot and the
+ * change of user, because they need root and the old root directory. Groups come before the user,
+ * because the new user may not change them.
  *
  * Source: daemon(7), "SysV Daemons", steps 1 to 15.
  */
@@ -121,7 +121,7 @@ export const STEPS: readonly Step[] = [
     name: 'chdir',
     daemon7: [11],
     describe: ({ chroot, cwd }) => `change the directory to ${chroot === undefined ? cwd : '/'}`,
-    // With a chroot the directory is one inside of it.
+    // With a chroot the directory is inside of it.
     check: ({ plan }) => {
       if (plan.chroot === undefined) expectDirectory(plan.cwd, 'chdir');
     },
@@ -134,7 +134,7 @@ export const STEPS: readonly Step[] = [
       pidfile === undefined ? undefined : `lock ${pidfile} and write the pid to it`,
     check: (birth) => {
       const { pidfile } = birth.plan;
-      // A program that was started again has it from its launcher.
+      // A program that was started again gets the pidfile from its launcher.
       if (pidfile !== undefined) birth.pidfile ??= Pidfile.open(pidfile);
     },
     probe: ({ plan }) => {
@@ -151,7 +151,7 @@ export const STEPS: readonly Step[] = [
     run: ({ plan }) => expectSync(plan.privileged?.(), 'options.privileged'),
   },
   {
-    // Before the chroot, in which the socket has no path.
+    // Before the chroot: inside of it the socket has no path.
     name: 'notify',
     daemon7: [],
     describe: describeSupervision,
@@ -160,7 +160,8 @@ export const STEPS: readonly Step[] = [
     undo: closeReadiness,
   },
   {
-    // Before the chroot, in which there is no /proc; after the hook, the last of the user's code.
+    // Before the chroot, because /proc is missing inside; after the hook, which is the last code of
+    // the user.
     name: 'descriptors',
     daemon7: [],
     describe: () => 'look through the open descriptors, while there is a /proc',
@@ -270,7 +271,7 @@ export const STEPS: readonly Step[] = [
     daemon7: [2, 3],
     describe: () => 'give ignored signals their default action, and block none',
     run: () => {
-      // Handlers are the script's, and stay.
+      // Handlers belong to the script, and stay.
       resetSignals({ handled: false });
       signalMask('set', []);
     },
@@ -280,7 +281,8 @@ export const STEPS: readonly Step[] = [
     daemon7: [4],
     describe: ({ env }) => (env === 'keep' ? undefined : 'clean the environment'),
     check: (birth) => {
-      // A successor is that user already, and has the variables of who started the first one.
+      // A successor has that user already, but the environment of the user who started the first
+      // process.
       birth.login = loginOf(birth.credentials.uid, birth.succeeds);
     },
     run: ({ plan, login }) => {

@@ -1,4 +1,5 @@
-// By live fork, or by starting the program again: which of the two, and what the second leaves open.
+// Chooses between live fork and starting the program again, and which descriptors stay open in the
+// second case.
 import { constants } from 'node:os';
 import { native } from '../addon/native.js';
 import { systemError } from '../base/errors.js';
@@ -10,7 +11,7 @@ import type { Plan } from './options.js';
 const INTERACTIVE = /^(?:-i|--interactive)$/;
 const EVALUATE = /^(?:-e|-p|-pe|--eval(?:=.*)?|--print(?:=.*)?)$/s;
 
-/** Whether the program is an argument of node's own. */
+/** Whether the program is given as an option of node (`-e`, `-p`). */
 export const isEvaluated = () => process.execArgv.some((option) => EVALUATE.test(option));
 
 /** Why the program cannot be started again. */
@@ -25,7 +26,7 @@ function obstacles(): string[] {
   return reasons;
 }
 
-/** Which way becomeDaemon() goes; throws ENOTSUP if the program does not allow it. */
+/** The way of becomeDaemon(); throws ENOTSUP if none is possible. */
 export function strategyOf({ detach, strategy, workers }: Plan): 'fork' | 'reexec' {
   if (!detach || strategy === 'fork') return 'fork';
   const reasons = forkObstacles({ workers });
@@ -36,7 +37,7 @@ export function strategyOf({ detach, strategy, workers }: Plan): 'fork' | 'reexe
   throw systemError(-constants.errno.ENOTSUP, 'execve', { detail: [...all].join('; ') });
 }
 
-/** What stays open, beside the daemon's own, in a program that is started again. */
+/** The descriptors that stay open in a program that is started again, besides the daemon's own. */
 export function descriptorsToPass({ keep, closeInherited }: Plan): number[] {
   const inherited = closeInherited ? [] : openDescriptors().filter((entry) => entry.inherited);
   const passed = new Set([...keep, ...inherited.map(({ fd }) => fd), ...passedDescriptors()]);

@@ -1,4 +1,5 @@
-// Becoming what the predecessor was: the process was started by it, in its session, as its user.
+// The daemon's start in an upgrade: the predecessor has started the process, in its session and as
+// its user.
 import { begins, succession } from '../system/succession.js';
 import type { Birth } from './birth.js';
 import { vacateStandard } from './files.js';
@@ -6,19 +7,20 @@ import { runChecks, thrown, undoSteps } from './run-steps.js';
 import { announceFailure } from './supervision.js';
 
 /**
- * Makes the checks, if this process was started to take another one's place; there is nothing to detach
- * from. An error is the script's.
+ * Runs the checks if this process was started to replace another one. It does not detach. Errors
+ * are thrown to the script.
  *
- * @returns false in any other process; nothing was done then.
+ * @returns false in any other process, without any effect.
  */
 export function succeed(birth: Birth): boolean {
   if (!succession.onTrial) return false;
   begins(birth, 'daemon');
   const { plan } = birth;
   birth.succeeds = true;
-  // Whatever this process's surroundings look like: whoever watched the predecessor watches it.
+  // The environment does not count: the supervisor of the predecessor, if any, supervises this
+  // process.
   plan.detach = succession.heritage?.detached ?? false;
-  // Its reader was told by the first of all predecessors.
+  // The first predecessor has already reported to its reader.
   plan.notifyFd = undefined;
   try {
     runChecks(birth);

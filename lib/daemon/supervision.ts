@@ -1,4 +1,4 @@
-// What a supervisor is told while the daemon is born: over NOTIFY_SOCKET, or s6's descriptor.
+// Reports the daemon's start to a supervisor, over NOTIFY_SOCKET or the descriptor of s6.
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { native } from '../addon/native.js';
@@ -16,19 +16,22 @@ export function describeSupervision({ notifyFd }: Plan): string | undefined {
   return words.length === 0 ? undefined : words.join(', ');
 }
 
-/** A descriptor of our own: that one's number may be 1, and lead to a log by then. */
+/** Duplicates the descriptor: its number may be 1, which may lead to a log later. */
 function duplicate(fd: number): number {
   const copy = check(native.dup(fd), 'dup');
   check(native.closeRange(copy, copy, true, 0), 'fcntl');
   return copy;
 }
 
-/** A pipe without a reader is in error, or hung up if it is a socket, though nobody has asked. */
+/**
+ * poll(2) reports POLLERR for a pipe without a reader, and POLLHUP for a socket, without being
+ * asked.
+ */
 function expectReader(fd: number): void {
   if (native.awaitHangup(fd, 0)) throw systemError(-constants.errno.EPIPE, 'write');
 }
 
-/** Opens what a chroot would hide and a redirection replace. */
+/** Opens what a chroot would hide or a redirection would replace. */
 export function openSupervision(birth: Birth): void {
   openChannel();
   const { notifyFd } = birth.plan;
@@ -68,23 +71,23 @@ export function announceByDescriptor(birth: Birth): void {
   if (notifyFd > 2) closeSync(notifyFd);
 }
 
-/** The service manager's socket, for a launcher that speaks natively. */
+/** The service manager's socket, for a launcher that reports natively. */
 export function channelOfManager(): number | undefined {
   try {
     return openChannel();
   } catch {
-    return undefined; // said at the step `notify`, if the daemon needs it
+    return undefined; // the step `notify` reports the error if the daemon needs the socket
   }
 }
 
-/** In the launcher: the daemon is ready, and is the service's process from now on. */
+/** In the launcher: reports that the daemon is ready and is the main process of the service. */
 export function announceDaemon(pid: number): void {
   tryNotify({ mainPid: pid, ready: true });
 }
 
 const LONGEST_STATUS = 1000;
 
-/** What `systemctl status` shall show of a failure. */
+/** The text that `systemctl status` shows for a failure. */
 export function announceFailure(error: unknown): void {
   const [first = ''] = describe(error).split(/[\n\0]/, 1);
   const { errno } = (error ?? {}) as { errno?: unknown };

@@ -1,4 +1,4 @@
-// SIGTERM ends a daemon, unless somebody else in the process acts on it.
+// SIGTERM ends a daemon, unless other code in the process handles it.
 import { constants } from 'node:os';
 import { native } from '../addon/native.js';
 import { registry } from '../atfork/registry.js';
@@ -6,14 +6,16 @@ import { isUnhandled, leaveListener } from '../signal/inherited.js';
 
 const { SIGTERM } = constants.signals;
 
-/** A master may be of another copy of the package, whose flags the addon of this one does not know. */
+/**
+ * A master may belong to another copy of the package, whose flags this copy's addon does not know.
+ */
 function masterActsOnTerm(): boolean {
   return [...registry.masters].some(({ signals }) => signals.includes('SIGTERM'));
 }
 
 /**
- * Whether a listener would put no handler over one that an addon has installed: there is none, or
- * libuv's or a SignalFlag's is over it already.
+ * Whether a listener would not replace a handler of an addon: there is none, or libuv's or a
+ * SignalFlag's handler has replaced it already.
  */
 function mayListen(): boolean {
   if (isUnhandled(SIGTERM)) return true;
@@ -22,10 +24,10 @@ function mayListen(): boolean {
 
 export class Termination implements Disposable {
   readonly #end: () => void;
-  /** Of the SIGTERMs that some SignalFlag has seen, those that our listener knows of. */
+  /** The number of SIGTERMs seen by a SignalFlag that our listener has accounted for. */
   #flagged = native.signalFlagSeen(SIGTERM);
 
-  /** @param end - is called when nobody else has been told. */
+  /** @param end - called when no other code has received the signal. */
   constructor(end: () => void) {
     this.#end = end;
   }
@@ -34,10 +36,10 @@ export class Termination implements Disposable {
     if (mayListen()) process.on('SIGTERM', this.#heard);
   }
 
-  /** In a fork, which is no daemon. */
+  /** In a fork, which is not the daemon. */
   leave(): void {
-    // One that has come to the fork is for it, whatever its flags are: they may be those of a master. One
-    // that came to the daemon while it was about to fork is the daemon's.
+    // A SIGTERM that was sent to the fork is the fork's, whatever its flags are: they may be a
+    // master's. A SIGTERM that reached the daemon just before the fork is the daemon's.
     const had = !native.signalFlagCame(SIGTERM) && this.#flagged !== native.signalFlagSeen(SIGTERM);
     leaveListener('SIGTERM', this.#heard, had);
   }
@@ -47,10 +49,11 @@ export class Termination implements Disposable {
   }
 
   readonly #heard = (): void => {
-    // One call for each delivery: a flag that is made or disposed meanwhile changes nothing.
+    // There is one call for each delivery: making or disposing a flag in between changes nothing.
     const flagged = this.#flagged !== native.signalFlagSeen(SIGTERM);
     if (flagged) this.#flagged = (this.#flagged + 1) | 0;
-    // Whoever was told too has something to do before the end, and ends the process itself.
+    // Other code that received the signal has something to do first, and must end the process
+    // itself.
     if (flagged || masterActsOnTerm() || process.listenerCount('SIGTERM') > 1) return;
     this.#end();
   };
