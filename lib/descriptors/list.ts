@@ -1,4 +1,4 @@
-// What the descriptors of this process are, and getting rid of what its starter has leaked.
+// Lists the descriptors of this process, and closes those that its starter has leaked.
 
 import { closeSync, fstatSync } from 'node:fs';
 import { isatty } from 'node:tty';
@@ -13,56 +13,57 @@ import { inUse, ofRuntime, readTable, type Table, wasInherited } from './table.j
 
 export type { DescriptorType } from '../system/types.js';
 
-/** One open descriptor, as {@link openDescriptors} found it. */
+/** An open descriptor, as {@link openDescriptors} found it. */
 export interface Descriptor {
-  /** Its number. */
+  /** The descriptor's number. */
   fd: number;
   /**
-   * What the kernel calls it: a path, with ` (deleted)` behind it if it has none any more, or a name
+   * The kernel's name for it: a path, followed by ` (deleted)` if the file was removed, or a name
    * such as `socket:[8217]`, `pipe:[8218]`, `anon_inode:[eventfd]`.
    */
   target: string;
-  /** What it leads to. */
+  /** The type of its open file. */
   type: DescriptorType;
-  /** Closed by execve(2): programs that are started do not get it. */
+  /** Whether execve(2) closes it, so that started programs do not inherit it. */
   cloexec: boolean;
-  /** There since before the program, left by the starter. */
+  /** Whether the starter left it open: it was there before the program. */
   inherited: boolean;
-  /** The runtime's own. To close it is to end in an abort or a hang. */
+  /** Whether it belongs to the runtime. If you close it, the process aborts or hangs. */
   runtime: boolean;
 }
 
 /**
- * Lists the open descriptors of the process, lowest first, without the one that reading the list
- * takes.
+ * Lists the open descriptors of the process, lowest first, except the one that is used to read the
+ * list.
  *
- * **`runtime`** marks what belongs to libuv and V8, by what it is, never by its number: the fields of
- * the thread's `uv_loop_t` (backend_fd, async_wfd, signal_pipefd, emfile_fd, inotify_fd); every
- * close-on-exec epoll, eventfd and io_uring ring; close-on-exec pipes whose two ends are both here,
- * which is how threads wake each other and how libuv makes a lock; the /dev/null that other loops
- * held in reserve when daemonkit was loaded; the files of V8's `--prof` and `--perf-*`. So it is true
- * of such objects of daemonkit's and of other addons' too. Sockets, terminals and files that
- * JavaScript has opened are the program's.
+ * **`runtime`** marks descriptors of libuv and V8. The type decides, never the number: the fields
+ * of the thread's `uv_loop_t` (backend_fd, async_wfd, signal_pipefd, emfile_fd, inotify_fd); every
+ * close-on-exec epoll, eventfd and io_uring ring; close-on-exec pipes with both ends in this
+ * process, by which threads wake each other and libuv makes a lock; the /dev/null that other loops
+ * held in reserve when daemonkit was loaded; the files of V8's `--prof` and `--perf-*`. So it is
+ * also true for such objects of daemonkit and other addons. Sockets, terminals and files that
+ * JavaScript has opened belong to the program.
  *
- * **`inherited`** marks what was open when the program started. The kernel does not record that, and
- * Node marks what it inherits close-on-exec, so it is: open when daemonkit was loaded, still the same
- * file at the same number, not `runtime`; and above 2 not in use by an event loop at that time, and
- * open in the parent process too, by kcmp(2) the very same open file; or a pipe whose other end is
- * elsewhere. So a file that a module had opened before is not taken for inherited. Nor is, to be on the
- * safe side, what the parent has closed since, what a shell has left that has become the program (`exec
- * node ...`), or what has a parent that cannot be looked at, as it has ended or is another user's. In
- * a child of {@link fork} it means what it means in the parent.
+ * **`inherited`** marks descriptors that were open when the program started. The kernel does not
+ * record this, and Node makes inherited descriptors close-on-exec. So it is true for a descriptor
+ * that was open when daemonkit was loaded, still is the same file at the same number, and is not
+ * `runtime`. Above 2, it also must not have been in use by an event loop at that time, and the
+ * parent process must have the same open file, by kcmp(2); or it is a pipe whose other end is in
+ * another process. So a file that a module opened earlier does not count as inherited. To be safe,
+ * these do not count either: files that the parent has closed since, files left by a shell that has
+ * become the program (`exec node ...`), and all files if the parent has ended or belongs to another
+ * user. In a child of {@link fork} the value is the parent's.
  *
- * @returns a new list of new objects: what was true at the time.
+ * @returns a new list of new objects, which shows the state at the time of the call.
  * @throws on Linux `ENOENT` (syscall `scandir`, path `/proc/self/fd`) without /proc, as in most
- *   chroots; `EMFILE` if there is no descriptor left to read it with.
+ *   chroots; `EMFILE` if no descriptor is left to read the list.
  *
  * In a Worker the list is the same, except the reserve of another thread's loop; `inherited` is
  * known if the Worker was made after the main thread had loaded daemonkit, else false.
  *
- * FreeBSD: written and compiled for it, not run on it yet. A file has the path that the kernel
- * remembers, or as `file:[inode]`; what a kqueue watches is not known. There is no kcmp(2), so that of what
- * the parent has too only sockets and pipes are certain to be the same, and count as inherited.
+ * FreeBSD: written and compiled for it, not run on it yet. `target` is the path that the kernel
+ * remembers, or `file:[inode]`. The descriptors that a kqueue watches are not known. There is no
+ * kcmp(2), so only sockets and pipes that the parent has too count as inherited.
  *
  * Source: proc(5), /proc/PID/fd and fdinfo, Linux; sysctl(3), KERN_PROC_FILEDESC, FreeBSD; libuv's
  * uv.h.
@@ -94,23 +95,25 @@ export interface CloseInheritedOptions {
 }
 
 /**
- * Closes what the starter has left open: what is `inherited` by
- * {@link openDescriptors}, except
+ * Closes the descriptors that the starter left open: those that are `inherited` by {@link
+ * openDescriptors}, except
  *
- * - descriptors in use by an event loop, as an inherited socket that the script listens on;
+ * - descriptors in use by an event loop, such as an inherited socket that the script listens on;
  * - the IPC channel of `child_process` (NODE_CHANNEL_FD);
- * - the sockets that a service manager has passed, by sd_listen_fds(3): 3 and up, LISTEN_FDS of
- *   them, if LISTEN_PID is the process, or was when it loaded daemonkit and then forked;
+ * - the sockets that a service manager has passed, by sd_listen_fds(3): LISTEN_FDS descriptors from
+ *   3 on, if LISTEN_PID is the process (or the process from which it was forked, when that loaded
+ *   daemonkit);
  * - `keep`.
  *
- * The standard descriptors 0, 1 and 2 are for {@link redirectToNull}: closed, their numbers would
- * become those of the next files or sockets, which whatever is printed would go to.
+ * It does not close the standard descriptors 0, 1 and 2; use {@link redirectToNull} for them. If
+ * they were closed, the next files or sockets would get their numbers, and printed text would go
+ * there.
  *
  * @param opts - see {@link CloseInheritedOptions}.
- * @returns the descriptors closed, or that would be with `dryRun`, as they were before, lowest first.
- *   Closing is not tried again and its errors are passed over, as the number is free after either.
- * @throws as {@link openDescriptors}; nothing is closed then. `TypeError` and `RangeError` for wrong
- *   options, `TypeError` (`ERR_WORKER_UNSUPPORTED_OPERATION`) in a Worker.
+ * @returns the closed descriptors, as they were before, lowest first; with `dryRun` those that it
+ *   would close. Errors of close(2) are ignored, because the number is free after an error too.
+ * @throws as {@link openDescriptors}; then nothing is closed. `TypeError` and `RangeError` for
+ *   wrong options, `TypeError` (`ERR_WORKER_UNSUPPORTED_OPERATION`) in a Worker.
  *
  * Source: daemon(7) step 1; sd_listen_fds(3). Linux.
  */
@@ -127,54 +130,56 @@ export function closeInherited(opts?: CloseInheritedOptions): Descriptor[] {
   return found;
 }
 
-/** @internal Closes each, whatever becomes of the others: close(2) frees the number also when it fails. */
+/** @internal Closes all of them and ignores errors: close(2) frees the number even if it fails. */
 export function closeAll(fds: readonly number[]): void {
   for (const fd of fds) {
     try {
       closeSync(fd);
     } catch {
-      // EIO, ENOSPC, EDQUOT: what somebody else has written could not be stored.
+      // EIO, ENOSPC, EDQUOT: earlier data of another program could not be stored.
     }
   }
 }
 
-/** Passed on purpose: the IPC channel, and a service manager's sockets. */
+/** Descriptors passed on purpose: the IPC channel, and a service manager's sockets. */
 function passed(listenFds: boolean): number[] {
   const { NODE_CHANNEL_FD } = process.env;
   const channel = NODE_CHANNEL_FD === undefined ? [] : [Number(NODE_CHANNEL_FD)];
   return listenFds ? channel : [...channel, ...passedDescriptors()];
 }
 
-/** What was inherited above 2 and nobody wants. */
+/** Inherited descriptors above 2 that nothing uses. */
 function leaked(table: Table, keep: readonly number[], listenFds = false): Descriptor[] {
   const spared = new Set([...inUse(table), ...keep, ...passed(listenFds)]);
   return describe(table).filter(({ fd, inherited }) => inherited && fd > 2 && !spared.has(fd));
 }
 
-/** @internal The device numbers that lead to the terminal: those of 0-2, and /dev/tty. */
+/** @internal The device numbers of the terminal: those of 0-2, and /dev/tty. */
 export function terminalDevices(): Set<number> {
   const devices = [0, 1, 2].filter((fd) => isatty(fd)).map((fd) => fstatSync(fd).rdev);
   return new Set([...devices, ...system.terminals()]);
 }
 
-/** @internal What to do with the descriptors above 2; see {@link survey}. */
+/** @internal The descriptors above 2 that need a decision; see {@link survey}. */
 export interface Survey {
   /** The event loops' epolls. */
   epolls: number[];
-  /** Other numbers for the terminal; libuv opens one for each of process.stdin, stdout, stderr. */
+  /**
+   * Further descriptors of the terminal. libuv opens one for each of process.stdin, stdout, stderr.
+   */
   terminals: number[];
-  /** What whoever started this program has left open. */
+  /** Descriptors that the starter left open. */
   inherited: number[];
-  /** Directories that somebody has open, which lead out of a chroot. */
+  /** Open directories, which lead out of a chroot. */
   directories: { fd: number; target: string }[];
   /** io_uring rings. */
   rings: number[];
 }
 
 /**
- * @internal Looks the descriptors through. On Linux it needs /proc, which a chroot does not have.
+ * @internal Classifies the descriptors. On Linux it needs /proc, which a chroot does not have.
  *
- * @param terminal - what {@link terminalDevices} said before the session changed.
+ * @param terminal - the result of {@link terminalDevices} before the session changed.
  * @param keep - descriptors to leave out.
  */
 export function survey(terminal: Set<number>, keep: readonly number[]): Survey {
@@ -190,7 +195,7 @@ export function survey(terminal: Set<number>, keep: readonly number[]): Survey {
   };
 }
 
-/** @internal What of the event loops a descriptor is, if it is one that must not become another file. */
+/** @internal Whether a descriptor belongs to an event loop or V8, and so must not be replaced. */
 export function ownedByRuntime(fd: number): boolean {
   const table = readTable();
   return ofRuntime(table).has(fd) || inUse(table).has(fd);

@@ -1,19 +1,23 @@
-// What the parent process has open too: the proof that a descriptor was inherited. It takes no notice
-// of time, so that a file which a module had opened before daemonkit was loaded is not taken for one.
+// Compares with the parent process's open files, to prove that a descriptor was inherited. The
+// proof does not depend on time, so a file that a module opened before daemonkit was loaded does
+// not count as inherited.
 import { system } from '../system/system.js';
 import type { Entry, OtherFile } from '../system/types.js';
 
-/** The parent's descriptors; undefined if it has ended, is out of reach, or is another user's. */
+/**
+ * The parent's descriptors; undefined if the parent has ended, is not visible, or belongs to
+ * another user.
+ */
 export type Parent = readonly OtherFile[] | undefined;
 
-/** Not a file that somebody else can open by its name as well: the name stands for the one object. */
+/** Types that cannot be opened by name: the kernel's name stands for one object. */
 const UNIQUE = ['socket', 'pipe'];
 
 /**
- * Whether the parent has the same open file (struct file): the same place in it, the same lock. Where
- * the kernel does not tell (a seccomp filter, FreeBSD), a file that both have opened by its name is to
- * be told from one that was passed on: that has the same number, is at the same place, and is not
- * closed by execve(2) in the parent.
+ * Whether the parent has the same open file (struct file), with the same offset and lock. Where
+ * kcmp(2) does not work (a seccomp filter, FreeBSD), a file that was passed on must be
+ * distinguished from one that both have opened by name. A passed file has the same number and
+ * offset, and is not close-on-exec in the parent.
  */
 export function parentHas(entry: Entry, parent: readonly OtherFile[]): boolean {
   const named = parent.filter(({ target }) => target === entry.target);
@@ -26,10 +30,11 @@ export function parentHas(entry: Entry, parent: readonly OtherFile[]): boolean {
 }
 
 /**
- * Whether a descriptor was there before the program. What a module has opened must not be closed, as
- * its number becomes that of the next file, which the module then writes to. So it takes a proof,
- * except a pipe whose other end is elsewhere: a shell leaves the ends of `<(...)` in what it becomes,
- * and somebody waits for the pipe's end; libuv gives its children sockets.
+ * Whether a descriptor was there before the program. A module's descriptor must not be closed: the
+ * next file would get its number, and the module would write to that file. So a proof is needed,
+ * except for a pipe whose other end is in another process: a shell leaves the ends of `<(...)` open
+ * when it becomes the program, and a process waits for the end of the pipe. (libuv gives its
+ * children sockets, not pipes.)
  */
 export function fromStarter(entry: Entry, parent: Parent, here: readonly Entry[]): boolean {
   const ends = here.filter(({ target }) => target === entry.target);

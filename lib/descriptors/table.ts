@@ -1,5 +1,5 @@
-// The descriptor table of this process, as /proc and libuv tell it: what each descriptor is, which
-// are the runtime's own, and which were there before the program.
+// The descriptor table of this process, from /proc and libuv: the type of each descriptor, which
+// belong to the runtime, and which were there before the program.
 import { basename } from 'node:path';
 import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads';
 import { native } from '../addon/native.js';
@@ -10,19 +10,19 @@ import { fromStarter, type Parent, parentHas } from './parent.js';
 
 export interface Table {
   entries: Entry[];
-  /** Registered in an epoll of the process: in use by an event loop, of whichever thread. */
+  /** Registered in an epoll of the process: in use by the event loop of some thread. */
   polled: Set<number>;
 }
 
-/** Reads the table; throws what readdir(3) says on Linux without /proc. */
+/** Reads the table. On Linux without /proc it throws the error of readdir(3). */
 export function readTable(): Table {
   const entries = system.descriptors();
   return { entries, polled: system.polled(entries) };
 }
 
 /**
- * Pipes whose two ends are here, above the standard descriptors, and close on exec: how threads
- * wake each other. One end may well have two numbers.
+ * Close-on-exec pipes above 2 with both ends in this process: threads wake each other by them. One
+ * end may have two numbers.
  */
 function wakers({ entries }: Table): Set<string> {
   const pipes = entries.filter(({ fd, type }) => fd > 2 && type === 'pipe');
@@ -34,12 +34,12 @@ function wakers({ entries }: Table): Set<string> {
   return new Set([...readable].filter((pipe) => writable.has(pipe) && !leftOpen.has(pipe)));
 }
 
-/** V8 keeps a file open for --prof, --perf-basic-prof and --perf-prof; it has its pid in the name. */
+/** V8 keeps a file open for --prof, --perf-basic-prof and --perf-prof, with the pid in its name. */
 const LOG_OF_V8 = /^(?:isolate-?0x[0-9a-f]+-\d+-.*\.log|perf-\d+\.map|jit-\d+\.dump)$/;
 
 const KINDS_OF_RUNTIME: readonly DescriptorType[] = ['epoll', 'kqueue', 'eventfd', 'io_uring'];
 
-/** The descriptors that are libuv's, V8's, or of their kind: see {@link openDescriptors}. */
+/** The descriptors of libuv and V8, and others of the same types: see {@link openDescriptors}. */
 export function ofRuntime(table: Table): Set<number> {
   const own = new Set([...native.loopDescriptors(), ...start.reserves]);
   const pipes = wakers(table);
@@ -53,18 +53,20 @@ export function ofRuntime(table: Table): Set<number> {
 
 const owners: (() => number[])[] = [];
 
-/** Registers descriptors that nobody else shall take for what the starter has left open. */
+/** Registers descriptors of the package, so that they do not count as left open by the starter. */
 export function ownDescriptors(own: () => number[]): void {
   owners.push(own);
 }
 
-/** What was there when daemonkit was loaded. */
+/** The state when daemonkit was loaded. */
 interface Start {
-  /** By descriptor. */
+  /** The inherited files, by descriptor. */
   inherited: Map<number, Identity>;
-  /** /dev/null, as each libuv loop holds one for when descriptors run out. */
+  /**
+   * Descriptors of /dev/null. Each libuv loop holds one in reserve for when descriptors run out.
+   */
   reserves: Set<number>;
-  /** Pipes of which the parent process has an end too, though both ends are here. */
+  /** Pipes with both ends in this process of which the parent process has an end too. */
   pipes: Set<string>;
 }
 
@@ -74,16 +76,16 @@ function isReserve({ fd, target, cloexec, writable }: Entry): boolean {
   return fd > 2 && target === '/dev/null' && cloexec && !writable;
 }
 
-// Node sets close-on-exec on what it inherits as well, so that the flag tells nothing, and a file
-// that was inherited looks like one that the program has opened. The difference is that the parent
-// process has it too; that it is there when this module is loaded, and neither the runtime's nor in
-// use by it, is necessary only.
+// Node also sets close-on-exec on inherited descriptors. So the flag proves nothing, and an
+// inherited file looks like one that the program has opened. The difference is that the parent
+// process has it too. The other conditions are necessary but not sufficient: it is open when this
+// module is loaded, and it neither belongs to the runtime nor is in use by it.
 function findStart(): void {
   const table = readTable();
   const { entries, polled } = table;
   start.reserves = new Set(entries.filter(isReserve).map(({ fd }) => fd));
-  // All of the runtime's but one, a lock that libuv made of a pipe, are polled. A second one that is
-  // not may have come with its two ends from a starter who has forgotten it.
+  // All pipes of the runtime are polled except one, a lock that libuv makes of a pipe. A second
+  // pipe that is not polled may be inherited with both ends.
   const pipes = entries.filter(({ fd, type }) => type === 'pipe' && fd > 2);
   const active = new Set(pipes.flatMap(({ fd, target }) => (polled.has(fd) ? target : [])));
   const still = new Set(pipes.flatMap(({ target }) => (active.has(target) ? [] : target)));
@@ -101,8 +103,9 @@ function findStart(): void {
 }
 
 /**
- * A database at 0, as of a script that had closed that before: open for both, which a redirection seldom
- * is, and not open in the parent, which keeps what it passes on as a standard stream.
+ * A file that the program opened at 0, for example a database after the script had closed 0. It is
+ * open for reading and writing, which a redirection seldom is, and the parent does not have it; a
+ * parent keeps what it passes on as a standard stream.
  */
 function isOpenedAtStandard(entry: Entry, parent: Parent): boolean {
   const { fd, type, readable, writable } = entry;
@@ -110,21 +113,25 @@ function isOpenedAtStandard(entry: Entry, parent: Parent): boolean {
   return both && parent !== undefined && !parentHas(entry, parent);
 }
 
-/** In use by an event loop: registered in an epoll, or a handle's of this thread's loop. */
+/**
+ * In use by an event loop: registered in an epoll, or the descriptor of a handle on this thread's
+ * loop.
+ */
 export function inUse({ polled }: Table): Set<number> {
   return new Set([...polled, ...native.handleDescriptors()]);
 }
 
-/** Whether a descriptor still leads to what it led to when the program started. */
+/** Whether a descriptor still leads to the file that it had when the program started. */
 export function wasInherited(entry: Entry): boolean {
   const known = start.inherited.get(entry.fd);
   return known?.dev === entry.dev && known.ino === entry.ino;
 }
 
-// A Worker comes late and would take all that is open for inherited: it is told by its creator.
+// A Worker loads the package late and would take every open descriptor for inherited, so its
+// creator passes the list.
 const START = 'daemonkit.start';
 
-/** When the package is loaded. */
+/** Runs when the package is loaded. */
 export function recordStart(): void {
   if (!isMainThread) {
     start = (getEnvironmentData(START) as unknown as Start | undefined) ?? start;
@@ -133,7 +140,7 @@ export function recordStart(): void {
   try {
     findStart();
   } catch {
-    // Without /proc nobody can be told what was inherited; openDescriptors() says so.
+    // Without /proc it is unknown what was inherited; openDescriptors() throws the error.
   }
   setEnvironmentData(START, start);
 }
