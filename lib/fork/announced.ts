@@ -1,5 +1,5 @@
-// Objects that a copy of the process must find again: announced on a diagnostics channel, or made
-// before daemonkit was loaded.
+// Objects that a forked process must find: announced on a diagnostics channel, or made before
+// daemonkit was loaded.
 import { subscribe } from 'node:diagnostics_channel';
 import { target, Weak } from '../atfork/originals.js';
 
@@ -8,13 +8,14 @@ export class Announced<T extends object> {
   #refs: WeakRef<T>[] = [];
   #prune = 64;
 
-  /** From now on; early ones are those that are there already. */
+  /** Collects objects from now on. `early` are objects that exist already. */
   collect(channel: string, key: string, early: readonly T[]): void {
     for (const object of early) this.#add(object);
     subscribe(channel, (message) => this.#add((message as Record<string, T>)[key] as T));
   }
 
-  // Plain loops here and below: fork() calls this in the child, whatever the program did to arrays.
+  // Plain loops here and below: fork() calls this in the child, where the program may have changed
+  // Array.prototype.
   #add(object: T): void {
     this.#refs[this.#refs.length] = new Weak(object);
     if (this.#refs.length < this.#prune) return;

@@ -1,14 +1,18 @@
-// IPC channels of node:child_process: to the process that started us, and to those that we started.
+// The IPC channels of node:child_process: to the process that started this one, and to its
+// children.
 import { apply, deleteProperty, ownKeys } from '../atfork/originals.js';
 
-/** The part of a libuv handle's wrapper that is needed to give it up. */
+/** The part of a libuv handle's wrapper that is needed to close it. */
 export interface Handle {
   reading?: boolean;
   readStop?(): void;
   close(): void;
 }
 
-/** An object that setupChannel() of lib/internal/child_process.js has made an end of a channel. */
+/**
+ * An object that setupChannel() of lib/internal/child_process.js has turned into an end of a
+ * channel.
+ */
 export interface End {
   channel?: unknown;
   connected?: boolean;
@@ -17,7 +21,7 @@ export interface End {
 const description = Object.getOwnPropertyDescriptor(Symbol.prototype, 'description')
   ?.get as () => string;
 
-/** Where Node keeps the handle: under a symbol of its own. */
+/** Finds the handle, which Node keeps under a symbol. */
 export function channelHandle(end: End): Handle | undefined {
   const keys = ownKeys(end);
   for (let i = 0; i < keys.length; i++) {
@@ -29,14 +33,17 @@ export function channelHandle(end: End): Handle | undefined {
   return undefined;
 }
 
-/** Closes a handle, without reading what is the parent's and without a word to the other end. */
+/** Closes a handle without reading data of the parent, and without a message to the other end. */
 export function closeHandle(handle: Handle): void {
   handle.reading = false;
   handle.readStop?.();
   handle.close();
 }
 
-/** Closes an end of a channel. disconnect() would tell the other end, and so speak for both. */
+/**
+ * Closes an end of a channel. disconnect() would send a message to the other end, and so disconnect
+ * the parent too.
+ */
 export function closeEnd(end: End): void {
   if (!end.channel) return;
   const handle = channelHandle(end);
@@ -46,12 +53,12 @@ export function closeEnd(end: End): void {
   closeHandle(handle);
 }
 
-// In a worker of node:cluster it is loaded already; elsewhere it is not wanted.
+// In a worker of node:cluster it is loaded already; elsewhere it is not needed.
 const cluster = process.channel
   ? (process.getBuiltinModule('node:cluster') as unknown as Record<string, unknown>)
   : undefined;
 
-/** What setupChannel() puts on its target. */
+/** The properties that setupChannel() adds to its target. */
 const OF_CHANNEL = [
   'channel',
   '_channel',
@@ -63,15 +70,16 @@ const OF_CHANNEL = [
   '_pendingMessage',
 ];
 
-/** Why the process's channel could not be closed in a child. */
+/** The reason why a child could not close the process's channel. */
 export function channelObstacle(): string | undefined {
   if (!process.channel || channelHandle(process) !== undefined) return undefined;
   return 'the IPC channel (process.send) is not as this version of daemonkit knows it';
 }
 
 /**
- * The channel is the parent's: who asks `process.send` or `process.connected` finds a process without
- * one. Without it a worker of node:cluster could not listen, as it asks the primary process to.
+ * The channel belongs to the parent: in the child `process.send` and `process.connected` are as in
+ * a process without a channel. A worker of node:cluster listens through its primary process, so the
+ * child must not be such a worker any more.
  */
 export function closeChannel(rehearsal?: boolean): void {
   if (!process.channel || rehearsal) return;

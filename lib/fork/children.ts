@@ -1,4 +1,4 @@
-// ChildProcess objects in a copy of the process: the processes are the parent's children.
+// ChildProcess objects in a forked process: their processes are the parent's children.
 import { ChildProcess } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -12,7 +12,7 @@ interface Stream {
   destroyed: boolean;
 }
 
-/** What a ChildProcess asks of its handle. */
+/** The part of the handle that a ChildProcess uses. */
 interface ProcessHandle extends Handle {
   kill(signal: number): number;
   onexit?: ((exitCode: number | null, signal: string) => void) | undefined;
@@ -27,7 +27,7 @@ interface Innards {
   pid?: number | undefined;
 }
 
-/** Stands where the handle was: kill() finds nobody, and gives false. */
+/** Replaces the handle: kill() finds no process and returns false. */
 const nobody: ProcessHandle = {
   kill: () => -constants.errno.ESRCH,
   close() {},
@@ -36,7 +36,7 @@ const nobody: ProcessHandle = {
   hasRef: () => false,
 };
 
-/** Only ask where the loop waits for some: a collection of garbage. */
+/** Searches only if the loop waits for a process, because the search costs a garbage collection. */
 function early(): ChildProcess[] {
   return native.processHandles() > 0 ? instancesOf(ChildProcess.prototype) : [];
 }
@@ -49,9 +49,9 @@ export function collectChildren(): void {
 }
 
 /**
- * Closes a pipe's copy of the parent's descriptor. `destroyed` first: writes that are cancelled are
- * then not told as errors. No event comes: destroy() would emit 'close', and whoever waits for the
- * child would take it for ended.
+ * Closes a pipe's copy of the parent's descriptor. `destroyed` is set first, so that cancelled
+ * writes are not reported as errors. No event follows: destroy() would emit 'close', and code that
+ * waits for the child would assume that it has ended.
  */
 function sever(stream: Stream): void {
   const handle = stream._handle;
@@ -63,7 +63,7 @@ function sever(stream: Stream): void {
 
 function release(child: ChildProcess): void {
   const innards = child as unknown as Innards;
-  // One that could not be started: its 'error' is still to come, here as well.
+  // A process that could not be started: its 'error' event comes later, in this process too.
   if (innards.pid === undefined) return;
   const { _handle: handle, stdio } = innards;
   if (handle && handle !== nobody) {
@@ -79,7 +79,7 @@ function release(child: ChildProcess): void {
   closeEnd(child);
 }
 
-/** The processes that libuv waits for on this thread, as far as an object leads to them. */
+/** The pids for which libuv waits on this thread, as far as a ChildProcess object is known. */
 export function childProcessIds(): number[] {
   const pids: number[] = [];
   children.each((child) => {
@@ -89,15 +89,17 @@ export function childProcessIds(): number[] {
   return pids;
 }
 
-/** In the child: they are nobody's here, and stay silent. */
+/** In the child: the processes are not its children, so the objects emit no events. */
 export function releaseChildren(rehearsal?: boolean): void {
   if (rehearsal) return;
   children.each(release);
-  // Those that no object of ours leads to.
+  // Handles without a known ChildProcess object.
   native.disownProcesses();
 }
 
-/** Stands for a process that is not our child: it can be signalled, and told to have ended. */
+/**
+ * The handle of a process that is not this process's child: it can send signals and report the end.
+ */
 class Moved implements ProcessHandle {
   readonly onexit: ProcessHandle['onexit'];
   readonly #pidfd: number;
@@ -137,28 +139,28 @@ class Moved implements ProcessHandle {
 
 type Moving = [child: Innards, handle: ProcessHandle, pidfd: number][];
 
-/** Before a fork whose child takes the parent's place: descriptors that stand for the processes. */
+/** Before a fork whose child replaces the parent: opens a pidfd for each process. */
 export function holdChildren(): Moving {
   const moving: Moving = [];
   children.each((child) => {
     const innards = child as unknown as Innards;
     const { _handle: handle, pid } = innards;
     if (!handle || pid === undefined || handle === nobody || handle instanceof Moved) return;
-    // While it is our child its pid is its own.
+    // A child's pid is not reused before it is reaped.
     const pidfd = native.pidfdOpen(pid);
     if (pidfd >= 0) moving[moving.length] = [innards, handle, pidfd];
   });
   return moving;
 }
 
-/** In the parent again, without a child. */
+/** In the parent, if the fork failed. */
 export function dropChildren(moving: Moving): void {
   for (const [, , pidfd] of moving) closeSync(pidfd);
 }
 
 /**
- * In a child that takes the parent's place: pipes and channels go on, kill() works, 'exit' comes, but
- * without a status, which is for the parent's parent to collect.
+ * In a child that replaces the parent: pipes and channels keep working, kill() works, and 'exit'
+ * comes, but without a status: only the new parent of these processes can collect it.
  */
 export function moveChildren(moving: Moving): void {
   for (let i = 0; i < moving.length; i++) {

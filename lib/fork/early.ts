@@ -1,5 +1,5 @@
-// Objects that were there before daemonkit was loaded. Nothing lists them but the debugger's
-// protocol, which costs a collection of garbage: asked only where something says that there are some.
+// Finds objects that were made before daemonkit was loaded. Only the debugger's protocol lists
+// them, which costs a garbage collection. So it is used only if there is a sign of such objects.
 import { Session } from 'node:inspector';
 
 interface Answer {
@@ -7,7 +7,7 @@ interface Answer {
   objects?: { objectId?: string };
 }
 
-/** Asks one thing; a session with its own thread answers before post() returns. */
+/** Sends one request. A session to its own thread answers before post() returns. */
 function ask(session: Session, method: string, params: object): Answer {
   let answer: Answer = {};
   session.post(method, params, (error, result) => {
@@ -17,7 +17,7 @@ function ask(session: Session, method: string, params: object): Answer {
   return answer;
 }
 
-/** Has a function of ours called with `this` as the objects that the debugger holds. */
+/** Calls `into` with the objects that the debugger holds. */
 function take(session: Session, objectId: string | undefined, into: (found: object[]) => void) {
   const key = Symbol.for(`daemonkit.early.${process.pid}`);
   Object.defineProperty(globalThis, key, { value: into, configurable: true });
@@ -42,8 +42,8 @@ function idOf(session: Session, prototype: object): string | undefined {
 }
 
 /**
- * The live objects with this prototype; none where the debugger's protocol is not to be had
- * (--permission of Node 24 and later, a globalThis that is frozen).
+ * The live objects with this prototype; none where the debugger's protocol is not available
+ * (--permission in Node 24 and later, a frozen globalThis).
  */
 export function instancesOf<T extends object>(prototype: T): T[] {
   let found: T[] = [];
@@ -54,14 +54,14 @@ export function instancesOf<T extends object>(prototype: T): T[] {
       const prototypeObjectId = idOf(session, prototype);
       const { objects } = ask(session, 'Runtime.queryObjects', { prototypeObjectId });
       take(session, objects?.objectId, (array) => {
-        // Those of derived classes inherit from it as well.
+        // Prototypes of derived classes inherit from it as well.
         found = Array.from(array as T[]).filter((object) => !Object.hasOwn(object, 'constructor'));
       });
     } finally {
       session.disconnect();
     }
   } catch {
-    // Nothing is known then, as before.
+    // Then no object is known.
   }
   return found;
 }

@@ -1,4 +1,4 @@
-// Random numbers that were drawn in advance: parent and child must not hand out the same.
+// Random numbers that were generated in advance: parent and child must not return the same ones.
 import { randomInt, randomUUID } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -11,14 +11,14 @@ import {
   setValue,
 } from '../atfork/originals.js';
 
-// The originals, which a copy that somebody took is too. A Math.random that the program has put in
-// its place is the program's.
+// The original function, which other modules may have stored too. A replaced Math.random is up to
+// the program.
 const { random } = Math;
 const uuid = randomUUID;
 const int = randomInt;
 const ours = /\[native code\]/.test(Function.prototype.toString.call(random));
 
-/** What of it the addon reaches in V8's heap. */
+/** The state that the addon reaches in V8's heap. */
 interface Found {
   generator: boolean;
   caches: boolean;
@@ -28,7 +28,7 @@ const { readUIntBE } = Buffer.prototype;
 
 let found: Found | undefined;
 
-/** Looks for them, once, and while it can be refused. */
+/** Searches once, at a time when a fork can still be refused. */
 function look(): Found {
   if (found === undefined) {
     const places = native.entropyFound(random, uuid);
@@ -39,7 +39,7 @@ function look(): Found {
   return found;
 }
 
-/** Why Math.random could not be made another one in a child. */
+/** The reason why a child could not get a different Math.random. */
 export function entropyObstacle(): string | undefined {
   if (look().generator || !ours || Math.random !== random) return undefined;
   const property = getOwnPropertyDescriptor(Math, 'random');
@@ -47,13 +47,14 @@ export function entropyObstacle(): string | undefined {
   return "Math.random cannot be replaced (Math is frozen), and V8's generator was not found";
 }
 
-/** A child has to draw once more when the cache was filled. */
+/** Whether a child has to refill the cache once more. */
 let redraw = false;
 
 /**
- * If a thread of the pool is drawing for randomInt() when the process is forked, it draws the same in both
- * processes. So in the child the first use of a fresh cache, which begins at 0, draws once more. Made
- * ready in the parent: to change the object costs the child's first statement a tenth of a millisecond.
+ * If a pool thread is filling the cache of randomInt() during the fork, it fills in the same
+ * numbers in both processes. So in the child the first use of a fresh cache, which begins at 0,
+ * fills it again. This is prepared in the parent, because changing the object in the child would
+ * delay its first statement by a tenth of a millisecond.
  */
 function watchIntegers(cache: Buffer): void {
   const value = (offset: number, bytes: number): number => {
@@ -67,9 +68,9 @@ function watchIntegers(cache: Buffer): void {
 }
 
 /**
- * randomUUID() and randomInt() hand out entropy drawn in advance: 128 UUIDs and 1,024 integers
- * (lib/internal/crypto/random.js, kBatchSize and randomCache). Drawing as many empties them. It makes
- * async resources that async_hooks see, so it is only the second best way.
+ * randomUUID() and randomInt() return numbers that were generated in advance: 128 UUIDs and 1,024
+ * integers (lib/internal/crypto/random.js, kBatchSize and randomCache). Taking as many empties the
+ * caches. This is only the fallback, because it makes async resources that async_hooks see.
  */
 function drawAll(): void {
   for (let i = 0; i < 128; i++) uuid();
@@ -77,9 +78,8 @@ function drawAll(): void {
 }
 
 /**
- * A Math.random with a sequence of its own. V8 seeds a context's generator when it is first used,
- * from --random-seed if that is set. The 31 bits of the flag are widened by skipping a random number
- * of values.
+ * A Math.random with a new sequence. V8 seeds a context's generator at the first use, from
+ * --random-seed if that is set. Skipping a random number of values extends the 31 bits of the flag.
  */
 function seededRandom(): () => number {
   const seed = int(1, 2 ** 31);
@@ -91,7 +91,10 @@ function seededRandom(): () => number {
   return seeded;
 }
 
-/** Where the generator cannot be reached. A new context costs a millisecond: made at the first use. */
+/**
+ * For a generator that the addon cannot reach. A new context costs a millisecond, so it is made at
+ * the first use.
+ */
 function replaceRandom(): void {
   if (!ours || Math.random !== random) return;
   setValue(Math, 'random', function random() {
@@ -105,9 +108,10 @@ const { add } = PlainSet.prototype;
 const steps = new Uint8Array(1);
 
 /**
- * V8 seeds the Math.random of a new context, as those of node:vm, from a generator that the process
- * has one of. It also gives each object that is put into a Set its hash, which moves it on: by 128 steps on
- * average, as each costs the child's first statement half a microsecond. A seed takes eight.
+ * V8 seeds the Math.random of a new context, for example of node:vm, from one generator of the
+ * process. That generator also makes the hash of each object in a Set, so adding objects advances
+ * it. It advances by 128 steps on average; each step delays the child's first statement by half a
+ * microsecond. A seed takes eight steps.
  */
 function moveSeedsOn(rehearsal?: boolean): void {
   if (rehearsal) return;
@@ -116,7 +120,7 @@ function moveSeedsOn(rehearsal?: boolean): void {
   for (let i = steps[0] as number; i >= 0; i--) apply(add, set, [{}]);
 }
 
-/** In the child. `have` is for tests. */
+/** Runs in the child. `have` is for tests. */
 export function refreshEntropy(have: Found = look(), rehearsal?: boolean): void {
   moveSeedsOn(rehearsal);
   if (rehearsal) return;

@@ -1,4 +1,4 @@
-// fork(2) with a working child: docs/live-fork.md has the how and why.
+// fork(2) with a working child: see docs/live-fork.md.
 
 import { constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
@@ -25,37 +25,37 @@ export const TIMEOUT = 10_000;
 /** Options of {@link fork}. */
 export interface ForkOptions {
   /**
-   * Fork although `Worker` threads are running: they go on in both processes, in the middle of
-   * whatever they do. Default: false, fork() then refuses.
+   * Fork although `Worker` threads are running. They continue in both processes, in the middle of
+   * their work. Default: false, and fork() throws.
    */
   workers?: boolean | undefined;
   /**
-   * How long the call may take until the child is up, in milliseconds. A thread that does not stop is
-   * given up after a fifth of it, but not before two seconds. Default: 10,000.
+   * How long the call may take until the child runs, in milliseconds. If a thread does not stop
+   * within a fifth of this time, but at least two seconds, the fork fails. Default: 10,000.
    */
   timeout?: number | undefined;
 }
 
 /** The result of {@link forkSupport}. */
 export interface ForkSupport {
-  /** fork() can work here and now. */
+  /** Whether fork() can work in this process now. */
   live: boolean;
-  /** Otherwise: every reason why not, in words. */
+  /** If not, all reasons as text. */
   reasons: string[];
-  /** What will not be as it should in a child, in words: each is no reason against a fork. */
+  /** Known defects of a child, as text. They do not prevent a fork. */
   limits: string[];
 }
 
 const { EAGAIN, ENOTSUP } = constants.errno;
 
-/** @internal The permission model's answer to child processes of every kind. */
+/** @internal The reasons of Node's permission model against child processes. */
 export function permissionObstacles(): string[] {
   const permission = (process as { permission?: { has(scope: string): boolean } }).permission;
   if (permission?.has('child') !== false) return [];
   return ['the permission model does not allow child processes (--allow-child-process)'];
 }
 
-/** Obstacles that only JavaScript can see. */
+/** Obstacles that only JavaScript can detect. */
 function scriptObstacles(workers: boolean, option = 'workers'): string[] {
   if (noNode !== undefined) return [];
   const reasons = [...permissionObstacles(), ...refreshObstacles()];
@@ -68,14 +68,15 @@ function scriptObstacles(workers: boolean, option = 'workers'): string[] {
 const nativeObstacles = () => (noNode === undefined ? native.forkObstacles() : [noNode]);
 
 /**
- * Returns whether {@link fork} can work in this process, here and now.
+ * Returns whether {@link fork} can work in this process now.
  *
- * fork() needs Linux on x86-64 or arm64 (glibc or musl), a readable /proc of the process's own PID namespace, and no
- * running Worker thread. The call makes no child and stops no thread. The answer may change when the process does (a
- * chroot without /proc, a new Worker, a foreign io_uring ring).
+ * fork() needs Linux on x86-64 or arm64 (glibc or musl), a readable /proc of the process's own PID
+ * namespace, and no running Worker thread. The call makes no child and stops no thread. The result
+ * may change when the process changes (a chroot without /proc, a new Worker, an io_uring ring of an
+ * addon).
  *
- * @returns `live`, and if that is false the `reasons` in words; fork() throws `ENOTSUP` with the same words. `limits`
- *   name what a child cannot have right, such as two profiles in one file.
+ * @returns `live`, and if that is false the `reasons` as text; fork() throws `ENOTSUP` with the
+ *   same text. `limits` lists known defects of a child, such as two profiles in one file.
  * @throws nothing.
  *
  * Platform: without live fork the answer is `{ live: false }` with the reason. Source: daemonkit's own;
@@ -89,26 +90,29 @@ export function forkSupport(): ForkSupport {
 }
 
 /**
- * Makes a child process that is a copy of the caller, like fork(2). The child goes on from this call, with all of the
- * parent's memory, and is a fully working Node (JIT, garbage collector, timers, fs, http, child_process, Workers,
- * process.exit).
+ * Makes a child process that is a copy of the caller, like fork(2). The call returns in the child
+ * too, with all of the parent's memory, and the child is a fully working Node (JIT, garbage
+ * collector, timers, fs, http, child_process, Workers, process.exit).
  *
- * As after fork(2), parent and child share files, sockets, terminals and pipes to other processes. A server's
- * connections are open in both: the process that should not serve them must close them. Each has event loop, thread
- * pool and signal handling of its own; requests that were in the thread pool complete in both. `process.pid`,
- * `crypto` and `Math.random` differ in the child (`Math.random` of other `vm` contexts does not). ChildProcess
- * objects of the parent emit no events in the child and cannot kill. An IPC channel (`process.send`) and a debugger's
+ * As after fork(2), parent and child share files, sockets, terminals and pipes to other processes.
+ * A server's connections are open in both: the process that should not serve them must close them.
+ * Each process has its own event loop, thread pool and signal handling. Requests that were in the
+ * thread pool complete in both. `process.pid`, `crypto` and `Math.random` differ in the child
+ * (`Math.random` of other `vm` contexts does not). In the child, ChildProcess objects of the parent
+ * emit no events and cannot send signals. An IPC channel (`process.send`) and a debugger's
  * connection stay with the parent.
  *
  * @param options - see {@link ForkOptions}.
  * @returns 0 in the child; in the parent the child's pid (wait for it with `waitpid`).
- * @throws `EAGAIN` (syscall `clone`) at a limit on processes (RLIMIT_NPROC, pids cgroup; the child's threads count
- *   too), `EAGAIN` (syscall `fork`) if a thread did not stop within `timeout`, `ENOMEM`, `EMFILE`/`ENFILE` (the call
- *   needs eight free descriptors in the parent), `ENOSPC` (epoll or inotify watch limits of the user), `ENOTSUP`
- *   (syscall `fork`) with the words of {@link forkSupport}. `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker.
- *   `TypeError`/`RangeError` for wrong options. The parent is as before then, and there is no child. An error of an
- *   atFork() hook is thrown too: with the child's `pid` if it is of a `parent` hook, with the `pid` 0, in the child,
- *   if it is of a `child` hook; then there is a child.
+ * @throws `EAGAIN` (syscall `clone`) at a limit on processes (RLIMIT_NPROC, pids cgroup; the
+ *   child's threads count too), `EAGAIN` (syscall `fork`) if a thread did not stop within
+ *   `timeout`, `ENOMEM`, `EMFILE`/`ENFILE` (the call needs eight free descriptors in the parent),
+ *   `ENOSPC` (epoll or inotify watch limits of the user), `ENOTSUP` (syscall `fork`) with the words
+ *   of {@link forkSupport}. `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker.
+ *   `TypeError`/`RangeError` for wrong options. After these errors the parent is unchanged and
+ *   there is no child. Errors of {@link atFork} hooks are thrown too: that of a `parent` hook with
+ *   the child's `pid`, that of a `child` hook in the child, with the `pid` 0. In these two cases
+ *   there is a child.
  *
  * Platform: Linux on x86-64 and arm64; elsewhere it throws `ENOTSUP`. Source: fork(2), POSIX.1; forkall(2) of
  * Solaris, which has the same semantics for threads.
@@ -122,10 +126,10 @@ export function fork(options?: ForkOptions): number {
 }
 
 /**
- * @internal What every kind of fork has around it: obstacles, hooks, the child's refresh.
+ * @internal The common part of every fork: obstacles, hooks, and the child's refresh.
  *
- * @param moved - the child takes the process over, with its child processes: the parent uses nothing
- *   again, and soon ends by _exit().
+ * @param moved - the child replaces the parent and takes over its child processes. The parent runs
+ *   nothing more and soon ends by _exit().
  */
 export function forkBy(make: () => Forked, workers: boolean, moved = false): number {
   expectNode('fork()', 'fork');
@@ -157,8 +161,9 @@ export function forkBy(make: () => Forked, workers: boolean, moved = false): num
 let rehearsed = Number.NEGATIVE_INFINITY;
 
 /**
- * Again after a second, as V8 forgets what has not run for some collections; it takes ten microseconds. What fails
- * here, as a getter of the program's, is no reason not to fork: it ends the child, if it fails there too.
+ * Repeated after a second, because V8 discards the code of functions that have not run for some
+ * garbage collections. It takes ten microseconds. An error here, for example of a program's getter,
+ * does not prevent the fork. If it happens again in the child, it ends the child.
  */
 function rehearse(): void {
   if (now() - rehearsed < 1000) return;
@@ -168,7 +173,7 @@ function rehearse(): void {
     publishFork(0, 0, true);
     rehearseChildHooks();
   } catch {
-    // The child compiles what was not reached.
+    // The child compiles the functions that were not reached.
   }
 }
 
@@ -177,15 +182,15 @@ function refuse(reasons: readonly string[]): void {
 }
 
 /**
- * @internal Throws ENOTSUP, in the words of {@link forkSupport}, where it says no.
+ * @internal Throws ENOTSUP with the reasons of {@link forkSupport} if there are any.
  *
- * @param option - what the caller's option is called that allows Worker threads.
+ * @param option - the name of the caller's option that allows Worker threads.
  */
 export function expectForkSupport(options: ForkOptions = {}, option?: string): void {
   refuse(forkObstacles(options, option));
 }
 
-/** @internal What is in the way of a fork with these options, in words. */
+/** @internal The reasons against a fork with these options. */
 export function forkObstacles({ workers = false }: ForkOptions = {}, option?: string): string[] {
   return [...scriptObstacles(workers, option), ...nativeObstacles()];
 }
@@ -208,18 +213,17 @@ export interface QuiesceOptions {
 }
 
 /**
- * Waits until the thread pool is idle, so that a {@link fork} right after it copies no request
- * that would then complete in both processes (a write would be made twice).
+ * Waits until the thread pool is idle. A {@link fork} right after it copies no pending request.
+ * Such a request would complete in both processes, so that a write would happen twice.
  *
- * What was finished may still have its callback ahead, in both processes. A request that waits
- * inside a system call, as a name look-up for its server or a read from a FIFO, counts as idle.
+ * The callbacks of finished requests may still be pending, in both processes. A request that waits
+ * inside a system call, such as a name look-up or a read from a FIFO, counts as idle.
  *
  * @param options - see {@link QuiesceOptions}.
  * @returns a promise that resolves when every other thread of the process waits for work.
- * @throws (rejects with) `EAGAIN` (syscall `fork`) if that did not happen within `timeout`; `ENOTSUP`
- *   (syscall `fork`) at once where it cannot be seen, as there is no live fork; an `AbortError`
- *   (`ABORT_ERR`, `cause` the signal's reason) when aborted.
- *   `TypeError`/`RangeError` for wrong options.
+ * @throws (rejects with) `EAGAIN` (syscall `fork`) if the pool is not idle within `timeout`;
+ *   `ENOTSUP` (syscall `fork`) at once where there is no live fork; an `AbortError` (`ABORT_ERR`,
+ *   with the signal's reason as `cause`) if aborted. `TypeError`/`RangeError` for wrong options.
  *
  * Source: forkall(2) of Solaris, which leaves this to the program. Platform: as {@link fork}.
  */

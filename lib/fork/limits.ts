@@ -1,10 +1,10 @@
-// What will not be as it should in a child of fork(), and is no reason against one.
+// Known defects of a child of fork() that do not prevent the fork.
 import { readFileSync } from 'node:fs';
 
 /**
- * Options of Node and V8 that have them write a file whose name was made, or which was opened, when the
- * process started: no interface changes it. Files that are named when they are written have the child's
- * pid: coverage (NODE_V8_COVERAGE), reports, heap snapshots.
+ * Options of Node and V8 that write a file whose name is made, or which is opened, when the process
+ * starts. No interface changes it later. Files that get their name when they are written contain
+ * the child's pid: coverage (NODE_V8_COVERAGE), reports, heap snapshots.
  */
 const ONE_FILE: readonly (readonly [option: RegExp, words: string])[] = [
   [/^--cpu-prof$/, 'parent and child write one CPU profile: the one that ends last (--cpu-prof)'],
@@ -23,10 +23,10 @@ const ONE_FILE: readonly (readonly [option: RegExp, words: string])[] = [
   ],
 ];
 
-/** NODE_OPTIONS may have quotes. */
+/** NODE_OPTIONS may contain quotes. */
 const unquoted = (option: string) => option.replaceAll('"', '');
 
-/** Those of a configuration file (experimental, Node 23.10 and later). */
+/** The options in a configuration file (experimental, Node 23.10 and later). */
 function fromFile(given: readonly string[]): string[] {
   let path: string | undefined;
   given.forEach((option) => {
@@ -38,21 +38,24 @@ function fromFile(given: readonly string[]): string[] {
     const { nodeOptions = {} } = JSON.parse(readFileSync(path, 'utf8'));
     return Object.keys(nodeOptions).flatMap((name) => (nodeOptions[name] ? [`--${name}`] : []));
   } catch {
-    return []; // not to be read any more: nothing is known
+    return []; // not readable any more, so its options are unknown
   }
 }
 
-/** The options that Node was started with, in the environment and a file too, in one spelling. */
+/** The options of this Node process, from command line, environment and file, in one spelling. */
 function nodeOptions(): string[] {
   const given = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)];
   const all = given.map(unquoted);
   return [...all, ...fromFile(all)].map((option) => option.replaceAll('_', '-'));
 }
 
-// A program may change directory and environment later.
+// Read now, because the program may change directory and environment later.
 const given = nodeOptions();
 
-/** createTracing(), and a debugger that traces, come later. Not to be had in a Worker. */
+/**
+ * Whether tracing is active. createTracing() or a debugger may start it at any time. Not available
+ * in a Worker.
+ */
 function traces(): boolean {
   try {
     const events = process.getBuiltinModule('node:trace_events');
@@ -62,7 +65,7 @@ function traces(): boolean {
   }
 }
 
-/** In words; none as a rule. */
+/** The limits as text; usually none. */
 export function forkLimits(): string[] {
   const all = traces() ? [...given, '--trace-events-enabled'] : given;
   const met = ONE_FILE.filter(([option]) => all.some((one) => option.test(one)));

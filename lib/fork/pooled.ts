@@ -1,16 +1,19 @@
-// The kept-alive connections of a copied process: fetch() and the global agents would go on using them, and
-// two processes would read one another's answers.
+// The kept-alive connections of a forked process. fetch() and the global agents would keep using
+// them, and two processes would read each other's responses.
 import { type Agent, globalAgent as http } from 'node:http';
 import { globalAgent as https } from 'node:https';
 import { Socket } from 'node:net';
 
-/** Where undici, of Node or of npm, keeps what fetch() uses (its lib/global.js). */
+/**
+ * The keys under which undici, of Node or of npm, keeps the dispatcher of fetch() (its
+ * lib/global.js).
+ */
 const DISPATCHERS = ['undici.globalDispatcher.1', 'undici.globalDispatcher.2'].map(Symbol.for);
 
-/** Far more than what leads from a dispatcher to its sockets. */
+/** Much deeper than any path from a dispatcher to its sockets. */
 const DEPTH = 6;
 
-/** A connection, and what in a pool it belongs to. */
+/** A connection, and its owner in a pool. */
 interface Pooled {
   socket: Socket;
   owner: object;
@@ -20,11 +23,11 @@ function parts(object: object): unknown[] {
   if (object instanceof WeakRef) return [object.deref()];
   if (object instanceof Map) return [...object.values()];
   if (object instanceof Set) return [...object];
-  // Not by getters, which may do anything.
+  // Does not call getters, which may have any effect.
   return Reflect.ownKeys(object).map((key) => Reflect.getOwnPropertyDescriptor(object, key)?.value);
 }
 
-/** The sockets to which an object leads. */
+/** The sockets that can be reached from an object. */
 function* socketsOf(object: object, depth = DEPTH, seen = new Set<unknown>()): Generator<Pooled> {
   if (seen.has(object) || depth === 0) return;
   seen.add(object);
@@ -34,7 +37,7 @@ function* socketsOf(object: object, depth = DEPTH, seen = new Set<unknown>()): G
   }
 }
 
-/** Whether a client of undici waits for an answer: its getter [Symbol(running)]. */
+/** Whether a client of undici waits for a response: its getter [Symbol(running)]. */
 function isRunning(client: object): boolean {
   for (let at: object | null = client; at !== null; at = Reflect.getPrototypeOf(at)) {
     const key = Object.getOwnPropertySymbols(at).find(
@@ -45,7 +48,10 @@ function isRunning(client: object): boolean {
   return false;
 }
 
-/** The answer is the parent's to read. Who waits for it here waits for ever, as for a child process. */
+/**
+ * The parent reads the response. In the child a wait for it never ends, as with a child process of
+ * the parent.
+ */
 function silence(socket: Socket): void {
   const { _handle: handle } = socket as { _handle?: { readStop?(): void } | null };
   handle?.readStop?.();
@@ -69,8 +75,8 @@ function leaveDispatcher(dispatcher: object): void {
 }
 
 /**
- * In a copy of the process: closes its copies of the connections that fetch(), and the global agents of http
- * and https, keep for later. They make new ones; the parent's are not touched.
+ * In a forked process: closes its copies of the idle connections of fetch() and of the global
+ * agents of http and https, which then make new ones. The parent's connections stay open.
  */
 export function leavePools(): void {
   for (const agent of [http, https]) leaveAgent(agent);

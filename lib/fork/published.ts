@@ -2,23 +2,23 @@
 import { channel } from 'node:diagnostics_channel';
 
 /**
- * `daemonkit:fork`: a fork was made. Published in both processes, before the `parent` and `child`
- * hooks of {@link atFork}; by fork() itself and by becomeDaemon(), which forks twice.
+ * The message of `daemonkit:fork`: a fork was made. It is published in both processes, before the
+ * `parent` and `child` hooks of {@link atFork}, by fork() and by becomeDaemon(), which forks twice.
  */
 export interface ForkMessage {
   /** The process that publishes it. */
   pid: number;
-  /** Which of the two that is. */
+  /** The role of that process. */
   role: 'parent' | 'child';
-  /** The process that has forked. */
+  /** The parent's pid. */
   parent: number;
-  /** The process that was made. */
+  /** The child's pid. */
   child: number;
 }
 
 const forks = channel('daemonkit:fork');
 
-/** Tells of a fork from either side. */
+/** Publishes a fork, in the parent or in the child. */
 export function publishFork(parent: number, pid: number, rehearsal?: boolean): void {
   if (!forks.hasSubscribers || rehearsal) return;
   const role = pid === 0 ? 'child' : 'parent';

@@ -1,4 +1,4 @@
-// Zombies that nobody waits for: they come to process 1, and to subreapers, when their parents have ended.
+// Reaps orphaned zombies: when a parent ends, its children move to process 1 or to a subreaper.
 
 import { constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
@@ -14,15 +14,16 @@ import { childProcessIds } from './children.js';
 import { liveWorkers } from './workers.js';
 
 /**
- * How long a zombie must have been one: whoever waits for it in a way that cannot be seen (an addon's thread,
- * a Worker's child_process) does so at once. A Worker may be busy.
+ * How long a zombie must exist before it is reaped. Waits that are not visible here (an addon's
+ * thread, a Worker's child_process) normally reap it at once, but a Worker may be busy.
  */
 const GRACE_MS = 1000;
 const GRACE_BESIDE_WORKERS_MS = 10_000;
 
 /**
- * What tells a process for good: its pid, and when it began (field 22 of /proc/PID/stat). hidepid= hides those of other
- * users: what is nobody's is waited for without that, as such a wait does nothing to a process that goes on.
+ * Identifies a zombie: its pid and start time (field 22 of /proc/PID/stat). hidepid= hides the
+ * start times of other users' processes. Then an unexpected child is reaped without it, because
+ * such a wait does not affect a running process.
  */
 function zombie(pid: number): string | undefined {
   const stat = procStat(pid);
@@ -30,22 +31,22 @@ function zombie(pid: number): string | undefined {
   return stat?.fields[0] === 'Z' ? `${pid} ${stat.fields[19]}` : undefined;
 }
 
-/** Children that somebody is known to wait for, or may. */
+/** Children that other code waits for, or may wait for. */
 export function expected(): Set<number> {
   const waits = [...registry.waits].map(({ pid }) => pid);
   return new Set([...childProcessIds(), ...registry.children, ...waits]);
 }
 
-// In a copy of the process they are the parent's.
+// In a forked process the children belong to the parent.
 inChildren((rehearsal) => {
   if (!rehearsal) registry.children.clear();
 });
 
-/** Looks when a child has ended, and again when what it has seen may be reaped. */
+/** Looks for zombies when a child has ended, and again when the grace time of those is over. */
 class Reaper implements Disposable {
   readonly #flag = new SignalFlag('SIGCHLD');
   readonly #hook = atFork({ child: () => this[Symbol.dispose]() });
-  /** Zombies of nobody, and when they were first seen. */
+  /** Unexpected zombies, and when they were first seen. */
   #seen = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
   #disposed = false;
@@ -72,7 +73,7 @@ class Reaper implements Disposable {
     try {
       children = procChildren('self');
     } catch {
-      return; // no descriptor left, or a thread that has just ended: the next one tells again
+      return; // no descriptor left, or a thread just ended: the next child triggers a look
     }
     this.#reap(children);
   }
@@ -94,22 +95,24 @@ class Reaper implements Disposable {
   }
 }
 
-/** Takes it out of the process table; false if it has a tracer, who is told first. */
+/** Reaps the zombie; false if it has a tracer, which gets the status first. */
 function reaped(pid: number): boolean {
   try {
     return waitpid(pid, { noHang: true }) !== null;
   } catch {
-    return true; // somebody else has
+    return true; // other code has reaped it
   }
 }
 
 /**
- * Waits for orphans that have become children of this process. Process 1 of a container, and a subreaper ({@link
- * setChildSubreaper}), must do so; otherwise they stay in the process table as zombies.
+ * Reaps orphans that have become children of this process. Process 1 of a container, and a
+ * subreaper ({@link setChildSubreaper}), must do this; otherwise ended orphans stay in the process
+ * table as zombies.
  *
- * Children of `node:child_process`, of {@link fork}, of {@link prefork}, and those that {@link waitpidAsync} waits
- * for are left alone. Others are reaped when they have been zombies for a second, or for ten while Worker threads
- * run: the children of a Worker look like orphans. It does not keep the process alive, and ends in forks.
+ * It does not touch children of `node:child_process`, of {@link fork}, of {@link prefork}, and
+ * those that {@link waitpidAsync} waits for. It reaps others after they have been zombies for a
+ * second, or for ten seconds while Worker threads run, because the children of a Worker look like
+ * orphans. It does not keep the process alive, and does not continue in forks.
  *
  * @returns a Disposable that ends it.
  * @throws `ENOTSUP` (syscall `waitpid`) where the children of a process cannot be listed: no /proc or one of another

@@ -1,4 +1,4 @@
-// State of the runtime that a copy of a process must not keep: refreshed in the child of fork().
+// State of the runtime that a forked process must not keep: refreshed in the child of fork().
 import { native } from '../addon/native.js';
 import { getOwnPropertyDescriptor, hasOwn, setValue } from '../atfork/originals.js';
 import { guardSetters, settersObstacle } from '../posix/threadids.js';
@@ -6,7 +6,7 @@ import { channelObstacle, closeChannel } from './channel.js';
 import { moveChildren, releaseChildren } from './children.js';
 import { entropyObstacle, refreshEntropy } from './entropy.js';
 
-/** The exit status of a child that could not be made whole: EX_SOFTWARE of sysexits.h. */
+/** The exit status of a child whose refresh failed: EX_SOFTWARE of sysexits.h. */
 export const UNFIT = 70;
 
 function pidObstacle(): string | undefined {
@@ -16,7 +16,10 @@ function pidObstacle(): string | undefined {
   return 'process.pid cannot be changed (process is frozen or sealed)';
 }
 
-/** process.pid is a plain property that was filled at start-up. One with a getter is the program's. */
+/**
+ * process.pid is a plain property that Node sets at start-up. If it has a getter, the program has
+ * replaced it.
+ */
 function refreshPid(of: object): void {
   const property = getOwnPropertyDescriptor(of, 'pid');
   if (property !== undefined && hasOwn(property, 'get')) return;
@@ -24,8 +27,8 @@ function refreshPid(of: object): void {
 }
 
 /**
- * Why a child could not be made whole. Asked in the parent before each fork, where to refuse is free:
- * in the child an error would make two parents of one.
+ * The reasons why a child's refresh would fail. Checked in the parent before each fork, where an
+ * error is harmless. In the child an error would leave two processes that act as the parent.
  */
 export function refreshObstacles(): string[] {
   const reasons: string[] = [];
@@ -43,7 +46,9 @@ export function expectHeadroom(depth = 400): void {
 
 type Moving = Parameters<typeof moveChildren>[0];
 
-/** @param rehearsal - in the parent, where nothing is to happen: rehearseChildHooks() has the reason. */
+/**
+ * @param rehearsal - in the parent, without any effect; for the reason see rehearseChildHooks().
+ */
 export function refresh(moving?: Moving, rehearsal?: boolean): void {
   refreshPid(rehearsal ? {} : process);
   refreshEntropy(undefined, rehearsal);
@@ -54,10 +59,10 @@ export function refresh(moving?: Moving, rehearsal?: boolean): void {
 }
 
 /**
- * In the child, before any of the user's code runs. What fails although nothing stood in the way ends
- * the child at once: it runs no handlers, which are the parent's, and the parent finds its status.
+ * Runs in the child, before any code of the user. An unexpected failure ends the child at once. It
+ * runs no exit handlers, because they belong to the parent; the parent gets the exit status.
  *
- * @param moving - if the child takes the parent's place, the parent's children.
+ * @param moving - the parent's children, if the child replaces the parent.
  */
 export function refreshChild(moving?: Moving): void {
   try {

@@ -1,12 +1,12 @@
-// What must be over, or known, before the first fork of a process.
+// What must be finished or known before the first fork of a process.
 import { native } from '../addon/native.js';
 
-/** Options of Node that make it read certificates on a thread of its own while it starts. */
+/** Options that make Node read certificates on a separate thread while it starts. */
 const READS_CERTIFICATES = /^--use-(system|openssl)-ca$/;
 
 let starting = false;
 
-/** When the package is loaded: it takes as long as the child's whole refresh. */
+/** Runs when the package is loaded, because it takes as long as the child's whole refresh. */
 export function recordStartOptions(): void {
   starting = readsCertificates();
 }
@@ -18,9 +18,9 @@ function readsCertificates(): boolean {
 }
 
 /**
- * Node 22 and later read NODE_EXTRA_CA_CERTS on a thread of their own while the program starts. A
- * fork in the middle of that would leave two threads reading one file with one offset, each getting
- * half of it; so the first fork of a young process lets that thread finish.
+ * Node 22 and later read NODE_EXTRA_CA_CERTS on a separate thread while the program starts. After a
+ * fork in the middle of that, two threads would read one file with one offset, and each would get
+ * half of it. So the first fork of a young process waits for that thread.
  */
 export function awaitStartup(): void {
   if (!starting) return;

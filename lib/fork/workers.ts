@@ -1,13 +1,13 @@
-// Which Worker threads run.
+// Finds the running Worker threads.
 import { readdirSync, readlinkSync } from 'node:fs';
 import { isMainThread, Worker } from 'node:worker_threads';
 import { Announced } from './announced.js';
 import { instancesOf } from './early.js';
 
-/** Main loop, the platform's delayed tasks, trace events: the event loops of every Node. */
+/** The event loops of every Node: main loop, the platform's delayed tasks, trace events. */
 const LOOPS = 3;
 
-/** Each Worker has an event loop, and so an epoll descriptor, of its own. */
+/** Each Worker has its own event loop, and so its own epoll descriptor. */
 function mayHaveWorkers(): boolean {
   if (process.platform !== 'linux') return false;
   try {
@@ -16,32 +16,35 @@ function mayHaveWorkers(): boolean {
       try {
         if (readlinkSync(`/proc/self/fd/${fd}`) === 'anon_inode:[eventpoll]') loops++;
       } catch {
-        // That of the listing itself.
+        // The descriptor of the listing itself.
       }
     }
     return loops > LOOPS;
   } catch {
-    return true; // no /proc, or not permitted: better to look
+    return true; // no /proc, or not permitted: a search is needed
   }
 }
 
 const workers = new Announced<Worker>();
 
-/** When the package is loaded. A Worker cannot fork, so its own Workers stand in nobody's way. */
+/**
+ * Runs when the package is loaded. A Worker cannot fork, so the Workers of a Worker do not matter.
+ */
 export function collectWorkers(): void {
   const early = isMainThread && mayHaveWorkers() ? instancesOf(Worker.prototype) : [];
   workers.collect('worker_threads', 'worker', early);
 }
 
 /**
- * Node's own, which runs the hooks of module.register() and answers the main thread's imports. It
- * has no state of the program's that could be doubled, and the child needs its copy to import.
+ * Node's own Worker, which runs the hooks of module.register() and answers the main thread's
+ * imports. It has no state of the program that a fork would duplicate, and the child needs its copy
+ * for imports.
  */
 function isInternal(worker: Worker): boolean {
   return worker.constructor?.name === 'InternalWorker';
 }
 
-/** Does any run, Node's own too? */
+/** Whether any Worker runs, including Node's own. */
 export function anyWorkers(): boolean {
   let any = false;
   workers.each((worker) => {
@@ -50,7 +53,7 @@ export function anyWorkers(): boolean {
   return any;
 }
 
-/** How many Workers run. */
+/** The number of Workers that run. */
 export function liveWorkers(): number {
   let count = 0;
   workers.each((worker) => {
