@@ -1,5 +1,6 @@
 /**
- * daemonkit: a real fork() for Node.js, preforked servers, daemons, and the calls that they are made of.
+ * daemonkit: a real fork() for Node.js, preforked servers, daemons, and the system calls behind
+ * them.
  *
  * @module daemonkit
  */
