@@ -1,4 +1,4 @@
-// The lock of a pidfile: who has it holds the file, and may empty or remove it.
+// The lock of a pidfile: its owner holds the file, and may empty or remove it.
 import { closeSync, constants, fstatSync, ftruncateSync, unlinkSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { native } from '../addon/native.js';
@@ -10,17 +10,20 @@ import { readPid } from './text.js';
 
 /** The error for a pidfile that another process holds. */
 export interface PidfileError extends SystemError {
-  /** The process that the file names; absent with EAGAIN. */
+  /** The pid in the file; absent with EAGAIN. */
   pid?: number;
 }
 
 const { EAGAIN, EEXIST, EWOULDBLOCK } = os.errno;
 
-/** How often and how long to wait for a rival that has locked its file but not written it yet. */
+/**
+ * How often and how long to wait for another process that has locked the file but not written it
+ * yet.
+ */
 const RETRIES = 3;
 const RETRY_MS = 5;
 
-/** The error to throw for a file that stays locked. */
+/** The error for a file that stays locked. */
 export function heldByRival(fd: number, path: string): PidfileError {
   const pid = readPid(fd);
   if (pid === undefined || Number.isNaN(pid)) {
@@ -31,7 +34,10 @@ export function heldByRival(fd: number, path: string): PidfileError {
   return Object.assign(systemError(-EEXIST, 'flock', { path, detail }), { pid });
 }
 
-/** Whether the file names a process that there is: the next holder empties it only after it has the lock. */
+/**
+ * Whether the file names an existing process. A new holder empties the file only after it has the
+ * lock.
+ */
 function namesSomebody(fd: number): boolean {
   const pid = readPid(fd);
   if (pid === undefined || Number.isNaN(pid)) return false;
@@ -43,7 +49,7 @@ function namesSomebody(fd: number): boolean {
   }
 }
 
-/** Locks and empties; false if the file at `path` was removed or replaced meanwhile. */
+/** Locks and empties the file; false if the file at `path` was removed or replaced in between. */
 function lock(fd: number, path: string): boolean {
   for (let tries = 0; ; tries++) {
     const locked = native.flockExclusive(fd);
@@ -54,18 +60,21 @@ function lock(fd: number, path: string): boolean {
         return true;
       }
     } catch (error) {
-      // Ours to remove, or a start that failed would leave an empty file behind.
+      // This process must remove it, or a failed start would leave an empty file behind.
       if (locked === 0) removeLocked(fd, path);
       throw error;
     }
     if (locked !== -EWOULDBLOCK) check(locked, 'flock', { path });
-    // Once more even if it names a pid: pidfileRead() holds the lock for a moment to try it.
+    // Tries again even if the file names a pid, because pidfileRead() takes the lock for a moment.
     if (tries === RETRIES || (tries > 0 && namesSomebody(fd))) throw heldByRival(fd, path);
     pause(RETRY_MS);
   }
 }
 
-/** Removes a file that we have locked, if the path still leads to it and we may. */
+/**
+ * Removes a file that this process has locked, if the path still leads to it and permissions allow
+ * it.
+ */
 export function removeLocked(fd: number, path: string): boolean {
   try {
     if (!sameFile(fd, path)) return false;
@@ -76,9 +85,12 @@ export function removeLocked(fd: number, path: string): boolean {
   }
 }
 
-/** Opens, locks and empties; undefined if the file at `path` was removed or replaced meanwhile: to be tried again. */
+/**
+ * Opens, locks and empties the file; undefined if the file at `path` was removed or replaced in
+ * between, so that the caller must try again.
+ */
 export function openLocked(path: string, mode: number): number | undefined {
-  // No O_TRUNC: the rival's number must survive our try.
+  // No O_TRUNC: if another process holds the file, its pid must stay.
   const { fd } = openTrusted(path, constants.O_RDWR, mode);
   try {
     expectSafeFile(fstatSync(fd, { bigint: true }), path);

@@ -1,4 +1,4 @@
-// The process that holds a pidfile, once it is proven which one that is; no other is ever signalled.
+// The process that is proven to hold a pidfile. No other process is ever signalled.
 import { type BigIntStats, closeSync } from 'node:fs';
 import { native } from '../addon/native.js';
 import { readableWithin } from '../addon/watch.js';
@@ -8,10 +8,12 @@ import type { Signal } from '../system/signal-numbers.js';
 import { system } from '../system/system.js';
 import { holdsLock, startTicks, startTime } from './evidence.js';
 
-/** What times of a file's change and of a process's start may differ by, both being rounded. */
+/**
+ * The tolerance between a file's change time and a process's start time, because both are rounded.
+ */
 const CLOCK_SLACK_MS = 1000;
 
-/** For FreeBSD, which has no descriptor to signal by. */
+/** For FreeBSD, which has no descriptors for signals. */
 function signalByPid(pid: number, signal: string | number): void {
   try {
     process.kill(pid, signal);
@@ -21,7 +23,7 @@ function signalByPid(pid: number, signal: string | number): void {
 }
 
 /**
- * A process by a descriptor, so that it stays the same one. Close it after use.
+ * A process, held by a descriptor so that its pid cannot be reused. Close it after use.
  *
  * Source: pidfd_open(2), Linux; kqueue(2), FreeBSD.
  */
@@ -36,21 +38,21 @@ export class Owner implements Disposable {
     this.#began = startTicks(pid);
   }
 
-  /** The process with this number; undefined if there is none. */
+  /** The process with this pid; undefined if there is none. */
   static of(pid: number): Owner | undefined {
     const fd = native.exitDescriptor(pid);
     if (fd >= 0) return new Owner(pid, fd);
     const error = systemError(fd, system.exitCall);
-    // A thread of another process has this number: EINVAL, from Linux 6.9 on ENOENT.
+    // A thread of another process has this id: EINVAL, from Linux 6.9 on ENOENT.
     if (['ESRCH', 'EINVAL', 'ENOENT'].includes(error.code)) return undefined;
     throw error;
   }
 
   /**
-   * Whether this process holds the lock of a file that names it: by its own descriptor where that
-   * can be looked at. Where it cannot, whoever holds the lock has written the file or inherited it
-   * from who has; so that a process which began after that was written is a later one with the same
-   * number.
+   * Whether this process holds the lock of a file that names it. Its descriptors prove it where
+   * they are visible. Otherwise the times decide: the holder of the lock has written the file, or
+   * inherited it from the writer. So a process that started after the file was written is another
+   * one with the same pid.
    *
    * @returns undefined if neither is proven.
    */
@@ -64,7 +66,7 @@ export class Owner implements Disposable {
     return began <= Number(file.mtimeMs) + CLOCK_SLACK_MS || undefined;
   }
 
-  /** As long as it has not been waited for its number was nobody else's while we looked. */
+  /** As long as the process is not reaped, its pid cannot have been reused during the check. */
   #same(): boolean {
     if (startTicks(this.pid) !== this.#began) return false;
     try {
@@ -76,7 +78,7 @@ export class Owner implements Disposable {
   }
 
   /**
-   * @throws `ESRCH` if it has ended and been waited for, `EPERM` (syscall `pidfd_send_signal`, on
+   * @throws `ESRCH` if it has ended and was reaped, `EPERM` (syscall `pidfd_send_signal`, on
    *   FreeBSD `kill`).
    */
   signal(signal: Signal): void {
@@ -89,7 +91,7 @@ export class Owner implements Disposable {
   }
 
   /**
-   * Waits until it has ended; false if it has not within this time.
+   * Waits until the process has ended; false if it has not ended within this time.
    *
    * @throws (rejects with) the signal's `AbortError`.
    */
@@ -102,7 +104,7 @@ export class Owner implements Disposable {
   }
 }
 
-/** Whether a description other than `fd` has the lock. */
+/** Whether an open file other than that of `fd` has the lock. */
 export function lockHeld(fd: number, path: string): boolean {
   return check(native.flockHeld(fd), 'flock', { path }) === 1;
 }

@@ -1,5 +1,5 @@
-// A daemon's pidfile by the rules of FreeBSD's pidfile(3): the lock tells whether the daemon runs,
-// the number in the file only which process it is.
+// A daemon's pidfile by the rules of FreeBSD's pidfile(3): the lock shows whether the daemon runs,
+// and the pid in the file only which process it is.
 import { closeSync, fstatSync, ftruncateSync, writeSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { type InspectOptionsStylized, inspect } from 'node:util';
@@ -27,15 +27,15 @@ export {
 
 const { ENOSPC, ESTALE } = os.errno;
 
-/** What programs do not have: Pidfile.open() makes the objects. */
+/** Not available to programs: only Pidfile.open() makes the objects. */
 const KEY = Symbol('Pidfile');
 
-/** The constructor, for this file alone. */
+/** The constructor, for this file only. */
 let make!: (path: string, fd: number, claimed?: boolean) => Pidfile;
 
 /**
- * A locked pidfile, as `becomeDaemon({ pidfile })` has one; for programs that stay in the foreground
- * and want to be there once.
+ * A locked pidfile like that of `becomeDaemon({ pidfile })`, for programs that stay in the
+ * foreground and must run only once.
  *
  * ```ts
  * const pidfile = Pidfile.open('/run/hello.pid');
@@ -43,23 +43,26 @@ let make!: (path: string, fd: number, claimed?: boolean) => Pidfile;
  * process.on('exit', () => pidfile.remove()); // or `using pidfile = ...`
  * ```
  *
- * The lock belongs to the open file, so that a process and its forks hold it together until the
- * last of them has closed it or ended, by whatever means. The descriptor is close-on-exec: a program
- * that is executed does not hold it.
+ * The lock belongs to the open file. A process and its forks hold it together until all of them
+ * have closed it or ended. The descriptor is close-on-exec, so an executed program does not hold
+ * the lock.
  *
  * Source: pidfile(3), FreeBSD.
  */
 export class Pidfile implements Disposable {
-  /** Where it was created, as an absolute path. */
+  /** The absolute path where it was created. */
   readonly path: string;
   #fd: number;
-  /** What write() has written. */
+  /** The pid that write() has written. */
   #named: number | undefined;
-  /** The process that has made this object; a fork has a copy of it. */
+  /** The process that made this object. A fork has a copy of it. */
   readonly #maker = native.getpid();
-  /** Where it is now: inside of a chroot another path, or out of reach. */
+  /** The present path: another one inside of a chroot, or undefined if it is outside. */
   #here: string | undefined;
-  /** It has been a predecessor's, and is until that has gone; or is a successor's by now. */
+  /**
+   * During an upgrade: `before`, the predecessor still holds the file; `after`, a successor holds
+   * it now.
+   */
   #shared: 'before' | 'after' | undefined;
 
   static {
@@ -79,22 +82,22 @@ export class Pidfile implements Disposable {
   }
 
   /**
-   * Creates or takes over the file, and locks it; it is empty afterwards.
+   * Creates the file or takes over an existing one, locks it and empties it.
    *
-   * @param path - where; a relative path starts at the working directory of now.
-   * @param mode - for a new file, 0 to 0o777, whatever the umask.
-   * @throws `EEXIST` (syscall `flock`, with `path` and the rival's `pid`) if a process holds it,
+   * @param path - the file; a relative path starts at the current working directory.
+   * @param mode - permissions of a new file, 0 to 0o777; the umask does not apply.
+   * @throws `EEXIST` (syscall `flock`, with `path` and that process's `pid`) if a process holds it,
    *   `EAGAIN` if that process has not written its pid within 15 ms; `ELOOP` (syscall `open`) if it
-   *   is a symbolic link, `EINVAL` if it is no regular file, and what open(2) throws. To root
-   *   `EPERM` (syscall `open`) if others could have put the file there: it belongs to another user,
-   *   has a second name, or it or one of the directories on its way can be written to by everybody
-   *   (a directory with the sticky bit is none of these), or a symbolic link on the way is not root's
-   *   or can be exchanged by others. `TypeError`, `RangeError` for wrong arguments.
+   *   is a symbolic link, `EINVAL` if it is not a regular file, and the errors of open(2). For root
+   *   `EPERM` (syscall `open`) if other users could have put the file there: it belongs to another
+   *   user; it has a second name; everyone may write to it or to a directory of its path (except
+   *   directories with the sticky bit); or a symbolic link in its path does not belong to root or
+   *   can be replaced by others. `TypeError`, `RangeError` for wrong arguments.
    */
   static open(path: string, mode = 0o644): Pidfile {
     const absolute = absolutePath(pathString(path));
     integer(mode, 'mode', 0, 0o777);
-    // Deno's fs knows no descriptors but its own.
+    // Deno's fs accepts only descriptors that it has opened itself.
     expectNode('Pidfile.open()', 'open');
     const handedOver = claimPidfile(absolute);
     if (handedOver !== undefined) return make(absolute, handedOver, true);
@@ -104,17 +107,18 @@ export class Pidfile implements Disposable {
     }
   }
 
-  /** The open file; -1 once it is closed. */
+  /** The file's descriptor; -1 once it is closed. */
   get fd(): number {
     return this.#fd;
   }
 
   /**
-   * Writes the pid and a newline; again, if called again.
+   * Writes the pid and a newline. A further call replaces them.
    *
-   * @param pid - the process to name, from 1 to 2^31-1; default: the caller.
-   * @throws `ESTALE` (syscall `fstat`) if the file at the path is no longer this one, or is out of
-   *   reach; `ENOSPC`, `EDQUOT`, `EIO` (syscall `write`, with `path`): the file is empty then.
+   * @param pid - the pid to write, from 1 to 2^31-1; default: the caller's.
+   * @throws `ESTALE` (syscall `fstat`) if the file at the path is no longer this one, or is outside
+   *   of the chroot; `ENOSPC`, `EDQUOT`, `EIO` (syscall `write`, with `path`): then the file is
+   *   empty.
    */
   write(pid = process.pid): void {
     integer(pid, 'pid', 1);
@@ -123,14 +127,14 @@ export class Pidfile implements Disposable {
       throw systemError(-ESTALE, 'fstat', { path: this.path, detail });
     }
     this.#named = pid;
-    // Until this process is ready it is the predecessor that others shall find.
+    // Until this process is ready, readers must find the predecessor.
     if (!this.#isPredecessors()) this.#put(pid);
   }
 
   #put(pid: number): void {
     const text = `${pid}\n`;
     try {
-      // In one piece: who reads a number meanwhile reads the one or the other.
+      // In one write: a concurrent reader gets the old pid or the new one.
       const all = text.padEnd(Number(fstatSync(this.#fd).size), '\n');
       const written = writeSync(this.#fd, all, 0);
       if (written < all.length) throw systemError(-ENOSPC, 'write');
@@ -138,7 +142,7 @@ export class Pidfile implements Disposable {
       this.#named = pid;
     } catch (error) {
       this.#named = undefined;
-      // The first digits of a pid are another process's.
+      // The first digits of a pid would name another process.
       ftruncateSync(this.#fd, 0);
       throw systemError((error as SystemError).errno, 'write', { path: this.path });
     }
@@ -167,7 +171,7 @@ export class Pidfile implements Disposable {
     };
   }
 
-  /** A fork has the lock as well, but the file is not its own to remove, unless it is named there. */
+  /** A fork has the lock too, but may remove the file only if the file names the fork. */
   #isOurs(): boolean {
     if (this.#shared === 'after' || this.#isPredecessors()) return false;
     const self = native.getpid();
@@ -175,24 +179,25 @@ export class Pidfile implements Disposable {
   }
 
   /**
-   * Call it when the process has changed its root directory, as {@link chroot} does. The file goes on
-   * by the path inside then. A file outside of the root is out of reach: see {@link Pidfile.remove}.
+   * Call this after the process has changed its root directory, for example with {@link chroot}.
+   * From then on the object uses the path inside of the new root. For a file outside of it see
+   * {@link Pidfile.remove}.
    *
-   * @param root - the new root directory, as an absolute path of before.
+   * @param root - the new root directory, as an absolute path from before the change.
    */
   rootChanged(root: string): void {
     this.#here = pathInRoot(this.path, root);
   }
 
   /**
-   * Removes the file, then closes it and so gives up the lock; in the other order a rival could
-   * lock the file in between, and lose it.
+   * Removes the file, then closes it, which releases the lock. In the other order another process
+   * could lock the file in between, and then lose it.
    *
-   * @returns false if the file could not be removed because it is outside of the chroot, or in a
-   *   directory that the process may no longer write to. It is empty then, which stops no daemon from
-   *   starting, and names no process that could be killed by mistake. Also false if the path
-   *   leads to another file by now, which is left alone; and in a fork of the process that holds the
-   *   file, such as a worker of {@link prefork}: it is closed then, and stays as it is.
+   * @returns false if the file cannot be removed, because it is outside of the chroot or in a
+   *   directory that the process may no longer write to. Then the file is emptied: an empty file
+   *   does not prevent a start, and names no process that could be killed by mistake. Also false if
+   *   the path leads to another file now, which stays unchanged; and in a fork of the process that
+   *   holds the file, such as a worker of {@link prefork}, where only the descriptor is closed.
    */
   remove(): boolean {
     if (this.#fd < 0) return false;
@@ -221,7 +226,7 @@ export class Pidfile implements Disposable {
     return this.#here !== undefined && removeLocked(this.#fd, this.#here);
   }
 
-  /** Closes the file and leaves it; what a fork that is not the daemon does. */
+  /** Closes the descriptor without removing the file, for forks that are not the daemon. */
   close(): void {
     if (this.#fd >= 0) closeSync(this.#fd);
     this.#fd = -1;
@@ -229,10 +234,12 @@ export class Pidfile implements Disposable {
 }
 
 /**
- * Takes over the file that another process has opened and locked, and this one has inherited.
+ * Takes over a file that another process has opened and locked, and that this process has
+ * inherited.
  *
- * @param path - where it is, as an absolute path.
- * @param fd - the descriptor; it belongs to the result from now on. Neither it nor its lock is looked at.
+ * @param path - the file, as an absolute path.
+ * @param fd - the descriptor, which belongs to the result from now on. Neither it nor its lock is
+ *   checked.
  */
 export function adoptPidfile(path: string, fd: number): Pidfile {
   return make(path, fd);

@@ -1,4 +1,4 @@
-// Who holds a pidfile, for those who do not want it for themselves.
+// Finds the holder of a pidfile without taking the file.
 import { closeSync, constants, fstatSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { absolutePath } from '../base/absolute.js';
@@ -12,21 +12,24 @@ import { lockHeld, Owner } from './owner.js';
 import { sameFile } from './same-file.js';
 import { readPid } from './text.js';
 
-/** What all results of {@link pidfileRead} have. */
+/** The common properties of all results of {@link pidfileRead}. */
 interface Told {
   /** The file, as an absolute path. */
   path: string;
-  /** What is known of the process that it means. */
+  /** The state of the process that holds the file. */
   state: 'running' | 'starting' | 'stale' | 'absent' | 'unknown';
   /** Whether `state` is `running`. */
   running: boolean;
-  /** The number in the file; undefined if there is none. */
+  /** The pid in the file; undefined if there is none. */
   pid: number | undefined;
-  /** When the process began, exact to a second; undefined unless it is running, or not known. */
+  /**
+   * When the process started, exact to a second; undefined if the process is not running or the
+   * time is not known.
+   */
   startTime: Date | undefined;
 }
 
-/** The process that the file names holds its lock. */
+/** The process that the file names holds the file's lock. */
 export interface PidfileRunning extends Told {
   state: 'running';
   running: true;
@@ -34,8 +37,8 @@ export interface PidfileRunning extends Told {
 }
 
 /**
- * - `starting`: the file is locked, and nothing is written in it yet.
- * - `absent`: there is no file, or an empty one that is not locked.
+ * - `starting`: the file is locked, but still empty.
+ * - `absent`: there is no file, or an empty, unlocked one.
  */
 export interface PidfileUnnamed extends Told {
   state: 'starting' | 'absent';
@@ -45,9 +48,9 @@ export interface PidfileUnnamed extends Told {
 }
 
 /**
- * - `stale`: the lock is free; the process that wrote the file has ended without removing it.
- * - `unknown`: the file is locked, but by another process than the one it names, or it cannot be
- *   seen by which.
+ * - `stale`: the file is not locked; the process that wrote it has ended without removing it.
+ * - `unknown`: the file is locked, but by another process than it names, or the holder is not
+ *   visible.
  */
 export interface PidfileUnproven extends Told {
   state: 'stale' | 'unknown';
@@ -58,7 +61,7 @@ export interface PidfileUnproven extends Told {
 /** The result of {@link pidfileRead}, by its `state`. */
 export type PidfileReport = PidfileRunning | PidfileUnnamed | PidfileUnproven;
 
-/** @internal A report, and the process if it runs; to be disposed. */
+/** @internal A report, and the process if it runs. Dispose it after use. */
 export interface Finding {
   report: PidfileReport;
   owner: Owner | undefined;
@@ -68,7 +71,7 @@ type State = PidfileReport['state'];
 
 const { EAGAIN, ESTALE } = os.errno;
 
-/** Keeps the owner of a running one, and lets go of it otherwise. */
+/** Keeps the owner if the state is running; otherwise disposes it. */
 function finding(path: string, state: State, pid?: number, owner?: Owner): Finding {
   const running = state === 'running';
   if (!running) owner?.[Symbol.dispose]();
@@ -90,10 +93,13 @@ function look(path: string, fd: number): Finding {
   return finding(path, locked() ? 'unknown' : 'stale', pid, owner);
 }
 
-/** A daemon may start or end while we look, and things not fit together: so look again. */
+/**
+ * How often to look: if a daemon starts or ends during a look, the observations do not fit
+ * together.
+ */
 const LOOKS = 3;
 
-/** @internal Looks at a pidfile that others cannot have put there. */
+/** @internal Examines a pidfile. Refuses files that other users can have put there. */
 export function find(given: unknown): Finding {
   const path = absolutePath(pathString(given));
   for (let looks = 1; ; looks++) {
@@ -109,19 +115,19 @@ export function find(given: unknown): Finding {
 }
 
 /**
- * Returns which process holds a pidfile. It is the lock that counts: a number that is left in the file, and by
- * now is another process's, does not count. Of the process that the file names it is proven that it holds
- * the lock, by its open descriptors in /proc; where these are not for the caller to see, by the file
- * being locked, and the process being older than what is in the file.
+ * Returns which process holds a pidfile. Only the lock counts, not an old pid in the file that may
+ * belong to another process now. The open descriptors in /proc prove that the named process holds
+ * the lock. If the caller may not see these, the proof is that the file is locked and the process
+ * is older than the file's content.
  *
- * Whether the lock is free is found out by taking it for a moment, shared; a
- * {@link Pidfile.open} that meets this tries again.
+ * To find out whether the file is locked, the call takes a shared lock for a moment. A concurrent
+ * {@link Pidfile.open} tries again.
  *
  * @param path - the pidfile; a relative path starts at the working directory.
  * @returns see {@link PidfileReport}.
- * @throws `EACCES` (syscall `open`, with `path`) if it may not be read, `ELOOP`, `EINVAL` and to root
- *   `EPERM` as {@link Pidfile.open}: a file that others could have written proves nothing. `TypeError` for
- *   wrong arguments.
+ * @throws `EACCES` (syscall `open`, with `path`) if the caller may not read the file; `ELOOP`,
+ *   `EINVAL`, and for root `EPERM`, as {@link Pidfile.open}, because a file that others could have
+ *   written proves nothing. `TypeError` for wrong arguments.
  *
  * Platform: Linux; on FreeBSD by lock and age only.
  * Source: pidfile(3), FreeBSD; pkill(1) -L; proc_pid_fdinfo(5).
@@ -132,14 +138,14 @@ export function pidfileRead(path: string): PidfileReport {
   return report;
 }
 
-/** @internal The error for a file of which it is not certain whom it means. */
+/** @internal The error for a file whose holder is not certain. */
 export function uncertain({ path, state, pid }: PidfileReport): SystemError {
   if (state === 'starting') {
     const detail = 'locked by a process that has not written its pid';
     return systemError(-EAGAIN, 'flock', { path, detail });
   }
   const named = pid === undefined ? 'names none' : `names ${pid}, which is not proven to hold it`;
-  // Without it nobody else's descriptors can be looked at, and no time of a start.
+  // Without /proc the descriptors and start times of other processes are not visible.
   const why =
     process.platform === 'linux' && !procIsOurs()
       ? ': /proc is missing, or of another PID namespace'
@@ -149,20 +155,19 @@ export function uncertain({ path, state, pid }: PidfileReport): SystemError {
 }
 
 /**
- * Signals the process that holds a pidfile, and no other: it is proven to be the one, as by
- * {@link pidfileRead}, while a descriptor of it is open, and signalled by that descriptor. Neither a
- * file that was left behind nor a number that came to another process can be hit.
+ * Sends a signal to the process that holds a pidfile, and to no other. The call opens a descriptor
+ * of the process, proves that it is the holder, as {@link pidfileRead} does, and signals it by that
+ * descriptor. So a stale file or a reused pid cannot misdirect the signal.
  *
  * @param path - the pidfile; a relative path starts at the working directory.
- * @param signal - a signal's name or number; 0 only asks whether a signal could be sent.
- * @returns the pid of the process; undefined if none runs.
- * @throws `EAGAIN` (syscall `flock`, with `path`) if the file is locked and empty, `ESTALE` if it is
- *   not proven which process it means; `EPERM` (syscall `pidfd_send_signal`, on FreeBSD `kill`) without
- *   permission; and what pidfileRead() throws. `TypeError`, `RangeError` for wrong arguments.
+ * @param signal - a signal's name or number; 0 only checks whether a signal can be sent.
+ * @returns the pid of the process; undefined if no process holds the file.
+ * @throws `EAGAIN` (syscall `flock`, with `path`) if the file is locked and empty, `ESTALE` if the
+ *   holder cannot be proven; `EPERM` (syscall `pidfd_send_signal`, on FreeBSD `kill`) without
+ *   permission; and the errors of pidfileRead(). `TypeError`, `RangeError` for wrong arguments.
  *
- * Platform: Linux, from 5.3 on. FreeBSD has no such descriptors: there it is kill(2), right after
- * the proof.
- * Source: pidfile(3), FreeBSD; pidfd_send_signal(2), Linux.
+ * Platform: Linux, from 5.3 on. FreeBSD has no such descriptors: there the call uses kill(2) right
+ * after the proof. Source: pidfile(3), FreeBSD; pidfd_send_signal(2), Linux.
  */
 export function pidfileSignal(path: string, signal: Signal): number | undefined {
   const number = signal === 0 ? 0 : signalNumber(signal, 'signal');

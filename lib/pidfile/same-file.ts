@@ -1,7 +1,7 @@
-// Which file a path leads to.
+// Compares a path with an open file.
 import { fstatSync, lstatSync } from 'node:fs';
 
-/** Whether `path` itself, not what a link of that name leads to, is the open file `fd`. */
+/** Whether `path` itself, and not the target of a link, is the open file `fd`. */
 export function sameFile(fd: number, path: string): boolean {
   const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   const ours = fstatSync(fd, { bigint: true });

@@ -1,4 +1,4 @@
-// Which process a pidfile means, also when the file was removed under the daemon.
+// Finds the holder of a pidfile, even if the file was removed while the daemon runs.
 
 import { closeSync, constants, existsSync, fstatSync, openSync, statSync } from 'node:fs';
 import { constants as os } from 'node:os';
@@ -12,13 +12,16 @@ import { Owner } from './owner.js';
 import { type Finding, find, type PidfileReport, uncertain } from './read.js';
 import { readPid } from './text.js';
 
-/** A finding, with what is to be said of its file. */
+/** A finding, and the state of its file. */
 export interface Found extends Finding {
-  /** The daemon holds a pidfile of this path that has been removed. */
+  /** The daemon holds a pidfile of this path, but the file was removed. */
   removed: boolean;
 }
 
-/** What a process has open that was removed from this path: the kernel says so in its name. */
+/**
+ * The descriptors of a process that lead to a file removed from this path: the kernel marks the
+ * name.
+ */
 function descriptorsOf(pid: string, path: string): number[] {
   try {
     return procLinks(Number(pid)).flatMap(([fd, to]) => (to === `${path} (deleted)` ? fd : []));
@@ -27,7 +30,7 @@ function descriptorsOf(pid: string, path: string): number[] {
   }
 }
 
-/** The process that a removed file names, if it holds the lock of that file. */
+/** The process that a removed file names, if it holds that file's lock. */
 function ownerOf(path: string, pid: string, descriptor: number): Finding | undefined {
   const { O_RDONLY, O_NONBLOCK } = constants;
   const fd = openSync(`/proc/${pid}/fd/${descriptor}`, O_RDONLY | O_NONBLOCK);
@@ -48,7 +51,7 @@ function ownerOf(path: string, pid: string, descriptor: number): Finding | undef
   }
 }
 
-/** Looks for the holder of a pidfile that is gone: with its directory, or by somebody's rm(1). */
+/** Looks for the holder of a pidfile that was removed, alone or with its directory. */
 function findRemoved(path: string): Finding | undefined {
   for (const pid of procListing('').filter((name) => /^\d+$/.test(name))) {
     for (const fd of descriptorsOf(pid, path)) {
@@ -56,7 +59,8 @@ function findRemoved(path: string): Finding | undefined {
         const found = ownerOf(path, pid, fd);
         if (found !== undefined) return found;
       } catch {
-        // It has been closed meanwhile, or somebody else has written it, which proves nothing.
+        // The file has just been closed, or another user could have written it, so it proves
+        // nothing.
       }
     }
   }
@@ -64,11 +68,11 @@ function findRemoved(path: string): Finding | undefined {
 }
 
 /**
- * Finds the daemon, by the file or, if there is none at the path, among the processes that are open to
- * us. What it gives is to be disposed.
+ * Finds the daemon by the file, or if there is no file at the path, among the processes that this
+ * user may inspect. Dispose the result after use.
  *
- * @throws `ENOENT` (syscall `open`, with `path`) if there is not even the directory: the daemon, and
- *   its file, may be where that has gone.
+ * @throws `ENOENT` (syscall `open`, with `path`) if the directory does not exist: it may have been
+ *   moved, with the file of a running daemon.
  */
 export function findDaemon(path: string): Found {
   const found = find(path);
@@ -80,14 +84,14 @@ export function findDaemon(path: string): Found {
   throw Object.assign(systemError(-os.errno.ENOENT, 'open', { path, detail }), { uncertain: true });
 }
 
-/** What a start may take from locking its pidfile to writing it. */
+/** How long a start may take between locking its pidfile and writing it. */
 const START_MS = 5000;
 const LOOK_MS = 20;
 
 /**
- * The same. A daemon that is just starting has locked its pidfile and will write it in a moment.
+ * The same, but waits for a daemon that is starting: it has locked its pidfile, and writes it soon.
  *
- * @param signal - ends the wait for that.
+ * @param signal - ends the wait.
  */
 export async function findSettled(path: string, signal?: AbortSignal): Promise<Found> {
   const deadline = performance.now() + START_MS;
@@ -99,10 +103,10 @@ export async function findSettled(path: string, signal?: AbortSignal): Promise<F
 }
 
 /**
- * The process that may be signalled.
+ * The process to signal.
  *
- * @returns undefined if none runs.
- * @throws `EAGAIN`, `ESTALE` if it is not certain who is meant.
+ * @returns undefined if no process holds the file.
+ * @throws `EAGAIN`, `ESTALE` if the holder is not certain.
  */
 export function provenOwner({ report, owner }: Finding): Owner | undefined {
   if (owner !== undefined || report.state === 'absent' || report.state === 'stale') return owner;
@@ -110,10 +114,10 @@ export function provenOwner({ report, owner }: Finding): Owner | undefined {
 }
 
 /**
- * Whether a running daemon is ready. Until then its parent is the launcher, which holds the lock of the
- * pidfile together with it, and nobody else does.
+ * Whether a running daemon is ready. Until then its parent is the launcher, and both hold the lock
+ * of the pidfile.
  *
- * @returns true also where that cannot be seen.
+ * @returns true also if that is not visible.
  */
 export function isReady({ path, pid }: PidfileReport): boolean {
   const parent = Number(pid === undefined ? 0 : procStat(pid)?.fields[1]);

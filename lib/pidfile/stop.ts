@@ -1,4 +1,4 @@
-// Ends the process that holds a pidfile, with one signal after the other.
+// Ends the process that holds a pidfile, with a sequence of signals.
 import { existsSync } from 'node:fs';
 import { signalIn } from '../base/abort.js';
 import { absolutePath } from '../base/absolute.js';
@@ -14,19 +14,22 @@ import type { Owner } from './owner.js';
 import { Pidfile } from './pidfile.js';
 import { findSettled, provenOwner } from './search.js';
 
-/** A signal, and the time that the process then has. */
+/** A signal, and how long to wait after it. */
 export interface StopStep {
   /** The signal's name or number. */
   signal: Signal;
-  /** Milliseconds to wait for its end, 0 to 2^31-1. */
+  /** How long to wait for the end of the process, in milliseconds, 0 to 2^31-1. */
   wait: number;
 }
 
 /** Options of {@link pidfileStop}. */
 export interface PidfileStopOptions {
-  /** What to send, one after the other, until it has ended. Default: SIGTERM and 30 s, SIGKILL and 5 s. */
+  /**
+   * The signals to send, in order, until the process has ended. Default: SIGTERM and 30 s, SIGKILL
+   * and 5 s.
+   */
   schedule?: readonly StopStep[] | undefined;
-  /** Ends the wait when it aborts; nothing more is sent then. Default: none. */
+  /** Ends the wait when it aborts; then no more signals are sent. Default: none. */
   signal?: AbortSignal | undefined;
 }
 
@@ -34,31 +37,34 @@ export interface PidfileStopOptions {
 interface Told {
   /** The file, as an absolute path. */
   path: string;
-  /** What became of the process. */
+  /** The final state of the process. */
   state: 'none' | 'ended' | 'running';
-  /** The process; undefined if none ran. */
+  /** The pid of the process; undefined if no process held the file. */
   pid: number | undefined;
-  /** The last signal sent; undefined if none was. */
+  /** The last signal sent; undefined if none was sent. */
   signal: SignalName | undefined;
-  /** How long it took. */
+  /** How long the call took, in milliseconds. */
   milliseconds: number;
 }
 
-/** None ran. */
+/** No process held the file. */
 export interface PidfileNobody extends Told {
   state: 'none';
   pid: undefined;
   signal: undefined;
 }
 
-/** It has ended; `signal` is the last one sent, undefined if it had ended before one was. */
+/**
+ * The process has ended. `signal` is the last signal sent; undefined if the process ended before
+ * the first one.
+ */
 export interface PidfileEnded extends Told {
   state: 'ended';
   pid: number;
   signal: SignalName | undefined;
 }
 
-/** It goes on after the last signal and its time. */
+/** The process still runs after the last signal and its wait. */
 export interface PidfileGoesOn extends Told {
   state: 'running';
   pid: number;
@@ -109,23 +115,25 @@ async function end(owner: Owner, steps: readonly Step[], abort?: AbortSignal): P
   return { state: 'running', signal: signal as SignalName };
 }
 
-/** Removes what a daemon that was killed, or is in a chroot, could not remove itself. */
+/** Removes the file of a daemon that was killed, or that is in a chroot and cannot remove it. */
 function tidy(path: string): void {
   try {
-    // By its lock, so that a daemon which starts meanwhile keeps its own.
+    // Takes the lock first, so that the file of a daemon that is starting stays.
     if (existsSync(path)) Pidfile.open(path).remove();
   } catch {
-    // It is somebody's again, or not ours to remove. It does no harm.
+    // Another process holds it now, or permission is missing. The file does no harm.
   }
 }
 
 /**
- * Ends the process that holds a pidfile, and no other: sends it a signal, waits for its end, and sends the
- * next one if that does not come. It is proven to be the one, as by {@link pidfileRead}, and signalled and
- * waited for by a descriptor. What is left of the pidfile is removed.
+ * Ends the process that holds a pidfile, and no other: sends it a signal, waits for its end, and
+ * sends the next signal if it does not end. The call proves that the process is the holder, as
+ * {@link pidfileRead} does, then signals it and waits for it by a descriptor. At the end it removes
+ * the pidfile if that is still there.
  *
- * A process that has locked its file and not written it yet is waited for, for up to five seconds. One whose
- * file was removed is found by what it has open, as far as that is for the caller to see.
+ * If a process has locked the file but not written it yet, the call waits for up to five seconds.
+ * If the file was removed, the call finds the process by its open files, as far as the caller may
+ * see them.
  *
  * ```ts
  * const { state, pid } = await pidfileStop('/run/hello.pid');
@@ -134,12 +142,12 @@ function tidy(path: string): void {
  *
  * @param path - the pidfile; a relative path starts at the working directory.
  * @param opts - see {@link PidfileStopOptions}.
- * @returns a promise of what has happened: see {@link PidfileStopped}.
- * @throws (rejects with) `EAGAIN` (syscall `flock`, with `path`) if the file stays locked and empty, `ESTALE`
- *   if it is not proven which process it means, `ENOENT` (syscall `open`) if there is no such directory: no process was
- *   signalled. `EPERM` (syscall `pidfd_send_signal`, on FreeBSD `kill`) without permission; what pidfileRead()
- *   throws; an `AbortError` (`ABORT_ERR`, `cause` the reason) when aborted. `TypeError`, `RangeError`
- *   for wrong arguments.
+ * @returns a promise of the outcome: see {@link PidfileStopped}.
+ * @throws (rejects with) `EAGAIN` (syscall `flock`, with `path`) if the file stays locked and
+ *   empty, `ESTALE` if the holder cannot be proven, `ENOENT` (syscall `open`) if the directory does
+ *   not exist: then no process was signalled. `EPERM` (syscall `pidfd_send_signal`, on FreeBSD
+ *   `kill`) without permission; the errors of pidfileRead(); an `AbortError` (`ABORT_ERR`, with the
+ *   signal's reason as `cause`) if aborted. `TypeError`, `RangeError` for wrong arguments.
  *
  * Platform: Linux, from 5.3 on. FreeBSD: kill(2) right after the proof; a removed file is not found.
  * Source: start-stop-daemon(8), `--retry`; pidfile(3), FreeBSD; pidfd_send_signal(2), Linux.

@@ -1,8 +1,8 @@
-// What a pidfile says: a process id and a newline, which some leave out; more of them while one number takes
-// the place of another, which may be longer.
+// The content of a pidfile: a pid and a newline, which some programs omit. More newlines appear
+// while a pid replaces a longer one.
 import { readSync } from 'node:fs';
 
-/** Longer than any pid, so that longer nonsense is seen to be longer. */
+/** Longer than any pid, so that longer invalid content is recognized. */
 const LONGEST = 16;
 
 /** The pid in an open file; undefined if it is empty, NaN if something else is in it. */
