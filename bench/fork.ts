@@ -122,11 +122,14 @@ function middle(of: Child[]): Child {
   return of[0]?.own === undefined ? cost : { ...cost, own: at('own') };
 }
 
-/** All ways in turn, so that whatever else the machine does hits each. */
+/** All ways in turn, so that whatever else the machine does hits each; and each after the same rest. */
 async function rounds(): Promise<Record<string, Child>> {
   const results = Object.entries(WAYS).map(([name, way]) => ({ name, way, of: [] as Child[] }));
   for (let i = 0; i < ROUNDS; i++) {
-    for (const { way, of } of results) of.push(await way());
+    for (const { way, of } of results) {
+      await sleep(IDLE);
+      of.push(await way());
+    }
   }
   return Object.fromEntries(results.map(({ name, of }) => [name, middle(of)]));
 }

@@ -13,7 +13,7 @@ const cases: [string, string][] = [
   ['staleEpoll', 'an epoll does not take up the next file of a closed number'],
   ['ring', 'an io_uring ring keeps its queued entries in their slots'],
   ['ringWithCompletions', 'a ring with untaken completions: EAGAIN, and later it works'],
-  ['many', 'ten thousand descriptors'],
+  ['many', 'ten thousand descriptors, with no number free and with most of them free'],
   ['quiesce', 'quiesce() waits for the thread pool, or says that it is busy'],
 ];
 for (const [name, title] of cases) {

@@ -166,7 +166,7 @@ let rehearsed = Number.NEGATIVE_INFINITY;
  * does not prevent the fork. If it happens again in the child, it ends the child.
  */
 function rehearse(): void {
-  if (now() - rehearsed < 1000) return;
+  if (now() - rehearsed < 60_000) return;
   rehearsed = now();
   try {
     refresh(undefined, true);
