@@ -161,8 +161,9 @@ export function forkBy(make: () => Forked, workers: boolean, moved = false): num
 let rehearsed = Number.NEGATIVE_INFINITY;
 
 /**
- * Repeated after a second, because V8 discards the code of functions that have not run for some
- * garbage collections. It takes ten microseconds. An error here, for example of a program's getter,
+ * Repeated after a minute, because V8 discards the code of functions that have not run for some
+ * garbage collections. It takes ten microseconds in a loop of forks, but up to a millisecond in a
+ * process that has slept, where none of it is in a cache. An error here, for example of a program's getter,
  * does not prevent the fork. If it happens again in the child, it ends the child.
  */
 function rehearse(): void {
