@@ -26,7 +26,7 @@ function descriptorsOf(pid: string, path: string): number[] {
   try {
     return procLinks(Number(pid)).flatMap(([fd, to]) => (to === `${path} (deleted)` ? fd : []));
   } catch {
-    return []; // it has ended meanwhile
+    return []; // it has just ended
   }
 }
 
