@@ -1,4 +1,4 @@
-// Users and groups: who the process is, setgroups(2), setresuid(2), setresgid(2); getpwnam(3).
+// Users and groups: setgroups(2), setresuid(2), setresgid(2), getpwnam(3).
 
 import { constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
@@ -8,7 +8,7 @@ import { check, invalidArgType, systemError, workerUnsupported } from '../base/e
 import { elements, integer, path, UINT_MAX } from '../base/validate.js';
 import { withAllThreads } from './threadids.js';
 
-/** @internal Whom to become; what is absent stays as it is. */
+/** @internal The new ids; absent ones stay unchanged. */
 export interface Credentials {
   uid?: number;
   gid?: number;
@@ -27,13 +27,13 @@ function loginGroup(uid: number): number {
 }
 
 /**
- * @internal Looks a user and a group up, while the user database can still be read: a chroot has its own, or
- * none.
+ * @internal Looks up a user and a group. Call it while the user database is readable: a chroot has
+ * another one, or none.
  *
- * @param user - a name or a uid. Without `group` its login group is taken too.
+ * @param user - a name or a uid. Without `group` the result has the user's login group too.
  * @param group - a name or a gid.
  * @throws `ENOENT` (syscall `getpwnam`, `getgrnam`) for an unknown name, (syscall `getpwuid`) for a
- *   uid that has no login group because the database does not know it.
+ *   uid without a login group, because the database does not know it.
  *
  * Source: getpwnam(3), getgrnam(3), POSIX.1; getgrouplist(3), 4.4BSD.
  */
@@ -62,7 +62,7 @@ export interface Account {
   shell: string;
 }
 
-/** @internal Looks up who a uid is; undefined if the user database does not know it. */
+/** @internal Looks up the account of a uid; undefined if the user database does not know it. */
 export function account(uid: number): Account | undefined {
   const [result, name, home, shell] = native.userEntry(uid);
   if (result === -constants.errno.ENOENT) return undefined;
@@ -80,22 +80,25 @@ function sameSet(one: number[], other: number[]): boolean {
   return [...new Set(one)].sort().join() === [...new Set(other)].sort().join();
 }
 
-/** @internal Whether the supplementary groups are these, so that there is nothing to set, nor to be allowed. */
+/**
+ * @internal Whether the supplementary groups are already these, so that no call and no privilege is
+ * needed.
+ */
 export function inGroups(groups: number[]): boolean {
   return sameSet(process.getgroups?.() ?? [], groups);
 }
 
 /** The real, the effective and the saved id. */
 export interface Ids {
-  /** Whose process it is. */
+  /** The user or group to which the process belongs. */
   real: number;
-  /** Whose rights it has. */
+  /** The id for permission checks. */
   effective: number;
-  /** Whose rights it can take back. */
+  /** An id to which the process may switch back. */
   saved: number;
 }
 
-/** @internal For a user or group id; (uid_t)-1 is nobody's. */
+/** @internal Checks a user or group id. (uid_t)-1 is not an id. */
 export function id(value: unknown, name: string, min = 0): number {
   return integer(value, name, min, UINT_MAX - 1);
 }
@@ -107,7 +110,7 @@ export function nameOrId(value: unknown, name: string): string | number {
   return path(value, name);
 }
 
-/** By libc's call for all threads, which belong to the main thread. */
+/** Calls libc's function, which changes all threads. Only the main thread may do this. */
 function inAllThreads(name: string, needs: string, change: () => number): void {
   if (!isMainThread) throw workerUnsupported(`${name}()`);
   expectSystem(name);
@@ -115,16 +118,16 @@ function inAllThreads(name: string, needs: string, change: () => number): void {
 }
 
 /**
- * Replaces the supplementary groups, of all threads.
+ * Replaces the supplementary groups of all threads.
  *
- * @param groups - group ids, from 0 to 2^32-2; none at all is allowed.
+ * @param groups - group ids, from 0 to 2^32-2; the array may be empty.
  * @throws `EPERM` (syscall `setgroups`) without CAP_SETGID, or in a user namespace that forbids it;
  *   `EINVAL` for more than NGROUPS_MAX (65,536 on Linux). `EAGAIN` (syscall `fork`) in a child of
- *   {@link fork} of which a copied thread does not stop for ten seconds. `TypeError`, `RangeError` for
- *   what is no array of ids, and in a Worker (`ERR_WORKER_UNSUPPORTED_OPERATION`).
+ *   {@link fork} if a copied thread does not stop within ten seconds. `TypeError`, `RangeError` for
+ *   anything except an array of ids, and in a Worker (`ERR_WORKER_UNSUPPORTED_OPERATION`).
  *
- * The effective group stays what it is, also on FreeBSD before 15, whose own call would replace it by
- * the first of the groups.
+ * The effective group does not change. This also holds on FreeBSD before 15, whose setgroups(2)
+ * replaces it by the first of the groups.
  *
  * Source: setgroups(2), 4.3BSD.
  */
@@ -134,11 +137,11 @@ export function setgroups(groups: readonly number[]): void {
 }
 
 /**
- * Replaces the supplementary groups, of all threads, by those that the group database lists the user
- * in, and one more.
+ * Replaces the supplementary groups of all threads by the user's groups in the group database and
+ * `group`.
  *
  * @param user - a name or a uid. A uid without a name is in no group of the database.
- * @param group - a name or a gid: the one more, commonly the user's login group.
+ * @param group - a name or a gid to add, usually the user's login group.
  * @throws as {@link setgroups}, and `ENOENT` (syscall `getpwnam`, `getgrnam`) for an unknown name.
  *
  * Source: initgroups(3), SVr4 and 4.3BSD; getgrouplist(3). The same on Linux and FreeBSD.
@@ -164,18 +167,19 @@ function setIds(
 }
 
 /**
- * Sets the real, the effective and the saved user id, of all threads. (The kernel's call changes one
- * thread; libc's, which this is, all of them.)
+ * Sets the real, the effective and the saved user id of all threads. (This is libc's function. The
+ * kernel's call changes only one thread.)
  *
- * With the effective id 0 given up, capabilities go; only when none of the three is 0 they are gone
- * for good: see {@link dropPrivileges}. The id for the file system follows the effective one.
+ * If the effective id changes from 0 to another, the process loses its capabilities, but it can
+ * regain them until none of the three ids is 0: see {@link dropPrivileges}. The file system id
+ * follows the effective id.
  *
  * @param real - a user id, from 0 to 2^32-2; -1 leaves it as it is.
  * @param effective - the same.
  * @param saved - the same.
- * @throws `EPERM` (syscall `setresuid`) without CAP_SETUID, unless each id is one of the three that
- *   the process has; `EAGAIN` (syscall `fork`) as {@link setgroups}. `TypeError`, `RangeError` for
- *   what is no id, and in a Worker (`ERR_WORKER_UNSUPPORTED_OPERATION`).
+ * @throws `EPERM` (syscall `setresuid`) without CAP_SETUID, unless each new id is one of the three
+ *   present ids; `EAGAIN` (syscall `fork`) as {@link setgroups}. `TypeError`, `RangeError` for
+ *   anything except an id, and in a Worker (`ERR_WORKER_UNSUPPORTED_OPERATION`).
  *
  * Source: setresuid(2), HP-UX, Linux, FreeBSD; POSIX.1-2024.
  */
@@ -184,8 +188,8 @@ export function setresuid(real: number, effective: number, saved: number): void 
 }
 
 /**
- * Sets the real, the effective and the saved group id, of all threads. Capabilities stay: they go by the
- * user ids.
+ * Sets the real, the effective and the saved group id of all threads. Capabilities do not change:
+ * they depend on the user ids.
  *
  * @param real - a group id, from 0 to 2^32-2; -1 leaves it as it is.
  * @param effective - the same.

@@ -1,4 +1,4 @@
-// What signals do to the process, and which are held back: sigaction(2), pthread_sigmask(3).
+// Signal dispositions and the signal mask: sigaction(2), pthread_sigmask(3).
 
 import { constants } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
@@ -24,35 +24,37 @@ const stateOf = (signal: number) => nameOf('dispositions', native.disposition(si
 
 /** Options of {@link resetSignals}. */
 export interface ResetSignalsOptions {
-  /** Also signals that have a listener or a native handler, not only ignored ones. Default: true. */
+  /**
+   * Reset signals with a listener or a native handler too, not only ignored ones. Default: true.
+   */
   handled?: boolean | undefined;
-  /** The signals to look at, one or several. Default: all. */
+  /** The signal or signals to reset. Default: all. */
   signals?: Signal | readonly Signal[] | undefined;
 }
 
-/** The events that Node sends for a signal: SIGABRT and SIGIOT are one. */
+/** The events that Node emits for a signal. SIGABRT and SIGIOT are the same signal. */
 function listened(signal: number): string[] {
   const names = process.eventNames().filter((name) => typeof name === 'string');
   return names.filter((name) => constants.signals[name as NodeJS.Signals] === signal);
 }
 
-/** Node's own, for reasons of its own: without them a write can kill the process. */
+/** Signals that Node itself ignores: otherwise a write could kill the process. */
 const ignoredByNode = (signal: number) => signal === SIGPIPE || signal === SIGXFSZ;
 
 function resetHandled(signal: number, foreign: boolean): void {
-  // process.stdout listens to SIGWINCH on a terminal, to learn its size.
+  // On a terminal process.stdout listens to SIGWINCH, to update its size.
   const events = signal === SIGWINCH ? [] : listened(signal);
   for (const event of events) process.removeAllListeners(event);
-  // What libuv leaves behind is the default action, also where Node had it ignored.
+  // When a listener is removed, libuv sets the default action, even for signals that Node ignores.
   if ((foreign && !isRuntimes(signal)) || (events.length > 0 && ignoredByNode(signal))) {
     check(native.resetSignal(signal), 'sigaction');
   }
 }
 
-/** Resets one signal if it is for us to reset; whether that made a difference. */
+/** Resets one signal if it may be reset; returns whether anything changed. */
 function reset(signal: number, handled: boolean): boolean {
   const state = stateOf(signal);
-  // Undefined: one that libc keeps to itself.
+  // Undefined: a signal that libc reserves.
   if (state === undefined || state === 'default' || state === 'flag') return false;
   if (state !== 'ignored') {
     if (handled) resetHandled(signal, state === 'foreign');
@@ -63,17 +65,18 @@ function reset(signal: number, handled: boolean): boolean {
 }
 
 /**
- * Restores the default action of signals: those that are ignored, those with `process.on()` listeners
- * (which are removed), and those that native code of others handles.
+ * Restores the default action of signals: those that are ignored, those with `process.on()`
+ * listeners (which are removed), and those with native handlers of addons.
  *
- * Left alone is what the runtime needs: SIGPIPE and SIGXFSZ stay ignored (or are again, after a
- * listener); SIGCHLD of `child_process`, SIGWINCH of a terminal, Node's own handlers for SIGINT,
- * SIGTERM (they give the terminal its mode back and let the signal kill) and SIGUSR1 (the
- * debugger); the faults, as V8 catches SIGSEGV for WebAssembly, and SIGPROF; libc's signals 32 and
- * 33. Signals with a {@link SignalFlag} are left to it: dispose it. The mask is
- * {@link signalMask}'s.
+ * It does not reset what the runtime needs: SIGPIPE and SIGXFSZ stay ignored (or are ignored again,
+ * after a listener); SIGCHLD of `child_process`; SIGWINCH of a terminal; Node's own handlers for
+ * SIGINT and SIGTERM (they restore the terminal's mode, then let the signal end the process) and
+ * SIGUSR1 (the debugger); the fault signals, because V8 catches SIGSEGV for WebAssembly; SIGPROF;
+ * and the two signals of libc (32 and 33). It does not reset signals with a {@link SignalFlag}
+ * either: dispose the flag. It does not change the mask: see {@link signalMask}.
  *
- * @param opts - `handled: false` resets ignored signals only, `signals` these only.
+ * @param opts - `handled: false` resets only ignored signals; `signals` limits the call to these
+ *   signals.
  * @returns the names of the signals that it reset.
  * @throws `TypeError`, `RangeError` for wrong options; `TypeError` in a Worker
  *   (`ERR_WORKER_UNSUPPORTED_OPERATION`): dispositions belong to the process.
@@ -100,7 +103,7 @@ function ignorableSignal(value: unknown, name: string): number {
   );
 }
 
-/** Ignores signals whatever handles them, until the returned object is disposed. */
+/** Ignores signals, even handled ones, until the returned object is disposed. */
 export function ignore(signals: readonly number[]): Disposable {
   const done: number[] = [];
   const restore = () => {
@@ -119,20 +122,22 @@ export function ignore(signals: readonly number[]): Disposable {
 }
 
 /**
- * Ignores signals (SIG_IGN), as `nohup` does with SIGHUP. Programs that the process execs inherit
- * that, except those that `child_process` starts: libuv resets them.
+ * Ignores signals (SIG_IGN), as `nohup` does with SIGHUP. Programs that the process executes
+ * inherit this, except those that `child_process` starts, because libuv resets the signals.
  *
- * A `process.on()` listener or {@link SignalFlag} that comes later takes the signal over; when it
- * goes, a flag leaves the signal ignored, libuv leaves the default action.
+ * A later `process.on()` listener or {@link SignalFlag} takes the signal over. After a flag is
+ * disposed, the signal is ignored again. After a listener is removed, the signal has its default
+ * action.
  *
  * @param signals - a signal's name or number, or an array of them.
- * @returns an object that, disposed, restores what each signal did before, unless other code has
- *   changed that since or ignores it as well. It need not be kept.
+ * @returns a Disposable; disposing it restores the former action of each signal, unless other code
+ *   has changed the action since or ignores the signal too. You need not keep it.
  * @throws `TypeError` (`ERR_INVALID_ARG_VALUE`) for signals that cannot be ignored or that the
  *   runtime needs: SIGKILL, SIGSTOP, the faults, SIGPROF, SIGCHLD, libc's own, unknown names, an
- *   empty array; (`ERR_INVALID_ARG_TYPE`) for what is no signal; `RangeError` for a number that is
- *   none. `ERR_INVALID_STATE` if a listener or SignalFlag handles one of them: remove it first. No
- *   signal is changed then. `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker.
+ *   empty array; (`ERR_INVALID_ARG_TYPE`) for anything except a signal; `RangeError` for a number
+ *   that is not a signal. `ERR_INVALID_STATE` if a listener or SignalFlag handles one of them:
+ *   remove it first. After an error no signal is changed. `ERR_WORKER_UNSUPPORTED_OPERATION` in a
+ *   Worker.
  *
  * Source: sigaction(2), POSIX.1. The same on Linux and FreeBSD.
  */
@@ -148,11 +153,14 @@ export function ignoreSignals(signals: Signal | readonly Signal[]): Disposable {
   return ignore(numbers);
 }
 
-/** Numbers of cpp/sys/dispositions.h, which are its own: SIG_BLOCK differs between systems. */
+/**
+ * The numbers of cpp/sys/dispositions.h. They are not SIG_BLOCK and so on, which differ between
+ * systems.
+ */
 const HOW = { block: 1, unblock: 2, set: 3 } as const;
 
 /**
- * Returns which signals the **main thread** has blocked, and changes nothing.
+ * Returns which signals the **main thread** has blocked.
  *
  * @returns the names of the signals.
  * @throws `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker.
@@ -163,18 +171,18 @@ export function signalMask(): SignalName[];
 /**
  * Changes which signals the **main thread** has blocked.
  *
- * The mask is one thread's, and libuv's and V8's threads have masks of their own: a signal sent to
- * the process is taken by another thread where the main one has it blocked, and its handlers run.
- * What blocking does do: programs started by exec inherit the mask (`child_process` and execve() empty it, as
- * libuv does), and so do {@link fork}'s children and threads made later.
+ * Each thread has its own mask, also those of libuv and V8. If the main thread blocks a signal that
+ * is sent to the process, another thread receives it, and its handlers run. Blocking matters
+ * because programs started by exec inherit the mask (except by `child_process` and execve(), which
+ * empty it), and so do children of {@link fork} and later threads.
  *
  * @param how - `block` these signals too, `unblock` them, or `set`: block them and no others.
  * @param signals - a signal's name or number, or an array of them, which may be empty.
  * @returns the names of the signals that were blocked before the call.
- * @throws `TypeError` (`ERR_INVALID_ARG_VALUE`) for another `how`, unknown names, and for blocking
- *   what cannot be blocked or must not be: SIGKILL, SIGSTOP, the faults, SIGPROF, libc's own;
- *   (`ERR_INVALID_ARG_TYPE`) for what is no signal; `RangeError` for a number that is none.
- *   `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker.
+ * @throws `TypeError` (`ERR_INVALID_ARG_VALUE`) for another `how`, unknown names, and for signals
+ *   that cannot or must not be blocked: SIGKILL, SIGSTOP, the faults, SIGPROF, libc's own;
+ *   (`ERR_INVALID_ARG_TYPE`) for anything except a signal; `RangeError` for a number that is not a
+ *   signal. `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker.
  *
  * Source: pthread_sigmask(3), POSIX.1; daemon(7) step 3. The same on Linux and FreeBSD.
  */
@@ -184,7 +192,8 @@ export function signalMask(
 ): SignalName[];
 export function signalMask(...args: [how?: unknown, signals?: unknown]): SignalName[] {
   const [how, signals] = args;
-  // Not by mere look-up: an array of one word is that word as a key, and some objects are no key.
+  // Checks the type too: as a key, an array of one word equals that word, and some objects cannot
+  // be keys.
   if (args.length > 0 && !(typeof how === 'string' && Object.hasOwn(HOW, how))) {
     throw invalidArgValue('how', how, "must be 'block', 'unblock' or 'set'");
   }

@@ -18,14 +18,14 @@ export interface ExecveOptions {
   /** Descriptors that the new program gets besides 0, 1 and 2. Default: none. */
   keep?: readonly number[] | undefined;
   /**
-   * `reset`: the new program finds what a shell would give it: no signal is blocked, and none ignored but
-   * by {@link ignoreSignals}. `inherit`: it gets the mask and the ignored signals of this process, of
-   * which SIGPIPE and SIGXFSZ are two that Node ignores. Default: `reset`.
+   * `reset`: the new program starts as from a shell: no signal is blocked, and only those of {@link
+   * ignoreSignals} are ignored. `inherit`: it gets the mask and the ignored signals of this
+   * process, including SIGPIPE and SIGXFSZ, which Node ignores. Default: `reset`.
    */
   signals?: 'reset' | 'inherit' | undefined;
 }
 
-/** How long a reader of standard output that does not read holds the call up. */
+/** How long the call waits for a reader of standard output that does not read. */
 const LAST_WORDS_MS = 1000;
 
 const SIGNALS = ['reset', 'inherit'];
@@ -36,7 +36,7 @@ function argumentsOf(value: unknown): string[] {
   throw invalidArgValue('args', value, "must not be empty: the first one is the program's name");
 }
 
-/** As environ(7) has it. */
+/** The environment in the form of environ(7). */
 function environmentOf(value: unknown): string[] {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
     throw invalidArgType('env', 'of type object', value);
@@ -51,34 +51,36 @@ function environmentOf(value: unknown): string[] {
 }
 
 /**
- * Executes another program in place of this one, in the same process: pid, parent, children, session,
- * working directory, umask, limits and credentials stay. The call returns only if it fails.
+ * Executes another program in place of this one, in the same process. Pid, parent, children,
+ * session, working directory, umask, limits and credentials stay. The call returns only if it
+ * fails.
  *
  * ```ts
  * closeInherited();
  * execve('/usr/sbin/hello', ['hello', '--foreground'], { PATH: '/usr/bin:/bin' });
  * ```
  *
- * Nothing of this program goes on, as after {@link _exit}: no 'exit' listener runs, Worker threads end, a pidfile
- * stays, and is unlocked unless its `fd` is in `keep`. What `process.stdout` and `process.stderr` have been given is written
- * first, as far as their readers take it within a second.
+ * This program ends as by {@link _exit}: no 'exit' listener runs, and Worker threads end. A pidfile
+ * stays, and is unlocked unless its `fd` is in `keep`. The call first writes the pending output of
+ * `process.stdout` and `process.stderr`, as far as their readers accept it within a second.
  *
- * **Descriptors.** Node makes all its descriptors close-on-exec, and at its start those that it inherits.
- * The new program gets 0, 1 and 2, in blocking mode, those of `keep`, and those that are not close-on-exec, as
- * the results of {@link dup}. A terminal in raw mode gets its mode back.
+ * **Descriptors.** Node makes all its descriptors close-on-exec, and at its start also inherited
+ * ones. The new program gets 0, 1 and 2, in blocking mode, those of `keep`, and those that are not
+ * close-on-exec, such as the results of {@link dup}. If a terminal is in raw mode, its mode is
+ * restored.
  *
  * **Signals.** See the option `signals`. Handlers end with the program.
  *
  * @param path - the program's file; PATH is not searched. A script needs a line `#!`.
- * @param args - its arguments, the first of which is by custom the program's name.
- * @param env - its environment; properties that are undefined are left out. Default: the one of this
- *   process, byte by byte.
+ * @param args - its arguments; the first is by convention the program's name.
+ * @param env - its environment; undefined properties are left out. Default: the environment of this
+ *   process, byte for byte.
  * @param opts - see {@link ExecveOptions}.
- * @throws `ENOENT`, `EACCES` (no permission, no regular file, a file system mounted noexec), `ENOEXEC`, `E2BIG`,
- *   `ELOOP`, `ENOTDIR`, `ETXTBSY`, `ENOMEM` and others (syscall `execve`, with `path`); `EBADF` (syscall
- *   `fcntl`) for one of `keep` that is not open. The process is as it was then: descriptors and their flags,
- *   mask, ignored signals, handlers, threads. `TypeError`, `RangeError` for wrong arguments;
- *   `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker.
+ * @throws `ENOENT`, `EACCES` (no permission, not a regular file, a file system mounted noexec),
+ *   `ENOEXEC`, `E2BIG`, `ELOOP`, `ENOTDIR`, `ETXTBSY`, `ENOMEM` and others (syscall `execve`, with
+ *   `path`); `EBADF` (syscall `fcntl`) if a descriptor of `keep` is not open. After an error the
+ *   process is unchanged: descriptors and their flags, mask, ignored signals, handlers, threads.
+ *   `TypeError`, `RangeError` for wrong arguments; `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker.
  *
  * Node raises RLIMIT_NOFILE to its hard limit, which the new program inherits: see {@link setrlimit}.
  *

@@ -5,20 +5,23 @@ import { check } from '../base/errors.js';
 import { boolean, fileDescriptor, integer, options, UINT_MAX } from '../base/validate.js';
 import { standardPlaced } from './standard.js';
 
-/** {@link native.closeRange}'s last argument for everybody but the tests: the best way there is. */
+/**
+ * The last argument of {@link native.closeRange}: the best available way. Only tests use another
+ * one.
+ */
 const ANY_METHOD = 0;
 
 /**
- * Duplicates a descriptor on the lowest free number. The two share one open file: offset, status
- * flags (O_NONBLOCK) and locks.
+ * Duplicates a descriptor to the lowest free number. Both refer to the same open file and share its
+ * offset, status flags (O_NONBLOCK) and locks.
  *
- * The duplicate is *not* close-on-exec, unlike every descriptor that Node itself opens: programs
- * started by `child_process` inherit it, until `closeRange(fd, fd, { cloexec: true })`.
+ * The duplicate is *not* close-on-exec, unlike all descriptors that Node itself opens. Programs
+ * started by `child_process` inherit it, unless you call `closeRange(fd, fd, { cloexec: true })`.
  *
  * @param fd - an open descriptor.
- * @returns the new descriptor. It is the caller's to close, with `fs.closeSync()`.
- * @throws `EBADF` (syscall `dup`) if `fd` is not open, `EMFILE` if {@link getdtablesize} descriptors
- *   are. `TypeError`, `RangeError` if `fd` is not an integer from 0 to 2^31-1.
+ * @returns the new descriptor. Close it with `fs.closeSync()`.
+ * @throws `EBADF` (syscall `dup`) if `fd` is not open, `EMFILE` if {@link getdtablesize}
+ *   descriptors are open. `TypeError`, `RangeError` if `fd` is not an integer from 0 to 2^31-1.
  *
  * Source: dup(2), POSIX.1. The same on Linux and FreeBSD.
  */
@@ -27,19 +30,19 @@ export function dup(fd: number): number {
 }
 
 /**
- * Makes one descriptor number refer to another's open file, closing first, in the same step, what
- * was there; equal numbers change nothing.
+ * Makes one descriptor number refer to another's open file. If the number was open, its old file is
+ * closed in the same step. Equal numbers change nothing.
  *
- * `newFd` is *not* close-on-exec afterwards, whatever it was before. Nothing stops `newFd` from
- * being one that Node or libuv works with (their event loop's, a socket's, a worker's): take only
- * numbers you know, as 0, 1 and 2.
+ * Afterwards `newFd` is *not* close-on-exec, even if it was before. The call does not check whether
+ * Node or libuv uses `newFd` (for an event loop, a socket or a worker): use only numbers that you
+ * know, such as 0, 1 and 2.
  *
  * @param oldFd - an open descriptor.
- * @param newFd - the number that it gets too, open or not.
+ * @param newFd - the number that refers to the same file afterwards; open or not.
  * @returns `newFd`.
- * @throws `EBADF` (syscall `dup2`) if `oldFd` is not open or `newFd` is not below
- *   {@link getdtablesize}; nothing was closed then. `EBUSY` (Linux) if another thread is just
- *   opening that number. `TypeError`, `RangeError` if an argument is not an integer from 0 to
+ * @throws `EBADF` (syscall `dup2`) if `oldFd` is not open or `newFd` is not below {@link
+ *   getdtablesize}; then nothing is closed. `EBUSY` (Linux) if another thread is opening that
+ *   number at the moment. `TypeError`, `RangeError` if an argument is not an integer from 0 to
  *   2^31-1.
  *
  * Source: dup2(2), POSIX.1; daemon(7) step 9. The same on Linux and FreeBSD.
@@ -54,11 +57,11 @@ export function dup2(oldFd: number, newFd: number): number {
 }
 
 /**
- * Returns how many descriptors the process may have: every number it is given is below this.
+ * Returns how many descriptors the process may have. Every new descriptor is below this number.
  *
  * @returns the soft limit RLIMIT_NOFILE, at most 2^31-1. Node raises it to the hard limit when it
- *   starts, so expect 1,048,576 or more where the shell's `ulimit -n` says 1,024. Descriptors opened
- *   under an earlier, higher limit can lie above it.
+ *   starts, so expect 1,048,576 or more where the shell's `ulimit -n` shows 1,024. Descriptors that
+ *   were opened under an earlier, higher limit can be above it.
  * @throws nothing.
  *
  * Source: getdtablesize(3), 4.4BSD; getrlimit(2), POSIX.1. The same on Linux and FreeBSD.
@@ -71,17 +74,17 @@ export function getdtablesize(): number {
  * Closes every descriptor from a number up.
  *
  * **This closes the runtime's own descriptors too**: the event loop's epoll, the threads' wake-up
- * pipes, every socket and file that JavaScript objects still hold. Node aborts, or hangs, as soon as
- * it comes back to its event loop; what can still be done is synchronous work on other descriptors
- * and {@link _exit}. A server that wants rid of what its launcher leaked wants `closeInherited()`.
+ * pipes, every socket and file that JavaScript objects still hold. Node aborts or hangs as soon as
+ * it returns to its event loop. Only synchronous work on other descriptors and {@link _exit} are
+ * still possible. To close what the launcher of a server has leaked, use `closeInherited()`.
  *
  * @param lowest - the first descriptor to close.
- * @throws `TypeError`, `RangeError` if `lowest` is not an integer from 0 to 2^31-1. Holes, and
- *   descriptors whose close fails, are passed over.
+ * @throws `TypeError`, `RangeError` if `lowest` is not an integer from 0 to 2^31-1. Unused numbers,
+ *   and errors of close(2), are ignored.
  *
- * Linux: close_range(2), which takes microseconds whatever the limit; before 5.9, or where a seccomp
- * filter refuses it, the numbers in /proc/self/fd; without /proc, every number below
- * {@link getdtablesize}, which leaves open what lies above it.
+ * Linux: close_range(2), which takes microseconds for any limit. Before 5.9, or if a seccomp filter
+ * refuses it: the numbers in /proc/self/fd. Without /proc: every number below {@link
+ * getdtablesize}; higher ones stay open.
  *
  * Source: closefrom(2), FreeBSD, also glibc; daemon(7) step 1.
  */
@@ -105,12 +108,12 @@ export interface CloseRangeOptions {
  * {@link closefrom}. With `cloexec` it does no harm.
  *
  * @param first - the first descriptor of the range.
- * @param last - the last one, itself included; it may lie beyond the highest open descriptor. 2^32-1
- *   stands for all.
+ * @param last - the last descriptor of the range, inclusive. It may be above the highest open
+ *   descriptor; 2^32-1 means all.
  * @param opts - `cloexec`: mark them instead of closing them; see {@link CloseRangeOptions}.
  * @throws `TypeError`, `RangeError` if an argument is not an integer from 0 to 2^32-1, or `last` is
- *   below `first`; `TypeError` for wrong options. Holes, and descriptors whose close fails, are
- *   passed over.
+ *   below `first`; `TypeError` for wrong options. Unused numbers, and errors of close(2), are
+ *   ignored.
  *
  * Linux: as {@link closefrom}; the flag needs Linux 5.11 in close_range(2).
  *

@@ -1,4 +1,4 @@
-// Listening sockets that a program hands over to the one that takes its place.
+// Listening sockets that a program hands over to its successor.
 import { resolve } from 'node:path';
 import { native } from '../addon/native.js';
 import { fstatOf } from '../system/file-id.js';
@@ -7,13 +7,16 @@ import { type Listener, takenUnixListener } from './listen-unix.js';
 
 type Plan = { path: string } | { port: number; host: string; ipv6Only: boolean };
 
-/** What a socket is known by: what was asked for, whatever the kernel has made of it. */
+/** Identifies a socket by its requested address, not by the address that the kernel chose. */
 export function addressOf(plan: Plan): string {
   if ('path' in plan) return `unix ${resolve(plan.path)}`;
   return `tcp ${plan.port} ${plan.host} ${plan.ipv6Only}`;
 }
 
-/** The predecessor's, which goes on listening without a break; undefined if it had none there. */
+/**
+ * The predecessor's socket, which keeps listening without a break; undefined if the predecessor had
+ * none there.
+ */
 export function inheritedListener(plan: Plan, address: string): Listener | undefined {
   const found = claimSocket(address, 'port' in plan ? plan.port : 0);
   if (found === undefined) return undefined;
@@ -25,7 +28,7 @@ export function inheritedListener(plan: Plan, address: string): Listener | undef
   );
 }
 
-/** It is handed over, as long as it is open. */
+/** Registers a socket to be handed over as long as it is open. */
 export function registered(listener: Listener, address: string, plan: Plan): Listener {
   const { fd } = listener;
   const port = Math.max(native.localPort(fd), 0);
@@ -36,7 +39,7 @@ export function registered(listener: Listener, address: string, plan: Plan): Lis
 
 const followerOf = (first: number) => `follower of ${succession.sockets.get(first)?.address}`;
 
-/** The next one of those that have followed there. */
+/** The next socket that follows on the same address. */
 export function inheritedFollower(first: number): number | undefined {
   const found = claimSocket(followerOf(first), 0);
   return found && registerFollower(first, found.fd);

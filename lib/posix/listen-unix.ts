@@ -1,4 +1,4 @@
-// A Unix domain socket in the file system: its file outlives a server that is killed.
+// Unix domain sockets in the file system. The socket's file stays after its server is killed.
 import { closeSync, constants, lstatSync, openSync, unlinkSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { dirname, resolve } from 'node:path';
@@ -10,7 +10,9 @@ import { mayUnlink } from '../system/succession.js';
 /** A socket that listens. */
 export interface Listener {
   fd: number;
-  /** Removes the socket's file, if it has one that is still its own. To be called before it is closed. */
+  /**
+   * Removes the socket's file, if the file still belongs to it. Call it before closing the socket.
+   */
   unlink(): void;
 }
 
@@ -25,15 +27,16 @@ interface UnixPlan {
 
 const { EADDRINUSE, ECONNREFUSED, EWOULDBLOCK } = os.errno;
 
-/** How often and how long to wait for somebody else who opens a socket in the directory. */
+/** How often and how long to wait for another process that opens a socket in the directory. */
 const TRIES = 50;
 const TRY_MS = 20;
 
 /**
- * The lock that all daemonkits take: between bind(2) and listen(2) a socket refuses connections as one
- * does that was left behind, and between the look and unlink(2) it may become another one's.
+ * The lock that all daemonkit processes take. Two races make it necessary: between bind(2) and
+ * listen(2) a socket refuses connections like a stale one, and between the check and unlink(2) the
+ * file may be replaced.
  *
- * @returns undefined where there is none to be had: a directory that may not be read, NFS.
+ * @returns undefined where no lock is possible: a directory that may not be read, NFS.
  */
 function lockOf(directory: string): Disposable | undefined {
   let fd: number;
@@ -52,16 +55,19 @@ function lockOf(directory: string): Disposable | undefined {
   return undefined;
 }
 
-/** The socket at a path, not what a link there leads to; undefined if it is no socket. */
+/** The socket at a path, without following a link; undefined if it is not a socket. */
 function socketAt(path: string) {
   const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   return found?.isSocket() ? found : undefined;
 }
 
-/** Other programs, which do not know the lock, may be between bind(2) and listen(2). */
+/**
+ * How often to check: other programs do not take the lock, and may be between bind(2) and
+ * listen(2).
+ */
 const LOOKS = 3;
 
-/** Whether nobody listens to the socket at a path any more. */
+/** Whether no process listens on the socket at a path any more. */
 function isStale(path: string): boolean {
   for (let looks = 0; looks < LOOKS; looks++) {
     if (looks > 0) pause(TRY_MS);
@@ -70,7 +76,7 @@ function isStale(path: string): boolean {
   return true;
 }
 
-/** Removes a file that nobody listens to; false if it is not for us to remove. */
+/** Removes the file of a socket without a listener; false if permission is missing. */
 function removeStale(path: string): boolean {
   if (!isStale(path)) return false;
   try {
@@ -85,7 +91,9 @@ function listen({ path, mode, also, backlog }: UnixPlan): number {
   return native.listenUnix(path, backlog, mode, also);
 }
 
-/** The file that bind(2) has just made; without it nobody could tell later whether it is still there. */
+/**
+ * The identity of the file that bind(2) has just made, to check later whether it is still there.
+ */
 function identityOf(fd: number, path: string) {
   try {
     return socketAt(path);
@@ -96,10 +104,10 @@ function identityOf(fd: number, path: string) {
   }
 }
 
-/** Opens one; the file that a killed server has left is replaced. */
+/** Opens a socket, and replaces the file that a killed server has left. */
 export function openUnixListener(plan: UnixPlan): Listener {
   const { path } = plan;
-  // By the time of unlink() the working directory may be another one.
+  // The working directory may change before unlink().
   const file = resolve(path);
   using lock = lockOf(dirname(file));
   let fd = listen(plan);
@@ -109,18 +117,18 @@ export function openUnixListener(plan: UnixPlan): Listener {
   return { fd, unlink: () => unlinkIfSame(file, made) };
 }
 
-/** The one that a predecessor has made, and handed over with its file. */
+/** The socket that a predecessor has made and handed over with its file. */
 export function takenUnixListener(fd: number, file: string): Listener {
   const made = socketAt(file);
   return { fd, unlink: () => unlinkIfSame(file, made) };
 }
 
 function unlinkIfSame(file: string, made: Identity | undefined): void {
-  // It is another process's as well, which goes on.
+  // Another process uses the file too, and keeps running.
   if (!mayUnlink(file)) return;
   using _ = lockOf(dirname(file));
   const found = socketAt(file);
-  // As long as the socket is open the system gives its inode to no other file.
+  // As long as the socket is open, the system does not reuse its inode.
   if (found === undefined || found.ino !== made?.ino || found.dev !== made.dev) return;
   unlinkSync(file);
 }

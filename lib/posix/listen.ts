@@ -1,4 +1,4 @@
-// A listening socket that nobody accepts from yet: socket(2), bind(2), listen(2).
+// Opens a listening socket from which no process accepts yet: socket(2), bind(2), listen(2).
 import { isIP } from 'node:net';
 import { native } from '../addon/native.js';
 import { check, invalidArgType, invalidArgValue } from '../base/errors.js';
@@ -14,10 +14,10 @@ import { type Listener, openUnixListener } from './listen-unix.js';
 
 export type { Listener } from './listen-unix.js';
 
-/** Of every kind of socket. */
+/** The options of every kind of socket. */
 interface Common {
   /**
-   * How many connections may wait to be accepted, from 1; the system has a limit of its own
+   * How many connections may wait to be accepted, from 1. The system has its own limit
    * (net.core.somaxconn). Default: 511.
    */
   backlog?: number | undefined;
@@ -29,15 +29,15 @@ export interface ListenPortOptions extends Common {
   port: number;
   /**
    * The IP address to listen on, not a name. Default: all addresses of the machine, by IPv6 and
-   * IPv4, or by IPv4 alone where there is no IPv6.
+   * IPv4, or only by IPv4 where there is no IPv6.
    */
   host?: string | undefined;
-  /** With an IPv6 address: take no IPv4 connections. Default: false. */
+  /** With an IPv6 address: accept no IPv4 connections. Default: false. */
   ipv6Only?: boolean | undefined;
   /**
-   * Other sockets of the same user may listen on the port, those that have this option too: each has a
-   * queue of its own, over which the kernel spreads connections. It is SO_REUSEPORT, on FreeBSD
-   * SO_REUSEPORT_LB. Default: false.
+   * Let other sockets of the same user that also have this option listen on the port. Each socket
+   * has its own queue, and the kernel distributes connections over them. This is SO_REUSEPORT, on
+   * FreeBSD SO_REUSEPORT_LB. Default: false.
    */
   reusePort?: boolean | undefined;
   /** With {@link ListenPathOptions} only. */
@@ -53,18 +53,17 @@ export interface ListenPortOptions extends Common {
 /** A Unix domain socket. */
 export interface ListenPathOptions extends Common {
   /**
-   * The file name of the socket. A file that a server has left behind which
-   * accepts nothing any more, as it was killed, is replaced.
+   * The file name of the socket. If a killed server has left its file there, the file is replaced.
    */
   path: string;
   /**
-   * The permissions of that file, 0 to 0o777, whatever the umask is: users who may write to it may connect.
-   * Default: 0o777 less the umask.
+   * The permissions of that file, 0 to 0o777; the umask does not apply. Users with write permission
+   * may connect. Default: 0o777 less the umask.
    */
   mode?: number | undefined;
-  /** Besides, everybody may read the file. Default: false. */
+  /** Also let everyone read the file. Default: false. */
   readableAll?: boolean | undefined;
-  /** Besides, everybody may write to it, and so connect. Default: false. */
+  /** Also let everyone write to the file, and so connect. Default: false. */
   writableAll?: boolean | undefined;
   /** With {@link ListenPortOptions} only. */
   port?: undefined;
@@ -83,7 +82,7 @@ const OF_PORTS = ['port', 'host', 'ipv6Only', 'reusePort'] as const;
 const OF_PATHS = ['mode', 'readableAll', 'writableAll'] as const;
 const KNOWN = [...OF_PORTS, 'path', ...OF_PATHS, 'backlog'] as const;
 
-/** @internal What Node's own servers ask for. */
+/** @internal The backlog of Node's own servers. */
 export const BACKLOG = 511;
 
 function address(value: unknown, name: string): string {
@@ -92,7 +91,7 @@ function address(value: unknown, name: string): string {
   return host;
 }
 
-/** Permissions that are given to user, group and others. */
+/** Permission bits for user, group and others. */
 const READABLE = 0o444;
 const WRITABLE = 0o222;
 
@@ -117,7 +116,7 @@ function portPlan(given: Partial<ListenOptions>, name: string, backlog: number) 
   return { port, host, ipv6Only, reusePort, backlog };
 }
 
-/** @internal Checks the options and makes them complete; no system call. */
+/** @internal Checks the options and adds the defaults; makes no system call. */
 export function listenPlan(value: unknown, name = 'options') {
   const given = options<ListenOptions>(value ?? null, KNOWN, name);
   const backlog = integer(given.backlog ?? BACKLOG, `${name}.backlog`, 1, INT_MAX);
@@ -133,13 +132,14 @@ export function listenPlan(value: unknown, name = 'options') {
 /** @internal */
 export type ListenPlan = ReturnType<typeof listenPlan>;
 
-/** Who else may listen there (cpp/sys/listen.h). */
+/** Which other sockets may listen on the address (cpp/sys/listen.h). */
 const COMPANY = { nobody: 0, anybody: 1, followers: 2 } as const;
 
 /**
- * @internal Opens what was planned, or takes what a predecessor has handed over.
+ * @internal Opens the planned socket, or takes the one that a predecessor has handed over.
  *
- * @param followed - others will follow there ({@link openFollower}), while nobody is there now.
+ * @param followed - further sockets will follow on the address ({@link openFollower}), but none may
+ *   be there now.
  */
 export function openListener(plan: ListenPlan, followed = false): Listener {
   const address = addressOf(plan);
@@ -155,7 +155,7 @@ function openNew(plan: ListenPlan, followed: boolean): Listener {
   return { fd, unlink() {} };
 }
 
-/** @internal One more socket where one listens that is followed. */
+/** @internal Opens one more socket on the address of `fd`. */
 export function openFollower(fd: number, backlog: number): number {
   return (
     inheritedFollower(fd) ?? registerFollower(fd, check(native.listenBeside(fd, backlog), 'listen'))
@@ -163,23 +163,26 @@ export function openFollower(fd: number, backlog: number): number {
 }
 
 /**
- * Opens a listening socket that this process does not accept from: connections wait until a process
- * does, `server.listen({ fd })` in a child of {@link fork} or the workers of {@link prefork}. With
- * `server.listen()` the event loop of the process that called it accepts at once.
+ * Opens a listening socket without accepting connections. Connections wait until a process accepts
+ * them: a child of {@link fork} with `server.listen({ fd })`, or the workers of {@link prefork}.
+ * (With `server.listen()` the event loop of the calling process accepts at once.)
  *
- * A privileged port can so be bound by root, before `becomeDaemon({ user })` and `prefork()`. With
- * `reusePort` it can be called again for the same port, for `prefork({ balance: 'reuseport' })`.
+ * So root can bind a privileged port before `becomeDaemon({ user })` and `prefork()`. With
+ * `reusePort` you can call it several times for the same port, for `prefork({ balance: 'reuseport'
+ * })`.
  *
- * The file of a Unix domain socket on which no process listens (`ECONNREFUSED`) is replaced, under a
- * lock of its directory, so that of several programs that start at once one gets it. What another process
- * listens to, is no socket, or is a symbolic link stays as it is.
+ * If no process listens on an existing Unix domain socket (`ECONNREFUSED`), its file is replaced.
+ * The call locks the directory for this, so that only one of several programs that start at once
+ * gets the address. A socket with a listener, a file of another type and a symbolic link stay
+ * unchanged.
  *
  * @param options - see {@link ListenOptions}.
- * @returns the descriptor, close-on-exec and non-blocking; the caller's to close. The file of a Unix
- *   domain socket is not removed then.
- * @throws `EADDRINUSE`, `EACCES` (a port below 1024 without privileges, a directory), `EADDRNOTAVAIL`,
- *   `ENAMETOOLONG` (a path beyond 107 bytes; 103 on FreeBSD), `EMFILE`, all with syscall `listen` and
- *   `path`, the address as text. `TypeError`, `RangeError` for wrong options.
+ * @returns the descriptor, close-on-exec and non-blocking. The caller must close it. Closing does
+ *   not remove the file of a Unix domain socket.
+ * @throws `EADDRINUSE`, `EACCES` (a port below 1024 without privileges, a directory),
+ *   `EADDRNOTAVAIL`, `ENAMETOOLONG` (a path longer than 107 bytes; 103 on FreeBSD), `EMFILE`, all
+ *   with syscall `listen` and `path`, the address as text. `TypeError`, `RangeError` for wrong
+ *   options.
  *
  * Source: socket(2), bind(2), listen(2), POSIX.1. The same on Linux and FreeBSD.
  */

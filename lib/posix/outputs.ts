@@ -1,9 +1,8 @@
-// process.stdout and process.stderr, as far as libuv has a handle beneath them, and what they have not
-// written yet.
+// process.stdout and process.stderr with a libuv handle, and their pending output.
 import { isatty } from 'node:tty';
 import { native } from '../addon/native.js';
 
-/** What Node's standard streams have when they are terminals, pipes or sockets. */
+/** The handle of a standard stream that is a terminal, pipe or socket. */
 export interface Handle {
   fd: number;
   close(): void;
@@ -20,18 +19,21 @@ export interface HandleStream {
   push?(chunk: null): boolean;
 }
 
-/** By their descriptors. To call one is to make the stream, if nobody has used it yet. */
+/** The streams by descriptor. Calling a function makes the stream if it has not been used yet. */
 export const outputs = new Map([
   [1, () => process.stdout as HandleStream],
   [2, () => process.stderr as HandleStream],
 ]);
 
-/** Whether a standard stream may have a handle, without making the stream. */
+/** Whether a standard stream may have a handle. Does not make the stream. */
 export function mayHaveHandle(fd: number, handles: readonly number[]): boolean {
   return handles.some((handle) => handle === fd || (handle > 2 && isatty(handle)));
 }
 
-/** Has their files take what was written to them before, as far as they do within a time; `but` leaves some out. */
+/**
+ * Writes the pending output of the streams, as far as their files accept it within the time. `but`
+ * excludes some.
+ */
 export function flushOutputs(milliseconds: number, but: readonly number[] = []): void {
   const handles = native.handleDescriptors();
   const deadline = performance.now() + milliseconds;
@@ -48,7 +50,7 @@ function flush(fd: number, deadline: number): void {
     if (queued.length === 0) return;
     const left = Math.max(Math.ceil(deadline - performance.now()), 0);
     if (native.writeWithin(fd, queued, left) < queued.length) return;
-    // The stream gives the handle what it has itself then.
+    // Then the stream passes its own buffered data to the handle.
     native.completeWrites(fd);
   }
 }

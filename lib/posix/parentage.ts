@@ -1,4 +1,4 @@
-// Between parents and children: subreapers and the signal of a parent's end, prctl(2), procctl(2).
+// Subreapers and the parent death signal: prctl(2), procctl(2).
 import { isMainThread } from 'node:worker_threads';
 import { native } from '../addon/native.js';
 import { check, workerUnsupported } from '../base/errors.js';
@@ -12,15 +12,16 @@ import {
 import { system } from '../system/system.js';
 
 /**
- * Makes the process the reaper of its descendants, or ends that. A descendant whose parent ends becomes its
- * child, and not init's. Wait for it ({@link waitpid} with -1), or it stays a zombie.
+ * Makes the process a subreaper, or ends that. If the parent of a descendant ends, the descendant
+ * becomes a child of the subreaper instead of init. Wait for such children ({@link waitpid} with -1
+ * or {@link reapOrphans}); otherwise they stay zombies.
  *
- * Belongs to the process, is not inherited by the children of {@link fork}, and survives exec.
- * Descendants that are orphans already stay where they are.
+ * The setting belongs to the process, survives exec, and is not inherited by children of {@link
+ * fork}. Existing orphans keep their parent.
  *
  * @param on - true to become a subreaper, false to stop being one.
- * @throws `EINVAL` (syscall `prctl`) where the kernel has no subreapers. `TypeError` if `on` is
- *   not a boolean.
+ * @throws `EINVAL` (syscall `prctl`) if the kernel has no subreapers. `TypeError` if `on` is not a
+ *   boolean.
  *
  * Linux, from 3.4 on. FreeBSD: PROC_REAP_ACQUIRE, PROC_REAP_RELEASE (errors have syscall `procctl`);
  * written and compiled for it, not run on it yet.
@@ -34,8 +35,8 @@ export function setChildSubreaper(on: boolean): void {
 /**
  * Returns whether the process is a subreaper.
  *
- * @returns true if it is: see {@link setChildSubreaper}.
- * @throws as {@link setChildSubreaper}, where the system has none.
+ * @returns whether it is: see {@link setChildSubreaper}.
+ * @throws as {@link setChildSubreaper}, if the kernel has no subreapers.
  *
  * Source: PR_GET_CHILD_SUBREAPER(2const), prctl(2), Linux; procctl(2), FreeBSD.
  */
@@ -44,23 +45,23 @@ export function getChildSubreaper(): boolean {
 }
 
 /**
- * Has the kernel send a signal to this process when its parent ends.
+ * Makes the kernel send a signal to this process when its parent ends.
  *
- * The child calls it first of all. The parent may have ended before, so check
- * {@link getppid} after the call. The setting is **cleared** in children ({@link fork}, exec'd or not: they
- * begin without), when user or group ids change (setuid, {@link setresuid}, {@link dropPrivileges}:
- * call it after those), and by exec of a set-user-ID or set-group-ID program; it survives other
- * execs. The dying parent sends it with its own rights: one that has dropped to another user than the
- * child's cannot, and nothing comes. "Parent" is the *thread* that made this process: for children
- * of {@link fork} the main thread, which lives as long as its process. With a subreaper around, the
- * signal comes for each parent that ends.
+ * Call it first in the child. The parent may have ended before, so check {@link getppid} after the
+ * call. The setting is **cleared** in children of this process (with or without exec), when user or
+ * group ids change (setuid, {@link setresuid}, {@link dropPrivileges}: call it after those), and by
+ * exec of a set-user-ID or set-group-ID program. It survives other execs. The kernel sends the
+ * signal with the permissions of the parent: if the parent has changed to another user, the signal
+ * does not come. "Parent" is the *thread* that made this process. For children of {@link fork} it
+ * is the main thread, which lives as long as its process. If the process moves to a subreaper, the
+ * signal comes again when that ends.
  *
  * @param signal - a signal's name or number; null or 0 for none.
- * @throws `TypeError`, `RangeError` for what is no signal, and in a Worker
- *   (`ERR_WORKER_UNSUPPORTED_OPERATION`), as the setting is a thread's and ends with it.
+ * @throws `TypeError`, `RangeError` for anything except a signal, and in a Worker
+ *   (`ERR_WORKER_UNSUPPORTED_OPERATION`), because the setting belongs to a thread and ends with it.
  *
  * Linux. FreeBSD: PROC_PDEATHSIG_CTL (errors have syscall `procctl`), where the parent is a process
- * and the setting is the process's; written and compiled for it, not run on it yet.
+ * and the setting belongs to the process; written and compiled for it, not run on it yet.
  *
  * Source: PR_SET_PDEATHSIG(2const), prctl(2), Linux; procctl(2), FreeBSD.
  */

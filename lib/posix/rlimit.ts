@@ -5,9 +5,9 @@ import { check, invalidArgType, invalidArgValue, outOfRange } from '../base/erro
 import { options, string } from '../base/validate.js';
 
 /**
- * A resource's name, that of its constant without RLIMIT_: NOFILE, NPROC, CORE, AS, STACK, DATA, CPU,
- * FSIZE, MEMLOCK, RSS; on Linux also LOCKS, MSGQUEUE, NICE, RTPRIO, RTTIME, SIGPENDING, on FreeBSD
- * KQUEUES, NPTS, SBSIZE, SWAP, UMTXP.
+ * A resource's name, which is its constant without RLIMIT_: NOFILE, NPROC, CORE, AS, STACK, DATA,
+ * CPU, FSIZE, MEMLOCK, RSS; on Linux also LOCKS, MSGQUEUE, NICE, RTPRIO, RTTIME, SIGPENDING, on
+ * FreeBSD KQUEUES, NPTS, SBSIZE, SWAP, UMTXP.
  */
 export type Resource =
   | 'AS'
@@ -32,14 +32,17 @@ export type Resource =
   | 'SWAP'
   | 'UMTXP';
 
-/** Infinity is no limit; a bigint stands for what a number could not hold exactly (from 2^53 on). */
+/**
+ * A limit. Infinity means no limit. Values from 2^53 on are bigints, because a number is not exact
+ * there.
+ */
 export type Limit = number | bigint;
 
 /** The limits of a resource, in its unit: bytes, seconds (CPU), microseconds (RTTIME), or a count. */
 export interface ResourceLimits {
-  /** What the kernel enforces. */
+  /** The limit that the kernel enforces. */
   soft: Limit;
-  /** As far as the soft limit may be raised. Lowering it needs no privilege, raising it does. */
+  /** The maximum of the soft limit. Raising it needs a privilege, lowering it does not. */
   hard: Limit;
 }
 
@@ -67,13 +70,13 @@ function fromKernel(value: bigint): Limit {
   return value > BigInt(Number.MAX_SAFE_INTEGER) ? value : Number(value);
 }
 
-/** A limit as the kernel takes it. */
+/** A limit in the kernel's form. */
 function limit(value: unknown, name: string): bigint {
   if (value === Infinity) return UNLIMITED;
   if (typeof value !== 'number' && typeof value !== 'bigint') {
     throw invalidArgType(name, 'of type number or bigint', value);
   }
-  // A number above may be another one than was written.
+  // Larger numbers may be rounded.
   if (typeof value === 'number' && !Number.isSafeInteger(value)) {
     throw outOfRange(name, 'a safe integer, a bigint or Infinity', value);
   }
@@ -82,7 +85,7 @@ function limit(value: unknown, name: string): bigint {
   return exact;
 }
 
-/** The limits of a resource by its number, as the kernel has them. */
+/** The limits of a resource by its number, in the kernel's form. */
 export function currentLimits(resource: number): [soft: bigint, hard: bigint] {
   const [result, soft, hard] = native.getrlimit(resource);
   check(result, 'getrlimit');
@@ -90,30 +93,30 @@ export function currentLimits(resource: number): [soft: bigint, hard: bigint] {
 }
 
 /**
- * Returns the limits of a resource. They are the process's, for all its threads.
+ * Returns the limits of a resource. They apply to the whole process, with all its threads.
  *
  * Node raises the soft limit of NOFILE to the hard one when it starts.
  *
  * @param resource - see {@link Resource}.
- * @returns the limits; `Infinity` is no limit.
- * @throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for what is no resource of
- *   this system.
+ * @returns the limits; `Infinity` means no limit.
+ * @throws `TypeError` (`ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`) for anything except a
+ *   resource of this system.
  *
- * Source: getrlimit(2), POSIX.1. Linux and FreeBSD, each with resources of its own.
+ * Source: getrlimit(2), POSIX.1. Linux and FreeBSD, each with its own resources.
  */
 export function getrlimit(resource: Resource): ResourceLimits {
   const [soft, hard] = currentLimits(resourceNumber(resource));
   return { soft: fromKernel(soft), hard: fromKernel(hard) };
 }
 
-/** Limits to be set; what is absent stays. */
+/** Limits to set; absent ones stay unchanged. */
 export interface LimitsPlan {
   number: number;
   soft: bigint | undefined;
   hard: bigint | undefined;
 }
 
-/** Checks what {@link setrlimit} is given; no system call. */
+/** Checks the arguments of {@link setrlimit}; makes no system call. */
 export function limitsPlan(resource: unknown, limits: unknown, name = 'limits'): LimitsPlan {
   const number = resourceNumber(resource, name === 'limits' ? 'resource' : name);
   const { soft, hard } = options<ResourceLimits>(limits, ['soft', 'hard'], name);
@@ -128,7 +131,7 @@ export function limitsPlan(resource: unknown, limits: unknown, name = 'limits'):
   return { number, soft: newSoft, hard: newHard };
 }
 
-/** The same of several resources, by their names. */
+/** The same for several resources by name. */
 export function limitsPlans(value: unknown, name: string): LimitsPlan[] {
   const known = typeof value === 'object' ? Object.keys(value ?? {}) : [];
   const given = Object.entries(options<Record<string, unknown>>(value, known, name));
@@ -143,17 +146,18 @@ export function setLimits({ number, soft, hard }: LimitsPlan): void {
 }
 
 /**
- * Changes the limits of a resource, for the process and for the children that it will have.
+ * Changes the limits of a resource, for the process and its later children.
  *
  * @param resource - see {@link Resource}.
- * @param limits - the new ones; what is absent stays as it is.
+ * @param limits - the new limits; absent ones stay unchanged.
  * @throws `EPERM` (syscall `setrlimit`) if the hard limit would rise without CAP_SYS_RESOURCE, or
- *   NOFILE's above /proc/sys/fs/nr_open; `EINVAL` if the soft limit would exceed the hard one that
- *   stays, or the other way round. `RangeError` (`ERR_OUT_OF_RANGE`) for a limit that is negative,
- *   no integer, too large, or above the hard one of the same call; `TypeError` for what is no
- *   resource, no number or bigint, for unknown options and none.
+ *   that of NOFILE would exceed /proc/sys/fs/nr_open; `EINVAL` if a new soft limit would exceed the
+ *   present hard limit, or a new hard limit would be below the present soft limit. `RangeError`
+ *   (`ERR_OUT_OF_RANGE`) for a limit that is negative, not an integer, too large, or above the hard
+ *   limit of the same call; `TypeError` for an unknown resource, a limit that is neither number nor
+ *   bigint, unknown options, and if no limit is given.
  *
- * Source: setrlimit(2), POSIX.1. Linux and FreeBSD, each with resources of its own.
+ * Source: setrlimit(2), POSIX.1. Linux and FreeBSD, each with its own resources.
  */
 export function setrlimit(resource: Resource, limits: NewLimits): void {
   setLimits(limitsPlan(resource, limits));

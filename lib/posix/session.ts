@@ -9,8 +9,8 @@ import { integer } from '../base/validate.js';
  * controlling terminal.
  *
  * @returns the new session id, which is the caller's pid.
- * @throws `EPERM` (syscall `setsid`) if the caller already leads a process group; call it in a
- *   child of {@link fork}, which never does.
+ * @throws `EPERM` (syscall `setsid`) if the caller already leads a process group. Call it in a
+ *   child of {@link fork}, which never leads one.
  *
  * Source: setsid(2), POSIX.1; daemon(7) step 6. The same on Linux and FreeBSD.
  */
@@ -26,7 +26,7 @@ export function setsid(): number {
  * @throws `ESRCH` (syscall `getsid`) if there is no such process. `RangeError` if `pid` is not an
  *   integer from 0 to 2^31-1.
  *
- * Source: getsid(2), POSIX.1. FreeBSD and OpenBSD may answer `EPERM` for another session.
+ * Source: getsid(2), POSIX.1. FreeBSD and OpenBSD may return `EPERM` for another session.
  */
 export function getsid(pid = 0): number {
   return check(native.getsid(integer(pid, 'pid', 0)), 'getsid');

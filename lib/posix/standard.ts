@@ -1,4 +1,4 @@
-// What stands at 0, 1 and 2: the standard streams, or what came there because one of them was closed.
+// The files at 0, 1 and 2: standard streams, or other files that got the number of a closed one.
 import { constants, fstatSync, openSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 import { native } from '../addon/native.js';
@@ -9,29 +9,33 @@ const STANDARD = [0, 1, 2] as const;
 const NULL_FLAGS = constants.O_RDWR | constants.O_NOCTTY;
 
 /**
- * Opens /dev/null at those of 0, 1 and 2 that are closed, as Node does when it starts (PlatformInit() in
- * its src/node.cc): what is opened next would get the number, and be lost when that becomes a log.
+ * Opens /dev/null at those of 0, 1 and 2 that are closed, as Node does when it starts
+ * (PlatformInit() in its src/node.cc). Otherwise the next opened file would get the number, and the
+ * redirection to a log would replace it.
  *
  * @returns the numbers.
  */
 export function occupyStandard(): number[] {
   return STANDARD.filter((fd) => {
-    // open(2) gives the lowest number that is free.
+    // open(2) returns the lowest free number.
     return native.closeOnExec(fd) < 0 && openSync('/dev/null', NULL_FLAGS) === fd;
   });
 }
 
-/** What the standard streams lead to: since the start, or since a redirection. */
+/** The files of the standard streams, from the start or from a redirection. */
 const known = new Map<number, Identity>();
 
-/** Tells that what a standard descriptor leads to now is meant to be its stream. */
+/** Records that the present file of a standard descriptor is its stream. */
 export function standardPlaced(fd: number): void {
   if (fd > 2) return;
   const { dev, ino } = fstatSync(fd, { bigint: true });
   known.set(fd, { dev, ino });
 }
 
-/** Tells that what is there since before the package was loaded is the script's own, not the starter's. */
+/**
+ * Records that a file which was there before the package was loaded belongs to the script, not to
+ * the starter.
+ */
 export function standardTaken(fd: number): void {
   known.delete(fd);
 }
@@ -39,9 +43,10 @@ export function standardTaken(fd: number): void {
 const STREAMS = ['stdin', 'stdout', 'stderr'] as const;
 
 /**
- * Whether the script uses the socket or pipe there for something else than a standard stream. A stream that is
- * not that of the descriptor counts with sockets of the network only: the script may have put another one in
- * the place of process.stdout, whose old one has a pipe then, or the Unix socket of a parent that is a Node.
+ * Whether the script uses the socket or pipe for something else than a standard stream. A stream
+ * other than that of the descriptor counts only for network sockets: the script may have replaced
+ * process.stdout, and the old stream then has a pipe, or the Unix socket of a parent that runs
+ * Node.
  */
 function usedOtherwise(fd: number): boolean {
   if (!native.handleDescriptors().includes(fd)) return false;
@@ -49,13 +54,16 @@ function usedOtherwise(fd: number): boolean {
     const stream = process[STREAMS[fd as 0 | 1 | 2]] as { _handle?: { fd: number } | null };
     return stream._handle?.fd !== fd && native.localPort(fd) > 0;
   } catch {
-    return true; // EEXIST: the stream is made just now, and libuv has a handle for the descriptor already
+    return true; // EEXIST: libuv has a handle for the descriptor already
   }
 }
 
 const DIRECTIONS = ['reading', 'writing', 'both'];
 
-/** What is there that is no standard stream, in words; undefined if it is one, or nothing. */
+/**
+ * Describes a file that is not a standard stream; undefined for a standard stream or a closed
+ * descriptor.
+ */
 function stranger(fd: number): string | undefined {
   if (native.closeOnExec(fd) < 0) return undefined;
   if (native.isListening(fd) === 1) return 'a socket that listens';
@@ -68,12 +76,12 @@ function stranger(fd: number): string | undefined {
   if (found.isSocket()) return 'a socket';
   if (!found.isFile() && !found.isFIFO()) return 'no file';
   const direction = native.accessMode(fd);
-  // One that the script has opened there to read its input from, or to write its output to.
+  // The script may have opened a file there to read its input or write its output.
   return direction === (fd === 0 ? 0 : 1) ? undefined : `a file open for ${DIRECTIONS[direction]}`;
 }
 
 /**
- * Throws if the script has something of its own at one of these numbers, which would be lost.
+ * Throws if the script has its own file at one of these numbers, which a redirection would close.
  *
  * @throws `ERR_INVALID_STATE`.
  */
@@ -87,13 +95,13 @@ export function expectStandard(fds: readonly number[]): void {
   }
 }
 
-/** When the package is loaded: what the script opens from then on gets other numbers. */
+/** Runs when the package is loaded. Files that the script opens later get other numbers. */
 export function recordStandard(): void {
   if (!isMainThread) return;
   try {
     occupyStandard();
     STANDARD.forEach(standardPlaced);
   } catch {
-    // Without /dev/null, as in a chroot.
+    // There is no /dev/null, for example in a chroot.
   }
 }

@@ -1,4 +1,4 @@
-// Ids of threads in libc's records, which the threads of a child take over when they are idle.
+// Thread ids in libc's records. The threads of a child update them when they are idle.
 import { native } from '../addon/native.js';
 import { apply, getOwnPropertyDescriptor, hasOwn, setValue } from '../atfork/originals.js';
 import { systemError } from '../base/errors.js';
@@ -9,7 +9,10 @@ const LONGEST = 10_000;
 type Setter = (...args: unknown[]) => unknown;
 type Place = readonly [name: string, original: Setter, fixed: boolean];
 
-/** What stands there now: the program may have deleted one. One with a getter is the program's. */
+/**
+ * The present functions: the program may have deleted one. A property with a getter belongs to the
+ * program.
+ */
 function places(): Place[] {
   const found: Place[] = [];
   for (let i = 0; i < SETTERS.length; i++) {
@@ -33,7 +36,7 @@ function restore(): void {
   guarded = [];
 }
 
-/** Why guardSetters() could not do its work. */
+/** The reason why guardSetters() would fail. */
 export function settersObstacle(): string | undefined {
   const all = places();
   for (let i = 0; i < all.length; i++) {
@@ -44,9 +47,9 @@ export function settersObstacle(): string | undefined {
 }
 
 /**
- * Threads that were not idle when the process was forked keep their parent's ids in libc's records
- * until they are (docs/live-fork.md). Only libc's own calls to other threads miss them meanwhile: of
- * those Node makes one kind, the changes of user and group, which must not pass a thread by.
+ * Threads that were busy during the fork keep the parent's ids in libc's records until they are
+ * idle (docs/live-fork.md). Until then libc's own calls to other threads do not reach them. Node
+ * makes only one kind of these calls, the changes of user and group, which must reach every thread.
  */
 export function guardSetters(rehearsal?: boolean): void {
   if (rehearsal || native.idsAdopted() || guarded.length > 0) return;
@@ -61,13 +64,13 @@ export function guardSetters(rehearsal?: boolean): void {
 }
 
 /**
- * Makes a change of user or group that libc carries to the threads it knows, and then to the others.
+ * Changes user or group: libc reaches the threads that it knows, and this function the others.
  *
- * @throws what `change` throws; `EAGAIN` (syscall `fork`) if a thread does not stop for ten seconds,
- *   `EPERM` (syscall `fork`) if one could not follow.
+ * @throws what `change` throws; `EAGAIN` (syscall `fork`) if a thread does not stop within ten
+ *   seconds, `EPERM` (syscall `fork`) if a thread could not change.
  */
 export function withAllThreads<T>(change: () => T): T {
-  // Most have their own ids by now, or in a moment.
+  // Usually all threads have their own ids by now, or very soon.
   if (native.adoptIds(20)) return change();
   native.beginChange();
   let result: T;

@@ -1,5 +1,5 @@
-// What root does not lock, empty, believe or write to: a file that somebody else could have put in
-// its place.
+// Opens files safely as root: root must not lock, empty, trust or write a file that another user
+// could have put there.
 import type { BigIntStats } from 'node:fs';
 import { constants } from 'node:os';
 import { nameOf } from '../addon/names.js';
@@ -33,30 +33,32 @@ function failure(path: string, errno: number, found: number, owner: number, at: 
   return systemError(errno, 'open', { path });
 }
 
-/** A file that was opened by a way that others do not decide. */
+/** A file whose path other users cannot redirect. */
 export interface TrustedFile {
   fd: number;
   guarded: boolean;
 }
 
-/** Who a new file shall belong to. */
+/** The owner of a new file. */
 export interface FileOwner {
   uid: number;
   gid: number;
 }
 
 /**
- * Opens a file, or makes it, without waiting and never by a symbolic link of that name. For root
- * nobody else decides what the absolute path leads to: symbolic links on the way must be root's, and
- * in a directory that only root may change, as /var/run; a directory that everybody may write to is
- * refused, unless it has the sticky bit. Each directory is opened by the descriptor of the one
- * before, so that none is exchanged between the look and the use.
+ * Opens or makes a file, without waiting, and never through a symbolic link as the last component.
+ * For root, no other user can redirect the absolute path: a symbolic link in it must belong to root
+ * and be in a directory that only root may change, as /var/run. A directory that everyone may write
+ * to is refused, unless it has the sticky bit. Each directory is opened through the descriptor of
+ * the one before, so that it cannot be replaced between check and use.
  *
- * @param mode - of a new file, whatever the umask.
- * @param owner - who a new file belongs to, before anybody can open it. Default: as it comes.
- * @returns a descriptor that is close-on-exec. The file itself is for the caller to look at; it is
- *   `guarded` if nobody but root can have put it there, whoever it belongs to.
- * @throws what open(2) says, with `path`; `ELOOP` for a link of that name, `EPERM` for the rest.
+ * @param mode - permissions of a new file; the umask does not apply.
+ * @param owner - the owner of a new file, set before other processes can open it. Default: the
+ *   process's ids.
+ * @returns a close-on-exec descriptor. The caller must check the file itself. `guarded`: only root
+ *   can have put it there, regardless of its owner.
+ * @throws the errors of open(2), with `path`; `ELOOP` if the last component is a link, `EPERM` for
+ *   the other refusals.
  */
 export function openTrusted(
   path: string,
@@ -73,7 +75,7 @@ export function openTrusted(
 const NONE = -1;
 const ONLY_ROOM = -2;
 
-/** The same for a file that is there; undefined if there is none, nor its directory. */
+/** The same for an existing file; undefined if the file or its directory does not exist. */
 export function openThere(path: string, flags: number): number | undefined {
   const [fd, found, other, at] = native.openTrusted(path, flags, NONE, isRoot(), -1, -1);
   if (fd === -ENOENT) return undefined;
@@ -82,8 +84,8 @@ export function openThere(path: string, flags: number): number | undefined {
 }
 
 /**
- * The same for a file that could be made: undefined then. None is made. Nor is a FIFO opened: who reads
- * it would see an end when that is closed again.
+ * The same without making a file: undefined if it could be made. A FIFO is not opened either,
+ * because its reader would see an end when it is closed again.
  */
 export function openOrExpectRoom(path: string, flags: number): TrustedFile | 'fifo' | undefined {
   const [fd, found, other, at, guarded] = native.openTrusted(
@@ -102,8 +104,8 @@ export function openOrExpectRoom(path: string, flags: number): TrustedFile | 'fi
 }
 
 /**
- * Throws if an open file is no regular one, and for root if another user may have written it, or if
- * it has a second name, by which any file of root's could be meant.
+ * Throws if an open file is not a regular file. For root also if another user may have written it,
+ * or if it has a second name (a hard link), because it may then be any file of root.
  *
  * @throws `EINVAL`, `EPERM` (syscall `open`, with `path`).
  */
@@ -119,7 +121,7 @@ export function expectSafeFile(found: BigIntStats, path: string): void {
   expectOneName(found, path);
 }
 
-/** By a second name any file of its owner's could be meant. */
+/** A file with a second name (a hard link) may be any file of its owner. */
 export function expectOneName(found: BigIntStats, path: string): void {
   if (found.nlink > 1n) refuse(path, 'refused to root: the file has another name (hard link)');
 }

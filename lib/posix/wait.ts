@@ -23,28 +23,31 @@ export interface WaitOptions {
   continued?: boolean | undefined;
 }
 
-/** What all results of {@link waitpid} have. */
+/** The common properties of all results of {@link waitpid}. */
 interface Told {
-  /** The child's process id; free to be used again, unless the child has only stopped or resumed. */
+  /**
+   * The child's process id. The system may reuse it, unless the child has only stopped or resumed.
+   */
   pid: number;
-  /** What the child exited with, 0 to 255; null if it did not exit. */
+  /** The child's exit code, 0 to 255; null if it did not exit. */
   exitCode: number | null;
   /** The signal that killed or stopped the child, or null: `SIGTERM`, `SIGRTMIN+2`. */
   signal: SignalName | null;
-  /** The child is stopped, by `signal`. Only with `untraced`. */
+  /** Whether the child is stopped, by `signal`. Only with `untraced`. */
   stopped: boolean;
-  /** The child was stopped and runs again. Only with `continued`. */
+  /** Whether the child was stopped and runs again. Only with `continued`. */
   continued: boolean;
-  /** `signal` killed the child, and the kernel has written its memory to a core(5) file. */
+  /** Whether `signal` killed the child and the kernel wrote its memory to a core(5) file. */
   coreDumped: boolean;
   /**
-   * What the child and its own waited-for children have used, as `process.resourceUsage()`. On FreeBSD `maxRSS` is 0
-   * for a child that ends before the first clock tick.
+   * The resource usage of the child and its own reaped children, in the form of
+   * `process.resourceUsage()`. On FreeBSD `maxRSS` is 0 for a child that ends before the first
+   * clock tick.
    */
   rusage: NodeJS.ResourceUsage;
 }
 
-/** The child has called _exit(2), or returned from its main program: `exitCode` is no null. */
+/** The child has called _exit(2), or returned from its main program: `exitCode` is not null. */
 export interface WaitExited extends Told {
   exitCode: number;
   signal: null;
@@ -53,7 +56,7 @@ export interface WaitExited extends Told {
   coreDumped: false;
 }
 
-/** A signal has ended the child: `signal` is no null, and `stopped` is false. */
+/** A signal has ended the child: `signal` is not null, and `stopped` is false. */
 export interface WaitKilled extends Told {
   exitCode: null;
   signal: SignalName;
@@ -61,7 +64,7 @@ export interface WaitKilled extends Told {
   continued: false;
 }
 
-/** A signal has stopped the child, which goes on at SIGCONT. */
+/** A signal has stopped the child, which continues at SIGCONT. */
 export interface WaitStopped extends Told {
   exitCode: null;
   signal: SignalName;
@@ -79,7 +82,7 @@ export interface WaitContinued extends Told {
   coreDumped: false;
 }
 
-/** How a child has ended. */
+/** The end of a child. */
 export type WaitEnd = WaitExited | WaitKilled;
 
 /** A child's change of state: it exited, was killed, stopped or resumed. */
@@ -95,22 +98,22 @@ function waitResult(waited: Waited): WaitResult {
 }
 
 /**
- * Waits for a child process to end, and takes it out of the process table.
+ * Waits for a child process to end, and removes it from the process table.
  *
- * **Without `noHang` this blocks the event loop**, all JavaScript of this thread included, signal
- * listeners too, until a child ends; {@link waitpidAsync} does not. Interruptions by signals
- * (EINTR) are not seen: the wait goes on.
+ * **Without `noHang` this blocks the event loop** and all JavaScript of this thread, including
+ * signal listeners, until a child ends. {@link waitpidAsync} does not. If a signal interrupts the
+ * wait (EINTR), the call continues it.
  *
- * A child started by `child_process` is libuv's to wait for. If its status is taken here, by its pid
- * or by one of the wildcards, its 'exit' event never comes.
+ * Do not wait for a child of `child_process`, because libuv does that. If this call takes its
+ * status, by its pid or by a wildcard, its 'exit' event never comes.
  *
- * @param pid - the child to wait for; -1 any child, 0 any of the caller's process group, another
- *   negative number any of the group -pid.
+ * @param pid - the child to wait for; -1: any child; 0: any child in the caller's process group;
+ *   another negative number: any child in the group -pid.
  * @param opts - see {@link WaitOptions}.
- * @returns what became of the child, or null with `noHang` if nothing has changed.
- * @throws `ECHILD` (syscall `waitpid`) if there is no such child of this process, also when
- *   other code has waited for it or SIGCHLD is ignored; `ESRCH` (Linux) if `pid` is -2^31.
- *   `TypeError`, `RangeError` if `pid` is not an integer from -2^31 to 2^31-1, or for wrong options.
+ * @returns the child's new state, or null with `noHang` if no child has changed.
+ * @throws `ECHILD` (syscall `waitpid`) if this process has no such child, also if other code has
+ *   waited for it or SIGCHLD is ignored; `ESRCH` (Linux) if `pid` is -2^31. `TypeError`,
+ *   `RangeError` if `pid` is not an integer from -2^31 to 2^31-1, or for wrong options.
  *
  * Source: waitpid(2), POSIX.1; the usage: wait4(2), 4.3BSD. The same on Linux and FreeBSD.
  */
@@ -148,11 +151,11 @@ export function waitpid(pid: number, opts?: WaitOptions): WaitResult | null {
   return waited === null ? null : waitResult(waited);
 }
 
-/** What ends each of the waits that have not settled, without settling it. */
+/** For each pending wait, a function that ends it without settling it. */
 const pending = new Set<() => void>();
 
-// In a copy of the process the parent's children are nobody's children: the waits can never settle,
-// and their descriptors would wake and hold the event loop for nothing.
+// In a forked process the parent's children are not children. The waits can never settle, and their
+// descriptors would wake the event loop and keep it alive for nothing.
 inChildren((rehearsal) => {
   if (rehearsal) return;
   for (const abandon of [...pending]) abandon();
@@ -160,13 +163,16 @@ inChildren((rehearsal) => {
 
 const { EMFILE, ENFILE, ENOMEM, ECHILD, ESRCH } = constants.errno;
 
-/** Passing troubles. Any other refusal stays: no such call (Linux before 5.3), or a seccomp filter. */
+/**
+ * Temporary errors. All others are permanent: the call is missing (Linux before 5.3), or a seccomp
+ * filter refuses it.
+ */
 const PASSING = [-EMFILE, -ENFILE, -ENOMEM];
 
 /** Calls back when the process may have ended, until the returned function is called. */
 function onProcessEnd(pid: number, callback: () => void): () => void {
   const fd = native.exitDescriptor(pid);
-  // It was our child a moment ago: another thread has waited for it since.
+  // It was a child just before: another thread has reaped it.
   if (fd === -ESRCH) throw systemError(-ECHILD, 'waitpid');
   if (fd < 0 && !PASSING.includes(fd)) return fromTimeToTime(callback);
   check(fd, system.exitCall);
@@ -174,7 +180,7 @@ function onProcessEnd(pid: number, callback: () => void): () => void {
   return () => watched.close();
 }
 
-/** Without a descriptor the child is looked at: soon, then at longer intervals up to 50 ms. */
+/** Without a descriptor the child is polled: soon, then at growing intervals up to 50 ms. */
 function fromTimeToTime(callback: () => void): () => void {
   let timer: NodeJS.Timeout;
   const after = (delay: number) => {
@@ -188,24 +194,26 @@ function fromTimeToTime(callback: () => void): () => void {
 }
 
 /**
- * Waits through the event loop for a child process to end, and takes it out of the process table.
+ * Waits through the event loop for a child process to end, and removes it from the process table.
  * The pending wait keeps the process alive.
  *
- * Other children are not looked at and no SIGCHLD is caught, so children of `child_process` keep their 'exit' event. (Do not wait for those by their own
- * pid; see {@link waitpid}.) Of several waits for one child, one gets the status and the others
- * `ECHILD`. In a child made by {@link fork} the parent's pending waits never settle, and do not keep
- * it alive.
+ * The call does not affect other children and does not catch SIGCHLD, so children of
+ * `child_process` keep their 'exit' event. (Do not wait for those by their pid; see {@link
+ * waitpid}.) Of several waits for one child, one gets the status and the others `ECHILD`. In a
+ * child made by {@link fork} the parent's pending waits never settle, and do not keep the child
+ * alive.
  *
  * @param pid - a child of this process, from 1 to 2^31-1.
- * @param opts - `signal`: an AbortSignal that ends the wait; the child is left as it is.
- * @returns a promise of how the child has ended.
- * @throws (rejects with) `ECHILD` (syscall `waitpid`) if there is no such child; `EMFILE`, `ENFILE` or
- *   `ENOMEM` (syscall `pidfd_open`, on FreeBSD `kqueue`) if there is no descriptor left; an `AbortError` (`ABORT_ERR`), its cause the signal's reason, when aborted; a
- *   `TypeError` or `RangeError` for wrong arguments. The child can still be waited for then.
+ * @param opts - `signal`: an AbortSignal that ends the wait; the child is not affected.
+ * @returns a promise of the child's end.
+ * @throws (rejects with) `ECHILD` (syscall `waitpid`) if there is no such child; `EMFILE`, `ENFILE`
+ *   or `ENOMEM` (syscall `pidfd_open`, on FreeBSD `kqueue`) if no descriptor is left; an
+ *   `AbortError` (`ABORT_ERR`, with the signal's reason as `cause`) if aborted; a `TypeError` or
+ *   `RangeError` for wrong arguments. After these errors you can still wait for the child.
  *
- * Linux: pidfd_open(2), from 5.3 on; before, or where a filter refuses it, the child is looked at every
- * 50 ms at the least. FreeBSD: kqueue(2) with EVFILT_PROC; written and compiled for it,
- * not yet run there.
+ * Linux: pidfd_open(2), from 5.3 on. Before, or if a seccomp filter refuses it, the call polls the
+ * child at least every 50 ms. FreeBSD: kqueue(2) with EVFILT_PROC; written and compiled for it, not
+ * yet run there.
  *
  * Source: waitpid(2), POSIX.1; pidfd_open(2), Linux.
  */
@@ -213,7 +221,8 @@ export async function waitpidAsync(pid: number, opts?: Abortable): Promise<WaitE
   integer(pid, 'pid', 1);
   const signal = waitSignal(opts);
   expectNode('waitpidAsync()', 'waitpid');
-  // First, because a child that has ended needs no descriptor, and a stranger shall not have one.
+  // First, because a child that has ended needs no descriptor, and the pid of another process must
+  // not get one.
   const ended = waitpid(pid, { noHang: true });
   return ended ?? untilEnded(pid, signal);
 }
@@ -223,7 +232,7 @@ function untilEnded(pid: number, signal: AbortSignal | undefined): Promise<WaitE
     const look = () => {
       try {
         const result = waitpid(pid, { noHang: true });
-        // Null: the child has a tracer, which is told first.
+        // Null: the child has a tracer, which gets the status first.
         if (result === null) return;
         resolve(result);
       } catch (error) {
@@ -250,8 +259,8 @@ function untilEnded(pid: number, signal: AbortSignal | undefined): Promise<WaitE
 }
 
 /**
- * Ends the process at once: no 'exit' listeners, no atexit(3) handlers, nothing buffered is written.
- * What a child of {@link fork} calls when its parent's handlers are not its own to run.
+ * Ends the process at once: 'exit' listeners and atexit(3) handlers do not run, and buffered output
+ * is not written. Use it in a child of {@link fork} that must not run its parent's handlers.
  *
  * @param code - the exit status, 0 to 255.
  * @throws `TypeError`, `RangeError` if `code` is not an integer from 0 to 255.
@@ -263,8 +272,8 @@ export function _exit(code: number): never {
 }
 
 /**
- * Returns the process id, as the kernel has it: unlike `process.pid` also right in a copy of the
- * process that something other than {@link fork} made.
+ * Returns the process id from the kernel. Unlike `process.pid` it is right even in a copy of the
+ * process that was not made by {@link fork}.
  *
  * @returns the pid.
  * @throws nothing.
@@ -276,8 +285,8 @@ export function getpid(): number {
 }
 
 /**
- * Returns the parent's process id, as the kernel has it: that of init, or of the nearest subreaper,
- * once the parent has ended; 0 if the parent is outside of the pid namespace.
+ * Returns the parent's process id from the kernel. After the parent has ended, it is that of init
+ * or of the nearest subreaper. It is 0 if the parent is outside of the pid namespace.
  *
  * @returns the pid.
  * @throws nothing.
