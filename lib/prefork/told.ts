@@ -1,56 +1,65 @@
-// What a master tells those who watch it: stats(), and the messages of its diagnostics channels.
+// The reports of a master: stats(), and the messages of its diagnostics channels.
 import type { SignalName } from '../system/signal-numbers.js';
 import type { EndReason, RecycleReason, WorkerExit } from './options.js';
 
 /** The end of a seat's last worker. */
 export interface LastExit {
-  /** The worker's process id, which may be another's by now. */
+  /** The worker's process id. The system may have reused it. */
   pid: number;
-  /** Null if a signal killed it, or other code has waited for it. */
+  /** The exit code; null if a signal killed it, or other code has waited for it. */
   exitCode: number | null;
   /** The signal that killed it, or null. */
   signal: SignalName | null;
   /** Milliseconds from its fork to its end. */
   lived: number;
-  /** Why the master has asked it to end, or killed it; null if it did neither. */
+  /** Why the master asked it to end or killed it; null if it did neither. */
   reason: EndReason | null;
-  /** When that was, in milliseconds since 1970. */
+  /** The time of its end, in milliseconds since 1970. */
   at: number;
 }
 
-/** One worker; or a seat without one, whose `pid` is null. */
+/** A worker, or a seat without a worker, whose `pid` is null. */
 export interface WorkerStats {
-  /** The worker's seat, from 1 to the number of workers. While one replaces another both have it. */
+  /**
+   * The worker's seat, from 1 to the number of workers. While one worker replaces another, both
+   * have it.
+   */
   id: number;
   /** Its process id; null if the seat has no worker. */
   pid: number | null;
   /** How many reloads there had been when it was forked. */
   generation: number;
-  /** `vacant`: the seat's worker has ended, and the next one is yet to come. */
+  /** `vacant`: the seat's worker has ended, and the next one is not forked yet. */
   state: 'starting' | 'ready' | 'stopping' | 'vacant';
   /** Milliseconds since its fork. */
   uptime: number;
-  /** How many requests its servers were asked, as it has reported: those of `server` and `serve()`. */
+  /**
+   * How many requests its servers have received, as it has reported: those of `server` and
+   * `serve()`.
+   */
   requests: number;
-  /** How many of them are not answered to the end. */
+  /** How many of them have no complete response yet. */
   requestsUnderWay: number;
   /** The open connections of the same servers. */
   connections: number;
-  /** How late its timers were, in milliseconds; of a worker that stands still, since when. */
+  /** How late its timers were, in milliseconds; if its event loop is blocked, for how long. */
   eventLoopDelay: number;
-  /** Bytes of memory that it does not share; null if they may not be seen. */
+  /** Bytes of private memory; null if the master may not read this. */
   privateBytes: number | null;
-  /** The same, and its part of what it shares (proportional set size). */
+  /** The same plus its part of shared memory (proportional set size). */
   pss: number | null;
-  /** How often its seat was filled again: each worker before it, except those that a reload has replaced. */
+  /**
+   * How often its seat was filled again: the number of earlier workers, except those that a reload
+   * has replaced.
+   */
   restarts: number;
-  /** How the seat's last worker has ended; null if none has. */
+  /** How the seat's last worker ended; null if none has. */
   lastExit: LastExit | null;
 }
 
 /** The result of {@link PreforkMaster.stats}. */
 export interface PreforkStats {
-  /** The master. */
+  /** The master's pid. */
   pid: number;
   /** What the master does. */
   state: 'running' | 'reloading' | 'stopping' | 'ended';
@@ -58,24 +67,25 @@ export interface PreforkStats {
   generation: number;
   /** The number of workers that the master keeps. */
   seats: number;
-  /** Those that there are, and the seats without one. */
+  /** The workers, and the seats without one. */
   workers: WorkerStats[];
 }
 
 /**
- * `daemonkit:prefork:worker`: what has become of a worker, in the master.
+ * The message of `daemonkit:prefork:worker`, published in the master: a worker's new state.
  *
- * - `forked`: it begins with `onWorkerStart`.
+ * - `forked`: it starts with `onWorkerStart`.
  * - `ready`: it serves.
- * - `recycled`: it has served long enough, and is to be replaced: `reason` says by which option.
- * - `hung`: it has not answered in `silent` milliseconds in which it could have run, and gets `signal`.
- * - `leaving`: it ends, by itself or as it was `asked` to.
- * - `ended`: it has ended; `exit` as `onMasterReap` gets it.
+ * - `recycled`: it has reached a limit and will be replaced; `reason` is the option.
+ * - `hung`: it has not answered for `silent` milliseconds in which it could have run, and gets
+ *   `signal`.
+ * - `leaving`: it is ending, by itself or because it was `asked` to.
+ * - `ended`: it has ended; `exit` is what `onMasterReap` receives.
  */
 export type PreforkWorkerMessage = {
   /** The worker's seat, from 1 to the number of workers. */
   id: number;
-  /** The worker. */
+  /** The worker's pid. */
   pid: number;
   /** The process that publishes it: the worker's master. */
   master: number;
@@ -89,14 +99,17 @@ export type PreforkWorkerMessage = {
   | { event: 'ended'; exit: WorkerExit }
 );
 
-/** `daemonkit:prefork:master`: a master has begun, reloads, has done so, stops, or has ended. */
+/**
+ * The message of `daemonkit:prefork:master`: a master has started, begins or has finished a reload,
+ * stops, or has ended.
+ */
 export interface PreforkMasterMessage {
   /** The process that publishes it. */
   pid: number;
-  /** What it does from now on. */
+  /** The master's new state. */
   state: 'running' | 'reloading' | 'stopping' | 'ended';
   /** How many reloads there were. */
   generation: number;
-  /** The number of workers that it keeps. */
+  /** The number of workers that the master keeps. */
   seats: number;
 }

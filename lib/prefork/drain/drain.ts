@@ -1,4 +1,5 @@
-// Ends a server without failing a request: what is under way is answered, what is silent is closed.
+// Ends a server without failing a request: pending requests are answered, silent connections are
+// closed.
 
 import { Server } from 'node:net';
 import { clock } from '../../base/alarm.js';
@@ -9,13 +10,13 @@ import { Tally } from './tally.js';
 
 const LOOK_MS = 20;
 
-/** So many times the lull, and connections that go on to come are no stragglers. */
+/** After this many lulls, connections that still arrive are not stragglers. */
 const MOST_LULLS = 8;
 
 /**
- * Follows a server's connections, in order to end it one day. To be made before the server listens. It adds
- * no listener that Node or the program counts: for 'request', 'upgrade', 'checkContinue' and such what is
- * there tells Node what to do.
+ * Tracks a server's connections, in order to end it later. Make it before the server listens. It
+ * adds no listener that Node or the program counts: for 'request', 'upgrade', 'checkContinue' and
+ * so on, Node's behaviour depends on whether there are listeners.
  */
 export class Drain {
   readonly #server: Server;
@@ -36,8 +37,8 @@ export class Drain {
    * Stops accepting, and resolves when all connections have ended.
    *
    * @param silence - the milliseconds after which an idle connection is closed.
-   * @param lull - the milliseconds in which no connection must have come before it stops accepting, where
-   *   nobody else may ever accept from this queue.
+   * @param lull - before it stops accepting, no connection must have come for so many milliseconds;
+   *   for a queue from which no other process will accept.
    */
   async end(silence: number, lull = 0): Promise<void> {
     if (lull > 0) await this.#lull(lull);
@@ -45,14 +46,15 @@ export class Drain {
     this.#sessions.end(silence);
     const look = () => this.#connections.closeSilent(silence, LOOK_MS);
     const looking = setInterval(look, LOOK_MS);
-    // Not http.Server's own close(), which destroys the idle connections.
+    // Not close() of http.Server, which destroys idle connections.
     await new Promise((resolve) => Server.prototype.close.call(this.#server, resolve));
     clearInterval(looking);
   }
 
   /**
-   * Accepts what is on its way to a queue that nobody else may serve. The master has sent new connections elsewhere, but
-   * one whose handshake had begun comes here: a round trip later at most.
+   * Accepts late connections of a queue that no other process may serve. The master has directed
+   * new connections elsewhere, but one whose handshake has begun still arrives here, at most a
+   * round trip later.
    */
   async #lull(quiet: number): Promise<void> {
     let came = 0;
@@ -64,8 +66,8 @@ export class Drain {
     for (let before = -1; came !== before && clock() < end; ) {
       before = came;
       await sleep(quiet);
-      // A turn that begins late has its timers first: what came meanwhile is accepted in its poll phase, which is over
-      // at the second one.
+      // A late turn of the event loop runs its timers first. Connections that have come are
+      // accepted in its poll phase, which is over at the second immediate.
       await turn();
       await turn();
     }

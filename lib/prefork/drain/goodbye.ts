@@ -1,5 +1,6 @@
-// The end of an HTTP/2 session in two steps: first that there will be no new streams, and when the client
-// must know, which was the last. What it has sent meanwhile is answered. Source: RFC 9113, section 6.8.
+// Ends an HTTP/2 session in two steps. The first GOAWAY announces that there will be no new
+// streams; when the client must have seen it, the second names the last stream. Streams that the
+// client has sent in between are answered. Source: RFC 9113, section 6.8.
 
 import { EventEmitter } from 'node:events';
 import { writeSync } from 'node:fs';
@@ -7,23 +8,27 @@ import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import { sleep } from '../../base/timers.js';
 import { INT_MAX } from '../../base/validate.js';
 
-/** A frame: length, type GOAWAY, no flags, stream 0; the last stream is the highest there can be, NO_ERROR. */
+/**
+ * A frame: length, type GOAWAY, no flags, stream 0; the last stream is the highest possible one;
+ * NO_ERROR.
+ */
 const NOTICE = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
 
-/** How often to look whether a connection has room. */
+/** How often to check whether a connection accepts data. */
 const LOOK_MS = 5;
 
-/** How long to look how many streams a client has at a time. */
+/** How long to observe how many streams a client has at a time. */
 const OBSERVE_MS = 100;
 
-/** How long no new stream must come, and how long they are held up at most. */
+/** How long no new stream must come, and how long streams are held back at most. */
 const SETTLE_MS = 40;
 const HOLD_MS = 500;
 
 /**
  * Ends a session; it lives until its streams have ended.
  *
- * @param patience - the milliseconds that the client has to answer; then it ends without.
+ * @param patience - the milliseconds that the client has to answer; after that the session ends
+ *   without its answer.
  */
 export function endSession(session: ServerHttp2Session, patience: number): void {
   const goodbye = new Goodbye(session, performance.now() + patience);
@@ -40,7 +45,7 @@ class Goodbye {
   }
 
   async say(): Promise<void> {
-    // By then a new client has had our SETTINGS, which must come first.
+    // After this a new client has received our SETTINGS, which must come first.
     await this.#roundTrip();
     let noticed = false;
     await this.#inLull(async () => {
@@ -61,11 +66,11 @@ class Goodbye {
   }
 
   get #left(): number {
-    // A timer takes no more.
+    // The maximum of a timer.
     return Math.min(Math.max(this.#deadline - performance.now(), 0), INT_MAX);
   }
 
-  /** What the client has sent before it heard what we had sent is here then. */
+  /** Afterwards everything has arrived that the client sent before it read our last frame. */
   async #roundTrip(): Promise<void> {
     if (this.#over) return;
     const late = new AbortController();
@@ -79,11 +84,13 @@ class Goodbye {
   }
 
   /**
-   * Announces the end in Node's stead: after `session.goaway()` nghttp2 passes over new streams, whatever
-   * identifier it has told (`goaway_flags` in its nghttp2_session.c), and its way to announce it is not to be
-   * had. Between Node's writes, each of which is of whole frames.
+   * Sends the announcement instead of Node. After `session.goaway()` nghttp2 ignores new streams,
+   * regardless of the announced identifier (`goaway_flags` in its nghttp2_session.c), and Node does
+   * not expose nghttp2's own announcement. Writes between Node's writes, each of which consists of
+   * whole frames.
    *
-   * @returns false if it cannot be done: with TLS, which is Node's alone, or a client that does not read.
+   * @returns false if it is not possible: with TLS, to which only Node can write, or if the client
+   *   does not read.
    */
   async #notice(): Promise<boolean> {
     if (this.#session.encrypted) return false;
@@ -97,9 +104,9 @@ class Goodbye {
   }
 
   /**
-   * Holds new streams up for a moment, such that a client that waits for its answers sends nothing more, and
-   * says the word then. With TLS a stream that crosses it would be refused; and Node's client refuses its
-   * own streams if it hears the word before it has sent them.
+   * Holds back new streams for a moment, so that a client that waits for responses sends nothing
+   * more, then calls `say`. With TLS a stream that crosses the GOAWAY would be refused. Node's
+   * client also refuses its own streams if it reads the GOAWAY before it has sent them.
    */
   async #inLull(say: () => Promise<void>): Promise<void> {
     using streams = new Streams(this.#session);
@@ -113,12 +120,12 @@ class Goodbye {
   }
 }
 
-/** The streams of a session, which may be held up. */
+/** The streams of a session, which may be held back. */
 class Streams implements Disposable {
   readonly #session: ServerHttp2Session;
   readonly #open = new Set<unknown>();
   readonly #held: unknown[][] = [];
-  /** How many were open at a time. */
+  /** The largest number of streams open at a time. */
   #most = 0;
   #holds = false;
 
@@ -140,19 +147,19 @@ class Streams implements Disposable {
     if (!this.#holds) this.#most = Math.max(this.#most, this.#open.size);
   }
 
-  /** From now on the program is not told of new ones. */
+  /** From now on the program does not see new streams. */
   hold(): void {
     this.#holds = true;
   }
 
-  /** Waits for more; false if there are as many as the client has at a time, and none has come. */
+  /** Waits for more streams; false if the client has as many as usual and no new one has come. */
   async grow(): Promise<boolean> {
     const before = this.#held.length;
     await sleep(SETTLE_MS, undefined, { ref: false });
     return this.#held.length > before || this.#open.size < this.#most;
   }
 
-  /** Publishes it to the program. */
+  /** Passes the held streams to the program. */
   [Symbol.dispose](): void {
     Reflect.deleteProperty(this.#session, 'emit');
     for (const args of this.#held) this.#session.emit('stream', ...args);
@@ -164,7 +171,7 @@ interface Handle {
   writeQueueSize?: number;
 }
 
-/** Whether the notice is with the kernel, all of it. */
+/** Whether the kernel has accepted the whole notice. */
 function write(fd: number): boolean {
   let written = 0;
   try {
@@ -172,7 +179,7 @@ function write(fd: number): boolean {
     return true;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // Half a frame: what follows would be taken for its rest.
+    // Half a frame was written: the next data would be read as its rest.
     if (written > 0) throw error;
     return code !== 'EAGAIN';
   }

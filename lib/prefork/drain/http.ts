@@ -1,4 +1,4 @@
-// The connections of a server: those of HTTP/1.1 end with an answer, or when they are silent.
+// The connections of a server. Those of HTTP/1.1 end with a response, or when they are silent.
 import { subscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server, Socket } from 'node:net';
@@ -7,19 +7,22 @@ import { lingerAtEnd } from './linger.js';
 import { bytesFollow } from './pipelined.js';
 import type { Tally } from './tally.js';
 
-/** What is known of one connection. Kept small: a server that does not end pays for it too. */
+/** The state of one connection. It is small because every running server pays for it. */
 interface Connection {
-  /** The answer to the latest request; when it is complete, all are (RFC 9112, section 9.3.2). */
+  /**
+   * The response to the latest request. When it is complete, all earlier ones are (RFC 9112,
+   * section 9.3.2).
+   */
   latest: ServerResponse | undefined;
-  /** It has HTTP/2, whose sessions end in their own way. */
+  /** It speaks HTTP/2, whose sessions end in another way. */
   session: boolean;
-  /** While the server ends: when it was last seen busy, on the clock of performance.now(). */
+  /** While the server ends: when it was last busy, on the clock of performance.now(). */
   since: number;
-  /** While the server ends: the bytes that had come by then. */
+  /** While the server ends: the bytes received until then. */
   bytes: number;
 }
 
-/** As Node publishes it for each request, whatever event that then becomes. */
+/** The message that Node publishes for each request, regardless of the event that follows. */
 interface Started {
   request: IncomingMessage;
   response: ServerResponse;
@@ -30,7 +33,7 @@ interface Started {
 const followed = new WeakMap<Server, HttpConnections>();
 let listening = false;
 
-/** Only from the first server on: who does not use this shall not pay for messages. */
+/** Subscribes with the first server, so that programs without one do not pay for messages. */
 function listen(): void {
   if (listening) return;
   listening = true;
@@ -40,23 +43,23 @@ function listen(): void {
   });
 }
 
-/** Node's parser of HTTP/1.1 is at the socket as long as that speaks it. */
+/** Node's parser of HTTP/1.1 stays attached to the socket as long as the socket speaks HTTP/1.1. */
 function speaksHttp1(socket: Socket): boolean {
   return Boolean((socket as { parser?: unknown }).parser);
 }
 
 /**
- * A kept-alive connection is not closed between two requests, as `http.Server.close()` does: the
- * next request may be on its way, and would fail. It is answered, with `Connection: close`; only a
- * connection that stays silent is closed.
+ * Does not close a kept-alive connection between two requests, as `http.Server.close()` does: the
+ * next request may be on its way, and would fail. That request is answered with `Connection:
+ * close`. Only a silent connection is closed.
  */
 export class HttpConnections {
   readonly #connections = new Map<Socket, Connection>();
-  /** Of TLS servers: before the handshake is through. */
+  /** Connections of TLS servers before the end of the handshake. */
   readonly #shaking = new Map<Socket, Connection>();
   readonly #tally: Tally;
   #ending = false;
-  /** When it was looked for silent ones last, on the clock of performance.now(). */
+  /** When silent connections were last searched, on the clock of performance.now(). */
   #looked = 0;
 
   constructor(server: Server, tally: Tally) {
@@ -74,20 +77,20 @@ export class HttpConnections {
     });
   }
 
-  /** How many there are. */
+  /** The number of connections. */
   get size(): number {
     return this.#connections.size + this.#shaking.size;
   }
 
-  /** How many of them wait for an answer of HTTP/1.1. */
+  /** How many of them wait for an HTTP/1.1 response. */
   get underWay(): number {
-    // Ten times a second in a busy worker: without an array of them all.
+    // Runs ten times a second in a busy worker, so it makes no array.
     let count = 0;
     for (const { latest } of this.#connections.values()) if (isUnanswered(latest)) count++;
     return count;
   }
 
-  /** The server ends. */
+  /** Begins the end of the server. */
   end(): void {
     this.#ending = true;
     const now = performance.now();
@@ -112,12 +115,12 @@ export class HttpConnections {
     connection.latest = response;
     if (!this.#ending) return;
     lingerAtEnd(socket);
-    // The last answer of a connection is who says that it is the last.
+    // Only the last response of a connection may have `Connection: close`.
     if (latest !== undefined) takeBack(latest);
     if (!bytesFollow(socket, request)) announceEnd(response);
   }
 
-  /** The connection that was made last has become a session's. */
+  /** The latest connection has become a session. */
   hasSession(handle: unknown): Socket | undefined {
     const socket = [...this.#connections.keys()].findLast((one) => handleOf(one) === handle);
     const connection = socket && this.#connections.get(socket);
@@ -126,8 +129,9 @@ export class HttpConnections {
   }
 
   /**
-   * Ends those of which nothing was heard for so many milliseconds. To be called every `every` milliseconds: what
-   * is longer the event loop stood still, and then a request may have come that nobody has read.
+   * Ends connections that were silent for so many milliseconds. Call it every `every` milliseconds.
+   * If more time has passed, the event loop was blocked, and a request may have come that is not
+   * read yet.
    */
   closeSilent(silence: number, every: number): void {
     const now = performance.now();
@@ -144,7 +148,8 @@ export class HttpConnections {
 
   #isBusy(socket: Socket, { latest, session }: Connection): boolean {
     if (this.#shaking.has(socket)) return false;
-    // It has left HTTP, or never spoke it: only who speaks its protocol knows when it may end.
+    // It has left HTTP, or never spoke it: only code that knows its protocol can tell when it may
+    // end.
     if (session || !speaksHttp1(socket)) return true;
     return isUnanswered(latest);
   }
@@ -169,7 +174,7 @@ function handleOf(socket: Socket): unknown {
   return (socket as { _handle?: unknown })._handle;
 }
 
-/** Whether a TLS socket is over that one. */
+/** Whether a TLS socket wraps that socket. */
 function isSame(plain: Socket, secure: Socket): boolean {
   const { _parent: parent } = secure as { _parent?: unknown };
   return parent === plain;
@@ -183,7 +188,7 @@ function announceEnd(response: ServerResponse): void {
   announced.add(response);
 }
 
-/** One more request was behind it. HTTP/1.1 keeps a connection of which nothing is said. */
+/** One more request followed. Without the header HTTP/1.1 keeps a connection open. */
 function takeBack(response: ServerResponse): void {
   if (announced.has(response) && !response.headersSent) response.removeHeader('Connection');
 }

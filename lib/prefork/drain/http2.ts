@@ -1,4 +1,4 @@
-// The HTTP/2 sessions of a server: each goes on with its streams, and ends with the last of them.
+// The HTTP/2 sessions of a server. Each continues its streams and ends with the last of them.
 
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { Server } from 'node:net';
@@ -7,7 +7,7 @@ import { endSession } from './goodbye.js';
 import type { HttpConnections } from './http.js';
 import type { Tally } from './tally.js';
 
-/** How long a client may take to close its side once all is answered. */
+/** How long a client may take to close its side after the last response. */
 const LINGER_MS = 1000;
 
 export class Http2Sessions {
@@ -15,7 +15,7 @@ export class Http2Sessions {
   readonly #connections: HttpConnections;
   /** Milliseconds; undefined until the server ends. */
   #patience: number | undefined;
-  /** Streams that are open. */
+  /** The number of open streams. */
   underWay = 0;
 
   constructor(server: Server, connections: HttpConnections, tally: Tally) {
@@ -41,7 +41,7 @@ export class Http2Sessions {
     session.once('close', () => this.#sessions.delete(session));
     const { _handle: handle } = session.socket as { _handle?: unknown };
     const socket = this.#connections.hasSession(handle);
-    // Node ends its side when the session has no streams any more, and waits for the client's.
+    // Node ends its side when the session has no more streams, then waits for the client's end.
     socket?.once('finish', () => {
       const late = setTimeout(() => socket.destroy(), LINGER_MS).unref();
       socket.once('close', () => clearTimeout(late));

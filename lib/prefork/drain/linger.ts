@@ -1,4 +1,4 @@
-// How a connection of HTTP/1.1 is closed such that the client gets all of the last answer.
+// Closes an HTTP/1.1 connection so that the client gets the whole last response.
 
 import type { Socket } from 'node:net';
 import { setTimeout } from '../../base/timers.js';
@@ -8,8 +8,8 @@ const LINGER_MS = 1000;
 const lingering = new WeakSet<Socket>();
 
 /**
- * Has a connection end with our side first, and go on reading until the other side has seen that. A
- * plain close(2) answers what comes later with RST, which takes the last response with it if the
+ * Ends our side of a connection first, and keeps reading until the other side has seen that. After
+ * a plain close(2) the kernel answers later data with RST, which discards the last response if the
  * client has not read it yet.
  *
  * Source: RFC 9112, section 9.6.
@@ -17,15 +17,15 @@ const lingering = new WeakSet<Socket>();
 export function lingerAtEnd(socket: Socket): void {
   if (lingering.has(socket)) return;
   lingering.add(socket);
-  // What Node calls after a response that says `Connection: close`.
+  // Node calls this after a response with `Connection: close`.
   socket.destroySoon = () => {
     socket.removeAllListeners('data');
-    // By this very call Node takes the HTTP parser off the descriptor.
+    // This call makes Node detach the HTTP parser from the descriptor.
     socket.on('data', () => {});
     socket.resume().end();
     socket.once('end', () => socket.destroy());
     const linger = () => setTimeout(() => socket.destroy(), LINGER_MS).unref();
-    // Not before all is with the kernel: a slow client may take its time.
+    // Only after the kernel has all data: a slow client may need time.
     if (socket.writableFinished) linger();
     else socket.once('finish', linger);
   };

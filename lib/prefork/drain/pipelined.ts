@@ -1,4 +1,4 @@
-// Whether a client has sent more than the request that is at hand.
+// Whether a client has sent more than the current request.
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 
@@ -6,7 +6,10 @@ interface Parser {
   getCurrentBuffer?(): Buffer | undefined;
 }
 
-/** How far the requests of a connection go that were looked at: in all that was read, by that time. */
+/**
+ * How far the examined requests of a connection reach: the offset in all data that was read until
+ * then.
+ */
 interface Place {
   read: number;
   end: number;
@@ -16,9 +19,10 @@ const places = new WeakMap<Socket, Place>();
 const END_OF_HEAD = '\r\n\r\n';
 
 /**
- * Whether something follows a request in the bytes that Node is just parsing. The program may answer at
- * once, before Node comes to the rest. What is not known does not follow: then the client is told that
- * the connection ends, and asks again for what was not answered (RFC 9112, section 9.3.2).
+ * Whether something follows a request in the bytes that Node is parsing. The program may respond at
+ * once, before Node parses the rest. If this is unknown, the result is false: the response then
+ * announces the end of the connection, and the client repeats unanswered requests (RFC 9112,
+ * section 9.3.2).
  */
 export function bytesFollow(socket: Socket, request: IncomingMessage): boolean {
   const { parser } = socket as { parser?: Parser | null };
@@ -27,7 +31,7 @@ export function bytesFollow(socket: Socket, request: IncomingMessage): boolean {
   const read = socket.bytesRead;
   const place = places.get(socket);
   const before = place?.read === read ? place.end : 0;
-  // Its first line, if that did not come with the bytes before.
+  // The request's first line, if it did not come with earlier bytes.
   const line = bytes.indexOf(`${request.method} ${request.url} HTTP/`, before, 'latin1');
   const head = bytes.indexOf(END_OF_HEAD, Math.max(line, before), 'latin1');
   if (head < 0) return false;

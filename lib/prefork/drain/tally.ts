@@ -1,25 +1,25 @@
-// What the servers of a worker have to do.
+// The load of a worker's servers.
 
-/** One server's, at this moment. */
+/** The present load of one server. */
 export interface Load {
   connections: number;
-  /** Requests that are not answered to the end. */
+  /** Requests whose response is not complete. */
   underWay: number;
 }
 
-/** Counts for all servers of a process. Without a worker nobody looks at it. */
+/** Counts for all servers of a process. It is read only in a worker. */
 export class Tally {
-  /** Until now, of all servers. */
+  /** All requests of all servers so far. */
   requests = 0;
   readonly #servers: (() => Load)[] = [];
   readonly #changed: (requests: number) => void;
 
-  /** @param changed - called at each request and connection: to be cheap. */
+  /** @param changed - called at each request and connection, so it must be cheap. */
   constructor(changed: (requests: number) => void = () => {}) {
     this.#changed = changed;
   }
 
-  /** One server more, which is asked when somebody wants to know. */
+  /** Adds a server, whose load is queried when needed. */
   add(load: () => Load): void {
     this.#servers.push(load);
   }

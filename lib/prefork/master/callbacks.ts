@@ -1,4 +1,4 @@
-// The program's callbacks in the master: whatever they throw, the master goes on.
+// The program's callbacks in the master. The master continues if they throw.
 
 import { asError, telling } from '../../base/errors.js';
 import type { WaitEnd } from '../../posix/wait.js';
@@ -6,7 +6,10 @@ import type { HungWorker, WorkerExit } from '../options.js';
 import type { PreforkPlan } from '../plan/settings.js';
 import type { WorkerState } from '../state/state.js';
 
-/** Calls, and tells of what it throws, now or by its promise. Nobody waits for that. */
+/**
+ * Calls a function, and reports its error or the rejection of its promise. Does not wait for the
+ * promise.
+ */
 function guarded(call: () => unknown, onFault: (error: Error) => void): void {
   try {
     Promise.resolve(call()).catch((thrown) => onFault(asError(thrown)));
@@ -17,7 +20,7 @@ function guarded(call: () => unknown, onFault: (error: Error) => void): void {
 
 const warn = (error: Error) => process.emitWarning(error);
 
-/** What is told of a worker that has ended; without a result if other code has waited for it. */
+/** The report about an ended worker. There is no result if other code has waited for it. */
 export function exitOf(worker: WorkerState, result: WaitEnd | undefined, now: number): WorkerExit {
   const { seat: id, pid, generation, readyAt, leaving, born, reason = null } = worker;
   const { exitCode = null, signal = null, rusage } = result ?? {};
@@ -26,7 +29,7 @@ export function exitOf(worker: WorkerState, result: WaitEnd | undefined, now: nu
   return { id, pid, generation, ...how } as WorkerExit;
 }
 
-/** The callbacks of a plan that run in the master. */
+/** The plan's callbacks that run in the master. */
 export class Callbacks {
   readonly #plan: PreforkPlan;
 
@@ -64,7 +67,7 @@ export class Callbacks {
   }
 }
 
-/** An error, such as the program's own, with a code: every error of a rejected promise has one. */
+/** Adds a code to an error without one, such as the program's: every rejection has a code. */
 export function withCode(error: Error): Error {
   const { code } = error as { code?: unknown };
   return typeof code === 'string' ? error : telling(error, { code: 'ERR_RELOAD_FAILED' });

@@ -1,4 +1,4 @@
-// The worker processes of a master: forks them, reaches them by their pids, and hears when they end.
+// The worker processes of a master: forks them, signals them by pid, and notices their end.
 import type { ForkOptions } from '../../fork/fork.js';
 import { type WaitEnd, waitpid } from '../../posix/wait.js';
 import type { SignalName } from '../../system/signal-numbers.js';
@@ -9,22 +9,22 @@ import { Member } from './member.js';
 
 export type Fork = Action & { do: 'fork' };
 
-/** A fork that is wanted now. */
+/** A fork that is needed now. */
 export interface Birth {
   readonly fork: Fork;
-  /** In the child: it is that worker, whose end of the line this is. */
+  /** Called in the child, which is that worker, with its end of the line. */
   readonly become: (line: number) => void;
-  /** In the master: it has been made. `pull` has its line heard at once. */
+  /** Called in the master after the fork. `pull` reads the worker's line at once. */
   readonly made: (pid: number, pull: () => void) => void;
 }
 
-/** What the master has to do with it; called in whatever turn of the event loop. */
+/** The master's functions for the crew; called in any turn of the event loop. */
 interface Office {
-  /** Nothing if what was wanted is not wanted any more. */
+  /** Returns undefined if no fork is needed any more. */
   wanted: () => Birth | undefined;
   forked: (fork: Fork, pid: number) => void;
   forkFailed: (fork: Fork, error: unknown) => void;
-  /** An atFork() hook has thrown this; there is a worker nevertheless. */
+  /** An atFork() hook has thrown this error; the worker exists nevertheless. */
   hookFailed: (error: Error) => void;
   ready: (pid: number) => void;
   reports: (pid: number, report: Report) => void;
@@ -47,7 +47,7 @@ export class Crew {
     return [...this.#members.keys()];
   }
 
-  /** Has one fork come in a turn of the event loop of its own, if it is wanted then. */
+  /** Schedules one fork in a separate turn of the event loop, if it is still needed then. */
   ask(): void {
     this.#turn.ask(() => this.#fork());
   }
@@ -60,12 +60,12 @@ export class Crew {
     this.#members.get(pid)?.say(word);
   }
 
-  /** To all there are. */
+  /** Sends a word to all workers. */
   say(word: Word): void {
     for (const member of this.#members.values()) member.say(word);
   }
 
-  /** In a copy of the master. */
+  /** Called in a fork of the master. */
   leave(): void {
     this.#turn.leave();
     for (const member of this.#members.values()) member.forget();

@@ -1,4 +1,4 @@
-// The master: has done what next.ts says, and tells state.ts what came of it.
+// The master: carries out the actions of next.ts, and reports the results to state.ts.
 import { atFork } from '../../atfork/hooks.js';
 import { type RegisteredMaster, registry } from '../../atfork/registry.js';
 import { promised, Waits } from '../../base/abort.js';
@@ -33,7 +33,7 @@ import { Turns } from './turns.js';
 
 const never = () => new Promise<never>(() => {});
 
-/** What a {@link PreforkMaster} does; in a copy of the master nothing. */
+/** The implementation of {@link PreforkMaster}. In a fork of the master it does nothing. */
 export class Engine {
   readonly #started = deferred<void>();
   readonly #over = deferred<void>();
@@ -61,7 +61,7 @@ export class Engine {
   readonly #overseer: Overseer;
   readonly #turns: Turns;
   readonly #place: Place;
-  /** This process is a copy of the master. */
+  /** This process is a fork of the master. */
   #left = false;
   #closed = false;
 
@@ -86,7 +86,7 @@ export class Engine {
         reload: () => this.#tells(promised(() => this.reload())),
         upgrade: () => this.#tells(this.upgrade()),
         scale: (by) => this.#scales.change(this.#state.seats + by),
-        // A master that could not be stopped.
+        // Without its signals the master could not be stopped.
         deaf: (error) => this.#apply((state) => event.stopAsked(state, error)),
       });
     } catch (error) {
@@ -106,7 +106,8 @@ export class Engine {
     this.#hook = atFork({
       child: () => registry.makingWorker || this.#leave(false),
     });
-    // Who does not ask for it need not hear that it failed; `finished` tells.
+    // If the program does not use it, its rejection must not count as unhandled; `finished` reports
+    // the failure.
     this.ready.catch(() => {});
     if (plan.title !== undefined) process.title = `${plan.title}: master`;
     this.#overseer.changed(undefined, this.#state);
@@ -115,7 +116,7 @@ export class Engine {
       told: () => this.#overseer.upgraded(),
     });
     this.#place.taken(() => {
-      // Also steers, which was the predecessor's until now.
+      // Also directs connections, which the predecessor did until now.
       this.#turns.take();
       this.#crew.say('settled');
     });
@@ -127,7 +128,7 @@ export class Engine {
     return this.#crew.pids;
   }
 
-  /** What is known now; undefined in a copy of the master. */
+  /** The present state; undefined in a fork of the master. */
   get state(): event.State | undefined {
     return this.#left ? undefined : this.#state;
   }
@@ -162,14 +163,14 @@ export class Engine {
     return this.#turns.state;
   }
 
-  /** In a copy of the master a call comes to no end. */
+  /** In a fork of the master a call never settles. */
   #whileRunning<T>(call: () => Promise<T>): Promise<T> {
     if (this.#left) return never();
     if (this.#state.phase !== 'running') throw invalidState('the master has stopped');
     return call();
   }
 
-  /** It gets its signal, and SIGKILL if that does not end it. Its seat is filled at once. */
+  /** The worker gets its signal, then SIGKILL if it does not end. Its seat is filled at once. */
   #hung(worker: HungWorker): void {
     this.#callbacks.hang(worker);
     this.#apply((state, now) => event.hangs(state, now, worker));
@@ -179,7 +180,7 @@ export class Engine {
     this.#turns.apply(happened);
   }
 
-  /** Where connections go, as long as any are wanted. */
+  /** Directs connections to workers as long as the master accepts any. */
   #see(state: event.State): void {
     if (state.phase !== 'running') {
       this.#retreat();
@@ -225,7 +226,7 @@ export class Engine {
     });
   }
 
-  /** What was wanted when a fork was asked for may not be wanted now. */
+  /** A fork that was requested earlier may not be needed any more. */
   #wanted(): Birth | undefined {
     const fork = next(this.#state, clock()).actions.find((action) => action.do === 'fork');
     if (fork === undefined) {
@@ -242,7 +243,7 @@ export class Engine {
   }
 
   #forkHasFailed({ fresh }: Fork, error: Error): void {
-    // That of a reload is told by the reload.
+    // A reload reports its own error.
     if (fresh !== 'reload') this.#callbacks.error(error);
     this.#apply((state, now) => event.forkFailed(state, now, fresh, withCode(error)));
   }
@@ -258,7 +259,7 @@ export class Engine {
     this.#turns.take();
   }
 
-  /** What a signal asked for. */
+  /** Reports the failure of a call that a signal has made. */
   #tells(done: Promise<unknown>): void {
     done.catch((error) => {
       if (this.#turns.running) this.#callbacks.error(error);
@@ -284,7 +285,10 @@ export class Engine {
     beWorker({ id, generation, plan, socket, remains, line, pulse, stopRequested });
   }
 
-  /** In a copy of the master, which may be a worker of this or another one, and keep a socket. */
+  /**
+   * Called in a fork of the master, which may be a worker of this or another master and keep a
+   * socket.
+   */
   #leave(worker: boolean, kept?: number): void {
     if (this.#left) return;
     this.#left = true;

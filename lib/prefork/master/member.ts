@@ -1,15 +1,15 @@
-// A worker as the master can reach it: by its line, its pid and the wait for its end.
+// A worker in the master: its line, its pid and the wait for its end.
 import { sleep } from '../../base/timers.js';
 import { type WaitEnd, waitpidAsync } from '../../posix/wait.js';
 import { type SignalName, signalNumber } from '../../system/signal-numbers.js';
 import { Line, type Report, reportIn, type Word } from '../worker/line.js';
 
-/** What the master is told of a worker. */
+/** Callbacks about a worker. */
 export interface Told {
   ready: () => void;
   leaving: () => void;
   reports: (report: Report) => void;
-  /** Without a result if other code has waited for it. */
+  /** There is no result if other code has waited for the worker. */
   ended: (result: WaitEnd | undefined) => void;
 }
 
@@ -21,7 +21,7 @@ export class Member {
   readonly #line: Line;
   #alive = true;
 
-  /** @throws if the event loop cannot watch the line, which is closed then. */
+  /** @throws if the event loop cannot watch the line; then the line is closed. */
   constructor(pid: number, line: number, told: Told) {
     this.pid = pid;
     const hear = (word: string) => {
@@ -34,12 +34,12 @@ export class Member {
     void this.#untilEnd(told);
   }
 
-  /** A worker that is gone hears nothing. */
+  /** Sends a word. Nothing happens if the worker has ended. */
   say(word: Word): void {
     try {
       this.#line.say(word);
     } catch {
-      // Its end is told otherwise.
+      // Its end is reported by other means.
     }
   }
 
@@ -47,20 +47,21 @@ export class Member {
   kill(signal: SignalName): void {
     if (!this.#alive) return;
     try {
-      // Until it is reaped the pid is its own.
+      // The pid is not reused before the worker is reaped.
       process.kill(this.pid, signalNumber(signal, 'signal'));
     } catch {
-      // EPERM: it has become somebody whom this master may not signal. The line's end is the same word.
+      // EPERM: the worker has changed to a user whom this master may not signal. Closing the line
+      // has the same effect.
       this.#line.close();
     }
   }
 
-  /** Hears at once what it has said by now. */
+  /** Reads the worker's messages at once. */
   pull(): void {
     this.#line.pull();
   }
 
-  /** In a copy of the master: nothing of the worker is this process's business. */
+  /** In a fork of the master: forgets the worker. */
   forget(): void {
     this.#alive = false;
     this.#line.close();
@@ -69,13 +70,15 @@ export class Member {
   async #untilEnd(told: Told): Promise<void> {
     const result = await this.#waitFor();
     if (!this.#alive) return;
-    // What it has said last, which the event loop may come to later.
+    // Its last messages, which the event loop might read later.
     this.#line.pull();
     this.forget();
     told.ended(result);
   }
 
-  /** waitpidAsync() that does not give up: EMFILE passes. Undefined if somebody else has waited. */
+  /**
+   * waitpidAsync() with retries, because EMFILE is temporary. Undefined if other code has waited.
+   */
   async #waitFor(): Promise<WaitEnd | undefined> {
     for (;;) {
       try {
@@ -83,7 +86,7 @@ export class Member {
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ECHILD') return undefined;
         await sleep(RETRY_MS);
-        // A copy of the master.
+        // This is a fork of the master.
         if (!this.#alive) return undefined;
       }
     }

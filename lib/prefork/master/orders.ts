@@ -1,4 +1,4 @@
-// The signals by which the master is told what to do.
+// The signals that control the master.
 import { constants } from 'node:os';
 import { native } from '../../addon/native.js';
 import { SignalFlag } from '../../signal/flag.js';
@@ -10,22 +10,22 @@ interface Actions {
   stop: () => void;
   reload: () => void;
   upgrade: () => void;
-  /** One worker more, or less. */
+  /** Adds or removes one worker. */
   scale: (by: 1 | -1) => void;
-  /** The event loop cannot watch for signals any more. */
+  /** Called if the event loop cannot watch for signals any more. */
   deaf: (error: Error) => void;
 }
 
-/** Has the signals of the options act, until it is disposed. */
+/** Makes the signals of the options act until it is disposed. */
 export class Orders implements Disposable {
-  /** Those that are the master's to act on. */
+  /** The signals that the master handles. */
   readonly signals: readonly SignalName[];
   readonly #flags: SignalFlag[] = [];
   readonly #stop: SignalFlag | undefined;
   readonly #stopSignals: readonly number[];
   #given = true;
 
-  /** Takes the signals of all lists, or throws what SignalFlag does and takes none. */
+  /** Takes the signals of all lists, or throws the error of SignalFlag and takes none. */
   constructor(plan: PreforkPlan, actions: Actions) {
     const { stopSignals, reloadSignals, upgradeSignals, scaleUpSignals, scaleDownSignals } = plan;
     const others = [upgradeSignals, scaleUpSignals, scaleDownSignals].flat();
@@ -51,22 +51,25 @@ export class Orders implements Disposable {
   }
 
   /**
-   * Another number when a signal has come to this process, or the one it was copied from, that stops the
-   * master, or a worker (SIGTERM), and a flag has seen it.
+   * A number that changes when a flag has seen a signal that stops the master or a worker
+   * (SIGTERM), in this process or the one that it was forked from.
    */
   get stops(): number {
     const seen = native.signalFlagSeen(constants.signals.SIGTERM);
     return this.#counts().reduce((sum, count) => sum + count, seen);
   }
 
-  /** In a fork that is no worker: disposes it. What has come to the fork is for it to act on. */
+  /**
+   * In a fork that is not a worker: disposes the flags. Signals that have reached the fork are
+   * raised again in it.
+   */
   leave(): void {
     this[Symbol.dispose]();
-    // Not before it is off: what comes meanwhile is counted.
+    // Only after the flag is removed: signals that come before are counted.
     for (const number of this.#stopSignals) {
       if (!native.signalFlagCame(number)) continue;
       raiseAgain(number);
-      // A daemon's listener may be about to be taken off too, and not have heard of it.
+      // A daemon's listener may be about to be removed too, without having run.
       if (isLeft(signalName(number))) onceQuiet(() => raiseAgain(number));
     }
   }

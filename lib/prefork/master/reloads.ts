@@ -1,5 +1,5 @@
-// Calls for a reload: one is under way, and all that come meanwhile are one more after it. And the warmup, of
-// each generation.
+// Calls for a reload. One reload runs, and all calls that come during it are joined in one more
+// after it. Also the warmup of each generation.
 import { Waits } from '../../base/abort.js';
 import { clock } from '../../base/alarm.js';
 import { invalidState } from '../../base/errors.js';
@@ -9,9 +9,9 @@ import { warm } from '../warmup/warmup.js';
 import type { Callbacks } from './callbacks.js';
 import type { Turns } from './turns.js';
 
-/** A reload, as those see it who have asked for it. */
+/** A reload, with the calls that wait for it. */
 class Reload extends Waits<void> {
-  /** How many new workers it may have at a time. */
+  /** How many new workers the reload may have at a time. */
   surge = Number.POSITIVE_INFINITY;
 }
 
@@ -28,7 +28,7 @@ export class Reloads {
     this.#turns = turns;
   }
 
-  /** Before the first workers. */
+  /** Warms up before the first workers. */
   warmFirst(): void {
     const turns = this.#turns;
     warm(this.#plan, {
@@ -38,7 +38,10 @@ export class Reloads {
     });
   }
 
-  /** @param surge - how many new workers at a time; of those who ask for the same one the smallest number holds. */
+  /**
+   * @param surge - how many new workers at a time. If several calls wait for the same reload, the
+   * smallest number counts.
+   */
   ask(surge: number, signal: AbortSignal | undefined): Promise<void> {
     const begins = this.#current === undefined;
     const reload = begins ? new Reload() : (this.#following ?? new Reload());
@@ -50,12 +53,12 @@ export class Reloads {
     return ended;
   }
 
-  /** The one under way has ended. */
+  /** The running reload has ended. */
   end(error: Error | undefined, running: boolean): void {
     const [ended, following] = [this.#current, this.#following];
     this.#current = undefined;
     this.#following = undefined;
-    // Whoever stops the master need not hear that a reload did not come to its end.
+    // If the master stops, the rejection of a reload must not count as unhandled.
     if (!running) following?.reject(invalidState('the master stops'), true);
     if (error === undefined) ended?.resolve();
     else ended?.reject(error, !running);
@@ -64,7 +67,7 @@ export class Reloads {
     this.#begin(following);
   }
 
-  /** In a copy of the master. */
+  /** Called in a fork of the master. */
   forget(): void {
     this.#current?.forget();
     this.#following?.forget();
@@ -72,14 +75,16 @@ export class Reloads {
     this.#following = undefined;
   }
 
-  /** One of those who have asked does not wait any more; true if it is told when nothing of it is left. */
+  /**
+   * A call was aborted; true if its promise is rejected later, when nothing of the reload is left.
+   */
   #aborted(reload: Reload, error: Error): boolean {
     if (reload.size > 1) return false;
     if (reload === this.#following) this.#following = undefined;
     return reload === this.#current && this.#abandon(error);
   }
 
-  /** Nobody wants the one under way any more. False if it is too late to take it back. */
+  /** Cancels the running reload, for which no call waits any more. False if it is too late. */
   #abandon(error: Error): boolean {
     const inTime = event.reloadAbandoned(this.#turns.state, error) !== this.#turns.state;
     this.#turns.apply((state) => event.reloadAbandoned(state, error));
@@ -90,7 +95,7 @@ export class Reloads {
     const { warmup, rules } = this.#plan;
     const turns = this.#turns;
     turns.apply((state, now) => event.reloadAsked(state, now, reload.surge));
-    // Not of an earlier one, whose time was over.
+    // Not for an earlier reload, which has timed out.
     const wanted = () => this.#current === reload && turns.state.reload?.stage === 'hook';
     const settled = (error?: Error) =>
       turns.apply((state, now) => event.hookSettled(state, now, error));

@@ -1,21 +1,21 @@
-// The number of workers that is wanted, and the calls that wait for it.
+// The requested number of workers, and the calls that wait for it.
 import { Waits } from '../../base/abort.js';
 import { asError, codedError, outOfRange } from '../../base/errors.js';
 import { MOST } from '../plan/scaling.js';
 
 interface Actions {
-  /** Has a new seat have a socket; of its own, if that can be had. */
+  /** Provides a new seat with a socket, its own one if possible. */
   provide: (seat: number) => void;
   failed: (error: Error) => void;
-  /** So many workers are wanted from now on. */
+  /** Sets the number of seats. */
   apply: (seats: number) => void;
-  /** How many there must be: each socket of the caller's has a queue that somebody must serve. */
+  /** The minimum: each of the caller's sockets has a queue that a worker must serve. */
   least: () => number;
   /** False once the master stops. */
   runs: () => boolean;
 }
 
-/** The number of workers that is wanted, and those who wait for it. */
+/** The requested number of workers, and the pending calls. */
 export class Scales {
   readonly #actions: Actions;
   readonly #waits = new Waits<void>();
@@ -34,7 +34,7 @@ export class Scales {
     return done;
   }
 
-  /** Has so many workers be wanted, as far as there may be so many. */
+  /** Requests this number of workers, within the limits. */
   change(count: number): void {
     if (!this.#actions.runs()) return;
     const seats = Math.min(Math.max(count, this.#actions.least()), MOST);
@@ -47,7 +47,7 @@ export class Scales {
     this.#actions.apply(seats);
   }
 
-  /** Another number is wanted: nobody need wait for the one before. */
+  /** Another number was requested: ends the waits for the former one. */
   #supersede(wanted: number): void {
     if (wanted === this.#wanted) return;
     this.#wanted = wanted;
@@ -55,13 +55,13 @@ export class Scales {
     this.#waits.reject(codedError(message, 'ERR_SCALE_FAILED'));
   }
 
-  /** There are as many, or there will not be. */
+  /** The number is reached, or will not be reached. */
   end(error: Error | undefined, running: boolean): void {
     if (error === undefined) this.#waits.resolve();
     else this.#waits.reject(error, !running);
   }
 
-  /** In a copy of the master. */
+  /** Called in a fork of the master. */
   forget(): void {
     this.#waits.forget();
   }

@@ -1,5 +1,6 @@
-// The listening sockets of a master's workers: one that all share, or one for each seat. The master opens
-// them, or its caller has, and holds them as long as it runs: what waits in a queue outlives the worker.
+// The listening sockets of a master's workers: one that all share, or one for each seat. The master
+// or its caller opens them, and the master holds them as long as it runs, so that waiting
+// connections survive a worker.
 import { closeSync, fstatSync } from 'node:fs';
 import { native, type Watch } from '../../addon/native.js';
 import { watch } from '../../addon/watch.js';
@@ -11,30 +12,36 @@ import type { Listening } from '../plan/listening.js';
 
 interface Held {
   readonly fd: number;
-  /** Which socket it is: the caller may have closed his by now, and the number be another file's. */
+  /**
+   * The socket's inode: the caller may have closed the descriptor, and its number may belong to
+   * another file.
+   */
   readonly inode: bigint | undefined;
 }
 
 export class SeatSockets {
   /** The TCP port; 0 without one. */
   readonly port: number;
-  /** What to close and to remove; undefined if it is the caller's. */
+  /** The socket to close and remove; undefined if it belongs to the caller. */
   readonly #own: Listener | undefined;
-  /** Each seat has one of its own, as far as the master could open them. */
+  /** Each seat has its own socket, as far as the master could open them. */
   readonly #grows: boolean;
   readonly #backlog: number;
   readonly #held: Held[] = [];
-  /** Those that new connections go to, as numbers of {@link #held}; undefined: all, as the kernel has it. */
+  /**
+   * The sockets that get new connections, as indexes into {@link #held}; undefined: all, as the
+   * kernel decides.
+   */
   #steered: string | undefined;
-  /** At seats that are no more. */
+  /** Watches for removed seats. */
   readonly #watches = new Map<number, Watch>();
 
-  /** @throws what a socket of any seat cannot be opened for; then none is left. */
+  /** @throws the error of opening a socket; then all are closed. */
   constructor({ listen, given, balance, backlog }: Listening, seats: number) {
     this.#grows = balance === 'reuseport' && listen !== undefined;
     this.#backlog = backlog;
     this.#own = listen && openListener(listen, this.#grows);
-    // By whatever program the predecessor has left with them.
+    // The steering of the predecessor is unknown.
     if (succession.onTrial) this.#steered = '';
     const fds = this.#own === undefined ? given : [this.#own.fd];
     for (const fd of fds) this.#hold(fd);
@@ -47,30 +54,34 @@ export class SeatSockets {
     }
   }
 
-  /** The socket of a seat; undefined if there are none. Seats without one of their own share. */
+  /**
+   * The socket of a seat; undefined if there are no sockets. Seats without their own socket share
+   * one.
+   */
   of(seat: number): number | undefined {
     const { length } = this.#held;
     return length === 0 ? undefined : this.#held[(seat - 1) % length]?.fd;
   }
 
   /**
-   * Opens what a new seat lacks.
+   * Opens the missing socket of a new seat.
    *
-   * @throws what listen says: a port below 1024 after root was left. Then the seat shares another's.
+   * @throws the error of listen, for example for a port below 1024 after dropping root. Then the
+   *   seat shares a socket.
    */
   provide(seat: number): void {
     if (!this.#grows || this.#held.length >= seat) return;
-    // Until somebody serves it, nothing shall wait there.
+    // No connection must wait there until a worker serves it.
     this.#steered ?? this.#steer(this.#numbers());
     this.#open(seat);
   }
 
   /**
-   * New connections go to these seats from now on, where each has a socket of its own. A kernel that
-   * cannot do that goes on to spread them over all.
+   * From now on new connections go to these seats, if each has its own socket. A kernel that cannot
+   * do this still spreads them over all.
    */
   steer(seats: readonly number[]): void {
-    // The predecessor goes on to serve all of them, until it is sure that it may go.
+    // The predecessor serves all sockets until the upgrade has succeeded.
     if (seats.length === 0 || succession.onTrial) return;
     if (!this.#grows) {
       this.#gather();
@@ -83,8 +94,8 @@ export class SeatSockets {
   }
 
   /**
-   * Watches the queues beyond so many seats: what came before they were given up, or is in the middle of its
-   * handshake. Those that somebody serves are left alone.
+   * Watches the queues of removed seats, for connections that came before the removal or are in the
+   * middle of their handshake. Skips queues that a worker serves.
    */
   attend(seats: number, served: readonly number[], tell: (seat: number) => void): void {
     if (!this.#grows || succession.onTrial) return;
@@ -95,14 +106,14 @@ export class SeatSockets {
     });
   }
 
-  /** At once: what still waits in a queue is refused, not left waiting for workers that go. */
+  /** Closes at once: waiting connections are refused instead of waiting for workers that end. */
   close(onError: (error: Error) => void): void {
     this.#attendNone();
     if (this.#own === undefined) return;
     try {
       this.#own.unlink();
     } catch (error) {
-      // A directory that has become read-only is no reason not to end.
+      // A directory that has become read-only must not prevent the end.
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') onError(error as Error);
     } finally {
       for (const { fd } of this.#held) closeSync(fd);
@@ -110,10 +121,10 @@ export class SeatSockets {
   }
 
   /**
-   * In a copy of the master: it holds the sockets no more.
+   * In a fork of the master: closes the sockets.
    *
-   * @param worker - of this or another master: it has no use for those of the caller, either.
-   * @param kept - the one it serves.
+   * @param worker - of this or another master: it does not need the caller's sockets either.
+   * @param kept - the socket that it serves.
    */
   leave(worker: boolean, kept?: number): void {
     this.#attendNone();
@@ -129,7 +140,7 @@ export class SeatSockets {
     try {
       this.#watches.set(seat, watch(fd, waits, false));
     } catch {
-      // The event loop's epoll has no memory for it: it is tried again whenever something happens.
+      // The event loop's epoll has no memory for it: the next event tries again.
     }
   }
 
@@ -145,27 +156,28 @@ export class SeatSockets {
   #open(seats: number): void {
     const [first] = this.#held;
     if (!this.#grows || first === undefined) return;
-    // All of a predecessor's, also if it had more seats: what waits there is answered before it goes.
+    // All sockets of a predecessor, even if it had more seats: it answers waiting connections
+    // before it ends.
     for (;;) {
       const further = inheritedFollower(first.fd);
       if (further === undefined) break;
       this.#hold(further);
     }
     if (this.#held.length >= seats) return;
-    // What comes to a new one would be lost if this program were not to take the predecessor's place.
+    // A connection to a new socket would be lost if this upgrade failed.
     const theirs = this.#numbers();
     const keep = () => succession.onTrial && native.steer(first.fd, theirs);
     keep();
     while (this.#held.length < seats) {
       this.#hold(openFollower(first.fd, this.#backlog));
-      // One that was alone is a group of sockets only now.
+      // A single socket becomes a group only now.
       keep();
     }
   }
 
   /**
-   * A predecessor's workers had a queue each, which end with it, and here all share the first. New connections come
-   * to that one from now on, while those workers still serve theirs.
+   * Each worker of the predecessor had its own queue, which ends with it; here all share the first
+   * one. From now on new connections go to that one, while those workers still serve their queues.
    */
   #gather(): void {
     if (this.#steered === '' && this.#own !== undefined) this.#steer([0]);

@@ -1,11 +1,11 @@
-// What a master knows, from one event to the next, and that it does what is to be done.
+// Holds the state of a master from event to event, and runs the actions that it requires.
 import { Alarm, clock, isMissed } from '../../base/alarm.js';
 import { type Action, next } from '../state/next.js';
 import { type State, stoodStill } from '../state/state.js';
 
 interface Office {
   changed: (before: State, after: State) => void;
-  /** Before the actions that this state asks for. */
+  /** Called before the actions that a state requires. */
   see: (state: State) => void;
   act: (action: Action) => void;
 }
@@ -27,26 +27,26 @@ export class Turns {
     return this.#state;
   }
 
-  /** This process is the master, no copy of it, and nobody has it stop. */
+  /** This process is the master, not a fork of it, and it is not stopping. */
   get running(): boolean {
     return !this.#left && this.#state.phase === 'running';
   }
 
-  /** Something has happened. */
+  /** Applies an event and runs the actions that follow. */
   apply(happened: (state: State, now: number) => State): void {
     if (this.#left) return;
     this.note(happened);
     this.take();
   }
 
-  /** The same, and what is to be done about it comes later. */
+  /** Applies an event; the actions follow later. */
   note(happened: (state: State, now: number) => State): void {
     this.#set(happened(this.#state, clock()));
   }
 
-  /** Does what is to be done, until nothing is. */
+  /** Runs actions until none is left. */
   take(): void {
-    // What is done may be an event: the loop goes round once more.
+    // An action may cause an event, so the loop runs once more.
     if (this.#taking || this.#left) return;
     this.#taking = true;
     try {
@@ -56,7 +56,7 @@ export class Turns {
     }
   }
 
-  /** In a copy of the master. */
+  /** Called in a fork of the master. */
   leave(): void {
     this.#left = true;
     this.#alarm.clear();

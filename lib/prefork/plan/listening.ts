@@ -1,11 +1,11 @@
-// How connections come to workers: the options `listen` and `balance`, checked.
+// Checks the options `listen` and `balance`.
 import { invalidArgType, invalidArgValue, outOfRange } from '../../base/errors.js';
 import { fileDescriptor, fileDescriptors } from '../../base/validate.js';
 import { BACKLOG, type ListenPlan, listenPlan } from '../../posix/listen.js';
 import type { PreforkOptions } from '../options.js';
 
 export interface Listening {
-  /** What the master opens. */
+  /** The socket that the master opens. */
   listen: ListenPlan | undefined;
   /** The caller's descriptors. */
   given: readonly number[];
@@ -27,7 +27,7 @@ function planOf(value: unknown): ListenPlan {
   throw invalidArgType('options.listen', 'of type object, number or Array', value);
 }
 
-/** Descriptors of the program's, a queue each: whoever connects may come to any of them. */
+/** Descriptors of the program, each with its own queue. A connection may go to any of them. */
 function queues(value: readonly unknown[], balance: Listening['balance'], seats: number): number[] {
   const fds = fileDescriptors(value, 'options.listen');
   if (balance === 'shared') {
@@ -45,7 +45,7 @@ function queues(value: readonly unknown[], balance: Listening['balance'], seats:
 
 const refuse = (why: string) => invalidArgValue('options.balance', 'reuseport', why);
 
-/** What a socket must be to have others beside it. */
+/** Checks that a socket can share its address with others. */
 function expectGroup(listen: ListenPlan | undefined): void {
   if (listen === undefined) throw refuse('needs listen');
   if ('path' in listen) throw refuse('needs a port: a Unix socket has one queue');

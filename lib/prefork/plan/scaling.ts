@@ -1,4 +1,4 @@
-// The number of workers that the master keeps: what is asked for by calls and signals, checked.
+// Checks requests for the number of workers, by calls and signals.
 import { closeSync, openSync } from 'node:fs';
 import { type Abortable, signalIn } from '../../base/abort.js';
 import { integer, options } from '../../base/validate.js';
@@ -18,21 +18,24 @@ export function workerCount(value: unknown, name: string): number {
   return integer(value, name, 1, MOST);
 }
 
-/** How many new workers a reload may have at a time; Infinity: all of them, which wait for each other. */
+/**
+ * How many new workers a reload may have at a time. Infinity: all of them, and they wait for each
+ * other.
+ */
 export function surgeOf(value: unknown, name: string): number {
   return value === undefined || value === Number.POSITIVE_INFINITY
     ? Number.POSITIVE_INFINITY
     : workerCount(value, name);
 }
 
-/** What a call of reload() was given. */
+/** The arguments of reload(). */
 export function reloadCall(value: unknown) {
   const given = options<ReloadOptions>(value, ['signal', 'surge']);
   const surge = given.surge === undefined ? undefined : surgeOf(given.surge, 'options.surge');
   return { signal: signalIn(given as Abortable), surge };
 }
 
-/** A terminal may stop this process as one of its background jobs. */
+/** Whether a terminal may stop this process as a background job. */
 function hasTerminal(): boolean {
   try {
     closeSync(openSync('/dev/tty', 'r'));
@@ -44,11 +47,11 @@ function hasTerminal(): boolean {
 }
 
 /**
- * Whoever reads from, or writes to, its terminal in the background gets SIGTTIN, or SIGTTOU, and the call starts again
- * when a handler has run: it would never come to an end, and no JavaScript run. So with a terminal they stop the process
- * as usual.
+ * A background process that reads from or writes to its terminal gets SIGTTIN or SIGTTOU. With a
+ * handler the call restarts, and gets the signal again, forever, without running any JavaScript. So
+ * with a terminal these signals stop the process as usual.
  *
- * @param taken - the signals that mean something else.
+ * @param taken - the signals that have another meaning.
  *
  * Source: tty_check_change() and job_control() in Linux's tty_jobctrl.c and n_tty.c (ERESTARTSYS); termios(4).
  */

@@ -1,4 +1,4 @@
-// What prefork() may be told, checked before anything happens.
+// Checks the options of prefork() before anything happens.
 import { Server } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { invalidArgType, invalidArgValue } from '../../base/errors.js';
@@ -72,7 +72,7 @@ const HOOKS = [
 
 const MAX = Number.MAX_SAFE_INTEGER;
 
-/** Undefined alone is the usual value: null would hide a mistake. */
+/** Only undefined means the default: null would hide a mistake. */
 function orUsual(value: unknown, usual: unknown): unknown {
   return value === undefined ? usual : value;
 }
@@ -85,12 +85,15 @@ function signals(value: unknown, name: string): SignalName[] {
   return signalList(value, name, catchableSignal, 0).map(signalName);
 }
 
-/** A signal that the program does not use for something else, such as a log that is reopened. */
+/** The signal, unless the program uses it for something else, such as reopening logs. */
 function unlessTaken(signal: SignalName): SignalName[] {
   return isUnhandled(signalNumber(signal, 'signal')) ? [signal] : [];
 }
 
-/** What neither ends a process nor leaves a core file, signal(7): a worker would hang on till the SIGKILL behind it. */
+/**
+ * Signals that do not end a process, signal(7): the worker would hang until the SIGKILL that
+ * follows.
+ */
 const HARMLESS = /^SIG(STOP|TSTP|TTIN|TTOU|CONT|CHLD|URG|WINCH)$/;
 
 function hangSignal(value: unknown): SignalName {
@@ -107,7 +110,7 @@ const ORDERS = [
   'scaleDownSignals',
 ] as const;
 
-/** What each signal means: one thing. What the program says goes before what is usual. */
+/** Gives each signal one meaning. The program's options have priority over the defaults. */
 function orderSignals(given: Partial<PreforkOptions>) {
   const asked = new Map<SignalName, string>();
   for (const name of ORDERS) {
@@ -169,14 +172,14 @@ function serverFor(given: Partial<PreforkOptions>): Server | undefined {
   return server;
 }
 
-/** How many workers, and whether threads of the master are no obstacle. */
+/** The number of workers, and whether the master may have threads. */
 function seatsFor({ workers, threads }: Partial<PreforkOptions>) {
   const carried = boolean(orUsual(threads, false), 'options.threads') || workers === true;
   const count = workers === true || workers === undefined ? availableParallelism() : workers;
   return { seats: workerCount(count, 'options.workers'), threads: carried };
 }
 
-/** What the callbacks were called before 0.2. */
+/** Names of callbacks before 0.2. */
 const FORMER: Readonly<Record<string, (typeof HOOKS)[number]>> = {
   onWorker: 'onWorkerStart',
   onStop: 'onWorkerStop',
@@ -185,13 +188,13 @@ const FORMER: Readonly<Record<string, (typeof HOOKS)[number]>> = {
   onError: 'onMasterError',
 };
 
-/** The same, and a name that tells by its value which of two is meant. */
+/** The same, and a name whose value decides which of two options it means. */
 function former(value: unknown): Readonly<Record<string, string>> {
   const { onHang } = (value ?? {}) as { onHang?: unknown };
   return { ...FORMER, onHang: typeof onHang === 'function' ? 'onMasterHang' : 'hangSignal' };
 }
 
-/** Checks what prefork() was given, and makes it complete. */
+/** Checks the options of prefork() and adds the defaults. */
 export function preforkPlan(value: unknown) {
   const given = options<PreforkOptions>(renamed(value, former(value)), KNOWN);
   for (const name of HOOKS) if (given[name] !== undefined) func(given[name], `options.${name}`);
@@ -235,6 +238,6 @@ export function preforkPlan(value: unknown) {
 }
 
 export type PreforkPlan = ReturnType<typeof preforkPlan> & {
-  /** What workers give up, once it is known that they can. */
+  /** The privileges that workers give up, after a check that this is possible. */
   confinement?: Confinement | undefined;
 };

@@ -1,11 +1,11 @@
-// The data of which state.ts and next.ts are functions: the workers that there are, and what is to become of them.
+// The data of state.ts and next.ts: the present workers and the plans for them.
 import type { SignalName } from '../../system/signal-numbers.js';
 import type { EndReason, RecycleReason } from '../options.js';
 
-/** What the options say, in milliseconds where it is a time. */
+/** The options; times are in milliseconds. */
 export interface Rules {
   readonly seats: number;
-  /** A worker that has ended is replaced. */
+  /** Whether a worker that has ended is replaced. */
   readonly replace: boolean;
   readonly minUptime: number;
   readonly delay: number;
@@ -15,38 +15,39 @@ export interface Rules {
   readonly stopTimeout: number;
 }
 
-/** Why a worker was forked for a seat that is not its own yet. */
+/** Why a worker was forked that has no seat yet. */
 export type Fresh = 'reload' | 'recycle';
 
 export interface WorkerState {
   readonly pid: number;
-  /** From 1. */
+  /** The seat, from 1. */
   readonly seat: number;
   readonly generation: number;
   readonly born: number;
   readonly readyAt: number | undefined;
-  /** It has no seat yet. */
+  /** Set while it has no seat. */
   readonly fresh: Fresh | undefined;
-  /** Why it is to be recycled: another one shall be ready before it is asked to end. */
+  /** Why it will be recycled: it is asked to end when its replacement is ready. */
   readonly due: RecycleReason | undefined;
-  /** Its seat is another one's, and it is asked to end when its turn comes. */
+  /** Another worker has its seat. It is asked to end when its turn comes. */
   readonly replaced: boolean;
-  /** Forked while workers were failing: the next fork waits for what becomes of it. */
+  /** It was forked while workers were failing: the next fork waits until it succeeds or fails. */
   readonly trial: boolean;
-  /** On its way out: it has said so, it was asked to, or it hangs and is killed. */
+  /** It is ending: it has announced that, it was asked to, or it hangs and is killed. */
   readonly leaving: false | 'unasked' | 'asked' | 'hung';
-  /** Why the master has asked it to end, or killed it. */
+  /** Why the master asked it to end or killed it. */
   readonly reason: EndReason | undefined;
   /** The signal to kill it with now. */
   readonly strike: SignalName | undefined;
-  /** When to kill it for good. */
+  /** When to send SIGKILL. */
   readonly killAt: number;
 }
 
 /**
- * A reload: waits for the program's hook; its workers start, and take their seats when all are ready; or each takes its
- * seat when it is ready, with so many at a time beside those that have seats; its workers without a seat are asked to
- * end, as one could not start; the workers before them are asked to end, so many at a time.
+ * The stages of a reload: it waits for the program's hook; its workers start, and take their seats
+ * when all are ready; or (rolling) each worker takes its seat when it is ready, with a limited
+ * number beside those with seats; after a failure its workers without a seat are asked to end; the
+ * old workers are asked to end, a limited number at a time.
  */
 export type Reload =
   | {
@@ -65,28 +66,30 @@ export interface State {
   /** The first workers wait for the warmup. */
   readonly cold: boolean;
   readonly phase: 'running' | 'stopping' | 'ended';
-  /** Why the master stops, if that is an error. */
+  /** The error that stops the master, if any. */
   readonly reason: Error | undefined;
   readonly workers: readonly WorkerState[];
-  /** How many workers are wanted. */
+  /** The requested number of workers. */
   readonly seats: number;
-  /** Somebody waits for that number. */
+  /** Whether a call waits for that number. */
   readonly scaling: boolean;
-  /** How many reloads there were. */
+  /** The number of reloads. */
   readonly generation: number;
   readonly reload: Reload | undefined;
-  /** Seats that stay empty. */
+  /** Seats that are not filled again. */
   readonly closed: readonly number[];
-  /** Seats that were given up, but somebody waits in their queues: each gets a worker until nobody does. */
+  /**
+   * Removed seats with connections in their queues: each gets a worker until its queue is empty.
+   */
   readonly remains: readonly number[];
-  /** In a row; the time of the last one, and the one before which no seat is filled. */
+  /** Failures in a row; the time of the last one, and the time before which no seat is filled. */
   readonly failures: number;
   readonly failedAt: number;
   readonly notBefore: number;
-  /** How many workers in a row could not take the place of a recycled one, and when to try again. */
+  /** How many replacements of recycled workers have failed in a row, and when to try again. */
   readonly retries: number;
   readonly retryAt: number;
-  /** Whether all workers were ready once; an error if that will not come. */
+  /** Whether all workers were ready once; an error if that is impossible now. */
   readonly started: boolean | Error;
 }
 
@@ -112,12 +115,12 @@ export function initial(rules: Rules): State {
   };
 }
 
-/** What it does, in a word. */
+/** The master's present state as a word. */
 export function phaseOf({ phase, reload }: State): State['phase'] | 'reloading' {
   return phase === 'running' && reload !== undefined ? 'reloading' : phase;
 }
 
-/** What util.inspect() shows of it. */
+/** The state that util.inspect() shows. */
 export function described(given: State) {
   const { workers } = given;
   const state = phaseOf(given);
@@ -128,12 +131,12 @@ export function described(given: State) {
   return { state, workers: told };
 }
 
-/** It has been ready for a while, so that its end is no failure to start. */
+/** The worker has been ready long enough that its end does not count as a failed start. */
 export function isProven({ readyAt }: WorkerState, { rules }: State, now: number): boolean {
   return readyAt !== undefined && now - readyAt >= rules.minUptime;
 }
 
-/** When it is. */
+/** When the worker will be proven. */
 export function provenAt(
   { readyAt = Number.POSITIVE_INFINITY }: WorkerState,
   { rules }: State,
@@ -141,17 +144,17 @@ export function provenAt(
   return readyAt + rules.minUptime;
 }
 
-/** Neither does it wait for a seat, nor has it lost it to another one. */
+/** The worker has a seat: it neither waits for one nor has lost it to another worker. */
 export function isSeated({ fresh, replaced }: WorkerState): boolean {
   return fresh === undefined && !replaced;
 }
 
-/** It has the seat, and stays. */
+/** The worker has this seat and is not ending. */
 export function holds(worker: WorkerState, seat: number): boolean {
   return worker.seat === seat && isSeated(worker) && !worker.leaving;
 }
 
-/** Which seats there are. */
+/** All seats. */
 export function allSeats({ seats }: State): number[] {
   return Array.from({ length: seats }, (_, i) => i + 1);
 }
@@ -164,13 +167,13 @@ export function allReady(state: State, ready = (one: WorkerState) => one.readyAt
 
 const stays = ({ leaving }: WorkerState) => !leaving;
 
-/** The seats at which somebody serves, and goes on to. */
+/** The seats with a ready worker that is not ending. */
 export function serving({ workers, seats }: State): number[] {
   const ready = workers.filter((one) => stays(one) && one.readyAt !== undefined);
   return ready.map(({ seat }) => seat).filter((seat) => seat <= seats);
 }
 
-/** The seats whose queues somebody looks after, or will. */
+/** The seats whose queues have or get a worker. */
 export function attended({ workers, remains }: State): number[] {
   return [...remains, ...workers.filter(stays).map(({ seat }) => seat)];
 }

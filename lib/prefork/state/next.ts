@@ -1,4 +1,4 @@
-// What a master does next: the workers that are wanted against those that there are.
+// Decides the next actions of a master, by comparing the wanted workers with the present ones.
 import { codedError, invalidState } from '../../base/errors.js';
 import type { SignalName } from '../../system/signal-numbers.js';
 import type { EndReason } from '../options.js';
@@ -19,7 +19,7 @@ import {
 import { type Fork, forks, handovers, wakeTime } from './vacancies.js';
 
 export type Action =
-  /** What comes of it is an event; the others are done with being told. */
+  /** The result of a fork comes as an event; other actions have no result. */
   | Fork
   | { readonly do: 'ask'; readonly pid: number }
   | { readonly do: 'kill'; readonly pid: number; readonly signal: SignalName }
@@ -28,14 +28,17 @@ export type Action =
 type Milestone = 'started' | 'reloaded' | 'scaled' | 'ended';
 
 export interface Next {
-  /** With the actions done, except the forks. */
+  /** The state after the actions, except the forks. */
   state: State;
   actions: readonly Action[];
-  /** When to look again if nothing happens before. */
+  /** When to decide again if no event comes before. */
   wakeAt: number;
 }
 
-/** What is to be done now. The same again when it was done: nothing, except the forks. */
+/**
+ * The actions that are due now. Called again with the resulting state it returns none, except the
+ * forks.
+ */
 export function next(given: State, now: number): Next {
   const told: Action[] = [];
   let state = handovers(proofs(given, now));
@@ -48,7 +51,7 @@ export function next(given: State, now: number): Next {
   return { state: kept, actions, wakeAt: wakeTime(kept, now) };
 }
 
-/** The failures are over when a worker has lived long enough since the last one. */
+/** Resets the failures when a worker has lived long enough since the last one. */
 function proofs(state: State, now: number): State {
   if (state.failures === 0 || !state.workers.some((one) => isProof(one, state, now))) return state;
   return { ...state, failures: 0 };
@@ -58,7 +61,7 @@ function isProof(worker: WorkerState, state: State, now: number): boolean {
   return isProven(worker, state, now) && provenAt(worker, state) > state.failedAt;
 }
 
-/** Takes a reload as far as it goes now. */
+/** Advances a reload as far as possible. */
 function reloadOn(given: State, now: number, told: Action[]): State {
   const { rules } = given;
   let state = given;
@@ -80,7 +83,7 @@ function reloadOn(given: State, now: number, told: Action[]): State {
   return done === undefined ? state : reloadOn(done, now, told);
 }
 
-/** The workers of a reload take the seats of those before them, once all are ready. */
+/** Gives the workers of a reload the seats of the old ones, once all are ready. */
 function seated(state: State, fresh: readonly WorkerState[]): State | undefined {
   const ready = fresh.filter((one) => one.readyAt !== undefined && !one.leaving);
   if (!allSeats(state).every((seat) => ready.some((one) => one.seat === seat))) return undefined;
@@ -91,7 +94,7 @@ function seated(state: State, fresh: readonly WorkerState[]): State | undefined 
   return { ...state, workers, closed: [], reload: { stage: 'retiring', surge: 1 } };
 }
 
-/** All seats of a rolling reload have new workers. */
+/** Ends a rolling reload when all seats have new workers. */
 function rolled(state: State): State | undefined {
   if (state.reload?.stage !== 'rolling') return undefined;
   const { surge } = state.reload;
@@ -100,7 +103,7 @@ function rolled(state: State): State | undefined {
   return allReady(state, isNew) ? { ...state, reload: { stage: 'retiring', surge } } : undefined;
 }
 
-/** Tells once that all workers are ready, or that they will not be. */
+/** Reports once that all workers are ready, or that this is impossible. */
 function startOn(state: State, told: Action[]): State {
   const { started } = state;
   if (started === true) return state;
@@ -113,7 +116,7 @@ function startOn(state: State, told: Action[]): State {
   return { ...state, started: true };
 }
 
-/** Tells whoever has changed the number of workers that there are as many, or that there will not be. */
+/** Reports to scale() that the number of workers is reached, or that this is impossible. */
 function scaleOn(state: State, told: Action[]): State {
   const { scaling, phase, seats, closed, workers } = state;
   if (!scaling) return state;
@@ -128,7 +131,7 @@ function scaleOn(state: State, told: Action[]): State {
   return allReady(state) && workers.every(({ seat }) => seat <= seats) ? end() : state;
 }
 
-/** A master without a seat to fill has nothing more to do. */
+/** Stops a master that has no seat to fill. */
 function deserted(state: State): State {
   const { closed, reload, seats } = state;
   return closed.length === seats && reload === undefined ? stopAsked(state) : state;
@@ -141,7 +144,7 @@ function stopOn(state: State, told: Action[]): State {
   return { ...state, phase: 'ended' };
 }
 
-/** Asks those to end that shall, and kills those that hang or were to be gone by now. */
+/** Asks workers to end that are not wanted, and kills those that hang or are overdue. */
 function goodbyes(given: State, now: number): [State, Action[]] {
   let state = given;
   const actions: Action[] = [];
@@ -163,7 +166,7 @@ function goodbyes(given: State, now: number): [State, Action[]] {
   return [state, actions];
 }
 
-/** Those that are to be asked now, and why. */
+/** The workers to ask now, and why. */
 function unwanted({
   phase,
   reload,
@@ -187,7 +190,10 @@ function unwanted({
   return [...tooMany, ...all(replaced.slice(0, Math.max(reload.surge - busy, 0)))];
 }
 
-/** Those who will not have the seat: of a reload that fails; those that would not be new when a reload has begun. */
+/**
+ * Which waiting workers will not get a seat: those of a failed reload, or replacements that are
+ * outdated because a reload has begun.
+ */
 function givenUp(reload: Reload | undefined): Fresh | undefined {
   if (reload?.stage === 'failing') return 'reload';
   return reload?.stage === 'starting' || reload?.stage === 'rolling' ? 'recycle' : undefined;

@@ -1,5 +1,5 @@
-// What happens to a master's workers, and what it then knows. All of it is data (data.ts) and functions of data; the
-// clock's milliseconds are an argument. next.ts tells what is to be done about it.
+// The events of a master's workers, as functions from state to state (data.ts). The time in
+// milliseconds is an argument. next.ts decides the actions.
 import { constants } from 'node:os';
 import { codedError, invalidState } from '../../base/errors.js';
 import { type SignalName, signalNumber } from '../../system/signal-numbers.js';
@@ -17,22 +17,22 @@ import {
 
 export * from './data.js';
 
-/** After the worker's own deadline, which it keeps unless it hangs. */
+/** Milliseconds after the worker's own deadline, which it keeps unless it hangs. */
 export const KILL_AFTER_MS = 500;
 
-/** Workers that leave as soon as they come are no failures, but must not follow each other without a break. */
+/** Workers that end at once on purpose are not failures, but there must be a pause between them. */
 const BREATH_MS = 100;
 
 const { SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGQUIT, SIGSEGV, SIGSYS, SIGTRAP, SIGXCPU, SIGXFSZ } =
   constants.signals;
 
-/** Their default action dumps core. Source: signal(7). */
+/** Signals whose default action is a core dump. Source: signal(7). */
 const DUMPING: readonly number[] = [
   ...[SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGQUIT],
   ...[SIGSEGV, SIGSYS, SIGTRAP, SIGXCPU, SIGXFSZ],
 ];
 
-/** One more failure in a row, and the pause that follows it. */
+/** Counts a failure and sets the pause after it. */
 function failed(state: State, now: number): State {
   const { delay, maxDelay, attempts } = state.rules;
   const failures = state.failures + 1;
@@ -43,7 +43,7 @@ function failed(state: State, now: number): State {
   return stopAsked(next, codedError(message, 'ERR_WORKERS_FAILED'));
 }
 
-/** The new workers of a reload start. */
+/** Whether the new workers of a reload are starting. */
 function reloadStarts({ reload }: State): boolean {
   return reload?.stage === 'starting' || reload?.stage === 'rolling';
 }
@@ -52,7 +52,10 @@ function reloadFailed(state: State, error: Error): State {
   return { ...state, reload: { stage: 'failing', error } };
 }
 
-/** A recycled worker goes on while there is nobody to take its place; that is no failure of the master's. */
+/**
+ * If its replacement fails, a recycled worker continues to serve. This does not count as a failure
+ * of the master.
+ */
 function recyclingFailed(state: State, now: number): State {
   const { delay, maxDelay } = state.rules;
   const retryAt = now + Math.min(delay * 2 ** state.retries, maxDelay);
@@ -60,8 +63,8 @@ function recyclingFailed(state: State, now: number): State {
 }
 
 /**
- * A new worker that does not come to its seat takes the reload with it, and so does one that has just come to it: the
- * next ones would not do better.
+ * A reload fails if a new worker ends before it has its seat, or soon after: the next ones would
+ * probably fail too.
  */
 function newLost(state: State, now: number, worker: WorkerState, how: string): State {
   const { seat, fresh, readyAt, leaving, generation } = worker;
@@ -78,7 +81,7 @@ function newLost(state: State, now: number, worker: WorkerState, how: string): S
   return reloadFailed(state, codedError(message, 'ERR_RELOAD_FAILED'));
 }
 
-/** How far a rolling reload has come. */
+/** Describes the progress of a rolling reload. */
 function soFar({ workers, generation, seats }: State): string {
   const done = workers.filter((one) => isSeated(one) && one.generation === generation);
   return `; ${done.filter((one) => one.readyAt !== undefined).length} of ${seats} workers were replaced`;
@@ -108,7 +111,7 @@ export function forked(
   return { ...state, workers: [...state.workers, worker] };
 }
 
-/** A fork was not to be had. */
+/** A fork has failed. */
 export function forkFailed(
   state: State,
   now: number,
@@ -130,7 +133,8 @@ export function becameReady(state: State, now: number, pid: number): State {
 }
 
 /**
- * The master stood still, or all did: whoever was to be done by now starts again, as what it has said waits to be heard.
+ * The master, or the whole machine, was stopped. Workers with a passed deadline get a new one,
+ * because their messages may be waiting to be read.
  */
 export function stoodStill(state: State, now: number): State {
   const { readyTimeout, stopTimeout } = state.rules;
@@ -143,7 +147,7 @@ export function stoodStill(state: State, now: number): State {
   return { ...state, workers, reload: { ...reload, deadline: now + readyTimeout } };
 }
 
-/** A worker ends by itself, and in order: its seat is free from now on. */
+/** A worker has announced its end: its seat is free from now on. */
 export function leaves(state: State, now: number, pid: number): State {
   const worker = find(state, pid);
   if (worker === undefined || worker.leaving) return state;
@@ -156,23 +160,23 @@ export function leaves(state: State, now: number, pid: number): State {
   return { ...next, notBefore: Math.max(next.notBefore, now + BREATH_MS) };
 }
 
-/** A worker shall be replaced by one that is ready before it is asked to end. */
+/** A worker must be recycled: it is asked to end when its replacement is ready. */
 export function replacementAsked(state: State, pid: number, due: RecycleReason): State {
   const worker = find(state, pid);
-  // Of those without a seat one is new, and the other has its successor.
+  // A worker without a seat is either new or already replaced.
   if (worker === undefined || !isSeated(worker) || worker.leaving || worker.due) return state;
   return updated(state, pid, { due });
 }
 
-/** How long a signal may take to end a process: whoever cuts a core dump short has none. */
+/** How long a signal may take to end a process. SIGKILL would cut a core dump short. */
 function graceOf(signal: SignalName, { stopTimeout }: State['rules']): number {
   const slow = DUMPING.includes(signalNumber(signal, 'signal'));
   return slow ? Math.max(stopTimeout, KILL_AFTER_MS) : KILL_AFTER_MS;
 }
 
 /**
- * A worker hangs: it is killed, and its seat is free from now on. That is no failure, unless it was not ready
- * yet.
+ * A worker hangs: it is killed, and its seat is free from now on. This counts as a failure only if
+ * it was not ready yet.
  */
 export function hangs(
   state: State,
@@ -201,18 +205,18 @@ export function ended(state: State, now: number, pid: number): State {
   return isProven(worker, state, now) ? next : failed(next, now);
 }
 
-/** Somebody waits in the queue of a seat that was given up. */
+/** A connection waits in the queue of a removed seat. */
 export function remains(state: State, seat: number): State {
   if (seat <= state.seats || state.remains.includes(seat)) return state;
   return { ...state, remains: [...state.remains, seat] };
 }
 
-/** Its worker is done with that, or has failed. */
+/** The worker of such a seat has finished or failed. */
 function attendedTo(state: State, { seat }: WorkerState): State {
   return { ...state, remains: state.remains.filter((one) => one !== seat) };
 }
 
-/** A seat that nobody takes again. */
+/** Marks a seat that is not filled again. */
 function emptied(state: State, { seat, readyAt }: WorkerState): State {
   if (seat > state.seats) return state;
   const closed = [...state.closed, seat];
@@ -221,13 +225,16 @@ function emptied(state: State, { seat, readyAt }: WorkerState): State {
   return { ...state, closed, started: codedError(message, 'ERR_WORKERS_FAILED') };
 }
 
-/** A reload is wanted, with so many workers at a time beside those that have seats; Infinity: all at once. */
+/**
+ * A reload is requested, with a limited number of workers beside those with seats. Infinity: all at
+ * once.
+ */
 export function reloadAsked(state: State, now: number, surge = Number.POSITIVE_INFINITY): State {
   const deadline = now + state.rules.readyTimeout;
   return { ...state, reload: { stage: 'hook', of: 'onMasterReload', deadline, surge } };
 }
 
-/** The program's onMasterReload has settled, and its warmup has until then. */
+/** The program's onMasterReload has settled. The warmup may take until the deadline. */
 export function reloadWarms(state: State, deadline: number): State {
   if (state.reload?.stage !== 'hook') return state;
   return { ...state, reload: { ...state.reload, of: 'warmup', deadline } };
@@ -240,8 +247,8 @@ export function warmed(state: State, error?: Error): State {
 }
 
 /**
- * The program has made what it reloads, or could not. A pause ends: what made the workers fail may be
- * what was changed.
+ * The program's part of the reload has succeeded or failed. The pause after failures ends, because
+ * the reload may fix their cause.
  */
 export function hookSettled(state: State, now: number, error?: Error): State {
   if (state.reload?.stage !== 'hook') return state;
@@ -253,20 +260,20 @@ export function hookSettled(state: State, now: number, error?: Error): State {
   return { ...state, generation: state.generation + 1, notBefore, reload };
 }
 
-/** Nobody wants the reload any more: its workers are asked to end, unless they have their seats. */
+/** The reload is cancelled: its workers without a seat are asked to end. */
 export function reloadAbandoned(state: State, error: Error): State {
   const begun = state.reload?.stage === 'hook' || reloadStarts(state);
   return begun ? reloadFailed(state, error) : state;
 }
 
-/** Another number of workers is wanted. */
+/** Another number of workers is requested. */
 export function scaleAsked(state: State, seats: number): State {
   if (state.phase !== 'running') return state;
   const remains = state.remains.filter((seat) => seat > seats);
   return { ...state, seats, closed: [], remains, scaling: true };
 }
 
-/** The master shall stop. */
+/** The master must stop. */
 export function stopAsked(state: State, reason?: Error): State {
   if (state.phase !== 'running') return state;
   const started = state.started || (reason ?? invalidState('the master was stopped'));

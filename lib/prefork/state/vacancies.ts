@@ -1,4 +1,4 @@
-// Which workers are to be forked, and when; and that those which were forked for a seat come to it.
+// Decides which workers to fork and when, and gives seats to ready workers.
 import {
   allSeats,
   type Fresh,
@@ -16,14 +16,14 @@ interface Vacancy {
   readonly fresh: Fresh | undefined;
 }
 
-/** One worker more. */
+/** Forks one worker. */
 export interface Fork extends Vacancy {
   readonly do: 'fork';
 }
 
 /**
- * Those that were forked for the seat of another one have it when they are ready, or when that one is gone; but those
- * of a reload that is not a rolling one wait for each other.
+ * A worker that was forked for the seat of another one gets it when it is ready, or when the other
+ * one has ended. The workers of a reload that is not rolling wait for each other.
  */
 export function handovers(state: State): State {
   const rolling = state.reload?.stage === 'rolling';
@@ -47,7 +47,7 @@ function handover(state: State, { pid, seat, fresh, readyAt }: WorkerState): Sta
 const forSeats = (seats: readonly number[], fresh: Fresh | undefined): Vacancy[] =>
   seats.map((seat) => ({ seat, fresh }));
 
-/** The seats that no such worker has, or is to have. */
+/** The seats without such a worker, present or planned. */
 function without(state: State, such: (one: WorkerState) => boolean): number[] {
   const taken = new Set(state.workers.filter(such).map(({ seat }) => seat));
   return allSeats(state).filter((seat) => !taken.has(seat));
@@ -55,7 +55,7 @@ function without(state: State, such: (one: WorkerState) => boolean): number[] {
 
 const stays = (one: WorkerState) => holds(one, one.seat);
 
-/** The seats without a worker that stays; with a reload, without a new one. */
+/** The seats without a worker that stays; in a reload, those without a new worker. */
 function vacancies(state: State): Vacancy[] {
   const { phase, reload, closed, remains, seats } = state;
   if (phase !== 'running') return [];
@@ -72,8 +72,8 @@ function vacancies(state: State): Vacancy[] {
 }
 
 /**
- * What a rolling reload forks: for the seats without a new worker, as many as there may be beside those that have
- * seats. A worker that still ends is beside them, too.
+ * The forks of a rolling reload: for seats without a new worker, up to the limit of workers beside
+ * those with seats. A worker that is still ending counts as one beside them.
  */
 function rolling(state: State, now: number): Vacancy[] {
   const { phase, reload, generation, notBefore, workers } = state;
@@ -89,7 +89,10 @@ function rolling(state: State, now: number): Vacancy[] {
   return forSeats([...vacant, ...old.slice(0, Math.max(reload.surge - beside, 0))], 'reload');
 }
 
-/** Whose place is to be taken next: the oldest first, and one at a time while all is well. */
+/**
+ * The next workers to recycle: the oldest first, one at a time, and only while no failures are
+ * open.
+ */
 function recycling(state: State, now: number): Vacancy[] {
   const { phase, reload, retryAt, workers } = state;
   if (phase !== 'running' || reload !== undefined) return [];
@@ -98,7 +101,7 @@ function recycling(state: State, now: number): Vacancy[] {
   return due === undefined ? [] : [{ seat: due.seat, fresh: 'recycle' }];
 }
 
-/** Until one has proven itself, one attempt at a time. */
+/** After a failure, only one attempt at a time until a worker has proven itself. */
 function onTrial(state: State, now: number): boolean {
   const unproven = (one: WorkerState) => one.trial && !one.leaving && !isProven(one, state, now);
   return state.failures > 0 && state.workers.some(unproven);
@@ -113,7 +116,7 @@ function wanted(state: State, now: number): Vacancy[] {
   const { reload, notBefore, failures } = state;
   if (reload?.stage === 'rolling') return rolling(state, now);
   const vacant = vacancies(state);
-  // What fails ends the reload.
+  // A failure ends the reload, so no trial is needed.
   if (reload?.stage === 'starting') return vacant;
   if (now < notBefore || onTrial(state, now)) return [];
   if (failures > 0) return vacant.slice(0, 1);

@@ -1,5 +1,5 @@
-// One attempt to have another program take this one's place, from its start to the moment when it has, or
-// is gone with all that it has started.
+// One attempt of an upgrade: from the start of the new program until it has taken over, or has
+// ended with everything that it started.
 
 import { closeSync } from 'node:fs';
 import { Alarm, clock, isMissed } from '../../base/alarm.js';
@@ -20,20 +20,22 @@ const RETRY_MS = 200;
 
 export interface Attempt {
   program: UpgradeProgram;
-  /** Milliseconds until it must be ready. */
+  /** Milliseconds that the new program has until it must be ready. */
   timeout: number;
-  /** Milliseconds that its workers have to end, if it fails. */
+  /** Milliseconds that the new program's workers have to end, if it fails. */
   patience: number;
 }
 
-/** What the successor has taken of what it was handed over. */
+/** The handed-over resources that the successor has taken. */
 interface Taken {
   sockets: string[];
   pidfiles: string[];
 }
 
 export class Upgrade {
-  /** Resolved with the successor's pid when that has taken over; rejected when nothing is left of it. */
+  /**
+   * Resolved with the successor's pid when it has taken over; rejected when nothing is left of it.
+   */
   readonly taken: Promise<number>;
   readonly pid: number;
   readonly #attempt: Attempt;
@@ -49,11 +51,11 @@ export class Upgrade {
   #claims: Taken | undefined;
   #end: WaitEnd | undefined;
   readonly #gone: Promise<void>;
-  /** When this process may end before it. */
+  /** Aborts when this process may end before the successor. */
   readonly #parted = new AbortController();
   #over = false;
 
-  /** @throws what fork(2) and socketpair(2) say; nothing is left then. */
+  /** @throws the errors of fork(2) and socketpair(2); then nothing is left. */
   constructor(attempt: Attempt) {
     this.#attempt = attempt;
     this.#estate = estate();
@@ -65,7 +67,8 @@ export class Upgrade {
     try {
       const [line, theirs] = socketpair(true);
       undo.push(() => closeSync(theirs));
-      // Before there is a process that would be nobody's if one of them cannot be watched.
+      // Before the fork: if one of them cannot be watched, there must be no process that nothing
+      // waits for.
       this.#line = new RecordLine(
         line,
         (record) => this.#hear(record),
@@ -92,22 +95,24 @@ export class Upgrade {
     void this.#gone.then(() => this.#hasGone());
   }
 
-  /** It is too late to take it back. */
+  /** Whether it is too late to cancel. */
   get isTakingOver(): boolean {
     return this.#claims !== undefined;
   }
 
-  /** Which of the handed over the successor has. */
+  /** The handed-over resources that the successor has taken. */
   get claims(): Taken | undefined {
     return this.#claims;
   }
 
-  /** Ends it; `error` is what it is rejected with when nothing is left of it. */
+  /**
+   * Ends the attempt; when nothing is left of the successor, the promise is rejected with `error`.
+   */
   abandon(error: Error): void {
     void this.#fail(() => error);
   }
 
-  /** In a copy of this process. */
+  /** Called in a fork of this process. */
   forget(): void {
     this.#over = true;
     this.#alarm.clear();
@@ -133,7 +138,7 @@ export class Upgrade {
     else if (kind === 't') this.#succeed();
   }
 
-  /** It is ready. From here on it is the one that others find. */
+  /** The successor is ready. From here on pidfiles and managers lead to it. */
   #handOver(claims: Taken): void {
     this.#step = 'takeover';
     this.#claims = claims;
@@ -168,7 +173,7 @@ export class Upgrade {
         this.#end = await waitpidAsync(this.pid, { signal: this.#parted.signal });
         return;
       } catch (error) {
-        // Somebody else has waited for it, or nobody does any more. EMFILE passes.
+        // Other code has waited for it, or the wait was ended. EMFILE is temporary.
         if (DONE.includes((error as NodeJS.ErrnoException).code ?? '')) return;
         await sleep(RETRY_MS);
       }
@@ -176,12 +181,12 @@ export class Upgrade {
   }
 
   #hasGone(): void {
-    // What it has said before.
+    // Its earlier messages.
     if (!this.#over) this.#line.pull();
     void this.#fail(() => hasEnded(this.#told));
   }
 
-  /** It has its time from now on. */
+  /** Starts the time limit. */
   #wait(): void {
     this.#due = clock() + this.#attempt.timeout;
     this.#alarm.set(this.#due);
@@ -192,7 +197,10 @@ export class Upgrade {
     else void this.#fail(() => isLate(this.#told, this.#attempt.timeout));
   }
 
-  /** Nothing of it may be left, and all be as before, when somebody is told. */
+  /**
+   * The promise is rejected only after nothing of the successor is left and everything is as
+   * before.
+   */
   async #fail(make: () => Error): Promise<void> {
     if (this.#over) return;
     this.#over = true;

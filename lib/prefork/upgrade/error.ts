@@ -4,24 +4,26 @@ import type { WaitEnd } from '../../posix/wait.js';
 import type { SignalName } from '../../system/signal-numbers.js';
 
 /**
- * How far the new program was. `start`: it was to be executed. `load`: it ran, and had called neither
- * `becomeDaemon()` nor `prefork()`. `daemon`: it had called `becomeDaemon()`, and was not ready. `workers`:
- * it had called `prefork()`, and not all workers were ready. `takeover`: it was ready, and was about to be
- * named in the pidfile.
+ * How far the new program came. `start`: it was about to be executed. `load`: it ran, but had
+ * called neither `becomeDaemon()` nor `prefork()`. `daemon`: it had called `becomeDaemon()`, but
+ * was not ready. `workers`: it had called `prefork()`, but not all workers were ready. `takeover`:
+ * it was ready, and was about to be named in the pidfile.
  */
 export type UpgradeStep = 'start' | 'load' | 'daemon' | 'workers' | 'takeover';
 
-/** What `upgrade()` is rejected with when the new program has failed. */
+/** The error of `upgrade()` if the new program has failed. */
 export interface UpgradeError extends Error {
   /** `ERR_UPGRADE_FAILED`, `ETIMEDOUT` if it was not ready in time, or the errno's name of a failed call. */
   code: string;
-  /** How far the new program had come. */
+  /** How far the new program came. */
   step: UpgradeStep;
-  /** The end of what the new program has written to standard error, which was also written to this one's. */
+  /** The last part of the new program's standard error, which was also written to this one's. */
   stderr: string;
-  /** What the new program exited with; null if it did not, or was not started. */
+  /** The exit code of the new program; null if it did not exit, or was not started. */
   exitCode: number | null;
-  /** The signal that ended it, or null. This process ends one that is late by SIGTERM, then SIGKILL. */
+  /**
+   * The signal that ended it, or null. This process ends a late program with SIGTERM, then SIGKILL.
+   */
   signal: SignalName | null;
 }
 
@@ -49,7 +51,7 @@ export function withTold(error: Error, { step, stderr, end }: Told): UpgradeErro
   return telling(error, { step, stderr, exitCode, signal }) as UpgradeError;
 }
 
-/** It has ended by itself. */
+/** The new program has ended by itself. */
 export function hasEnded(told: Told): UpgradeError {
   const words = `the new program ${ending(told.end)} ${STEPS[told.step]}`;
   return withTold(codedError(words, 'ERR_UPGRADE_FAILED'), told);
@@ -60,13 +62,13 @@ export function isLate(told: Told, milliseconds: number): UpgradeError {
   return withTold(codedError(words, 'ETIMEDOUT'), told);
 }
 
-/** It has said that it cannot be ready. */
+/** The new program has reported a failure. */
 export function hasFailed(told: Told, text: string): UpgradeError {
   const [first = ''] = text.split('\n', 1);
   return withTold(codedError(`the new program has failed: ${first}`, 'ERR_UPGRADE_FAILED'), told);
 }
 
-/** A record of the child that could not execute it: its errno and the call. */
+/** The error in the record of a child that could not execute the program: errno and call. */
 export function notExecuted(record: string, path: string): Error {
   const [errno = '0', syscall = ''] = record.split(' ');
   return systemError(-Number(errno), syscall, { path });

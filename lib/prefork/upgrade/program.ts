@@ -1,5 +1,5 @@
-// The program that is to take this one's place: by what command line, where, with what environment it is
-// started, and what it is handed over.
+// The new program of an upgrade: its command line, directory and environment, and the resources
+// that are handed over to it.
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { resolve } from 'node:path';
@@ -36,7 +36,7 @@ function variables(value: unknown, name: string): Record<string, string | undefi
   return { ...given };
 }
 
-/** @internal Checks what is given; relative paths start at the current directory. */
+/** @internal Checks the options; relative paths start at the current directory. */
 export function upgradeProgram(given: UpgradeProgram, name: string): UpgradeProgram {
   const { execPath, execArgv, args, cwd, env } = given;
   const checked = {
@@ -52,7 +52,7 @@ export function upgradeProgram(given: UpgradeProgram, name: string): UpgradeProg
   return Object.fromEntries(Object.entries(checked).filter(([, value]) => value !== undefined));
 }
 
-/** @internal Checks what `upgrade()` was given, over what prefork() was. */
+/** @internal Checks the options of `upgrade()`, which replace those of prefork(). */
 export function upgradeOptions(value: unknown, otherwise: UpgradeProgram) {
   const given = options<UpgradeOptions>(value, [...PROGRAM, 'signal']);
   const program = { ...otherwise, ...upgradeProgram(given, 'options') };
@@ -62,13 +62,14 @@ export function upgradeOptions(value: unknown, otherwise: UpgradeProgram) {
 const INTERACTIVE = /^(?:-i|--interactive)$/;
 const EVALUATE = /^(?:-e|-p|-pe|--eval(?:=.*)?|--print(?:=.*)?)$/s;
 
-/** Why the program cannot be started again. */
+/** The reasons why the program cannot be started again. */
 function obstacles({ execPath, args }: UpgradeProgram, { root }: ProgramStart): string[] {
   const reasons = permissionObstacles();
   if (root !== rootId()) {
     reasons.push('the process has changed its root directory, and the program is outside of it');
   }
-  // A daemon that has left its starter is watched by nobody, whatever its environment says.
+  // A daemon that has detached from its starter has no supervisor, even if its environment looks
+  // so.
   const detached = [...succession.daemons].some((daemon) => daemon.detached);
   const held = detached ? undefined : heldBy();
   if (held !== undefined) reasons.push(held);
@@ -112,7 +113,7 @@ function environment(
   return [...kept, ...set];
 }
 
-/** What the manager's sockets were passed with, if all of them are still there. */
+/** The manager's sockets with their variables, if all of them are still open. */
 function passedSockets({ sockets }: ProgramStart): { fds: number[]; variables: string[] } {
   const fds = sockets?.ids.map((_, at) => 3 + at) ?? [];
   const whole = fds.every((fd, at) => fstatOf(fd) === sockets?.ids[at]);
@@ -121,7 +122,7 @@ function passedSockets({ sockets }: ProgramStart): { fds: number[]; variables: s
   return { fds, variables: [`LISTEN_FDS=${fds.length}`, ...names] };
 }
 
-/** @internal What this process has open that its successor shall have. */
+/** @internal The open resources that the successor gets. */
 export interface Estate {
   sockets: ListeningSocket[];
   pidfiles: HeldPidfile[];
@@ -139,11 +140,11 @@ export function estate(): Estate {
 const LISTEN = ['LISTEN_PID', 'LISTEN_PIDFDID', 'LISTEN_FDS', 'LISTEN_FDNAMES'];
 
 /**
- * @internal Starts it, as a child of this process.
+ * @internal Starts the program as a child of this process.
  *
- * @param line - its end of the line; the caller's to close, as `relay`.
- * @param relay - its standard error.
- * @throws what fork(2) and dup(2) say.
+ * @param line - the child's end of the line. The caller must close it, and `relay`.
+ * @param relay - the child's standard error.
+ * @throws the errors of fork(2) and dup(2).
  */
 export function startProgram(
   program: UpgradeProgram,
@@ -157,7 +158,7 @@ export function startProgram(
   try {
     check(native.closeRange(stderr, stderr, true, 0), 'fcntl');
     const heritage: Heritage & { socket: string | undefined } = {
-      // First: it tells the program from others.
+      // First, because it identifies the program.
       socket: fstatOf(line),
       line,
       stderr,

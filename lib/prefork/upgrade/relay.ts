@@ -1,17 +1,17 @@
-// What the new program writes to standard error, until it leads to its own file: this process writes it on,
-// and keeps the end of it.
+// Forwards the new program's standard error until the program has its own file, and keeps the last
+// part of it.
 import { readSync } from 'node:fs';
 import { native, type Watch } from '../../addon/native.js';
 import { watch } from '../../addon/watch.js';
 import { Alarm, clock } from '../../base/alarm.js';
 
-/** What is kept, in bytes. */
+/** The size of the kept part, in bytes. */
 const TAIL = 8192;
 
-/** How long a reader of our standard error that does not read may hold the master up. */
+/** How long a reader of our standard error that does not read may block the master. */
 const PATIENCE_MS = 100;
 
-/** How long workers that are busy, and programs that were started meanwhile, may still write. */
+/** How long busy workers, and programs that were started in the meantime, may still write. */
 const LINGER_MS = 10_000;
 
 export class Relay {
@@ -26,12 +26,12 @@ export class Relay {
     this.#watch = watch(fd, () => this.drain(), true, true);
   }
 
-  /** The end of what has come. */
+  /** The last part of the output. */
   get tail(): string {
     return this.#tail.toString('utf8');
   }
 
-  /** Takes what is there by now. */
+  /** Reads the available output. */
   drain(): void {
     const bytes = Buffer.allocUnsafe(65_536);
     while (this.#open) {
@@ -47,7 +47,7 @@ export class Relay {
     }
   }
 
-  /** The new program has its own file now; until its workers have, too, this process stays. */
+  /** The new program has its own file now. This process waits until its workers have theirs. */
   linger(): void {
     if (this.#open) this.#alarm.set(clock() + LINGER_MS);
   }
@@ -59,7 +59,7 @@ export class Relay {
     this.#watch.close();
   }
 
-  /** 0 at the end; undefined if there is nothing yet. */
+  /** 0 at the end; undefined if nothing is available. */
   #read(bytes: Buffer): number | undefined {
     try {
       return readSync(this.#fd, bytes);

@@ -1,5 +1,6 @@
-// What is left of a new program that has failed: itself, its workers, and what these have started. Orphans
-// come to this process meanwhile, and are told from others by the environment that they were born with.
+// Ends what is left of a failed new program: the program, its workers, and what these have started.
+// This process is a subreaper during that time, so it gets the orphans; their initial environment
+// distinguishes them from others.
 
 import { native } from '../../addon/native.js';
 import { clock } from '../../base/alarm.js';
@@ -14,14 +15,14 @@ import { KILL_AFTER_MS } from '../state/state.js';
 const LOOK_MS = 20;
 const STRAY_MS = 500;
 
-/** What tells a process for good. */
+/** Identifies a process, together with its pid. */
 const beganAt = (pid: number) => procStat(pid)?.fields[19];
 
 function childrenOf(pid: number | 'self'): number[] {
   try {
     return procChildren(pid);
   } catch {
-    return []; // it has ended, or nobody can know: FreeBSD, no CONFIG_PROC_CHILDREN
+    return []; // it has ended, or the system does not show it: FreeBSD, no CONFIG_PROC_CHILDREN
   }
 }
 
@@ -29,31 +30,33 @@ function kill(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // It has ended, or become another user.
+    // It has ended, or has changed its user.
   }
 }
 
-/** Takes a zombie of ours out of the process table. */
+/** Reaps a zombie. */
 function reap(pid: number): void {
   try {
     waitpid(pid, { noHang: true });
   } catch {
-    // Somebody else has.
+    // Other code has reaped it.
   }
 }
 
-/** What others have left to this process meanwhile, or was a zombie before anybody could tell whose it was. */
+/**
+ * Orphans of other programs that came in the meantime, and zombies that could not be identified.
+ */
 const strays = new Map<number, string | undefined>();
 let reaper: Disposable | undefined;
 
-/** Waits for them, by nobody's time. */
+/** Reaps them later, without delaying the caller. */
 function reapStrays(pids: readonly number[]): void {
   for (const pid of pids) strays.set(pid, beganAt(pid));
   if (reaper !== undefined || strays.size === 0) return;
   try {
     reaper = reapOrphans();
   } catch {
-    return; // no descriptor left: the next upgrade that fails comes to them
+    return; // no descriptor left: the next failed upgrade tries again
   }
   const master = native.getpid();
   const look = () => {
@@ -75,7 +78,7 @@ export class Remains {
   #known = new Set<number>();
   #mark = '';
 
-  /** @param mark - what no other environment has. */
+  /** @param mark - a text that no other environment contains. */
   expect(mark: string): void {
     this.#mark = mark;
     this.#known = new Set(childrenOf('self'));
@@ -83,22 +86,22 @@ export class Remains {
     if (!this.#before) setChildSubreaper(true);
   }
 
-  /** The program goes on. */
+  /** The program has succeeded. */
   forget(): void {
     try {
       if (!this.#before) setChildSubreaper(false);
     } catch {
-      // Orphans go on to come to this process.
+      // This process stays a subreaper.
     }
   }
 
   /**
-   * Kills it, and has what it has started end in order: workers answer what they have accepted.
+   * Kills the program, and lets what it has started end in order: workers answer accepted requests.
    *
-   * @param gone - resolves when the program is waited for.
+   * @param gone - resolves when the program is reaped.
    */
   async end(pid: number, gone: Promise<void>, patience: number): Promise<void> {
-    // Its master tells workers nothing then, nor standard error; their lines end.
+    // Then its master sends nothing to workers or standard error; the workers' lines end.
     kill(pid, 'SIGSTOP');
     this.#addDescendants(pid);
     kill(pid, 'SIGKILL');
@@ -112,7 +115,7 @@ export class Remains {
     const deadline = clock() + patience + KILL_AFTER_MS;
     while (native.getpid() === this.#pid) {
       const left = this.#left();
-      // One that waits inside the kernel for good (state D) does not heed SIGKILL either.
+      // SIGKILL does not end a process that waits forever inside the kernel (state D).
       if (left.length === 0 || clock() > deadline + 2 * patience) break;
       if (clock() > deadline) for (const pid of left) kill(pid, 'SIGKILL');
       await sleep(LOOK_MS);
@@ -128,13 +131,13 @@ export class Remains {
     }
   }
 
-  /** Children that nobody waits for, and that were not here before. */
+  /** New children for which no code waits. */
   #strangers(): number[] {
     const awaited = expected();
     return childrenOf('self').filter((pid) => !(this.#known.has(pid) || awaited.has(pid)));
   }
 
-  /** Those that are there yet. */
+  /** The processes that still exist. */
   #left(): number[] {
     for (const pid of this.#strangers()) {
       const marked = procText(`${pid}/environ`)?.includes(this.#mark) === true;
@@ -147,5 +150,5 @@ export class Remains {
   }
 }
 
-/** What is in the environment of the program alone, and of its forks. */
+/** A text that is only in the environment of the program and its forks. */
 export const markOf = (socket: string) => `${VARIABLE}={"socket":"${socket}"`;

@@ -1,16 +1,16 @@
-// What has become of this process's upgrades, for those outside who have asked for one by a signal.
+// The outcome of this process's upgrades, for other processes that requested one by a signal.
 import type { UpgradeError } from './error.js';
 
-/** As it is written down for them. */
+/** The written form. */
 export interface UpgradeReport {
   begun: number;
-  /** Those that have failed. */
+  /** The number of failed upgrades. */
   failed: number;
-  /** The last one that has. */
+  /** The last failure. */
   failure?: Partial<UpgradeError>;
 }
 
-/** Of the new program's standard error; the rest of what is written down must not become much. */
+/** The limit for the new program's standard error, to keep the report small. */
 const LONGEST = 4096;
 
 let report: UpgradeReport = { begun: 0, failed: 0 };

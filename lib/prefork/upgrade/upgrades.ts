@@ -1,4 +1,4 @@
-// Calls for an upgrade: there is one at a time for the whole process, whichever of its masters is asked.
+// Calls for an upgrade. There is one upgrade at a time for the whole process with all its masters.
 
 import { Waits } from '../../base/abort.js';
 import { asError, codedError, invalidState } from '../../base/errors.js';
@@ -13,7 +13,7 @@ import { withTold } from './error.js';
 import { expectStartable } from './program.js';
 import { noteBegun, noteFailure } from './report.js';
 
-/** What a manager shows of a failure; it takes a single line. */
+/** The longest text of a failure for the service manager, which shows a single line. */
 const LONGEST_STATUS = 1000;
 
 interface Current {
@@ -23,24 +23,27 @@ interface Current {
 }
 
 interface Master {
-  /** Another program has taken its place. */
+  /** Called when another program has taken over. */
   stop: () => void;
-  /** An upgrade has begun, or failed. */
+  /** Called when an upgrade has begun or failed. */
   told: () => void;
 }
 
 const masters = new Set<Master>();
 
-/** Another program has this one's place; milliseconds that this one has to end when its masters have. */
+/**
+ * Set when another program has taken over: the milliseconds that this process has to end after its
+ * masters.
+ */
 let parting: number | undefined;
 
-/** A program that something else holds, a timer, say, would stay for ever. */
+/** Ends the program: otherwise a timer, for example, could keep it alive forever. */
 function part(): void {
   if (parting !== undefined) setTimeout(() => process.exit(0), Math.min(parting, INT_MAX)).unref();
 }
 let current: Current | undefined;
 
-/** A master's part in upgrades: its program takes another one's place, and may lose its own. */
+/** A master's part in upgrades: its program may take over from another one, and may be replaced. */
 export class Place {
   readonly #master: Master;
 
@@ -50,22 +53,22 @@ export class Place {
     begins(this, 'workers');
   }
 
-  /** Calls back when the predecessor has gone its way; at once if there is none. */
+  /** Calls back when the predecessor has handed over; at once if there is none. */
   taken(act: () => void): void {
     afterTrial(act);
   }
 
-  /** All workers are ready, or will not be. */
+  /** All workers are ready, or this has failed. */
   ready(error?: Error): void {
     isReadyNow(this, error);
   }
 
-  /** Somebody ends this program, ready or not: then there is nobody to take a place. */
+  /** This program is told to stop, ready or not, so it cannot take over. */
   toldToStop(): void {
     isReadyNow(this, codedError('the master was asked to stop', 'ERR_INVALID_STATE'));
   }
 
-  /** As with a reload: who is to take another one's place has no worker that fails to start. */
+  /** As with a reload: a program cannot take over if one of its workers fails to start. */
   workerEnded({ seat, readyAt, leaving }: WorkerState, end: WaitEnd | undefined): void {
     if (!succession.onTrial || readyAt !== undefined || leaving) return;
     const { exitCode, signal } = end ?? {};
@@ -73,7 +76,7 @@ export class Place {
     isReadyNow(this, codedError(message, 'ERR_WORKERS_FAILED'));
   }
 
-  /** At the end of the master, and in copies of it. */
+  /** Called at the end of the master, and in forks of it. */
   leave(): void {
     masters.delete(this.#master);
     if (masters.size === 0) part();
@@ -81,8 +84,9 @@ export class Place {
 }
 
 /**
- * When this program has taken another one's place itself. A signal to all processes of a group (pkill) comes to it, too,
- * and whoever took its place meanwhile would be ended with it if it fails.
+ * Resolves when this program's own take-over is finished. A signal to all processes of a group
+ * (pkill) reaches this program too. If it started an upgrade before its own take-over, and then
+ * failed, its successor would be ended with it.
  */
 export function ownUpgradeOver(signal: AbortSignal | undefined): Promise<void> {
   const waits = new Waits<void>();
@@ -91,21 +95,21 @@ export function ownUpgradeOver(signal: AbortSignal | undefined): Promise<void> {
   return over;
 }
 
-/** One that is under way is joined. */
+/** Starts an upgrade, or joins a running one. */
 export function askUpgrade(attempt: Attempt, signal: AbortSignal | undefined): Promise<number> {
   if (current === undefined) begin(attempt);
   const one = current as unknown as Current;
   return one.waits.add(signal, (error) => aborted(one, error));
 }
 
-/** A master stops: nobody takes its place then. */
+/** A master stops: cancels the upgrade. */
 export function abandonUpgrade(): void {
   if (current !== undefined && !current.upgrade.isTakingOver) {
     current.upgrade.abandon(invalidState('the master stops'));
   }
 }
 
-/** In a copy of the process. */
+/** Called in a fork of the process. */
 export function forgetUpgrade(): void {
   current?.upgrade.forget();
   current?.waits.forget();
@@ -150,7 +154,7 @@ function aborted({ upgrade, waits }: Current, error: Error): boolean {
 
 function succeeded({ upgrade, waits, patience }: Current, pid: number): void {
   current = undefined;
-  // By this process, as long as it is the one that the manager listens to.
+  // This process reports it, because the manager still accepts its messages.
   tryNotify({ mainPid: pid, ready: true });
   const sockets = upgrade.claims?.sockets ?? [];
   for (const { id, file } of succession.sockets.values()) {

@@ -1,26 +1,29 @@
-// Flags of V8's that are set for a while.
+// Sets V8 flags temporarily.
 import { setFlagsFromString, cachedDataVersionTag as tagOfAll } from 'node:v8';
 
-/** The options that set it, and that set it as V8 does by itself; of a number `--name=N` both. */
+/**
+ * The option that sets the flag, and the one that sets V8's default; for a number both are
+ * `--name=N`.
+ */
 export type Flag = readonly [on: string, off: string];
 
-/** V8 takes `_` for `-`, and `--no` with and without one. */
+/** V8 accepts `_` instead of `-`, and `--no` with and without a hyphen. */
 const nameOf = (option: string) =>
   option
     .replaceAll('_', '-')
     .replace(/^--(no-?)?/, '')
     .replace(/=.*/s, '');
 
-/** Whether the command line or NODE_OPTIONS say something of it. */
+/** Whether the command line or NODE_OPTIONS set the flag. */
 function isGiven([on]: Flag): boolean {
   const words = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(/\s+/)];
   return words.some((word) => word.startsWith('--') && nameOf(word) === nameOf(on));
 }
 
-/** No number that is set here is larger. */
+/** The largest number that is set here. */
 const MOST = 100;
 
-/** All options that may have set it. */
+/** All options that may have set the flag. */
 function optionsOf([on, off]: Flag): string[] {
   const [name, number] = on.split('=');
   if (number === undefined) return [off, on];
@@ -28,11 +31,11 @@ function optionsOf([on, off]: Flag): string[] {
 }
 
 /**
- * What a flag is set to: by the option that would do it, of those that may. V8 has no call that tells, but one for a
- * tag of all flags, by which it knows whether a code cache fits (cachedDataVersionTag(), since Node 8): who sets a flag
- * to what it is does not change that.
+ * The present value of a flag, as the option that sets it. V8 has no call to read a flag, but one
+ * that returns a tag of all flags, for its code cache (cachedDataVersionTag(), since Node 8).
+ * Setting a flag to its present value does not change the tag.
  *
- * @returns undefined if none of them does.
+ * @returns undefined if no option fits.
  */
 function settingOf(flag: Flag): string | undefined {
   const before = tagOfAll();
@@ -44,7 +47,10 @@ function settingOf(flag: Flag): string | undefined {
   return found;
 }
 
-/** Sets it, and gives what brings back what it was before, unless the program has changed it meanwhile. */
+/**
+ * Sets a flag. Returns a function that restores the former value, unless the program has changed
+ * the flag since.
+ */
 function set(flag: Flag): () => void {
   const [on, off] = flag;
   const before = settingOf(flag) ?? off;
@@ -56,9 +62,9 @@ function set(flag: Flag): () => void {
 }
 
 /**
- * Sets flags of V8's while `act` runs, until its promise has settled if it has one. Then each has the value again that
- * the program had given it: code that it compiles later would not match its code cache, which has a hash of the flags.
- * What the program was started with stays its own.
+ * Sets V8 flags while `act` runs, or until its promise has settled. Then each flag gets its former
+ * value back: otherwise later compiled code would not match the code cache, which contains a hash
+ * of the flags. Flags from the command line are not changed.
  */
 export function withFlags<T>(flags: readonly Flag[], act: () => T): T {
   const giveBacks = flags.filter((flag) => !isGiven(flag)).map(set);
@@ -76,7 +82,7 @@ export function withFlags<T>(flags: readonly Flag[], act: () => T): T {
   }
 }
 
-/** Sets a flag for good, unless the program has set it to something else than V8 does by itself. */
+/** Sets a flag permanently, unless the program has changed it from V8's default. */
 export function setForGood(flag: Flag): void {
   if (!isGiven(flag) && settingOf(flag) === flag[1]) setFlagsFromString(flag[0]);
 }

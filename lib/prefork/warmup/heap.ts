@@ -1,5 +1,5 @@
-// The heap before a fork: collected, compacted and with room to grow, such that the collector in a copy of
-// the process has little to write to the pages that both have.
+// Prepares the heap for forks: collected, compacted and with room to grow, so that the garbage
+// collector of a forked process writes little to shared pages.
 
 import { runInNewContext } from 'node:vm';
 import { sleep } from '../../base/timers.js';
@@ -10,23 +10,25 @@ type Collect = (options: object) => void;
 const V8 = Number.parseInt(process.versions.v8, 10);
 
 /**
- * Collects as V8 does when memory is at its end: repeatedly, and the young generation gives its pages
- * back. `gc()` alone would leave it as large as the loading of the data has made it (97 MB on Node 24),
- * and each worker would write to all of it in turn.
+ * Collects as V8 does when memory is exhausted: repeatedly, so that the young generation releases
+ * its pages. `gc()` alone would leave it as large as it was when the data was loaded (97 MB on Node
+ * 24), and each worker would write to all of it in turn.
  */
 async function collectAll(): Promise<void> {
-  // V8 11 takes the object for the wish to collect the young generation only.
+  // V8 11 takes the object as a request to collect only the young generation.
   const gc = runInNewContext('globalThis.gc') as Collect | undefined;
   if (V8 >= 12 && gc !== undefined) {
     gc({ type: 'major', flavor: 'last-resort' });
     return;
   }
-  // Or the command line says --no-expose-gc.
+  // Otherwise the command line has --no-expose-gc.
   using inspector = Inspector.open();
   await inspector?.done('HeapProfiler.collectGarbage');
 }
 
-/** The collector's threads go on to sweep after it. They are done when the process is idle. */
+/**
+ * The collector's threads still sweep after the call. They have finished when the process is idle.
+ */
 async function swept(): Promise<void> {
   for (let waits = 0; waits < 50; waits++) {
     const before = process.cpuUsage();
@@ -37,8 +39,9 @@ async function swept(): Promise<void> {
 }
 
 /**
- * V8 collects and compacts a heap that has been idle for eight seconds, in the master and in each worker: all
- * pages that it moves objects to or from, or that point to those, are shared no more. This stays off.
+ * V8 collects and compacts a heap that has been idle for eight seconds, in the master and in each
+ * worker. Then all pages to or from which it moves objects, or that point to those, are no longer
+ * shared. So this stays off.
  */
 function keepStill(): void {
   if (V8 < 12) setForGood(['--no-memory-reducer', '--memory-reducer']);
@@ -46,14 +49,15 @@ function keepStill(): void {
 }
 
 /**
- * Makes the heap fit to be shared with copies of the process.
+ * Makes the heap suitable for sharing with forked processes.
  *
- * - stress-compaction: each collection empties half of the old pages, however full they are, and fills the
- *   holes of the others. A page without holes is not written to when the collector of a copy sweeps it. What
- *   was emptied is kept for later (100 MB on Node 26) until the second collection gives it back.
- * - heap-growing-percent: after such a collection the heap's limit would be close to its size, and the
- *   next one would come soon.
- * - flush-bytecode: such a collection ages all functions until their code is dropped.
+ * - stress-compaction: each collection empties half of the old pages, even full ones, and fills the
+ *   holes of the others. The collector of a forked process does not write to a page without holes
+ *   when it sweeps. V8 keeps the emptied pages (100 MB on Node 26) until the second collection
+ *   releases them.
+ * - heap-growing-percent: without it the heap's limit would be close to its size after such a
+ *   collection, and the next collection would come soon.
+ * - flush-bytecode: such a collection ages all functions, so that V8 would discard their code.
  */
 export async function compactHeap(): Promise<void> {
   const flags = [

@@ -1,9 +1,10 @@
-// The inspector from within, for what no other public call of Node's tells. It opens no port and halts nothing.
+// Uses the inspector of this process for facts that no other public call returns. It opens no port
+// and pauses nothing.
 import type { Session } from 'node:inspector';
 
 type Answer<R> = (error: Error | null, result: R) => void;
 
-/** The part of an answer of the protocol's that is asked for. */
+/** The used part of a response of the protocol. */
 export interface Told {
   result?: { objectId?: string };
   internalProperties?: { name: string; value?: { objectId?: string } }[];
@@ -16,7 +17,7 @@ export class Inspector implements Disposable {
     this.#session = session;
   }
 
-  /** Undefined where there is none: Node may be built without, or run with --permission. */
+  /** Undefined if there is no inspector: Node may be built without it, or run with --permission. */
   static open(): Inspector | undefined {
     const module = process.getBuiltinModule('node:inspector');
     if (module === undefined) return undefined;
@@ -29,7 +30,10 @@ export class Inspector implements Disposable {
     }
   }
 
-  /** Most of the protocol answers before the call returns; empty if it does not, or has failed. */
+  /**
+   * Sends a request. Most responses come before the call returns; otherwise, and after a failure,
+   * the result is empty.
+   */
   ask(method: string, params: object = {}): Told {
     let told: Told | undefined;
     this.#post(method, params, (_, answer) => {
@@ -38,7 +42,7 @@ export class Inspector implements Disposable {
     return told ?? {};
   }
 
-  /** For what is done in a later turn of the event loop. */
+  /** For requests that complete in a later turn of the event loop. */
   async done(method: string): Promise<void> {
     await new Promise<void>((resolve) => this.#post(method, {}, () => resolve()));
   }

@@ -1,16 +1,20 @@
-// A program's first reads write. A string that was put together is two strings until it is first read as a
-// whole: then V8 makes it one, and writes that to the page of the old one. So it is read before the fork.
+// The first read of some strings writes memory. A concatenated string consists of two strings until
+// it is first read as a whole; then V8 makes it one, and writes to the page of the old one. So all
+// strings are read before the fork.
 import { types } from 'node:util';
 import { runInThisContext } from 'node:vm';
 import { withFlags } from './flags.js';
 import { Inspector } from './inspector.js';
 
-/** A question about a function takes a third of a millisecond; those near the roots are asked about first. */
+/** Examining a function takes a third of a millisecond. Functions near the roots come first. */
 const MAX_FUNCTIONS = 256;
 const MAX_QUESTIONS_MS = 150;
 /** A Set holds at most 2^24 values. */
 const MAX_SEEN = 2 ** 23;
-/** What takes no more reads than this is read again when it is met again, and need not be remembered. */
+/**
+ * An object that takes no more reads than this is read again each time, instead of being
+ * remembered.
+ */
 const SMALL = 64;
 
 const { keys, getOwnPropertyDescriptor, getPrototypeOf, defineProperty } = Object;
@@ -19,12 +23,12 @@ const { forEach: eachOfMap } = Map.prototype;
 const { forEach: eachOfSet } = Set.prototype;
 const { indexOf, valueOf: textOf } = String.prototype;
 
-/** Where the inspector finds the function that is asked about, and leaves what it has found. */
+/** The global through which the inspector gets the function and returns what it has found. */
 const PLACE = 'daemonkit.scopes';
 const AT_PLACE = `globalThis[Symbol.for('${PLACE}')]`;
 const GROUP = { objectGroup: PLACE };
 
-/** The variables that functions have from around them, which only the inspector can tell. */
+/** The variables in the scopes of functions, which only the inspector shows. */
 class Scopes {
   readonly #inspector: Inspector;
   #left = MAX_FUNCTIONS;
@@ -40,7 +44,7 @@ class Scopes {
     const start = performance.now();
     const found: object[] = [];
     const place = Symbol.for(PLACE);
-    // An array without a prototype, of objects that have a description besides.
+    // An array without a prototype. Its objects also have a description.
     const take = (scopes: ArrayLike<{ object: object }>) => {
       for (const { object } of Array.from(scopes)) if (object !== globalThis) found.push(object);
     };
@@ -73,15 +77,16 @@ class Scopes {
 type Test = (array: object) => boolean;
 
 /**
- * Whether V8 keeps the elements in a table: those that are far apart, a million holes between two of them, or that have
- * getters. No public call tells, and a descriptor of each element of all arrays would take half a second for a million.
+ * Tests whether V8 keeps an array's elements in a table, because they are far apart (a million
+ * holes between two of them) or have getters. No public call shows this, and reading a descriptor
+ * for each element would take half a second for a million.
  */
 function sparseTest(): Test {
   try {
     const flags = [['--allow-natives-syntax', '--no-allow-natives-syntax']] as const;
     return withFlags(flags, () => {
       const test = runInThisContext('(array) => %HasDictionaryElements(array)') as Test;
-      // It is compiled by its first call.
+      // The first call compiles it.
       test([]);
       return test;
     });
@@ -90,9 +95,9 @@ function sparseTest(): Test {
   }
 }
 
-/** Reads what hangs on some objects, each once. */
+/** Reads everything that can be reached from some objects, each object once. */
 class Reader {
-  /** What is found is not wanted, but a compiler leaves out a search whose result nobody uses. */
+  /** The result is not needed, but a compiler would omit a search without a use of its result. */
   found = 0;
   readonly #scopes: Scopes;
   readonly #isSparse = sparseTest();
@@ -109,7 +114,7 @@ class Reader {
       this.#take(root);
       this.#readAhead();
     }
-    // It grows meanwhile.
+    // The set grows during the loop.
     for (const one of this.#functions) {
       for (const scope of this.#scopes.of(one)) this.#take(scope);
       this.#readAhead();
@@ -128,7 +133,7 @@ class Reader {
   }
 
   #read(one: object): void {
-    // A trap would be the program's code. Numbers by the million hold no strings.
+    // A proxy's trap would run the program's code. Typed arrays contain no strings.
     if (types.isProxy(one) || ArrayBuffer.isView(one) || this.#seen.has(one)) return;
     const before = this.#ahead.length;
     const reads = this.#inside(one);
@@ -136,15 +141,15 @@ class Reader {
     if (!leaf && this.#seen.size < MAX_SEEN) this.#seen.add(one);
   }
 
-  /** How many reads that took. */
+  /** Reads an object, and returns the number of reads. */
   #inside(one: object): number {
-    // A prototype of the program's would be asked for what is in the holes.
+    // With another prototype, reading a hole could run the program's code.
     if (Array.isArray(one) && getPrototypeOf(one) === ofArrays && !this.#isSparse(one)) {
       for (let i = 0; i < one.length; i++) this.#take(one[i]);
       return one.length;
     }
     if (typeof one === 'function') this.#functions.push(one);
-    // Each of its characters is a property.
+    // Each character is a property.
     if (types.isStringObject(one)) {
       this.#take(textOf.call(one));
       return 1;
@@ -158,9 +163,9 @@ class Reader {
     return this.#properties(one);
   }
 
-  /** No getter is called: it would be the program's code. */
+  /** Calls no getter, which would run the program's code. */
   #properties(one: object): number {
-    // A module's variables throw until they are set.
+    // Variables of a module throw until they are initialized.
     if (types.isModuleNamespaceObject(one)) return 0;
     const names = keys(one);
     for (const name of names) this.#take(getOwnPropertyDescriptor(one, name)?.value);
@@ -169,8 +174,8 @@ class Reader {
 }
 
 /**
- * Reads all strings as a whole that can be reached from some objects and functions, by properties,
- * elements, Maps, Sets, and the variables that functions have from around them.
+ * Reads all strings that can be reached from some objects and functions: by properties, elements,
+ * Maps, Sets, and the scopes of functions.
  */
 export function readStrings(roots: readonly unknown[]): void {
   using inspector = Inspector.open();

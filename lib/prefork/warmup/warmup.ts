@@ -1,4 +1,4 @@
-// What happens in the master before the first workers of a generation are forked.
+// The warmup in the master, before the first workers of a generation are forked.
 import Module from 'node:module';
 import { getHeapStatistics } from 'node:v8';
 import { asError, telling } from '../../base/errors.js';
@@ -8,10 +8,10 @@ import { readStrings } from './strings.js';
 
 export type Warmup = boolean | (() => unknown);
 
-/** Bytes. What there is to win is less, and would cost a tenth of a second. */
+/** Bytes. Below this the gain is smaller than the cost of a tenth of a second. */
 const SMALL_HEAP = 16 * 2 ** 20;
 
-/** Of the master's plan. */
+/** The used part of the master's plan. */
 interface Plan {
   readonly warmup: Warmup;
   readonly server: object | undefined;
@@ -19,11 +19,11 @@ interface Plan {
   readonly onWorkerStop: object | undefined;
 }
 
-/** How it went, as the master is told. */
+/** The callbacks to the master. */
 interface Told {
-  /** Whether anybody still waits for it; a copy of the master does not. */
+  /** Whether the result is still needed; not in a fork of the master. */
   wanted: () => boolean;
-  /** The program's own part has settled. The rest takes as long as the heap is large. */
+  /** The program's own part has settled. The time of the rest depends on the size of the heap. */
   settling: () => void;
   settled: (error?: Error) => void;
 }
@@ -33,14 +33,14 @@ export function warmupOption(value: unknown = true): Warmup {
   return boolean(value, 'options.warmup', ' or function');
 }
 
-/** Whatever a program has loaded hangs on one of these. */
+/** Everything that a program has loaded can be reached from these. */
 function roots({ warmup, server, onWorkerStart, onWorkerStop }: Plan): unknown[] {
   const { _cache: modules } = Module as { _cache?: object };
   return [server, onWorkerStart, warmup, onWorkerStop, modules, globalThis];
 }
 
 async function run(plan: Plan, told: Told): Promise<void> {
-  // Not before prefork() has returned.
+  // Only after prefork() has returned.
   await undefined;
   if (typeof plan.warmup === 'function') await plan.warmup();
   if (!told.wanted()) return;
@@ -50,7 +50,10 @@ async function run(plan: Plan, told: Told): Promise<void> {
   await compactHeap();
 }
 
-/** Runs the program's warmup, then makes the heap fit to be shared. It is told of the end in a later turn. */
+/**
+ * Runs the program's warmup, then prepares the heap. The end is reported in a later turn of the
+ * event loop.
+ */
 export function warm(plan: Plan, told: Told): void {
   const end = (error?: Error) => {
     if (told.wanted()) told.settled(error);

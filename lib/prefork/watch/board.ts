@@ -1,19 +1,19 @@
-// Where those outside read how the workers are: a file without a name in any directory, which only the
-// master has open. /proc/PID/fd leads there whoever may look at the process, also after it has gone into a
-// chroot or dropped its privileges; it ends with the master, and there is nobody to be asked.
+// Publishes the state of the workers in an unnamed file that only the master has open. A user who
+// may inspect the process reads it through /proc/PID/fd, even after the master has changed its root
+// directory or dropped privileges. The file ends with the master, and reading it needs no reply.
 
 import { closeSync, ftruncateSync, writeSync } from 'node:fs';
 import { native } from '../../addon/native.js';
 import { clock } from '../../base/alarm.js';
 import { clearTimeout, setTimeout } from '../../base/timers.js';
 
-/** As /proc/PID/fd shows it. */
+/** The file's name in /proc/PID/fd. */
 export const BOARD = 'daemonkit-prefork';
 
-/** So long news wait for more: a change of state, and what workers report. */
+/** How long a change waits for further ones: of a state, and of a worker's report. */
 const WAIT_MS = { state: 20, report: 500 };
 
-/** Longer if there is much to write: a fiftieth of the time at most. */
+/** Longer if writing is slow: writing takes at most a fiftieth of the time. */
 const SHARE = 50;
 
 export class Board {
@@ -25,15 +25,15 @@ export class Board {
   #due = Number.POSITIVE_INFINITY;
   #notBefore = 0;
 
-  /** @param text - what is to be read there, by the time it is written. */
+  /** @param text - returns the content at the time of writing. */
   constructor(text: () => string) {
-    // Less than nothing where a filter of system calls refuses it: then nobody reads it.
+    // Negative if a seccomp filter refuses the call: then the state is not published.
     this.#fd = native.anonymousFile(BOARD);
     this.#open = this.#fd >= 0;
     this.#text = text;
   }
 
-  /** There are news. */
+  /** Something has changed. */
   stir(news: keyof typeof WAIT_MS): void {
     const now = clock();
     const due = Math.max(now + WAIT_MS[news], this.#notBefore);
@@ -51,7 +51,7 @@ export class Board {
     try {
       closeSync(this.#fd);
     } catch {
-      // No reason not to end.
+      // This must not prevent the end.
     }
   }
 
@@ -59,14 +59,14 @@ export class Board {
     this.#due = Number.POSITIVE_INFINITY;
     const began = clock();
     const bytes = Buffer.from(`${this.#text()}\n`);
-    // In one piece, over all that was there: a reader that comes in between looks again.
+    // In one write, over the whole old content: a concurrent reader reads again.
     const all = Buffer.concat([bytes, Buffer.alloc(Math.max(0, this.#size - bytes.length), ' ')]);
     try {
       writeSync(this.#fd, all, 0, all.length, 0);
       if (this.#size > 2 * bytes.length) ftruncateSync(this.#fd, bytes.length);
       this.#size = this.#size > 2 * bytes.length ? bytes.length : all.length;
     } catch {
-      // Out of memory: what is there is older than it might be, and says so.
+      // Out of memory: the old content stays, and contains its time.
     }
     this.#notBefore = began + SHARE * (clock() - began);
   }

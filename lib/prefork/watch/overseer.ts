@@ -1,4 +1,4 @@
-// What a master does for those who watch it, and for the health of its workers.
+// Observes the workers: reports for other programs, recycling, and hangs.
 
 import { clock } from '../../base/alarm.js';
 import type { SignalName } from '../../system/signal-numbers.js';
@@ -16,11 +16,11 @@ import { beatOf, type VitalsRules, Watchman } from './vitals.js';
 
 interface Actions {
   state: () => State;
-  /** It has served long enough. */
+  /** A worker has reached a limit. */
   recycle: (pid: number, reason: RecycleReason) => void;
-  /** It hangs. */
+  /** A worker hangs. */
   hung: (worker: HungWorker) => void;
-  /** It is to tell how much memory it has. */
+  /** A worker must report its memory. */
   weigh: (pid: number) => void;
 }
 
@@ -61,7 +61,7 @@ export class Overseer {
     return { at: Date.now(), ...this.stats(false), upgrade: upgradeReport() };
   }
 
-  /** Another state has come. */
+  /** The state has changed. */
   changed(before: State | undefined, after: State): void {
     this.#board.stir('state');
     publishChanges(before, after);
@@ -72,13 +72,13 @@ export class Overseer {
     return this.#watchman.draw();
   }
 
-  /** What such a worker is to report. */
+  /** What such a worker must report. */
   pulse({ maxRequests, maxMemory }: Limits): PulseOptions {
     const weighed = maxMemory < Number.POSITIVE_INFINITY;
     return { interval: this.#beat, maxRequests, weighed };
   }
 
-  /** @param pull - reads what has come over its line. */
+  /** @param pull - reads the messages on its line. */
   add(pid: number, limits: Limits, pull: () => void): void {
     this.#watchman.add(pid, limits, pull);
   }
@@ -96,7 +96,7 @@ export class Overseer {
     publishWorker(worker, { event: 'ended', exit });
   }
 
-  /** @param memory - of the workers as well. */
+  /** @param memory - also read the workers' memory. */
   stats(memory: boolean): PreforkStats {
     const asking = { now: clock(), beat: this.#beat, memory };
     return preforkStats(this.#state(), this.#watchman, this.#ledger, asking);

@@ -6,7 +6,7 @@ import type { PreforkMasterMessage, PreforkWorkerMessage } from '../told.js';
 const workers = channel('daemonkit:prefork:worker');
 const masters = channel('daemonkit:prefork:master');
 
-/** What every message has. */
+/** The common properties of all messages. */
 type Who = Pick<PreforkWorkerMessage, 'id' | 'pid' | 'master' | 'generation'>;
 
 type Happened = PreforkWorkerMessage extends infer M
@@ -15,7 +15,7 @@ type Happened = PreforkWorkerMessage extends infer M
     : never
   : never;
 
-/** Tells what has happened to a worker. */
+/** Publishes an event of a worker. */
 export function publishWorker(worker: WorkerState, happened: Happened): void {
   if (!workers.hasSubscribers) return;
   const { seat: id, pid, generation } = worker;
@@ -23,7 +23,10 @@ export function publishWorker(worker: WorkerState, happened: Happened): void {
   workers.publish({ ...who, ...happened });
 }
 
-/** Tells what is different in the second state, except ends, of which more is known elsewhere. */
+/**
+ * Publishes the differences between two states, except ends, which are published elsewhere with
+ * more data.
+ */
 export function publishChanges(before: State | undefined, after: State): void {
   if (masters.hasSubscribers) publishMaster(before, after);
   if (!workers.hasSubscribers || before?.workers === after.workers) return;
@@ -31,7 +34,7 @@ export function publishChanges(before: State | undefined, after: State): void {
     const old = before?.workers.find(({ pid }) => pid === worker.pid);
     if (old === undefined) publishWorker(worker, { event: 'forked' });
     const becameReady = old?.readyAt === undefined && worker.readyAt !== undefined;
-    // Asked to end meanwhile, it does not serve.
+    // A worker that has been asked to end does not serve.
     if (becameReady && !old?.leaving) publishWorker(worker, { event: 'ready' });
     const { due, leaving } = worker;
     if (due && !old?.due) publishWorker(worker, { event: 'recycled', reason: due });

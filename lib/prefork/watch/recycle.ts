@@ -1,13 +1,14 @@
-// When a worker has served long enough: each has limits of its own, such that not all go at once.
+// The limits after which a worker is replaced. Each worker has its own limits, so that not all are
+// replaced at once.
 import { integer, number } from '../../base/validate.js';
 import type { PreforkOptions, RecycleReason } from '../options.js';
 
-/** Infinity is none. */
+/** Infinity means no limit. */
 export type Limits = Readonly<Record<RecycleReason, number>>;
 
 export interface RecycleRules {
   readonly limits: Limits;
-  /** The part of a limit that a worker may have less. */
+  /** The largest fraction by which a worker's limit is reduced. */
   readonly jitter: number;
 }
 
@@ -28,7 +29,7 @@ export function recycleRules(given: Partial<PreforkOptions>): RecycleRules {
   return { limits, jitter: number(recycleJitter, 'options.recycleJitter', 0, 1) };
 }
 
-/** Those of one worker. @param random - from 0 to below 1. */
+/** The limits of one worker. @param random - from 0 to below 1. */
 export function limitsOf({ limits, jitter }: RecycleRules, random = Math.random): Limits {
   const less = (one: number) =>
     one === NONE ? NONE : Math.max(1, Math.round(one * (1 - jitter * random())));

@@ -1,4 +1,4 @@
-// What a master tells of its workers to those who watch it.
+// The statistics of a master's workers.
 
 import { memoryOf } from '../../system/usage.js';
 import type { WorkerExit } from '../options.js';
@@ -6,7 +6,7 @@ import { phaseOf, type State, type WorkerState } from '../state/state.js';
 import type { LastExit, PreforkStats, WorkerStats } from '../told.js';
 import type { Watchman } from './vitals.js';
 
-/** What is remembered of a seat. */
+/** The history of a seat. */
 interface Seat {
   restarts: number;
   lastExit: LastExit | null;
@@ -14,7 +14,7 @@ interface Seat {
 
 const NEW: Seat = { restarts: 0, lastExit: null };
 
-/** What has become of the workers that were there. */
+/** The history of all seats. */
 export class Ledger {
   readonly #seats = new Map<number, Seat>();
 
@@ -39,12 +39,12 @@ function doing({ readyAt, leaving }: WorkerState): 'starting' | 'ready' | 'stopp
 
 const UNSEEN = { privateBytes: null, pss: null };
 
-/** Who asks. */
+/** The context of a request. */
 export interface Asking {
   now: number;
   /** How often a worker reports. */
   beat: number;
-  /** Whether to read the workers' memory, which takes a while. */
+  /** Whether to read the workers' memory, which takes time. */
   memory: boolean;
 }
 
@@ -75,7 +75,7 @@ function vacancy(id: number, generation: number, seat: Seat): WorkerStats {
   return { id, generation, ...nobody, ...nothing, ...seat };
 }
 
-/** What is known now. */
+/** The present statistics. */
 export function preforkStats(
   state: State,
   watchman: Watchman,

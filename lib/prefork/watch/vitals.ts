@@ -1,4 +1,4 @@
-// What the master knows of the health of its workers: what they report, and whether they still do.
+// The health of the workers: their reports, and whether they still report.
 
 import { clock } from '../../base/alarm.js';
 import { clearTimeout, setTimeout } from '../../base/timers.js';
@@ -16,45 +16,45 @@ import type { WorkerState } from '../state/state.js';
 import type { Report } from '../worker/line.js';
 import { type Limits, limitsOf, type RecycleRules } from './recycle.js';
 
-/** How often to look at the workers, and how often they report, at least. */
+/** The longest time between two looks at the workers, and between two reports of a worker. */
 const LOOK_MS = 1000;
 
-/** So often they shall have reported until their time is over: what is shorter is no hang. */
+/** The number of reports within the hang timeout. A shorter silence is not a hang. */
 const BEATS = 10;
 const LEAST_MS = 10;
 
-/** Reading a worker's memory holds it up: so much of the time at most, a hundredth. */
+/** Reading a worker's memory blocks it: for at most a hundredth of the time. */
 const MEMORY_SHARE = 100;
 
 export interface VitalsRules {
-  /** Milliseconds; 0 is never. */
+  /** Milliseconds; 0 means never. */
   readonly hangTimeout: number;
   readonly recycle: RecycleRules;
 }
 
 interface Actions {
-  /** The workers that there are now. */
+  /** The present workers. */
   workers: () => readonly WorkerState[];
-  /** It has served long enough. Called again as long as it stays. */
+  /** A worker has reached a limit. Called again as long as it stays. */
   recycle: (pid: number, reason: RecycleReason) => void;
-  /** It could have run for so many milliseconds, and did not answer. */
+  /** A worker could have run for so many milliseconds, but did not report. */
   hung: (worker: WorkerState, silent: number) => void;
-  /** It is to tell how much memory it has, which is not for this process to see. */
+  /** A worker must report its memory, because this process may not read it. */
   weigh: (pid: number) => void;
 }
 
-/** One worker. */
+/** The data of one worker. */
 interface Vitals {
   readonly pid: number;
   readonly limits: Limits;
-  /** Reads what has come over its line. */
+  /** Reads the messages on its line. */
   readonly pull: () => void;
   report: Report | undefined;
   heardAt: number;
   lookedAt: number;
-  /** By the time of the last look. */
+  /** The progress at the last look. */
   progress: Progress | undefined;
-  /** How long it could have run without a word. */
+  /** How long it could have run without a report. */
   silent: number;
   memory: Memory | undefined;
   weighedAt: number;
@@ -68,12 +68,12 @@ export function beatOf({ hangTimeout }: VitalsRules): number {
 
 const shortest = (times: readonly number[]) => Math.min(Number.POSITIVE_INFINITY, ...times);
 
-/** Looks at the workers from time to time, if the options want something known. */
+/** Looks at the workers periodically, if an option requires it. */
 export class Watchman {
   readonly #rules: VitalsRules;
   readonly #actions: Actions;
   readonly #all = new Map<number, Vitals>();
-  /** Milliseconds from one look to the next; Infinity is never. */
+  /** Milliseconds between two looks; Infinity means never. */
   readonly #interval: number;
   readonly #processors = processors();
   #timer: NodeJS.Timeout | undefined;
@@ -93,12 +93,12 @@ export class Watchman {
     ]);
   }
 
-  /** Of a worker that is about to be forked. */
+  /** The limits of a worker that is about to be forked. */
   draw(): Limits {
     return limitsOf(this.#rules.recycle);
   }
 
-  /** A worker more. */
+  /** Adds a worker. */
   add(pid: number, limits: Limits, pull: () => void): void {
     const now = clock();
     const unknown = { report: undefined, progress: undefined, memory: undefined };
@@ -124,23 +124,23 @@ export class Watchman {
     return this.#all.get(pid);
   }
 
-  /** In a copy of the master, and at its end. */
+  /** Called in a fork of the master, and at its end. */
   leave(): void {
     clearTimeout(this.#timer);
     this.#all.clear();
   }
 
   #wait(left: readonly number[]): void {
-    // Not ever so often: what is left may last, for one that is starved.
+    // A lower bound: a worker without processor time may need very long.
     const least = Math.max(LEAST_MS, this.#interval / BEATS);
     const wait = Math.max(least, Math.min(this.#interval, ...left));
-    // The wait for the workers keeps the master alive.
+    // The wait for the workers already keeps the master alive.
     this.#timer = setTimeout(() => this.#look(), wait).unref();
   }
 
   #look(): void {
     this.#timer = undefined;
-    // After a time in which the master stood still the timers come first, and what was said waits.
+    // After the master was blocked, its timers run first, while messages still wait to be read.
     for (const { pull } of [...this.#all.values()]) pull();
     const serving = this.#actions
       .workers()
@@ -150,7 +150,7 @@ export class Watchman {
     if (this.#all.size > 0) this.#wait(left);
   }
 
-  /** The milliseconds that those have left of whom nothing is heard. */
+  /** The remaining milliseconds of silent workers. */
   #judge(serving: readonly WorkerState[]): number[] {
     const now = clock();
     const silent = serving.flatMap((worker) => {
@@ -169,7 +169,7 @@ export class Watchman {
     });
   }
 
-  /** Looks at one; undefined if it has been heard of since the last look, or cannot be judged. */
+  /** Examines one worker; undefined if it has reported since the last look, or cannot be judged. */
   #silence(vitals: Vitals, now: number) {
     const [before, at] = [vitals.progress, vitals.lookedAt];
     const progress = progressOf(vitals.pid);
@@ -179,17 +179,17 @@ export class Watchman {
       vitals.silent = report?.inspected ? 0 : Math.min(now - heardAt, this.#interval);
       return undefined;
     }
-    // What is longer the master has missed itself: it was stopped, or starved.
+    // A longer gap is the master's own: it was stopped, or had no processor time.
     return { gap: Math.min(now - at, 2 * this.#interval), before, now: progress };
   }
 
-  /** Whose time has come. */
+  /** Recycles workers that have reached a limit. */
   #retire(serving: readonly WorkerState[]): void {
     const now = clock();
     this.#weigh(serving, now);
     for (const { pid, born, fresh, replaced } of serving) {
       const vitals = this.#all.get(pid);
-      // Those of a reload come, or go, by themselves.
+      // A reload handles its own workers.
       if (vitals === undefined || fresh !== undefined || replaced) continue;
       const { limits, report, memory } = vitals;
       if (now - born >= limits.maxAge) this.#actions.recycle(pid, 'maxAge');
@@ -200,14 +200,14 @@ export class Watchman {
     }
   }
 
-  /** Reads the memory of one worker, the one for whom that is longest ago. */
+  /** Reads the memory of the worker that was read longest ago. */
   #weigh(serving: readonly WorkerState[], now: number): void {
     if (this.#rules.recycle.limits.maxMemory === Number.POSITIVE_INFINITY) return;
     const all = serving.flatMap(({ pid }) => this.#all.get(pid) ?? []);
     const [next] = all.toSorted((one, other) => one.weighedAt - other.weighedAt);
     if (next === undefined || now < this.#memoryAt) return;
     const seen = memoryOf(next.pid);
-    // What it tells comes with its next report.
+    // Its next report contains the answer.
     if (seen === undefined) this.#actions.weigh(next.pid);
     else next.memory = seen;
     next.weighedAt = clock();
@@ -215,12 +215,15 @@ export class Watchman {
   }
 }
 
-/** Its inspector is open, where SIGUSR1 opens it: a breakpoint may have come before the next report. */
+/**
+ * Whether its inspector is open on the port that SIGUSR1 opens: a breakpoint may have stopped the
+ * worker before its next report.
+ */
 function isInspected(pid: number): boolean {
   return listensAt(pid).has(process.debugPort);
 }
 
-/** A worker that has not been heard of since the look before. */
+/** A worker that has not reported since the previous look. */
 export interface Silent {
   /** Milliseconds to account for. */
   gap: number;
@@ -234,12 +237,13 @@ const RUNNABLE = 'R';
 const STILL = ['T', 't', 'Z', 'X'];
 
 /**
- * The milliseconds that each of the silent could have run. One that is stopped could not. One that waits in
- * a call could, except the time that it has waited for a processor. One that is about to run has had what
- * it ran: it may be starved. But workers in an endless loop starve one another. What one waits while others
- * of them run counts, by the part of the processors that these have.
+ * How many milliseconds each silent worker could have run. A stopped worker could not run. A worker
+ * that waits in a call could, except for the time in which it waited for a processor. For a
+ * runnable worker only the time that it ran counts, because it may lack processor time. But workers
+ * in endless loops take processors from each other: a worker's wait counts while others of them
+ * run, in proportion to the processors that these use.
  *
- * @param processors - how many there are to be had.
+ * @param processors - the number of available processors.
  */
 export function couldHaveRun(silent: readonly Silent[], processors: number): number[] {
   const rans = silent.map(({ before, now }) => Math.max(0, now.ran - before.ran));
@@ -249,7 +253,8 @@ export function couldHaveRun(silent: readonly Silent[], processors: number): num
     const waited = Math.min(gap, Math.max(0, now.waited - before.waited));
     const ran = Math.min(gap, rans[at] as number);
     const free = now.state === RUNNABLE ? ran : gap - waited;
-    // The kernel books a wait when it is over: until then what it did not run is one.
+    // The kernel records a wait when it is over. Until then the time without running counts as a
+    // wait.
     const lost = now.state === RUNNABLE ? gap - ran : waited;
     const theirs = (used - (rans[at] as number)) / Math.max(1, processors * gap - ran);
     return Math.min(gap, free + lost * Math.min(1, theirs));

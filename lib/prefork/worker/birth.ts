@@ -1,4 +1,4 @@
-// The fork of a worker: in the child nothing of the master's goes on, whatever fails.
+// The fork of a worker. In the child nothing of the master continues, even after an error.
 import { closeSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { native } from '../../addon/native.js';
@@ -14,13 +14,12 @@ import { whenQuiet } from './quiet.js';
 export interface Born {
   pid: number;
   line: number;
-  /** What an atFork() hook in the parent has thrown; there is a child nevertheless. */
+  /** The error of an atFork() hook in the parent; the child exists nevertheless. */
   error?: Error;
 }
 
 /**
- * Ends a worker that cannot begin, at once: it is a copy of the master as yet, with 'exit' listeners that
- * are the master's.
+ * Ends a worker that cannot start, at once: it still has the master's 'exit' listeners.
  */
 export function die(error: unknown): never {
   try {
@@ -28,15 +27,15 @@ export function die(error: unknown): never {
     const where = step === undefined ? '' : `step ${step}: `;
     native.writeAll(2, `daemonkit: a worker cannot start: ${where}${inspect(error)}\n`);
   } catch {
-    // An error that cannot be shown.
+    // The error cannot be shown.
   }
   return native.exit(1);
 }
 
-/** fork() that throws in the parent only, and only if there is no child. */
+/** fork() that throws only in the parent, and only if there is no child. */
 function forkOrDie({ workers = false }: ForkOptions): Omit<Born, 'line'> {
   const master = native.getpid();
-  // Not what an error says: it is a hook's, and may have the `pid` of whatever it is about.
+  // The error's own `pid` is not used: a hook may throw an error with the `pid` of another process.
   let pid = -1;
   const make = () => {
     const made = native.fork(TIMEOUT, anyWorkers());
@@ -55,13 +54,13 @@ function forkOrDie({ workers = false }: ForkOptions): Omit<Born, 'line'> {
   }
 }
 
-/** A turn of the event loop with nothing else on the stack, for one fork. */
+/** Runs one fork in a separate turn of the event loop, with nothing else on the stack. */
 export class ForkTurn {
   readonly #connections = new ConnectionCheck();
   #awaited = false;
   #left = false;
 
-  /** What was asked for before comes in the same turn. */
+  /** Requests a fork. A call joins a pending request. */
   ask(fork: () => void): void {
     if (this.#awaited) return;
     this.#awaited = true;
@@ -69,17 +68,17 @@ export class ForkTurn {
       this.#awaited = false;
       if (!this.#left) fork();
     };
-    // A warning is told in the next turn, which must not be a worker's.
+    // A warning is emitted in the next turn, which must not be in a worker.
     whenQuiet(() => (!this.#left && this.#connections.look() ? whenQuiet(go) : go()));
   }
 
-  /** In a copy of the master: nothing of what was asked for comes. */
+  /** In a fork of the master: cancels the request. */
   leave(): void {
     this.#left = true;
   }
 }
 
-/** fork() with a line between the two. */
+/** fork() with a line between parent and child. */
 export function forkWithLine(options: ForkOptions): Born {
   const [masters, workers] = socketpair(true);
   try {

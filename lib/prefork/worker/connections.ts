@@ -1,12 +1,12 @@
-// What a master has open to other servers, and its workers would share with it.
+// Connections of a master to other servers, which its workers would share.
 import { native } from '../../addon/native.js';
 
-/** Standard streams, which are meant to be shared. */
+/** The last standard stream. These may be shared. */
 const STANDARD = 2;
 
 /**
- * Whom the connected stream sockets of the event loop lead to. Those of other threads, a debugger's or an
- * addon's, are not copied.
+ * The peers of the event loop's connected stream sockets. Sockets of other threads, a debugger or
+ * an addon are not copied.
  */
 function peers(): string[] {
   const fds = native.handleDescriptors().filter((fd) => fd > STANDARD);
@@ -17,7 +17,9 @@ function peers(): string[] {
 export class ConnectionCheck {
   #warned = false;
 
-  /** @returns whether it has warned just now: the warning is told in a later turn of the event loop. */
+  /**
+   * @returns whether it has warned now. The warning is emitted in a later turn of the event loop.
+   */
   look(): boolean {
     if (this.#warned) return false;
     const all = [...new Set(peers())];

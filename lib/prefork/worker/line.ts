@@ -1,26 +1,27 @@
-// The line between the master and a worker: what the worker says of itself, and the line's end.
+// The line between master and worker: the worker's messages, and the end of either process.
 import { constants } from 'node:os';
 import { systemError } from '../../base/errors.js';
 import { RecordLine } from '../../system/record-line.js';
 import type { Memory } from '../../system/usage.js';
 
 /**
- * A record's text. Of the worker: it is ready; it ends by its own will. Of the master: it has taken another
- * one's place, and standard error is what it shall be; it cannot see how much memory the worker has.
+ * The text of a record. From the worker: `ready`; `leaving`, it ends on its own. From the master:
+ * `settled`, the upgrade is complete and standard error must change to its file; `weigh`, the
+ * worker must report its memory, which the master may not read.
  */
 export type Word = 'ready' | 'leaving' | 'settled' | 'weigh';
 
 /** A worker's own figures. */
 export interface Report {
-  /** Since its fork, of the servers that it was told to serve. */
+  /** The requests of its servers since its fork. */
   requests: number;
   requestsUnderWay: number;
   connections: number;
-  /** How late a timer of the worker has come since the report before, in milliseconds. */
+  /** How late a timer of the worker was since the previous report, in milliseconds. */
   eventLoopDelay: number;
-  /** A debugger may hold the worker up: its inspector is open. */
+  /** Whether its inspector is open, so that a debugger may pause it. */
   inspected: boolean;
-  /** If it was asked for. */
+  /** Present if requested. */
   memory?: Memory | undefined;
 }
 
@@ -33,7 +34,9 @@ export function recordOf(report: Report): string {
   return [BEAT, ...figures, ...weight].join(' ');
 }
 
-/** Undefined for what is none: a worker that drops its privileges is nobody to be believed blindly. */
+/**
+ * Undefined for anything else: the master must not trust a worker that has dropped its privileges.
+ */
 export function reportIn(record: string): Report | undefined {
   const [word, ...texts] = record.split(' ');
   const figures = texts.map(Number);
@@ -50,7 +53,7 @@ export function reportIn(record: string): Report | undefined {
 
 type Five = [number, number, number, number, number];
 
-/** The bytes of a record: no more is read of one that a worker makes longer. */
+/** The longest record, in bytes. The rest of a longer one is not read. */
 const LONGEST = 128;
 
 /** An end of the line, on the event loop. Closing it closes the descriptor. */
@@ -62,20 +65,23 @@ export class Line {
     this.#records = new RecordLine(fd, hear, onEnd, ref, LONGEST);
   }
 
-  /** Hears what is there by now. */
+  /** Reads the available records. */
   pull(): void {
     this.#records.pull();
   }
 
-  /** A word to the other side. A master that is gone (EPIPE) is told by the line's end, not here. */
+  /**
+   * Sends a word to the other side. The end of the line reports that the other side has ended
+   * (EPIPE).
+   */
   say(word: Word): void {
     const sent = this.#records.send(word);
     if (sent < 0 && sent !== -constants.errno.EPIPE) throw systemError(sent, 'send');
   }
 
   /**
-   * What the worker reports from time to time: dropped, as the next one says more, if the master has not
-   * read the one before. A master that stands still for a day shall find room for a word.
+   * Sends a periodic report. It is dropped if the master has not read the previous one, because the
+   * next report contains more. So there is room for a word even if the master is stopped for a day.
    *
    * @returns whether it was sent.
    */

@@ -1,4 +1,4 @@
-// A worker's heartbeat: what it reports to its master, as long as its event loop turns.
+// A worker's heartbeat: its reports to the master, as long as its event loop runs.
 
 import { url } from 'node:inspector';
 import { native } from '../../addon/native.js';
@@ -9,20 +9,20 @@ import { Tally } from '../drain/tally.js';
 import type { Line } from './line.js';
 import { recordOf } from './line.js';
 
-/** How soon the master hears of a request: a worker that has much to do reports more often. */
+/** How soon a request is reported: a busy worker reports more often. */
 const SOON_MS = 100;
 
 export interface PulseOptions {
-  /** Milliseconds from one report to the next. */
+  /** Milliseconds between two reports. */
   interval: number;
-  /** So many requests are told at once. */
+  /** This number of requests is reported at once. */
   maxRequests: number;
-  /** Whether there is a limit of memory. */
+  /** Whether there is a memory limit. */
   weighed: boolean;
 }
 
 export class Pulse {
-  /** What the worker's servers count in. */
+  /** The counters of the worker's servers. */
   readonly tally: Tally;
   readonly #line: Line;
   readonly #interval: number;
@@ -34,7 +34,7 @@ export class Pulse {
   #soon = false;
 
   constructor(line: Line, { interval, maxRequests, weighed }: PulseOptions) {
-    // Now: there may be no /proc in the root directory that is to come.
+    // Opened now, because a later root directory may have no /proc.
     this.#weight = weighed ? scales() : () => undefined;
     this.#line = line;
     this.#interval = interval;
@@ -45,13 +45,13 @@ export class Pulse {
     });
   }
 
-  /** Reports from time to time; that does not keep the process alive. */
+  /** Starts the periodic reports, which do not keep the process alive. */
   start(): void {
     this.#timer = setInterval(() => this.#beat(), this.#interval).unref();
     this.#say();
   }
 
-  /** The master is not let at this process's memory, and asks for it. */
+  /** The master may not read this process's memory, and requests a report. */
   weigh(): void {
     this.#say(this.#weight());
   }
@@ -75,7 +75,7 @@ export class Pulse {
   }
 
   #say(memory?: Memory): void {
-    // In a copy of the worker: the line is not its to speak on.
+    // In a fork of the worker, which must not use the line.
     if (native.getpid() !== this.#pid) {
       clearInterval(this.#timer);
       return;

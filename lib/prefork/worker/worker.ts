@@ -1,4 +1,4 @@
-// What a worker is from its fork to its end.
+// A worker, from its fork to its end.
 
 import { once } from 'node:events';
 import { Server } from 'node:net';
@@ -20,33 +20,33 @@ import { Line } from './line.js';
 import { Pulse, type PulseOptions } from './pulse.js';
 
 /**
- * How long no connection must come to a seat's own queue before the worker leaves it. Where the seat is no more, long
+ * How long a seat's own queue must be quiet before the worker leaves it. For a removed seat, long
  * enough for the third step of a handshake from far away.
  */
 const LULL_MS = { kept: 250, givenUp: 1000 };
 
-/** What a worker is asked for; of {@link PreforkOptions}. */
+/** The worker's part of {@link PreforkOptions}. */
 interface WorkerPlan {
   title: string | undefined;
   confinement?: Confinement | undefined;
   server: Server | undefined;
   backlog: number;
   idleTimeout: number;
-  /** With 'reuseport' the seat has a queue of its own. */
+  /** With 'reuseport' the seat has its own queue. */
   balance: 'shared' | 'reuseport';
   rules: { stopTimeout: number };
   onWorkerStart: ((worker: PreforkWorker) => unknown) | undefined;
   onWorkerStop: ((worker: PreforkWorker) => unknown) | undefined;
 }
 
-/** @internal What a worker gets from the master that it was a moment ago. */
+/** @internal The data that a worker takes from its master. */
 export interface Inheritance {
   id: number;
   generation: number;
   plan: WorkerPlan;
   /** The listening socket. */
   socket: number | undefined;
-  /** Its seat is no more: it serves what still waits there. */
+  /** The seat was removed: the worker serves only waiting connections. */
   remains: boolean;
   line: number;
   pulse: PulseOptions;
@@ -54,9 +54,9 @@ export interface Inheritance {
   stopRequested: () => boolean;
 }
 
-/** What {@link prefork} gives to `onWorkerStart` and `onWorkerStop`. */
+/** The object that `onWorkerStart` and `onWorkerStop` of {@link prefork} receive. */
 export class PreforkWorker {
-  /** The worker's seat, from 1 to the number of workers; its successor has the same. */
+  /** The worker's seat, from 1 to the number of workers. Its successor has the same seat. */
   readonly id: number;
   /** How many reloads there had been when it was forked. */
   readonly generation: number;
@@ -80,7 +80,7 @@ export class PreforkWorker {
     this.#plan = plan;
     const own = remains ? LULL_MS.givenUp : LULL_MS.kept;
     this.#lull = plan.balance === 'reuseport' ? own : 0;
-    // It keeps the worker alive, and ends with the master, however that ends.
+    // The line keeps the worker alive, and ends with the master in any case.
     this.#line = new Line(
       line,
       (word) => {
@@ -93,20 +93,24 @@ export class PreforkWorker {
     this.#pulse = new Pulse(this.#line, pulse);
   }
 
-  /** Aborts when the worker is to end: what has no requests that end by themselves can listen. */
+  /**
+   * Aborts when the worker must end. Use it for work that does not end by itself, such as non-HTTP
+   * connections.
+   */
   get signal(): AbortSignal {
     return this.#ending.signal;
   }
 
   /**
-   * Has a server accept connections from a listening socket, until the worker is to end; then its
-   * connections end as described at {@link prefork}. What the option `server` does, for more than one.
+   * Makes a server accept connections from a listening socket until the worker must end. Then its
+   * connections end as described at {@link prefork}. Use it for more than one server; the option
+   * `server` does the same for one.
    *
-   * @param server - an http, https, http2, net or tls server, which does not listen.
-   * @param socket - a descriptor of {@link listeningSocket}, which becomes the server's to close.
-   *   Default: the one of `listen`.
-   * @returns a promise that resolves when it listens, and is rejected as its 'error' event says, or with a
-   *   `TypeError` or `RangeError` for wrong arguments.
+   * @param server - an http, https, http2, net or tls server that is not listening.
+   * @param socket - a descriptor of {@link listeningSocket}, which the server will close. Default:
+   *   the one of `listen`.
+   * @returns a promise that resolves when the server listens. Rejected with the error of its
+   *   'error' event, or with a `TypeError` or `RangeError` for wrong arguments.
    */
   async serve(server: Server, socket = this.socket): Promise<void> {
     if (!(server instanceof Server)) {
@@ -119,23 +123,26 @@ export class PreforkWorker {
   }
 
   /**
-   * Ends this worker as the master would do it. It is replaced, and that is no failure, however short its
-   * life was.
+   * Ends this worker as the master would. The master replaces it and does not count this as a
+   * failure, even soon after the fork.
    */
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
-    // Also for the program's own hooks and listeners, which may never come to an end.
+    // The deadline also covers the program's own hooks and listeners, which may never finish.
     this.#deadline.set(clock() + this.#plan.rules.stopTimeout);
     try {
       this.#line.say('leaving');
     } catch {
-      // The master sees the end, and does not know better.
+      // Then the master sees only the end of the process.
     }
     this.#end().catch(fail);
   }
 
-  /** @internal Becomes who the program shall run as; whoever cannot must end. */
+  /**
+   * @internal Changes limits, root directory and user as the options require. If this fails, the
+   * worker must end.
+   */
   enter(): void {
     const { title, confinement } = this.#plan;
     if (title !== undefined) process.title = `${title}: worker ${this.id}`;
@@ -147,7 +154,7 @@ export class PreforkWorker {
     const { onWorkerStart, server } = this.#plan;
     this.#pulse.start();
     await onWorkerStart?.(this);
-    // Not before the program is set up: whoever accepts answers.
+    // Only after onWorkerStart, because a server that accepts must respond.
     if (server !== undefined && !this.#stopped) await this.serve(server);
     if (this.#stopped) return;
     this.#ready = true;
@@ -171,27 +178,27 @@ export class PreforkWorker {
 }
 
 /**
- * Ends a worker whose program has failed: as an unhandled rejection, and whoever listens for these and
- * does not end the process is not asked.
+ * Ends a worker whose program has failed, as an unhandled rejection would, even if the program has
+ * a listener for these that does not end the process.
  */
 function fail(error: unknown): void {
   void Promise.reject(error);
   setImmediate(() => process.exit(1));
 }
 
-/** The masters' signals are for them to act on; a worker is told by SIGTERM alone. */
+/** The masters' signals do nothing in a worker; only SIGTERM ends it. */
 function takeSignals({ socket, stopRequested }: Inheritance, stop: () => void): void {
   const masters = [...registry.masters];
   const all = masters.flatMap(({ signals }) => signals);
   const ignored = [...new Set(all)].filter((name) => name !== 'SIGTERM');
-  // The program's listeners for them are the master's as well. They go first, the masters' flags
-  // last, such that no signal meets its default action in between.
+  // The program's listeners for these signals belong to the master too. They are removed first and
+  // the masters' flags last, so that no signal gets its default action in between.
   const caught = onCaughtBefore('SIGTERM', (heard) => heard && stop());
   for (const name of ['SIGTERM', ...ignored]) {
     for (const one of process.rawListeners(name))
       if (one !== caught) process.off(name, one as () => void);
   }
-  // Read by nobody: a Ctrl-C reaches the whole process group.
+  // This flag is never read. It is needed because a Ctrl-C reaches the whole process group.
   if (ignored.length > 0) new SignalFlag(ignored);
   const flag = new SignalFlag('SIGTERM');
   const early = stopRequested();
@@ -200,14 +207,17 @@ function takeSignals({ socket, stopRequested }: Inheritance, stop: () => void): 
   else flag.wait().then(stop, die);
 }
 
-/** @internal Runs in the child, right after the fork. It throws nothing: above it on the stack is the master. */
+/**
+ * @internal Runs in the child, right after the fork. It must not throw: its callers on the stack
+ * belong to the master.
+ */
 export function beWorker(inheritance: Inheritance): void {
   try {
     const worker = new PreforkWorker(inheritance);
     takeSignals(inheritance, () => worker.stop());
     leavePools();
     worker.enter();
-    // A seat that is no more has its end before it: what waits there is answered, then nobody is there.
+    // A worker of a removed seat answers the waiting connections, then ends.
     const started = () => inheritance.remains && worker.stop();
     worker.start().then(started).catch(fail);
   } catch (error) {
