@@ -1,4 +1,4 @@
-// What chroot and a change of user need to be true, found out before anything is done.
+// Checks the preconditions of chroot and a change of user before anything happens.
 import { accessSync, constants, realpathSync, statSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { systemError } from '../base/errors.js';
@@ -17,14 +17,14 @@ export function expectDirectory(path: string, syscall: string): void {
 /** linux/capability.h. */
 const CAPABILITIES = { setgid: 6, setuid: 7, sys_chroot: 18, sys_resource: 24 } as const;
 
-/** Whether the kernel would let the process do what the capability is for. */
+/** Whether the process has a capability. */
 function capable(capability: keyof typeof CAPABILITIES): boolean {
   const effective = /^CapEff:\s*([0-9a-f]+)/m.exec(procText('self/status') ?? '')?.[1];
   if (effective === undefined) return process.geteuid?.() === 0;
   return ((BigInt(`0x${effective}`) >> BigInt(CAPABILITIES[capability])) & 1n) === 1n;
 }
 
-/** What chroot(2) asks for. */
+/** Checks the preconditions of chroot(2). */
 export function expectChroot(path: string): void {
   expectDirectory(path, 'chroot');
   if (!capable('sys_chroot'))
@@ -32,9 +32,9 @@ export function expectChroot(path: string): void {
 }
 
 /**
- * That no open directory leads out of a chroot by `..`: fchdir(2), openat(2). FreeBSD's kernel refuses
- * too (kern.chroot_allow_open_directories). To close it here would have the script use a number that is
- * another file's by then.
+ * Checks that no open directory leads out of a chroot by `..`: fchdir(2), openat(2). FreeBSD's
+ * kernel refuses that too (kern.chroot_allow_open_directories). Closing the directory here would be
+ * wrong: the script might use its number after another file has got it.
  */
 export function expectClosed(
   path: string,
@@ -52,7 +52,7 @@ export function expectClosed(
   throw systemError(-EPERM, 'chroot', { path, detail });
 }
 
-/** In a user namespace there are only the ids that it maps: user_namespaces(7). */
+/** A user namespace has only the ids that it maps: user_namespaces(7). */
 function expectMapped(map: 'uid_map' | 'gid_map', id: number, syscall: string): void {
   const lines = procText(`self/${map}`)?.trim().split('\n') ?? [];
   const ranges = lines.map((line) => line.trim().split(/\s+/).map(Number));
@@ -61,12 +61,13 @@ function expectMapped(map: 'uid_map' | 'gid_map', id: number, syscall: string): 
   throw systemError(-EINVAL, syscall, { detail: `id ${id} does not exist in this user namespace` });
 }
 
-/** What it takes to become another user with its groups: not one step of it alone. */
+/** The capabilities for the whole change to another user with its groups, not only for one step. */
 const ANOTHER = { needs: 'CAP_SETUID and CAP_SETGID' };
 
-/** What setgroups(2) asks for, unless the groups are these already. */
+/** Checks the preconditions of setgroups(2), unless the groups are already set. */
 export function expectGroups(groups: readonly number[]): void {
-  // user_namespaces(7): who may map groups without privileges must not be able to leave one.
+  // user_namespaces(7): a process that maps groups without privileges must not be able to leave a
+  // group.
   const denied = procText('self/setgroups')?.startsWith('deny') === true;
   if (denied) {
     const detail = 'this user namespace forbids it (/proc/self/setgroups is deny)';
@@ -76,21 +77,21 @@ export function expectGroups(groups: readonly number[]): void {
   for (const gid of groups) expectMapped('gid_map', gid, 'setgroups');
 }
 
-/** What setresgid(2) asks for. */
+/** Checks the preconditions of setresgid(2). */
 export function expectGid(gid: number): void {
   if (Object.values(getresgid()).includes(gid)) return;
   if (!capable('setgid')) throw systemError(-EPERM, 'setresgid', ANOTHER);
   expectMapped('gid_map', gid, 'setresgid');
 }
 
-/** What setresuid(2) asks for. */
+/** Checks the preconditions of setresuid(2). */
 export function expectUid(uid: number): void {
   if (Object.values(getresuid()).includes(uid)) return;
   if (!capable('setuid')) throw systemError(-EPERM, 'setresuid', ANOTHER);
   expectMapped('uid_map', uid, 'setresuid');
 }
 
-/** What setrlimit(2) asks for. */
+/** Checks the preconditions of setrlimit(2). */
 export function expectLimits({ number, soft, hard }: LimitsPlan): void {
   const [oldSoft, oldHard] = currentLimits(number);
   if ((soft ?? oldSoft) > (hard ?? oldHard)) throw systemError(-EINVAL, 'setrlimit');

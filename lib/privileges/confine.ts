@@ -1,5 +1,5 @@
-// What a process gives up before it serves: limits, root directory, user. Step by step, each with a check
-// that can be made beforehand, in the process that it will be copied from.
+// Limits, root directory and user that a process gives up before it serves. Each step has a check
+// that its parent can run before the fork.
 import { absolutePath } from '../base/absolute.js';
 import { asError, telling } from '../base/errors.js';
 import { boolean, path } from '../base/validate.js';
@@ -31,17 +31,17 @@ import {
 } from './checks.js';
 import { expectNoRootRing, forbidNewPrivileges, openRings, proveDropped } from './drop.js';
 
-/** What a process can give up. */
+/** The privileges that a process can give up. */
 export interface ConfinementOptions {
-  /** The user to become: name or uid, with its groups. Default: unchanged. */
+  /** The user to change to: name or uid, with its groups. Default: unchanged. */
   user?: string | number | undefined;
-  /** The group to become: name or gid. Default: the login group of `user`, or unchanged. */
+  /** The group to change to: name or gid. Default: the login group of `user`, or unchanged. */
   group?: string | number | undefined;
   /** The root directory, and the working directory. Default: unchanged. */
   chroot?: string | undefined;
   /**
-   * No program that is started gets more privileges than its starter, by a set-user-ID bit or file
-   * capabilities (no_new_privs, of all threads). Default: false.
+   * Started programs gain no privileges by a set-user-ID bit or file capabilities (no_new_privs,
+   * for all threads). Default: false.
    */
   noNewPrivileges?: boolean | undefined;
   /** Resource limits by name, as {@link setrlimit} takes them: `{ NOFILE: { soft: 1024 } }`. Default: none. */
@@ -76,9 +76,9 @@ function expectNoDirectory(root: string): void {
 }
 
 /**
- * The order: limits may need root to be raised. no_new_privs is given to all threads while there is a
- * /proc that lists them, and hinders none of the steps behind it. Groups before the user, who may not
- * change them any more.
+ * The order has reasons. Raising limits may need root. no_new_privs is set for all threads while
+ * /proc lists them, and does not affect the later steps. Groups come before the user, because the
+ * new user may not change them.
  */
 const STEPS: readonly Step[] = [
   {
@@ -98,7 +98,7 @@ const STEPS: readonly Step[] = [
       expectNoDirectory(root);
     },
     run: ({ root, credentials }) => {
-      // Of the rings too, which /proc tells of.
+      // Checks the rings too, which /proc lists.
       if (credentials.gid !== undefined) expectNoRootRing(credentials, openRings());
       if (root === undefined) return;
       expectNoDirectory(root);
@@ -134,7 +134,10 @@ function inStep(name: string, act: () => void): void {
   }
 }
 
-/** @internal The options of {@link ConfinementOptions}, checked and complete. No system call but getcwd(2). */
+/**
+ * @internal Checks the options of {@link ConfinementOptions} and adds the defaults. Makes no system
+ * call except getcwd(2).
+ */
 export function confinementOptions(given: ConfinementOptions, name: string) {
   const { user, group, chroot, noNewPrivileges = false, rlimits = {} } = given;
   if (user !== undefined) nameOrId(user, `${name}.user`);
@@ -149,10 +152,10 @@ export function confinementOptions(given: ConfinementOptions, name: string) {
 }
 
 /**
- * @internal Looks up who is meant, and makes sure that a copy of this process could do all of it.
+ * @internal Looks up user and group, and checks that a fork of this process can take all steps.
  *
  * @returns undefined if there is nothing to do.
- * @throws an error whose `step` says for which step.
+ * @throws an error with the `step`.
  */
 export function planConfinement(
   given: ReturnType<typeof confinementOptions>,
@@ -168,9 +171,9 @@ export function planConfinement(
 }
 
 /**
- * @internal Does it. After an error the process may be half of the one and half of the other: it must end.
+ * @internal Takes the steps. After an error the change may be incomplete, so the process must end.
  *
- * @throws an error whose `step` says which has failed.
+ * @throws an error with the `step` that failed.
  */
 export function confine(plan: Confinement): void {
   for (const { name, run } of STEPS) inStep(name, () => run(plan));

@@ -1,4 +1,4 @@
-// From root to somebody else, for good: and the proof that there is no way back.
+// Drops root privileges permanently, and proves that they cannot be regained.
 import { readFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 import { native } from '../addon/native.js';
@@ -19,9 +19,9 @@ import { procLinks, procListing, procText } from '../system/procfs.js';
 
 /** Options of {@link dropPrivileges}. */
 export interface DropOptions {
-  /** A name or a uid; not root. */
+  /** The user: a name or a uid, not root. */
   user: string | number;
-  /** A name or a gid. Default: the user's login group. */
+  /** The group: a name or a gid. Default: the user's login group. */
   group?: string | number | undefined;
 }
 
@@ -44,18 +44,20 @@ function refuse(what: string, attempt: () => void): void {
   throw kept(`${what} succeeds`);
 }
 
-/** @internal The rings, whether or not there is a /proc to tell of them. */
+/** @internal The open io_uring rings; none if there is no /proc. */
 export function openRings(): number[] {
   return procLinks('self').flatMap(([fd, to]) => (to === 'anon_inode:[io_uring]' ? fd : []));
 }
 
-/** Whether a ring has a kernel thread, which acts as whoever made the ring. */
+/**
+ * Whether a ring has a kernel thread, which acts with the ids of the process that made the ring.
+ */
 function keepsCredentials(ring: number): boolean {
   return /^SqThread:\s*\d/m.test(procText(`self/fdinfo/${ring}`) ?? '');
 }
 
 /**
- * @internal What such a ring does, it does as the user that made it: CVE-2024-22017.
+ * @internal Throws if such a ring would keep acting as root: CVE-2024-22017.
  *
  * @param rings - the descriptors of the process's rings.
  */
@@ -66,7 +68,7 @@ export function expectNoRootRing(credentials: Credentials, rings: readonly numbe
   throw kept(`io_uring ring ${ring} would go on as root (UV_USE_IO_URING=1)`);
 }
 
-/** Nothing if the thread has ended since it was listed: Node has some that live for a moment. */
+/** Undefined if the thread has ended since it was listed: Node has short-lived threads. */
 function threadStatus(tid: string): string | undefined {
   try {
     return readFileSync(`/proc/self/task/${tid}/status`, 'utf8');
@@ -76,7 +78,7 @@ function threadStatus(tid: string): string | undefined {
   }
 }
 
-/** All threads in the kernel's words; libc has changed them one by one. */
+/** Checks the ids of all threads in /proc, because libc changes them one by one. */
 function expectThreads(uid: number, gid: number | undefined): void {
   for (const tid of procListing('self/task')) {
     const status = threadStatus(tid);
@@ -91,7 +93,10 @@ function expectThreads(uid: number, gid: number | undefined): void {
   }
 }
 
-/** What must fail, when root is left behind; when root's group is, too. */
+/**
+ * Calls that must fail after root has been dropped; with true, those that must fail if root's group
+ * was dropped too.
+ */
 const WAYS_BACK: readonly [group: boolean, what: string, attempt: () => void][] = [
   [false, 'setuid(0)', () => process.setuid?.(0)],
   [false, 'seteuid(0)', () => process.seteuid?.(0)],
@@ -103,9 +108,9 @@ const WAYS_BACK: readonly [group: boolean, what: string, attempt: () => void][] 
 ];
 
 /**
- * @internal Makes sure that the process is who it shall be, in all threads as far as /proc tells of them, has
- * no capabilities, and cannot become root again: by trying. What is absent of the credentials was to
- * stay, and is not looked at.
+ * @internal Checks that all threads in /proc have the intended ids and no capabilities, and that
+ * every attempt to regain root fails. Credentials that are absent stay unchanged and are not
+ * checked.
  *
  * @throws an Error with code `ERR_PRIVILEGES_KEPT`.
  */
@@ -113,7 +118,7 @@ export function proveDropped({ uid, gid, groups }: Credentials): void {
   expectIds('user', uid, Object.values(getresuid()));
   expectIds('group', gid, Object.values(getresgid()));
   const have = process.getgroups?.() ?? [];
-  // getgroups(2) may or may not list the effective group as well.
+  // getgroups(2) may also list the effective group.
   const surplus = groups && have.filter((id) => id !== gid && !groups.includes(id));
   if (surplus?.length) throw kept(`still in group ${surplus.join(', ')}`);
   if (uid === undefined || uid === 0) return;
@@ -126,35 +131,36 @@ export function proveDropped({ uid, gid, groups }: Credentials): void {
 }
 
 /**
- * @internal Has no program that is started from here on get more privileges than its starter: set-user-ID and
- * set-group-ID bits and file capabilities count for nothing (no_new_privs); nor do inheritable
- * capabilities stay. It holds for the main thread, which starts the programs, and for the threads
- * and processes that it makes.
+ * @internal Prevents programs that are started later from gaining privileges: set-user-ID and
+ * set-group-ID bits and file capabilities have no effect (no_new_privs), and inheritable
+ * capabilities are removed. This applies to the main thread, which starts the programs, and to
+ * threads and processes that it makes later.
  */
 export function forbidNewPrivileges(): void {
   check(native.setNoNewPrivileges(10_000), 'prctl');
 }
 
 /**
- * Becomes another user for good: supplementary groups, then group, then user; real, effective and
- * saved ids; all threads. Then proves it: looks at the ids and the capabilities of every thread, and
- * tries to become root again, which must fail.
+ * Changes to another user permanently: supplementary groups, then group, then user; real, effective
+ * and saved ids; in all threads. Then proves the change: checks the ids and capabilities of every
+ * thread, and tries to become root again, which must fail.
  *
- * What was opened before stays open: sockets on ports below 1024, logs, and whatever else only root
- * could open. After it the process cannot be traced by its new user nor leaves core files
- * (PR_SET_DUMPABLE), and the signal of {@link setParentDeathSignal} is forgotten.
+ * Files that were opened before stay open: sockets on ports below 1024, logs, and others that only
+ * root could open. Afterwards the new user cannot trace the process, and it leaves no core files
+ * (PR_SET_DUMPABLE). The signal of {@link setParentDeathSignal} is cleared.
  *
- * @param opts - see {@link DropOptions}. In a chroot without /etc/passwd give ids, and the group too.
- * @throws `EPERM` (syscall `setgroups`, `setresgid`, `setresuid`) without CAP_SETGID and CAP_SETUID,
- *   unless the process is that user already; `ENOENT` (syscall `getpwnam`, `getgrnam`) for an unknown
- *   name, (`getpwuid`) for a uid without a login group. An Error with code `ERR_PRIVILEGES_KEPT` if
- *   anything is left, or (before anything is changed) if an io_uring ring would go on as root.
- *   `TypeError`, `RangeError` for wrong options, user root too, and in a Worker
- *   (`ERR_WORKER_UNSUPPORTED_OPERATION`). After `EPERM` and `ERR_PRIVILEGES_KEPT` the process may be
- *   half of the one and half of the other: end it.
+ * @param opts - see {@link DropOptions}. In a chroot without /etc/passwd, give numeric ids, and the
+ *   group too.
+ * @throws `EPERM` (syscall `setgroups`, `setresgid`, `setresuid`) without CAP_SETGID and
+ *   CAP_SETUID, unless the process already is that user; `ENOENT` (syscall `getpwnam`, `getgrnam`)
+ *   for an unknown name, (`getpwuid`) for a uid without a login group. An Error with code
+ *   `ERR_PRIVILEGES_KEPT` if a privilege is left, or (before any change) if an io_uring ring would
+ *   keep running as root. `TypeError`, `RangeError` for wrong options, for the user root, and in a
+ *   Worker (`ERR_WORKER_UNSUPPORTED_OPERATION`). After `EPERM` and `ERR_PRIVILEGES_KEPT` the change
+ *   may be incomplete: end the process.
  *
- * Without /proc, as in a chroot, only the calling thread is looked at; the others have been changed
- * by libc, which ends the process where that fails.
+ * Without /proc, for example in a chroot, only the calling thread is checked. libc has changed the
+ * others, and ends the process if that fails.
  *
  * Source: setgroups(2), setresgid(2), setresuid(2), capabilities(7); "Setuid Demystified" (Chen,
  * Wagner, Dean, 2002).
