@@ -1,14 +1,18 @@
-// A main process that has another parent than systemd when that is told of it counts as nobody's child for good
-// (main_pid_alien of its core/service.c): `systemctl stop` sends it SIGTERM, waits for nothing, and sends SIGKILL. The
-// parent, a launcher or a predecessor, ends later, and systemd adopts the process, but never looks again, unless
-// another main process was told of in between.
+// If the main process has another parent when systemd receives its pid, systemd treats it as an
+// alien process permanently (main_pid_alien in its core/service.c): `systemctl stop` sends it
+// SIGTERM, does not wait, and sends SIGKILL. Later the parent, a launcher or a predecessor, ends,
+// and systemd adopts the process. But systemd does not check again, unless it receives another main
+// pid in between.
 import { native, type Watch } from '../addon/native.js';
 import { watch } from '../addon/watch.js';
 import { waitpidAsync } from '../posix/wait.js';
 import { procStat } from '../system/procfs.js';
 import { openChannel } from './notify.js';
 
-/** Whether a process is the service manager, of the system or of a user. Its name may be hidden (ProtectProc=). */
+/**
+ * Whether a process is the service manager of the system or of a user. Its name may be hidden
+ * (ProtectProc=).
+ */
 function isManager(pid: number): boolean {
   const name = procStat(pid)?.name;
   return name === undefined ? pid === 1 : name === 'systemd';
@@ -18,7 +22,7 @@ function channel(): number | undefined {
   try {
     return openChannel();
   } catch {
-    return undefined; // it is gone
+    return undefined; // it has ended
   }
 }
 
@@ -27,23 +31,24 @@ function tellAnew(): void {
   if (fd === undefined || !isManager(native.getppid())) return;
   try {
     const child = native.notifyAnew(fd);
-    // Without it all is as before.
+    // Without it nothing changes.
     if (child > 0) waitpidAsync(child).catch(() => {});
   } catch {
-    // Nothing is left to wait with (EMFILE).
+    // No descriptor is left for the wait (EMFILE).
   }
 }
 
 /**
- * Has systemd look at this process again once it is its child: when the one that has made it, and has told
- * systemd of it, has ended. Keeps nothing alive, and happens in no fork.
+ * Makes systemd check this process again once it is systemd's child: when the process that made it,
+ * and reported it to systemd, has ended. It does not keep the process alive and does nothing in
+ * forks.
  */
 export function whenAdopted(): void {
   if (channel() === undefined) return;
   const { pid } = process;
   const parent = native.getppid();
   const end = parent === 0 || isManager(parent) ? -1 : native.exitDescriptor(parent);
-  // It is its child already; or the other one has gone just now.
+  // It is already systemd's child, or the other process has just ended.
   if (end < 0) {
     tellAnew();
     return;
@@ -56,6 +61,6 @@ export function whenAdopted(): void {
   try {
     watched = watch(end, look, false, true);
   } catch {
-    // EMFILE: all is as before.
+    // EMFILE: nothing changes.
   }
 }

@@ -7,11 +7,12 @@ import { passedDescriptors, START } from '../system/listen-environment.js';
 
 /** A descriptor that a service manager has passed; see {@link listenFds}. */
 export interface ListenFd {
-  /** Its number, 3 or above: the caller's to close. */
+  /** The descriptor's number, 3 or above. The caller must close it. */
   fd: number;
   /**
-   * FileDescriptorName= of the socket unit, by default the unit's name; `stored` or FDNAME for one
-   * of the descriptor store, `connection` with Accept=yes, `unknown` if LISTEN_FDNAMES has none.
+   * FileDescriptorName= of the socket unit, by default the unit's name; `stored` or FDNAME for a
+   * descriptor of the descriptor store, `connection` with Accept=yes, `unknown` if LISTEN_FDNAMES
+   * has no name.
    */
   name: string;
 }
@@ -19,8 +20,8 @@ export interface ListenFd {
 /** Options of {@link listenFds}. */
 export interface ListenFdsOptions {
   /**
-   * Remove LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES from `process.env`. A second call returns
-   * nothing then, and {@link closeInherited} does not spare the sockets. Default: false.
+   * Remove LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES from `process.env`. Then a second call returns
+   * an empty list, and {@link closeInherited} closes the sockets. Default: false.
    */
   unsetEnvironment?: boolean | undefined;
 }
@@ -28,21 +29,22 @@ export interface ListenFdsOptions {
 const VARIABLES = ['LISTEN_PID', 'LISTEN_PIDFDID', 'LISTEN_FDS', 'LISTEN_FDNAMES'];
 
 /**
- * The descriptors that a service manager has passed, by socket activation or from its descriptor
- * store, in their order. Each becomes close-on-exec.
+ * Returns the descriptors that a service manager has passed, by socket activation or from its
+ * descriptor store, in order. Each becomes close-on-exec.
  *
  * `server.listen({ fd })` of `node:net`, `node:http`, `node:https` serves stream sockets, TCP and
  * Unix (path and abstract); `socket.bind({ fd })` of `node:dgram` UDP; `new net.Socket({ fd })` a
- * connection of Accept=yes. Node has nothing for Unix datagram and SOCK_SEQPACKET sockets
- * (`ERR_INVALID_FD_TYPE`, `EINVAL`). A Unix socket's file stays when the server is closed: it is the
- * service manager's.
+ * connection of Accept=yes. Node does not support Unix datagram and SOCK_SEQPACKET sockets
+ * (`ERR_INVALID_FD_TYPE`, `EINVAL`). A Unix socket's file stays when the server is closed, because
+ * it belongs to the service manager.
  *
- * A child of {@link fork} gets what its parent would; programs that are started get nothing, as
- * LISTEN_PID is another process's.
+ * A child of {@link fork} gets the same list as its parent. Started programs get an empty list,
+ * because LISTEN_PID names another process.
  *
  * @param opts - see {@link ListenFdsOptions}.
- * @returns a list, empty if LISTEN_PID names another process or LISTEN_FDS no number above 0.
- * @throws `EBADF` (syscall `fcntl`) if one is not open. `TypeError` for wrong options.
+ * @returns a list; empty if LISTEN_PID names another process, or LISTEN_FDS is not a number above
+ *   0.
+ * @throws `EBADF` (syscall `fcntl`) if a descriptor is not open. `TypeError` for wrong options.
  *
  * The same on Linux and FreeBSD.
  *
@@ -60,17 +62,17 @@ export function listenFds(opts?: ListenFdsOptions): ListenFd[] {
   return fds.map((fd, at) => ({ fd, name: names[at] || 'unknown' }));
 }
 
-/** The variables that name the process they are meant for. */
+/** The variables that contain the pid of their process. */
 const ADDRESSED = ['LISTEN_PID', 'WATCHDOG_PID'];
 
-/** Those of them that are meant for a process. */
+/** Those that name this pid. */
 export function addressedTo(pid: number): string[] {
   return ADDRESSED.filter((name) => Number(process.env[name]) === pid);
 }
 
-/** After becomeDaemon()'s forks: what was addressed to the launcher is the daemon's. */
+/** After the forks of becomeDaemon(): variables for the launcher now apply to the daemon. */
 export function addressToSelf(launcher: number): void {
   for (const name of addressedTo(launcher)) process.env[name] = `${process.pid}`;
-  // The inode of the launcher's pidfd, by which systemd 258 makes sure of LISTEN_PID.
+  // The inode of the launcher's pidfd, by which systemd 258 verifies LISTEN_PID.
   delete process.env.LISTEN_PIDFDID;
 }

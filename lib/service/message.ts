@@ -11,18 +11,18 @@ import {
 
 /** Descriptors for the service manager to keep; see {@link NotifyState}. */
 export interface FdStore {
-  /** 1 to 253 descriptors; they stay open here. */
+  /** 1 to 253 descriptors. They stay open in this process. */
   fds: readonly number[];
   /**
    * The name under which {@link listenFds} lists them after a restart: at most 255 printable ASCII
    * characters without a colon. Default: `stored`.
    */
   name?: string | undefined;
-  /** False: keep them although they hang up (FDPOLL=0). Default: true. */
+  /** If false, the manager keeps them even after a hang-up (FDPOLL=0). Default: true. */
   poll?: boolean | undefined;
 }
 
-/** What a service reports to its manager; see {@link notify}. Booleans that are false report nothing. */
+/** The report of a service to its manager; see {@link notify}. A value of false reports nothing. */
 export interface NotifyState {
   /** READY=1: start-up, or a reload, is complete. */
   ready?: boolean | undefined;
@@ -32,21 +32,21 @@ export interface NotifyState {
   stopping?: boolean | undefined;
   /** STATUS: one line on what the service is doing. */
   status?: string | undefined;
-  /** ERRNO: the errno of a failure, positive or, as errors have it, negative. */
+  /** ERRNO: the errno of a failure, positive or (as in Node's errors) negative. */
   errno?: number | undefined;
   /** BUSERROR: the D-Bus name of a failure. */
   busError?: string | undefined;
-  /** MAINPID, and MAINPIDFD for systemd 257: the process that is the service, from now on. */
+  /** MAINPID, and MAINPIDFD for systemd 257: the main process of the service from now on. */
   mainPid?: number | undefined;
-  /** WATCHDOG=1, a sign of life; or WATCHDOG=trigger: act as if there was none. */
+  /** WATCHDOG=1, the keep-alive message; or WATCHDOG=trigger: act as if it was missing. */
   watchdog?: boolean | 'trigger' | undefined;
   /** WATCHDOG_USEC: the interval from now on, in microseconds. */
   watchdogUsec?: number | undefined;
-  /** EXTEND_TIMEOUT_USEC: microseconds that start-up or shutdown takes from now at most. */
+  /** EXTEND_TIMEOUT_USEC: the most microseconds that start-up or shutdown takes from now. */
   extendTimeoutUsec?: number | undefined;
-  /** FDSTORE=1: descriptors to keep over a restart, given back by {@link listenFds}. */
+  /** FDSTORE=1: descriptors to keep over a restart; {@link listenFds} returns them then. */
   fdStore?: FdStore | undefined;
-  /** FDSTOREREMOVE=1: the name of descriptors to keep no longer. */
+  /** FDSTOREREMOVE=1: the name of descriptors to remove from the store. */
   fdStoreRemove?: string | undefined;
 }
 
@@ -57,11 +57,11 @@ const MOST_FDS = 253;
 export interface Message {
   lines: string[];
   fds: number[];
-  /** Also in the lines. */
+  /** This is also in the lines. */
   mainPid?: number;
 }
 
-/** @internal A line break or null byte would end the value, and begin something else. */
+/** @internal A line break or null byte would end the value and begin another assignment. */
 export function line(value: unknown, name: string): string {
   const text = string(value, name);
   if (/[\n\0]/.test(text)) throw invalidArgValue(name, value, 'must be a single line');
@@ -75,7 +75,7 @@ function flag(value: unknown, name: string): string | undefined {
 const microseconds = (value: unknown, name: string) =>
   `${integer(value, name, 1, Number.MAX_SAFE_INTEGER)}`;
 
-/** systemd ignores a name that does not keep to the rules: fdname_is_valid() of its basic/fd-util.c. */
+/** systemd ignores an invalid name: fdname_is_valid() of its basic/fd-util.c. */
 function fdName(value: unknown, name: string): string {
   const text = string(value, name);
   if (/^[ -9;-~]{1,255}$/.test(text)) return text;
@@ -88,7 +88,10 @@ function watchdog(value: unknown, name: string): string | undefined {
 
 type Single = Exclude<keyof NotifyState, 'fdStore' | 'fdStoreRemove'>;
 
-/** What each becomes: the variable, and the check that gives its text, or undefined for nothing. */
+/**
+ * For each property the variable, and a check that returns its text, or undefined for no
+ * assignment.
+ */
 const ASSIGNMENTS: {
   readonly [K in Single]: readonly [
     variable: string,
@@ -110,7 +113,7 @@ const ASSIGNMENTS: {
 const SINGLE = Object.keys(ASSIGNMENTS) as Single[];
 const KNOWN = [...SINGLE, 'fdStore', 'fdStoreRemove'] as const;
 
-/** CLOCK_MONOTONIC, which is what libuv's clock is on Linux and FreeBSD. */
+/** CLOCK_MONOTONIC, which libuv's clock uses on Linux and FreeBSD. */
 const monotonicUsec = () => process.hrtime.bigint() / 1000n;
 
 function single(state: NotifyState): string[] {
@@ -139,10 +142,10 @@ function store(value: FdStore): Message {
   return { lines, fds };
 }
 
-/** Both are about descriptors or their name, of which a message has one set. */
+/** These use descriptors or their name, and a message has only one set. */
 const EXCLUSIVE = ['fdStore', 'fdStoreRemove', 'mainPid'] as const;
 
-/** @internal Checks a state, without any system call but to read the clock. */
+/** @internal Checks a state. Makes no system call except to read the clock. */
 export function compose(value: unknown): Message {
   if (value === undefined) throw invalidArgType('state', 'of type object', value);
   const state = optionsObject<NotifyState>(value, KNOWN, 'state');

@@ -1,4 +1,4 @@
-// What a service tells its manager: sd_notify(3), sd_notify_barrier(3), sd_watchdog_enabled(3).
+// Messages of a service to its manager: sd_notify(3), sd_notify_barrier(3), sd_watchdog_enabled(3).
 
 import { closeSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -16,15 +16,18 @@ export type { FdStore, NotifyState } from './message.js';
 
 const { EAFNOSUPPORT, ENOTSUP, ECONNREFUSED, ETIMEDOUT } = constants.errno;
 
-/** A longer one systemd cuts, finds it cut, and ignores: NOTIFY_BUFFER_MAX of its core/manager.c. */
+/**
+ * systemd truncates a longer message, and ignores it for that reason: NOTIFY_BUFFER_MAX of its
+ * core/manager.c.
+ */
 const LONGEST = 4096;
 
-/** The socket, once it was needed: a chroot made later hides its path, but does not close it. */
+/** The socket, after the first use. A later chroot hides its path, but does not close it. */
 let channel: { address: string; fd: number } | undefined;
 
 /**
- * The socket's descriptor; undefined without a manager. What was opened goes on being
- * used when NOTIFY_SOCKET is removed from the environment, to keep it from children.
+ * The socket's descriptor; undefined without a manager. An open socket stays in use if the program
+ * removes NOTIFY_SOCKET from the environment, for example to hide it from children.
  */
 export function openChannel(): number | undefined {
   const address = process.env.NOTIFY_SOCKET || channel?.address;
@@ -37,7 +40,7 @@ export function openChannel(): number | undefined {
   return fd;
 }
 
-/** Whether it can be opened, leaving nothing open. */
+/** Checks that the socket can be opened, and leaves nothing open. */
 export function probeChannel(): void {
   const before = channel;
   openChannel();
@@ -62,7 +65,10 @@ function unreachable(errno: number, address: string) {
   });
 }
 
-/** Uses the socket; again, if the manager has made its own again since. Undefined without a manager. */
+/**
+ * Uses the socket, and opens it again if the manager has made a new one. Undefined without a
+ * manager.
+ */
 function overChannel(use: (fd: number) => number): number | undefined {
   const fd = openChannel();
   if (fd === undefined) return undefined;
@@ -76,8 +82,8 @@ function overChannel(use: (fd: number) => number): number | undefined {
 /** Options of {@link notify}. */
 export interface NotifyOptions {
   /**
-   * Speak for this process (sd_pid_notify(3)), which takes CAP_SYS_ADMIN; without it, and on FreeBSD,
-   * the message comes from the caller. Default: the caller.
+   * Send the message for this process (sd_pid_notify(3)). This needs CAP_SYS_ADMIN; without it, and
+   * on FreeBSD, the message comes from the caller. Default: the caller.
    */
   pid?: number | undefined;
 }
@@ -89,23 +95,23 @@ export interface NotifyOptions {
  * notify({ ready: true, status: 'serving on port 80' });
  * ```
  *
- * systemd takes messages from the processes that `NotifyAccess=` of the unit allows, by default the
- * main process alone. The socket is opened at the first call (by `becomeDaemon()`, before its chroot)
- * and stays open, close-on-exec. If the manager does not read, the call blocks for five seconds.
+ * systemd accepts messages only from processes that `NotifyAccess=` of the unit allows, by default
+ * the main process. The first call (or `becomeDaemon()`, before its chroot) opens the socket, which
+ * stays open, close-on-exec. If the manager does not read, the call blocks for five seconds.
  *
- * @param state - see {@link NotifyState}; all of it goes into one message.
+ * @param state - see {@link NotifyState}; all properties go into one message.
  * @param opts - see {@link NotifyOptions}.
- * @returns true if the message was queued, which does not say that it was accepted; false if there
- *   is no NOTIFY_SOCKET, and nothing was done.
- * @throws `ENOENT`, `ECONNREFUSED`, `EACCES`, `ENAMETOOLONG` (syscall `connect`, with `path`) if no manager
- *   listens there; `ENOTSUP` for a vsock address, `EAFNOSUPPORT` for what is no address; `EAGAIN`
- *   (syscall `sendmsg`) if the manager does not read; `EBADF` for a descriptor that is not open;
- *   `ESRCH` (syscall `pidfd_open`) if there is no process `mainPid`. `TypeError`, `RangeError` for
- *   wrong values and a message of more than 4,096 bytes.
+ * @returns true if the message was queued, which does not mean that the manager accepts it; false,
+ *   without any effect, if there is no NOTIFY_SOCKET.
+ * @throws `ENOENT`, `ECONNREFUSED`, `EACCES`, `ENAMETOOLONG` (syscall `connect`, with `path`) if no
+ *   manager listens there; `ENOTSUP` for a vsock address, `EAFNOSUPPORT` if the variable is not an
+ *   address; `EAGAIN` (syscall `sendmsg`) if the manager does not read; `EBADF` for a descriptor
+ *   that is not open; `ESRCH` (syscall `pidfd_open`) if there is no process `mainPid`. `TypeError`,
+ *   `RangeError` for wrong values and a message of more than 4,096 bytes.
  *
- * Linux. FreeBSD: the same, but no abstract addresses.
+ * Linux. FreeBSD: the same, but without abstract addresses.
  *
- * Source: sd_notify(3); the protocol is open to other managers, and podman, s6 and others speak it.
+ * Source: sd_notify(3). podman, s6 and other managers use the same protocol.
  */
 export function notify(state: NotifyState, opts?: NotifyOptions): boolean {
   const message = compose(state);
@@ -121,7 +127,7 @@ export function notify(state: NotifyState, opts?: NotifyOptions): boolean {
   if (pidfd === -constants.errno.ESRCH) throw systemError(pidfd, 'pidfd_open');
   if (pidfd < 0) return send(text, [], pid); // a kernel before 5.3, or FreeBSD
   try {
-    // systemd before 257 closes the descriptor, and goes by the number.
+    // systemd before 257 closes the descriptor and uses the pid.
     return send(`${text}\nMAINPIDFD=1`, [pidfd], pid);
   } finally {
     closeSync(pidfd);
@@ -132,7 +138,10 @@ function send(text: string, fds: number[], pid: number): boolean {
   return overChannel((fd) => native.notifySend(fd, text, fds, pid)) !== undefined;
 }
 
-/** For what must not end a daemon: a manager that has ended. Wrong states throw. */
+/**
+ * As notify(), but ignores failed calls, because a manager that has ended must not end the daemon.
+ * Wrong states throw.
+ */
 export function tryNotify(state: NotifyState): boolean {
   try {
     return notify(state);
@@ -146,21 +155,21 @@ export function tryNotify(state: NotifyState): boolean {
 export interface NotifyBarrierOptions {
   /** Milliseconds to wait, from 1 to 2^31-1. Default: 5000. */
   timeout?: number | undefined;
-  /** Ends the wait when it aborts; what was sent stays sent. Default: none. */
+  /** Ends the wait when it aborts. Default: none. */
   signal?: AbortSignal | undefined;
 }
 
 /**
  * Waits until the service manager has read everything that was sent before.
  *
- * For short-lived processes that are not the main one: systemd finds a sender's unit by its pid, and
- * cannot any more if the sender has exited.
+ * Use it in short-lived processes other than the main process: systemd finds the unit of a sender
+ * by its pid, which is not possible after the sender has exited.
  *
  * @param opts - see {@link NotifyBarrierOptions}.
- * @returns a promise of true; of false if there is no NOTIFY_SOCKET.
- * @throws (rejects with) `ETIMEDOUT` (syscall `poll`) if the time is over, as it is with managers that
- *   do not know BARRIER=1 and keep the descriptor; an `AbortError` (`ABORT_ERR`, `cause` the signal's
- *   reason) when aborted; otherwise as {@link notify}.
+ * @returns a promise of true, or of false if there is no NOTIFY_SOCKET.
+ * @throws (rejects with) `ETIMEDOUT` (syscall `poll`) after `timeout`, which also happens with
+ *   managers that do not know BARRIER=1 and keep the descriptor; an `AbortError` (`ABORT_ERR`, with
+ *   the signal's reason as `cause`) if aborted; otherwise as {@link notify}.
  *
  * Source: sd_notify_barrier(3), systemd 246. Linux, FreeBSD.
  */
@@ -173,19 +182,20 @@ export async function notifyBarrier(opts?: NotifyBarrierOptions): Promise<boolea
     return native.notifyBarrier(fd);
   });
   if (pipe === undefined) return false;
-  // Nothing is ever written to the pipe: it is readable when its other end is closed.
+  // Nothing is written to the pipe: it becomes readable when its other end is closed.
   if (await readableWithin(pipe, timeout, { owned: true, signal })) return true;
   throw systemError(-ETIMEDOUT, 'poll');
 }
 
 /**
- * Returns how often the service manager expects a sign of life.
+ * Returns how often the service manager expects a keep-alive message.
  *
- * @returns the milliseconds, with a fraction, within which it wants to hear {@link notify}
- *   `{ watchdog: true }`; send it twice as often. 0 if it expects none, or of another process (WATCHDOG_PID).
- * @throws nothing: a WATCHDOG_USEC that is no number above 0 counts for none.
+ * @returns the interval in milliseconds, with a fraction, in which the manager expects {@link
+ *   notify} `{ watchdog: true }`; send it twice as often. 0 if it expects none, or expects it from
+ *   another process (WATCHDOG_PID).
+ * @throws nothing; a WATCHDOG_USEC that is not a number above 0 counts as absent.
  *
- * After `becomeDaemon()` it is the daemon's; other forks have none.
+ * After `becomeDaemon()` the interval applies to the daemon; other forks have none.
  *
  * Source: sd_watchdog_enabled(3); `WatchdogSec=` of systemd.service(5).
  */
@@ -199,20 +209,22 @@ export function watchdogInterval(): number {
 /** Options of {@link startWatchdog}. */
 export interface WatchdogOptions {
   /**
-   * Whether all is well: true. Anything else, a promise too, or an error, and the sign is not given.
-   * Default: always.
+   * Returns true if the service is healthy. For any other result, including a promise, and after an
+   * error, no message is sent. Default: always healthy.
    */
   healthy?: (() => boolean) | undefined;
 }
 
 /**
- * Gives the service manager a sign of life twice per interval, as long as the event loop turns.
+ * Sends keep-alive messages to the service manager twice per interval, as long as the event loop
+ * runs.
  *
- * The timer does not keep the process alive, is silent in forks, and passes over errors: a manager
- * that is gone needs no sign.
+ * The timer does not keep the process alive, does nothing in forks, and ignores errors, because a
+ * manager that has ended needs no message.
  *
  * @param opts - see {@link WatchdogOptions}.
- * @returns a Disposable that ends it; null if no sign is expected, see {@link watchdogInterval}.
+ * @returns a Disposable that ends it; null if the manager expects no messages, see {@link
+ *   watchdogInterval}.
  * @throws `TypeError` for wrong options.
  *
  * Source: sd_watchdog_enabled(3), sd_event_set_watchdog(3).
@@ -244,7 +256,10 @@ function isTrue(question: () => boolean): boolean {
 
 let said = false;
 
-/** A promise is no answer; without a word nobody would know why the manager ends the service. */
+/**
+ * A promise is not a valid result. Without a warning the user would not know why the manager ends
+ * the service.
+ */
 function sayUnanswered(answer: PromiseLike<unknown>): void {
   Promise.resolve(answer).catch(() => {});
   if (!said) complain('daemonkit: healthy() returns a promise, which counts as not healthy\n');

@@ -1,9 +1,9 @@
-// A program that was started to take another one's place, until it has: it tells the predecessor how far it is,
-// and when it is ready; that one names it in the pidfiles and says "go". If the predecessor ends before,
-// by whatever means, nobody else is there to serve, and it goes on alone.
+// The new program of an upgrade, until it has taken over. It reports its progress and its readiness
+// to the predecessor, which writes the new pid into the pidfiles and sends "go". If the predecessor
+// ends earlier for any reason, the new program continues alone.
 //
-// Records to the predecessor: `s` and a step that has begun; `r` and what was taken, as JSON; `f` and why it
-// cannot be ready; `t`: it has taken over. From it: `g`.
+// Records to the predecessor: `s` and a step that has begun; `r` and the resources that were taken,
+// as JSON; `f` and the reason of a failure; `t`: it has taken over. From the predecessor: `g`.
 
 import { closeSync } from 'node:fs';
 import { inspect } from 'node:util';
@@ -22,9 +22,9 @@ import { whenAdopted } from './adoption.js';
 
 let line: RecordLine | undefined;
 let said = false;
-/** What 2 leads to meanwhile: the predecessor, which writes it on. */
+/** The file behind 2 during the upgrade: a socket to the predecessor, which forwards the data. */
 let relay: string | undefined;
-/** What it becomes. */
+/** The final file for standard error. */
 let stderr = -1;
 
 /** When the package is loaded. */
@@ -39,16 +39,16 @@ export function followSuccession(): void {
   atFork({ child: disown });
 }
 
-/** Standard error becomes this file, not the one of the predecessor. */
+/** Sets the final file for standard error, instead of the predecessor's. */
 export function stderrBecomes(fd: number): void {
   closeSync(stderr);
   stderr = fd;
 }
 
-/** Where standard error leads in the end. */
+/** The descriptor of the final standard error. */
 export const outgoingStderr = () => (stderr < 0 ? 2 : stderr);
 
-/** Whether standard error leads to the predecessor as yet. */
+/** Whether standard error still leads to the predecessor. */
 export const isRelayed = () => stderr >= 0;
 
 function connect(): void {
@@ -68,7 +68,7 @@ function tell(step?: string, error?: Error): void {
   connect();
   if (step !== undefined) line?.say(`s${step}`);
   if (error !== undefined) line?.insist(`f${inspect(error).slice(0, 8000)}`);
-  // The next one may begin when this one is ready: `await master.ready`, and then another master.
+  // Another master may start when this one is ready: `await master.ready`, then another prefork().
   if (succession.pending.size === 0) setImmediate(() => setImmediate(announce));
 }
 
@@ -92,7 +92,7 @@ function settle(alone: boolean): void {
   if (!alone) whenAdopted();
 }
 
-/** The pidfiles name the predecessor, which has ended. */
+/** Writes this pid into the pidfiles, which name the ended predecessor. */
 function nameSelf(): void {
   for (const pidfile of succession.pidfiles) {
     try {
@@ -108,22 +108,24 @@ function closeHeirlooms(): void {
   succession.heritage = undefined;
 }
 
-/** Standard error becomes what it shall be; in a worker when the master says so. */
+/** Switches standard error to its final file; in a worker when the master requests it. */
 export function leaveRelay(): void {
   if (stderr < 0) return;
   const fd = stderr;
   stderr = -1;
-  // Unless the program has redirected it itself.
+  // Not if the program itself has redirected it.
   try {
     if (fstatOf(2) === relay) redirectStreams([[2, fd]], epolls());
   } catch (error) {
-    // It leads to the predecessor as long as that is there.
+    // Standard error leads to the predecessor as long as that exists.
     process.emitWarning(error as Error);
   }
   closeSync(fd);
 }
 
-/** The event loops'; of this thread's alone in a worker whose root directory has no /proc. */
+/**
+ * The epolls of all event loops; only this thread's in a worker whose root directory has no /proc.
+ */
 function epolls(): number[] {
   try {
     return survey(new Set(), []).epolls;
@@ -132,7 +134,7 @@ function epolls(): number[] {
   }
 }
 
-/** A fork of the program: what was handed over is not its own. */
+/** In a fork of the program: the handed-over resources do not belong to it. */
 function disown(): void {
   if (!succession.onTrial) return;
   succession.onTrial = false;
@@ -140,6 +142,7 @@ function disown(): void {
   succession.settled.clear();
   line?.close();
   closeHeirlooms();
-  // A worker that cannot start says why to the predecessor, too, and is told by its master.
+  // A worker that cannot start also reports the reason to the predecessor; its master requests the
+  // switch later.
   if (!registry.makingWorker) leaveRelay();
 }
