@@ -1,5 +1,5 @@
-// One loop over the events of a signal flag. An async generator would not do: its return() waits until a
-// next() that is pending has settled, and so for a signal that may never come.
+// A loop over the events of a signal flag. Not an async generator: its return() waits until a
+// pending next() has settled, and so for a signal that may never come.
 import { type Abortable, signalIn } from '../base/abort.js';
 import { type Deferred, deferred } from '../base/deferred.js';
 import { abortError } from '../base/errors.js';
@@ -9,25 +9,25 @@ type Result = IteratorResult<SignalEvent, undefined>;
 
 const DONE: Result = { done: true, value: undefined };
 
-/** What a loop needs of its flag. */
+/** The functions of the flag for a loop. */
 export interface EventSource {
-  /** @throws if there is nothing to come any more. */
+  /** @throws if no more events can come. */
   begin(loop: SignalEvents): void;
   take(): SignalEvent | undefined;
-  /** Has the event loop tell of events from now on. */
+  /** Makes the event loop report events from now on. */
   listen(): void;
-  /** A loop has begun or ceased to wait. */
+  /** A loop has started or stopped waiting. */
   changed(): void;
   end(loop: SignalEvents): void;
 }
 
-/** Several next() may be pending; they are answered in their order. */
+/** Several next() may be pending; they are answered in order. */
 export class SignalEvents implements AsyncIterableIterator<SignalEvent>, AsyncDisposable {
   readonly #source: EventSource;
   readonly #options: Abortable;
   #state: 'new' | 'going' | 'over' = 'new';
   #waiting: Deferred<Result>[] = [];
-  /** What the next next() is rejected with. */
+  /** The error for the next call of next(). */
   #error: Error | undefined;
 
   constructor(source: EventSource, options: Abortable) {
@@ -73,7 +73,7 @@ export class SignalEvents implements AsyncIterableIterator<SignalEvent>, AsyncDi
     this.#source.changed();
   }
 
-  /** Ends the loop, with an error for whoever waits, or calls next() next. */
+  /** Ends the loop, with an error for pending calls of next(), or the next call. */
   end(error?: Error): void {
     if (this.#state === 'over') return;
     const waiting = this.#waiting;

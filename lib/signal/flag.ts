@@ -14,31 +14,31 @@ import { SignalEvents } from './events.js';
 import type { SignalEvent } from './published.js';
 import { SignalRecords } from './records.js';
 
-// Held until dispose(): the handler writes to a flag's memory even when nobody refers to it.
+// Flags are kept until dispose(): the handler writes to a flag's memory even if the program has no
+// reference to it.
 const open = new Set<SignalFlag>();
 
 /**
- * A flag that a signal raises, without the event loop: a busy loop can end by it.
+ * A flag that a signal raises without the event loop, so that even a busy loop can read it.
  *
  * ```ts
  * using timeToDie = new SignalFlag('SIGTERM');
  * while (!timeToDie.raised) work();
  * ```
  *
- * The handler, in native code, sets a word of memory and writes a record to a non-blocking pipe.
- * A full pipe drops the record, never the flag nor the count. While it exists, the signal's default
+ * The handler, in native code, sets a word of memory and writes a record to a non-blocking pipe. A
+ * full pipe drops the record, never the flag nor the count. While it exists, the signal's default
  * action and Node's own handler (the end by SIGINT and SIGTERM, the debugger by SIGUSR1) do not
- * happen; `process.on()` listeners for the signal, native handlers and other flags all go on
- * working, whichever came first and whichever ends first. Instances that are not disposed stay
- * until the process ends.
+ * run. `process.on()` listeners for the signal, native handlers and other flags keep working, in
+ * any order of installation and removal. A flag that is not disposed stays until the process ends.
  *
  * A flag by itself does not keep the process alive; {@link wait} and iteration do, while they wait.
  *
- * After {@link fork} the child has the flag as it was, raised or not, with its own memory and pipe:
- * from then on each process's flag records that process's signals only.
+ * After {@link fork} the child has the flag in the same state, with its own memory and pipe. From
+ * then on each flag records only the signals of its own process.
  *
- * Standard signals do not queue: what comes while the same signal is pending or its handler runs
- * is one delivery. Real-time signals do.
+ * Standard signals do not queue: signals that come while the same signal is pending, or its handler
+ * runs, are one delivery. Real-time signals queue.
  *
  * Source: sigaction(2), signal-safety(7), signal(7); POSIX.1. FreeBSD has no signals 32 and 33 and
  * more real-time ones.
@@ -49,7 +49,7 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
   readonly #records: SignalRecords;
   #watch: Watch | undefined;
   readonly #waits = new Waits<SignalEvent>(() => this.#refresh());
-  /** The iterations under way. */
+  /** The running iterations. */
   readonly #loops = new Set<SignalEvents>();
   #abort: AbortController | undefined;
   #keepAlive: boolean | undefined;
@@ -57,14 +57,14 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
 
   /**
    * @param signals - a signal's name (`SIGTERM`, `SIGRTMIN+2`, `SIGRTMAX-1`) or number, or an array
-   *   of them. SIGCHLD is allowed and leaves `node:child_process` its own; SIGPIPE is too, and
-   *   writes go on failing with `EPIPE`.
-   * @throws `TypeError` (`ERR_INVALID_ARG_TYPE`) for what is neither, (`ERR_INVALID_ARG_VALUE`) for
-   *   an empty array, an unknown name and signals that must not be caught: SIGKILL and SIGSTOP,
-   *   the faults SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP and SIGSYS, V8's SIGPROF, and those
-   *   between 31 and SIGRTMIN, which are the C library's. `RangeError` (`ERR_OUT_OF_RANGE`) for a
-   *   number that is not a signal's. `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker: handlers
-   *   belong to the process. `EMFILE`, `ENFILE` (syscall `pipe2`).
+   *   of them. SIGCHLD is allowed, and `node:child_process` keeps working. SIGPIPE is allowed too,
+   *   and writes still fail with `EPIPE`.
+   * @throws `TypeError` (`ERR_INVALID_ARG_TYPE`) for other types, (`ERR_INVALID_ARG_VALUE`) for an
+   *   empty array, an unknown name and signals that must not be caught: SIGKILL and SIGSTOP, the
+   *   faults SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP and SIGSYS, V8's SIGPROF, and those between
+   *   31 and SIGRTMIN, which the C library uses. `RangeError` (`ERR_OUT_OF_RANGE`) for a number
+   *   that is not a signal. `ERR_WORKER_UNSUPPORTED_OPERATION` in a Worker: handlers belong to the
+   *   process. `EMFILE`, `ENFILE` (syscall `pipe2`).
    */
   constructor(signals: Signal | readonly Signal[]) {
     const numbers = signalList(signals, 'signals', catchableSignal);
@@ -77,30 +77,30 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
   }
 
   /**
-   * Whether one of the signals has come since the flag was made or last cleared. Reads a word of
-   * memory: no system call, no turn of the event loop. Stays readable after dispose().
+   * Whether one of the signals has arrived since the flag was made or last cleared. Reads a word of
+   * memory, without a system call or the event loop. It stays readable after dispose().
    */
   get raised(): boolean {
-    // Not Atomics.load(), which is a call of 13 ns in V8: an element of a shared array is read
-    // from memory each time, in optimized code too.
+    // Not Atomics.load(), which takes 13 ns in V8. V8 reads an element of a shared array from
+    // memory each time, even in optimized code.
     return this.#view[0] !== 0;
   }
 
   /**
    * The memory that the handler writes: `[0]` is 1 once raised, `[1 + i]` counts the i-th signal
    * (in the order given, without repetitions; wraps at 2^32). Its buffer is a SharedArrayBuffer, so
-   * a Worker that is given it sees the signal too: read it with `Atomics.load()`. Writing to it is
-   * clearing or raising the flag unseen; no waiter wakes, so `Atomics.wait()` needs a timeout.
+   * a Worker that receives it sees the signal too: read it with `Atomics.load()`. Writing to it
+   * clears or raises the flag without waking waits, so `Atomics.wait()` needs a timeout.
    */
-  // Not as Int32Array<SharedArrayBuffer>, which TypeScript has from 5.7 on only.
+  // Not Int32Array<SharedArrayBuffer>, which needs TypeScript 5.7.
   get view(): Int32Array & { readonly buffer: SharedArrayBuffer } {
     return this.#view;
   }
 
   /**
-   * The read end of the self-pipe, for poll(2) by other code: readable once a signal has come, and
-   * no more after clear(); look at {@link raised} between clear() and the next poll. Do not read
-   * from it, and do not mix it with wait(), iteration or `signal`, which empty it by themselves.
+   * The read end of the self-pipe, for poll(2) by other code. It is readable after a signal has
+   * arrived, until clear(). Check {@link raised} between clear() and the next poll. Do not read
+   * from it, and do not combine it with wait(), iteration or `signal`, which empty the pipe.
    *
    * @throws `ERR_INVALID_STATE` after dispose().
    */
@@ -110,8 +110,8 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
   }
 
   /**
-   * Lowers the flag, and drops the events that have not been iterated over yet; those stay while an
-   * iteration is under way. The counts go on. A signal that comes meanwhile raises it again.
+   * Lowers the flag, and drops events that no iteration has read; during an iteration they stay.
+   * The counts continue. A signal that arrives during the call raises the flag again.
    *
    * @throws `ERR_INVALID_STATE` after dispose().
    */
@@ -119,23 +119,24 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
     this.#check();
     const before = this.#records.counts();
     Atomics.store(this.#view, 0, 0);
-    // For one that came between these two lines.
+    // For a signal that arrived between these two lines.
     if (this.#records.counts().some((count, i) => count !== before[i])) {
       Atomics.store(this.#view, 0, 1);
     }
     if (this.#loops.size === 0) this.#records.forget(before);
-    // Its wake-up may just have been drained.
+    // Its wake-up may have been drained.
     if (this.raised) this.#notify();
   }
 
   /**
-   * Waits, through the event loop, until the flag is raised; at once if it is. Does not clear it.
+   * Waits through the event loop until the flag is raised; resolves at once if it is. Does not
+   * clear it.
    *
    * @param waitOptions - `signal`: an AbortSignal that ends the wait.
    * @returns the latest delivery.
-   * @throws (rejects) `AbortError` (`ABORT_ERR`, `cause` the reason) when aborted, and when the flag
-   *   is disposed while waiting; `ERR_INVALID_STATE` after that; `TypeError` for wrong options;
-   *   `EMFILE` and such (syscall `poll`) if the event loop cannot watch the pipe.
+   * @throws (rejects) `AbortError` (`ABORT_ERR`, with the signal's reason as `cause`) if aborted,
+   *   and if the flag is disposed during the wait; `ERR_INVALID_STATE` after that; `TypeError` for
+   *   wrong options; `EMFILE` and others (syscall `poll`) if the event loop cannot watch the pipe.
    */
   async wait(waitOptions?: Abortable): Promise<SignalEvent> {
     const signal = waitSignal(waitOptions);
@@ -146,9 +147,9 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
   }
 
   /**
-   * An AbortSignal that aborts (through the event loop) when the flag is raised, at once if it is;
-   * its reason is an `AbortError` that names the signal. It does not keep the process alive. After
-   * clear() an aborted one is replaced by a new one.
+   * An AbortSignal that aborts (through the event loop) when the flag is raised, at once if it is
+   * raised already. Its reason is an `AbortError` that names the signal. It does not keep the
+   * process alive. After clear() this property returns a new one.
    *
    * @throws `ERR_INVALID_STATE` after dispose(), which does not abort it; as wait() if the event
    *   loop cannot watch the pipe.
@@ -164,18 +165,19 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
   }
 
   /**
-   * The deliveries since the flag was made or cleared, and then as they come, until dispose().
-   * Does not lower the flag. Signals handled by two threads at once may come in either order. Loops
-   * over one flag share its events. At most 1,024 events wait for a slow loop, besides those in the
-   * pipe; beyond that some are left out, which shows as a gap in `count`, but the last `count` of each
-   * signal always comes.
+   * Iterates over the deliveries since the flag was made or cleared, and then over new ones, until
+   * dispose(). Does not lower the flag. Signals that two threads handle at once may come in either
+   * order. Loops over one flag share its events. At most 1,024 events wait for a slow loop, besides
+   * those in the pipe. Beyond that events are dropped, which shows as a gap in `count`; the last
+   * `count` of each signal always comes.
    *
    * Leaving the loop, or the iterator's return(), ends a next() that is pending.
    *
    * @param loopOptions - `signal`: an AbortSignal that ends the iteration.
-   * @returns an iterator, whose next() is rejected with an `AbortError` (`ABORT_ERR`, `cause` the reason)
-   *   when aborted, with `ERR_INVALID_STATE` if the flag was disposed before the first one, and as
-   *   wait() if the event loop cannot watch the pipe; afterwards it is done.
+   * @returns an iterator. Its next() is rejected with an `AbortError` (`ABORT_ERR`, with the
+   *   signal's reason as `cause`) if aborted, with `ERR_INVALID_STATE` if the flag was disposed
+   *   before the first call, and as wait() if the event loop cannot watch the pipe; then the
+   *   iterator is done.
    * @throws `TypeError` for wrong options.
    */
   events(loopOptions?: Abortable): AsyncIterableIterator<SignalEvent> & AsyncDisposable {
@@ -204,7 +206,7 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
     return this.events();
   }
 
-  /** Keeps the process alive from now on until dispose(), waited for or not. */
+  /** From now on keeps the process alive until dispose(), even without a wait. */
   ref(): this {
     this.#check();
     this.#listen();
@@ -213,7 +215,7 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
     return this;
   }
 
-  /** Never keeps the process alive from now on, not even by wait() or iteration. */
+  /** From now on never keeps the process alive, not even during wait() or iteration. */
   unref(): this {
     this.#check();
     this.#keepAlive = false;
@@ -222,9 +224,9 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
   }
 
   /**
-   * Takes the flag off its signals and closes its pipe. With the last flag of a signal, what was
-   * there before comes back: the handler, the default action or SIG_IGN; `process.on()` listeners
-   * go on. Waits are rejected, iterations end. A second call does nothing.
+   * Removes the flag from its signals and closes its pipe. After the last flag of a signal, the
+   * former state is restored: the handler, the default action or SIG_IGN. `process.on()` listeners
+   * keep working. Waits are rejected, iterations end. A second call does nothing.
    */
   [Symbol.dispose](): void {
     if (this.#disposed) return;
@@ -248,13 +250,19 @@ export class SignalFlag implements AsyncIterable<SignalEvent>, Disposable {
     if (this.#disposed) throw invalidState('the SignalFlag is disposed');
   }
 
-  /** Has the event loop watch the pipe. It goes on until dispose(): it holds up nobody. */
+  /**
+   * Makes the event loop watch the pipe until dispose(). The watch alone does not keep the process
+   * alive.
+   */
   #listen(): void {
     if (this.#watch !== undefined) return;
     this.#watch = watch(this.fd, (status) => this.#onReadable(status), false);
   }
 
-  /** Whether the process stays alive: as ref() or unref() said, else while somebody waits. */
+  /**
+   * Updates whether the flag keeps the process alive: by ref() or unref(), otherwise while a wait
+   * is pending.
+   */
   #refresh(): void {
     if (this.#disposed) return;
     const waits = this.#waits.size > 0 || [...this.#loops].some((loop) => loop.waits);

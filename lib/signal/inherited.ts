@@ -1,5 +1,5 @@
-// Signals that came to a fork before its hooks had run. The handlers are copies of the parent's, and have caught
-// them: taken off without a word, they would take a SIGTERM with them that was meant for the child.
+// Signals that reach a fork before its hooks have run. Copies of the parent's handlers catch them.
+// If these were simply removed, a SIGTERM for the child would be lost.
 
 import { constants } from 'node:os';
 import { native } from '../addon/native.js';
@@ -9,7 +9,7 @@ import { SignalFlag } from './flag.js';
 
 const DEFAULT_ACTION = 0;
 
-/** Node handles these from its start on, to give the terminal its mode back before it dies. */
+/** Node handles these from its start, to restore the terminal's mode before it ends. */
 const nodes = new Map(
   (['SIGTERM', 'SIGINT'] as const)
     .filter((name) => process.listenerCount(name) === 0)
@@ -17,36 +17,37 @@ const nodes = new Map(
     .map((number) => [number, native.signalHandler(number)]),
 );
 
-/** Whether a signal does what it does in any Node: neither a listener, a flag nor an addon handles it. */
+/** Whether a signal has Node's default behaviour: no listener, flag or addon handles it. */
 export function isUnhandled(number: number): boolean {
   return [DEFAULT_ACTION, nodes.get(number)].includes(native.signalHandler(number));
 }
 
-/** Sends the process a signal that nobody but a copy of a handler has had. */
+/** Sends the process a signal again that only a copied handler has received. */
 export function raiseAgain(number: number): void {
-  // Any other handler was called as well.
+  // Any other handler has received the signal already.
   if (isUnhandled(number)) process.kill(native.getpid(), number);
 }
 
-/** Those of {@link onCaughtBefore}, until they are off. */
+/** The listeners of {@link onCaughtBefore}, until they are removed. */
 const passing = new Set<unknown>();
 
-/** Whether a signal has listeners, and only such as will be taken off in a moment. */
+/** Whether a signal has only listeners that will soon be removed. */
 export function isLeft(signal: SignalName): boolean {
   const listeners = process.listeners(signal as NodeJS.Signals);
   return listeners.length > 0 && listeners.every((one) => passing.has(one));
 }
 
-/** Calls back when every listener that {@link leaveListener} takes off is off. */
+/** Calls back when {@link leaveListener} has removed all its listeners. */
 export function onceQuiet(callback: () => void): void {
   setImmediate(() => setImmediate(() => setImmediate(callback)));
 }
 
 /**
- * Calls back once: at a signal that was caught before this call or comes within the next turn of the event
- * loop, else after that. It may be one of the parent's, which that had not come to either.
+ * Calls back once: at a signal that was caught before this call or arrives within the next turn of
+ * the event loop, otherwise after that turn. It may be a signal of the parent, which the parent had
+ * not handled yet.
  *
- * @returns its listener, which is taken off first.
+ * @returns its listener, which is removed first.
  */
 export function onCaughtBefore(signal: NodeJS.Signals, end: (heard: boolean) => void): () => void {
   let ended = false;
@@ -60,7 +61,8 @@ export function onCaughtBefore(signal: NodeJS.Signals, end: (heard: boolean) => 
   const caught = () => finish(true);
   passing.add(caught);
   process.on(signal, caught);
-  // The first one may be of the turn that goes on now, whose events the event loop has already had.
+  // The first immediate may belong to the present turn, whose events the event loop has already
+  // handled.
   setImmediate(() => setImmediate(() => finish(false)));
   return caught;
 }
@@ -69,25 +71,27 @@ function flagOf(signal: NodeJS.Signals): SignalFlag | undefined {
   try {
     return new SignalFlag(signal);
   } catch {
-    return undefined; // for want of descriptors
+    return undefined; // no descriptors are left
   }
 }
 
 /**
- * Takes off a listener of the parent's. What it would have heard is told by {@link raiseAgain}.
+ * Removes a listener of the parent. {@link raiseAgain} repeats a signal that it would have
+ * received.
  *
- * @param had - whether the program's own flags have had what was caught before: that is then not raised again,
- *   also when they are disposed by now.
+ * @param had - whether the program's own flags have received the earlier signals. Then these are
+ *   not raised again, even if the flags are disposed now.
  */
 export function leaveListener(signal: NodeJS.Signals, listener: () => void, had: boolean): void {
   if (!process.listeners(signal).includes(listener)) return;
-  // What comes before the last of them is off is counted, if the event loop does not tell.
+  // Counts signals that arrive before the last listener is removed, if the event loop does not
+  // report them.
   const flag = flagOf(signal);
   const end = (heard: boolean) => {
     flag?.[Symbol.dispose]();
     if ((heard && !had) || flag?.raised) raiseAgain(constants.signals[signal]);
   };
-  // First, as without any listener the event loop forgets what was caught.
+  // First, because without a listener the event loop forgets caught signals.
   onCaughtBefore(signal, end);
   process.off(signal, listener);
 }

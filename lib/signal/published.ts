@@ -2,23 +2,26 @@
 import { channel } from 'node:diagnostics_channel';
 import type { SignalName } from '../system/signal-numbers.js';
 
-/** One delivery of a signal, as a {@link SignalFlag} reports it. */
+/** One delivery of a signal, reported by a {@link SignalFlag}. */
 export interface SignalEvent {
   /** The signal's name: `SIGTERM`, `SIGRTMIN+2`. */
   signal: SignalName;
-  /** The signal's number, as this system has it. */
+  /** The signal's number on this system. */
   number: number;
-  /** The sender by kill(2) or sigqueue(3), or the child of a SIGCHLD; 0 is the kernel. */
+  /** The sender's pid for kill(2) and sigqueue(3), or the child's for SIGCHLD; 0 is the kernel. */
   pid: number;
   /** The real user id of `pid`. */
   uid: number;
-  /** How many of this signal the flag has seen with this one, since it was made; wraps at 2^32. */
+  /**
+   * How many deliveries of this signal the flag has seen since it was made, including this one;
+   * wraps at 2^32.
+   */
   count: number;
   /** When the handler ran, in milliseconds since 1970 with a fraction. */
   time: number;
 }
 
-/** `daemonkit:signal`: the event loop has read a record of a {@link SignalFlag}. */
+/** The message of `daemonkit:signal`: the event loop has read a record of a {@link SignalFlag}. */
 export type SignalMessage = SignalEvent;
 
 const signals = channel('daemonkit:signal');

@@ -1,4 +1,4 @@
-// What a signal flag's handler leaves behind: records in the self-pipe, counts in memory.
+// The data of a signal flag's handler: records in the self-pipe, counts in memory.
 
 import { native } from '../addon/native.js';
 import { check } from '../base/errors.js';
@@ -6,11 +6,11 @@ import { signalName } from '../system/signal-numbers.js';
 import { publishSignal, type SignalEvent } from './published.js';
 
 const RECORD_WORDS = 6;
-/** Beyond it records are dropped: the counts tell, and memory stays bounded. */
+/** Beyond this limit records are dropped, so that memory stays bounded. The counts remain. */
 const QUEUE_LIMIT = 1024;
 
-// As many records as a pipe of 64 KiB holds, for one read(2) each time. A Float64Array over the
-// same bytes, as the last two words are a double.
+// As many records as a pipe of 64 KiB holds, so that one read(2) empties it. A Float64Array has the
+// same bytes, because the last two words are a double.
 const scratch = new Int32Array(RECORD_WORDS * 2730);
 const doubles = new Float64Array(scratch.buffer);
 
@@ -29,7 +29,7 @@ function eventAt(index: number): SignalEvent {
   };
 }
 
-/** Whether one count is past another, both of which wrap at 2^32. */
+/** Whether one count is after another. Both wrap at 2^32. */
 function isPast(count: number, other: number): boolean {
   return ((count - other) | 0) > 0;
 }
@@ -40,7 +40,10 @@ export class SignalRecords {
   readonly #numbers: readonly number[];
   readonly #view: Int32Array;
   #queue: SignalEvent[] = [];
-  /** Per signal, the highest count of an event queued or skipped: a higher one is news. */
+  /**
+   * For each signal, the highest count of an event that was queued or skipped. A higher count is
+   * new.
+   */
   #told: number[];
 
   constructor(id: number, numbers: readonly number[], view: Int32Array) {
@@ -50,7 +53,7 @@ export class SignalRecords {
     this.#told = numbers.map(() => 0);
   }
 
-  /** How often each signal has come. */
+  /** How often each signal has arrived. */
   counts(): number[] {
     return this.#numbers.map((_, i) => this.#count(i));
   }
@@ -95,7 +98,7 @@ export class SignalRecords {
   /** The most recent delivery of any of the signals. */
   latest(): SignalEvent {
     const events = this.#numbers.map((_, i) => this.#fromMemory(i));
-    // The memory is shared by all flags: one of the others may have seen what this one has not.
+    // All flags share this memory: another flag may have seen a signal that this one has not.
     const seen = events.filter((event) => event.count !== 0);
     return (seen.length > 0 ? seen : events).reduce((a, b) => (b.time > a.time ? b : a));
   }
@@ -104,7 +107,7 @@ export class SignalRecords {
     return Atomics.load(this.#view, 1 + index) >>> 0;
   }
 
-  /** One event for all that were counted, but dropped. */
+  /** One event for all dropped ones. */
   #takeMissed(): SignalEvent | undefined {
     const counts = this.counts();
     const isMissed = (told: number, i: number) => isPast(counts[i] as number, told);
@@ -119,7 +122,7 @@ export class SignalRecords {
     return { ...this.#fromMemory(missed), count };
   }
 
-  /** Pulls, with the records of all that has been counted by now: written, or dropped for good. */
+  /** Pulls the records of everything that has been counted: each was either written or dropped. */
   #settle(): void {
     native.signalFlagSettle(this.#id);
     this.pull();
@@ -133,7 +136,7 @@ export class SignalRecords {
 
   #enqueue(event: SignalEvent): void {
     const index = this.#numbers.indexOf(event.number);
-    // Handlers of two threads may write in the other order than they counted.
+    // Handlers on two threads may write in another order than they count.
     if (isPast(event.count, this.#told[index] as number)) this.#told[index] = event.count;
     this.#queue.push(event);
   }
