@@ -1,26 +1,26 @@
-// Writing to a log that may be full: what cannot be written is dropped, counted and told later. A
-// server shall not end for lack of room for its log, nor wait for who reads it.
+// Writes to a log that may be full. Data that cannot be written is dropped and counted, and
+// reported later. A server must not end because its log has no room, nor wait for the log's reader.
 
 import { writeSync } from 'node:fs';
 import { native } from '../addon/native.js';
 import type { SystemError } from '../base/errors.js';
 import { clearInterval, setInterval } from '../base/timers.js';
 
-/** How long a pipe that is full may hold a write up: its reader has not had its turn. */
+/** How long a full pipe may block a write: its reader may need processor time. */
 const PATIENCE_MS = 100;
-/** How often it is tried whether there is room again, when nobody writes. */
+/** How often to check for room again while nothing is written. */
 const RETRY_MS = 1000;
 const NEWLINE = 10;
 
-/** Writes to a descriptor that leads to a log. */
+/** Writes to a log by its descriptor. */
 export class LogWriter {
   readonly #fd: number;
   #lost = 0;
-  /** Why, by the first write that failed. */
+  /** The reason of the first failed write. */
   #why = '';
-  /** Whether what the log ends with is half a line. */
+  /** Whether the log ends with an incomplete line. */
   #open = false;
-  /** Whose loss it is: a fork has lost nothing yet. */
+  /** The process that has lost the data: a fork has lost nothing yet. */
   #pid = process.pid;
   #timer: NodeJS.Timeout | undefined;
 
@@ -41,7 +41,7 @@ export class LogWriter {
     this.#pid = process.pid;
   }
 
-  /** Says what was lost, as soon as there is room for that; false if there is none. */
+  /** Reports the loss as soon as there is room for the report; false if there is none. */
   #tell(): boolean {
     const [lost, why] = [this.#lost, this.#why];
     const start = this.#open ? '\n' : '';
@@ -88,7 +88,7 @@ export class LogWriter {
   }
 }
 
-/** Writes to standard error, whatever it is; what it does not take within a second is lost. */
+/** Writes to standard error of any type. Data that is not accepted within a second is lost. */
 export function complain(text: string): void {
   native.writeWithin(2, Buffer.from(text), 1000);
 }

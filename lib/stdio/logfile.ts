@@ -1,5 +1,5 @@
-// Log files: opened such that root writes to no file that an account has put in their place, that
-// nothing waits, and that a new one belongs to who will write it.
+// Opens log files. Root never writes to a file that another user has put there, opening never
+// blocks, and a new file belongs to the user who will write it.
 import { closeSync, constants, fstatSync, lstatSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import { dirname } from 'node:path';
@@ -23,7 +23,9 @@ const { EACCES, EINVAL, ENOENT, ENXIO } = os.errno;
 const APPEND = constants.O_WRONLY | constants.O_APPEND;
 export const LOG_MODE = 0o640;
 
-/** Names of descriptors, which open(2) would take for links, or open a second time. */
+/**
+ * Paths that name descriptors. open(2) would follow them as links, or open the file a second time.
+ */
 const DESCRIPTOR = /^\/(?:dev\/fd|proc\/self\/fd)\/(\d+)$/;
 const NAMED = new Map([
   ['/dev/stdout', 1],
@@ -42,7 +44,7 @@ function duplicate(fd: number, path: string): number {
   return copy;
 }
 
-/** What an open log must be; root is as strict as with a pidfile. */
+/** Checks an open log. For root the rules are as strict as for a pidfile. */
 function expectSafeLog({ fd, guarded }: TrustedFile, path: string, owner?: FileOwner): void {
   const found = fstatSync(fd, { bigint: true });
   if (found.isCharacterDevice()) return;
@@ -54,7 +56,7 @@ function expectSafeLog({ fd, guarded }: TrustedFile, path: string, owner?: FileO
   expectOneName(found, path);
 }
 
-/** What open(2) says, in words where there is more to be known. */
+/** Adds an explanation to some errors of open(2). */
 function clearer(error: unknown, path: string): unknown {
   const { code } = error as SystemError;
   if (code !== 'ENXIO' && code !== 'EACCES') return error;
@@ -77,20 +79,21 @@ function explained<T>(path: string, open: () => T): T {
 }
 
 /**
- * Opens a log file to append to it, or makes it. Only a FIFO stays non-blocking. A path that names a
- * descriptor, as /dev/stderr, gives a duplicate of that one.
+ * Opens a log file to append to it, or makes it. Only a FIFO stays non-blocking. For a path that
+ * names a descriptor, as /dev/stderr, returns a duplicate of the descriptor.
  *
- * @param owner - who will write it: a new file belongs to that user and group. Where others than root
- *   could have put it, root accepts no files but its own and this user's.
+ * @param owner - who will write the file: a new file belongs to that user and group. If other users
+ *   could have put the file there, root accepts only its own files and this user's.
  * @param mode - of a new file, whatever the umask.
  * @returns a descriptor that is close-on-exec.
- * @throws what open(2) says, with `path`: `ELOOP` for a symbolic link, `ENXIO` for a FIFO that nobody
- *   reads, `EINVAL` for what is no log, to root `EPERM` if others could have put the file there.
+ * @throws the errors of open(2), with `path`: `ELOOP` for a symbolic link, `ENXIO` for a FIFO
+ *   without a reader, `EINVAL` for a file that cannot be a log, for root `EPERM` if others could
+ *   have put the file there.
  */
 export function openLog(path: string, owner?: FileOwner, mode = LOG_MODE): number {
   const named = namedDescriptor(path);
   if (named !== undefined) return duplicate(named, path);
-  // Who is not root owns what it makes.
+  // Users other than root own the files that they make.
   const given = isRoot() ? owner : undefined;
   const file = explained(path, () => openTrusted(path, APPEND, mode, given));
   try {
@@ -102,7 +105,7 @@ export function openLog(path: string, owner?: FileOwner, mode = LOG_MODE): numbe
   }
 }
 
-/** Whether {@link openLog} could open it, without making it; whether it is there. */
+/** Checks that {@link openLog} can open the file, without making it. Returns whether it exists. */
 export function expectLog(path: string, owner?: FileOwner): boolean {
   const named = namedDescriptor(path);
   const file =
@@ -110,7 +113,7 @@ export function expectLog(path: string, owner?: FileOwner): boolean {
       ? explained(path, () => openOrExpectRoom(path, APPEND))
       : { fd: duplicate(named, path), guarded: true };
   if (file === undefined) return false;
-  // Whether somebody reads it shows when it is opened.
+  // Whether it has a reader is known only when it is opened.
   if (file === 'fifo') return true;
   try {
     if (named === undefined) expectSafeLog(file, path, owner);
@@ -120,7 +123,7 @@ export function expectLog(path: string, owner?: FileOwner): boolean {
   }
 }
 
-/** Where a log is for callers that have changed the root directory; throws ENOENT if it is outside. */
+/** The log's path inside of a new root directory; throws ENOENT if it is outside. */
 export function logInRoot(path: string, root: string | undefined): string {
   const here = root === undefined ? path : pathInRoot(path, root);
   if (here !== undefined) return here;
@@ -128,9 +131,10 @@ export function logInRoot(path: string, root: string | undefined): string {
 }
 
 /**
- * Whether a log that is there can be opened again by who the process becomes, in its root directory.
+ * Checks that the process can open an existing log again, with its new user and root directory.
  *
- * @param there - false: it will be made, and belong to that user. Then only its way is looked at.
+ * @param there - false: the file will be made and belong to that user. Then only its path is
+ *   checked.
  * @param when - the signal, for the error.
  */
 export function expectReopening(

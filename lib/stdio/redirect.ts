@@ -1,4 +1,5 @@
-// Standard descriptors to /dev/null, or to a log file that can be opened again: dup2(2), freopen(3).
+// Redirects standard descriptors to /dev/null, or to a log file that can be reopened: dup2(2),
+// freopen(3).
 
 import { closeSync, constants, openSync } from 'node:fs';
 import { constants as os } from 'node:os';
@@ -21,7 +22,10 @@ import { redirectStreams } from './streams.js';
 
 const STANDARD = [0, 1, 2];
 
-/** Finds what would fail in the middle, or harm the runtime, while nothing has happened. */
+/**
+ * Finds errors before anything happens: calls that would fail in the middle, and descriptors of the
+ * runtime.
+ */
 function expectUsable(fds: readonly number[], name: string): void {
   for (const fd of fds) {
     if (fd >= getdtablesize()) throw systemError(-os.errno.EBADF, 'dup2');
@@ -32,10 +36,10 @@ function expectUsable(fds: readonly number[], name: string): void {
   expectStandard(fds);
 }
 
-/** The same file at a number that is none of `fds`, whichever of them are free. */
+/** Moves the file to a number outside of `fds`, some of which may be free. */
 function beside(fds: readonly number[], opened: number): number {
   let file = opened;
-  // What stays open this way is about to become what it shall be.
+  // The duplicates that stay open are at numbers that are about to be replaced.
   while (fds.includes(file)) file = check(native.dup(file), 'dup');
   return file;
 }
@@ -45,16 +49,17 @@ function openNull(fds: readonly number[]): number {
 }
 
 /**
- * Points descriptors to an open file, and the terminal's other numbers too as soon as no standard
- * descriptor leads to a terminal any more: libuv opens a terminal again for each stream, and one of
- * these numbers would keep it from hanging up.
+ * Redirects descriptors to an open file. When no standard descriptor leads to a terminal any more,
+ * it also redirects the terminal's other descriptors: libuv opens a terminal again for each stream,
+ * and these descriptors would prevent its hang-up.
  */
 function pointTo(fds: readonly number[], file: number): void {
   const devices = terminalDevices();
   const leavesTerminal = !STANDARD.some((fd) => !fds.includes(fd) && isatty(fd));
   const leaves = fds.some((fd) => fd <= 2) && leavesTerminal;
   const { epolls, terminals } = survey(devices, [...fds, file]);
-  // While its mode can still be set: afterwards nobody gives a raw terminal its echo back.
+  // While the terminal's mode can still be set: later nothing would restore the echo of a raw
+  // terminal.
   if (fds.includes(0)) native.resetTerminal();
   const nothing = openNull(fds);
   try {
@@ -66,23 +71,23 @@ function pointTo(fds: readonly number[], file: number): void {
 }
 
 /**
- * Makes descriptors lead to /dev/null: reads end at once, writes are dropped.
+ * Redirects descriptors to /dev/null: reads end at once, writes are dropped.
  *
- * `process.stdin`, `process.stdout`, `process.stderr` and `console` are the same objects as before
- * and go on working, in whatever state they were: `process.stdin` gets its 'end', a raw terminal its
- * mode back; what was written before and is still on its way goes to the old file, which has a second
- * to take it. When none of 0, 1 and 2 leads to a terminal any more, all other descriptors of the
- * terminal lead to /dev/null as well, those that libuv had opened are closed.
+ * `process.stdin`, `process.stdout`, `process.stderr` and `console` remain the same objects and
+ * keep working. `process.stdin` gets its 'end' event, and the mode of a raw terminal is restored.
+ * Pending output goes to the old file, which has a second to accept it. When none of 0, 1 and 2
+ * leads to a terminal any more, all other descriptors of the terminal are redirected too, and those
+ * that libuv had opened are closed.
  *
- * 0, 1 and 2 are inherited by the programs that are started, other descriptors become close-on-exec.
+ * Started programs inherit 0, 1 and 2; other descriptors become close-on-exec.
  *
  * @param fds - the descriptors, open or not. Default: 0, 1 and 2.
  * @throws `TypeError`, `RangeError` if one is not an integer from 0 to 2^31-1; `TypeError`
  *   (`ERR_INVALID_ARG_VALUE`) if one above 2 is in use by the event loop; `TypeError`
- *   (`ERR_WORKER_UNSUPPORTED_OPERATION`) in a Worker; `ERR_INVALID_STATE` if 0, 1 or 2 is a socket that
- *   listens, or what the script has opened at a number that was closed, and would be lost; `ENOENT`
- *   (`open`, `scandir`) without /dev/null
- *   or /proc, as in a chroot; `EBADF` (`dup2`) for a number beyond {@link getdtablesize}.
+ *   (`ERR_WORKER_UNSUPPORTED_OPERATION`) in a Worker; `ERR_INVALID_STATE` if 0, 1 or 2 is a
+ *   listening socket, or another file that the script has opened at a closed number, which the
+ *   redirection would close; `ENOENT` (`open`, `scandir`) without /dev/null or /proc, for example
+ *   in a chroot; `EBADF` (`dup2`) for a number that is not below {@link getdtablesize}.
  *
  * Source: dup2(2), POSIX.1; daemon(7) step 9; daemon(3), `noclose`. Linux.
  */
@@ -102,14 +107,15 @@ export function redirectToNull(...fds: number[]): void {
 
 /** Options of {@link redirect}. */
 export interface RedirectOptions {
-  /** The mode of the file if it must be made, 0 to 0o777, whatever the umask. Default: 0o640. */
+  /** The mode of a new file, 0 to 0o777; the umask does not apply. Default: 0o640. */
   mode?: number | undefined;
   /**
-   * The user who will write the file, name or uid, for root that becomes this user later: a new file belongs
-   * to it and its login group, and one that belongs to it is accepted. Default: the caller.
+   * The user who will write the file, name or uid. Use it if the process runs as root and changes
+   * to this user later: a new file belongs to this user and its login group, and an existing file
+   * of this user is accepted. Default: the caller.
    */
   user?: string | number | undefined;
-  /** The signal or signals at which the file is opened again, as `SIGHUP`. Default: none. */
+  /** The signal or signals, such as `SIGHUP`, at which the file is reopened. Default: none. */
   reopenOn?: NodeJS.Signals | number | readonly (NodeJS.Signals | number)[] | undefined;
 }
 
@@ -139,17 +145,17 @@ export class Redirection implements Disposable {
     return this.#fds;
   }
 
-  /** The file, as it is opened again. */
+  /** The file's path for reopening. */
   get path(): string {
     return this.#path;
   }
 
   /**
-   * Opens the path again, making the file if there is none, for log rotation: rename the file, then
-   * have it reopened. Each descriptor changes from one file to the other in one step, so every line
+   * Opens the path again, and makes the file if it is missing. For log rotation: rename the file,
+   * then call this. Each descriptor changes from one file to the other in one step, so every line
    * is in one of the two.
    *
-   * @throws as {@link redirect}; the descriptors lead to the old file then.
+   * @throws as {@link redirect}; then the descriptors still lead to the old file.
    */
   reopen(): void {
     this.#withFile((file) => {
@@ -160,7 +166,7 @@ export class Redirection implements Disposable {
     });
   }
 
-  /** Stops to listen for the signals. The descriptors stay as they are. */
+  /** Stops listening for the signals. The descriptors stay as they are. */
   [Symbol.dispose](): void {
     this.#listener[Symbol.dispose]();
   }
@@ -183,21 +189,23 @@ export class Redirection implements Disposable {
 }
 
 /**
- * Makes descriptors write to a log file, which is appended to and made if there is none. For the
- * standard streams all holds that {@link redirectToNull} says, and what `process.stdout`,
- * `process.stderr` and `console` write never fails: what a full disk, or a FIFO without room or
- * reader, does not take is dropped and counted, and the log says how much that was as soon as it can.
+ * Redirects descriptors to a log file, which is opened for appending and made if it is missing.
+ * Standard streams behave as with {@link redirectToNull}. Writes of `process.stdout`,
+ * `process.stderr` and `console` never fail: data that a full disk, or a FIFO without room or
+ * reader, does not accept is dropped and counted, and the log gets a report of the loss as soon as
+ * possible.
  *
- * @param fds - the descriptor or descriptors, 1 or more each: 0 is for reading.
- * @param path - the file, or /dev/stdout, /dev/stderr, /dev/fd/N for what that descriptor leads to.
- *   Whenever it is opened again, a chroot made meanwhile is its root.
+ * @param fds - the descriptor or descriptors, each 1 or above, because 0 is for reading.
+ * @param path - the file, or /dev/stdout, /dev/stderr, /dev/fd/N for the file of that descriptor.
+ *   When it is reopened after a chroot, the path is inside of the new root.
  * @param opts - see {@link RedirectOptions}. With `reopenOn` the signal has a listener until the
- *   result is disposed; a failure to open the file is reported on standard error then.
+ *   result is disposed; errors of reopening go to standard error.
  * @returns an object with `reopen()`.
- * @throws as {@link redirectToNull}, and what open(2) says, with `path`: `ELOOP` if the file is a
- *   symbolic link, `ENXIO` for a FIFO without a reader, `EINVAL` for what is no file, FIFO or
- *   terminal, to root `EPERM` if others could have put it there, as with {@link Pidfile.open}; `ENOENT`
- *   (syscall `getpwnam`, `getpwuid`) for an unknown user. The descriptors are as before then.
+ * @throws as {@link redirectToNull}, and the errors of open(2), with `path`: `ELOOP` if the file is
+ *   a symbolic link, `ENXIO` for a FIFO without a reader, `EINVAL` for anything except a file, FIFO
+ *   or terminal, for root `EPERM` if others could have put the file there, as with {@link
+ *   Pidfile.open}; `ENOENT` (syscall `getpwnam`, `getpwuid`) for an unknown user. After an error
+ *   the descriptors are unchanged.
  *
  * Source: freopen(3), POSIX.1; daemon(8) of FreeBSD, `-o` and `-H`. Linux.
  */

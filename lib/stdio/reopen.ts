@@ -1,4 +1,4 @@
-// Log files that are opened again at a signal: logrotate(8), newsyslog(8).
+// Reopens log files at a signal: logrotate(8), newsyslog(8).
 import { asError, invalidArgValue } from '../base/errors.js';
 import { catchableSignal, signalList, signalName } from '../system/signal-numbers.js';
 import { complain } from './log-writer.js';
@@ -16,7 +16,10 @@ export function reopenSignals(value: unknown, name: string): NodeJS.Signals[] {
   return signalList(value, name, reopenSignal, 0).map(signalName) as NodeJS.Signals[];
 }
 
-/** Calls `reopen` at each of the signals. Nobody is there to catch what it throws: standard error tells. */
+/**
+ * Calls `reopen` at each of the signals. Errors go to standard error, because no code can catch
+ * them.
+ */
 export function listenForReopen(
   signals: readonly NodeJS.Signals[],
   reopen: () => void,

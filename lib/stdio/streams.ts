@@ -1,4 +1,4 @@
-// The standard streams of a process whose descriptors 0-2 become other files.
+// The standard streams of a process whose descriptors 0-2 are redirected.
 import { native } from '../addon/native.js';
 import { check } from '../base/errors.js';
 import { type HandleStream, mayHaveHandle, outputs } from '../posix/outputs.js';
@@ -7,7 +7,7 @@ import { LogWriter } from './log-writer.js';
 
 type Callback = (error?: Error | null) => void;
 
-/** Closes the libuv handle beneath a stream; false if there is none, as with files. */
+/** Closes the libuv handle of a stream; false if there is none, as for files. */
 function release(stream: HandleStream): boolean {
   if (!stream._handle) return false;
   stream._handle.close();
@@ -21,20 +21,20 @@ function release(stream: HandleStream): boolean {
 const bytesOf = (chunk: Buffer | string, encoding: string) =>
   typeof chunk === 'string' ? Buffer.from(chunk, encoding as BufferEncoding) : chunk;
 
-/** What was written to a stream before its descriptor became another file. */
+/** Data that was written to a stream before its descriptor was redirected. */
 interface Queue {
-  /** What the old file did not take. */
+  /** The data that the old file did not accept. */
   rest: Buffer;
-  /** How many of the chunks that the stream itself holds are in it, or were taken. */
+  /** How many chunks of the stream's own buffer are in `rest` or were written. */
   chunks: number;
 }
 
 const EMPTY: Queue = { rest: Buffer.alloc(0), chunks: 0 };
 
-/** Milliseconds that a pipe nobody reads may hold a redirection up. */
+/** How many milliseconds a pipe that is not read may block a redirection. */
 const LAST_WORDS_MS = 1000;
 
-/** Has the old file take what was written before. */
+/** Writes earlier data to the old file. */
 function flush(stream: HandleStream): Queue {
   const handle = stream._handle;
   if (!handle) return EMPTY;
@@ -48,8 +48,8 @@ function flush(stream: HandleStream): Queue {
 }
 
 /**
- * Gives a stream what Node's streams for files have, but that a write does not fail: an error would
- * end the process, or this stream for good.
+ * Gives a stream the functions of Node's file streams, except that writes do not fail: an error
+ * would end the process, or destroy this stream.
  */
 function writeTo(stream: HandleStream, fd: number, queue: Queue): void {
   const log = new LogWriter(fd);
@@ -61,11 +61,11 @@ function writeTo(stream: HandleStream, fd: number, queue: Queue): void {
     done();
   };
   if (!stream._handle) return;
-  // Node's listener for SIGWINCH asks the handle.
+  // Node's listener for SIGWINCH uses the handle.
   stream._refreshSize = () => {};
   log.write(queue.rest);
-  // Closing the handle would fail them. Now, as a stream that waits for them keeps what is written
-  // next to itself, and process.exit() would lose that.
+  // Closing the handle would make these writes fail. Done now: while a stream waits for writes it
+  // buffers the next ones, and process.exit() would lose them.
   native.completeWrites(stream._handle.fd);
   release(stream);
 }
@@ -77,14 +77,13 @@ function endInput(stream: HandleStream): void {
 }
 
 /**
- * Points standard descriptors to other files, and other descriptors of the terminal too, such that
- * `process.stdin`, `process.stdout`, `process.stderr` and `console` go on working: the same objects,
- * which somebody may have stored, write to the new files, and the input has ended. What was written
- * before still goes to the old file, as far as that takes it within a second; the rest comes first
- * in the new one.
+ * Redirects standard descriptors, and other descriptors of the terminal, so that `process.stdin`,
+ * `process.stdout`, `process.stderr` and `console` keep working: the same objects, which a program
+ * may have stored, write to the new files, and the input has ended. Earlier output still goes to
+ * the old file, as far as that accepts it within a second; the rest comes first in the new file.
  *
- * @param moves - what descriptor becomes a copy of which other.
- * @param epolls - the event loops' epolls, which must forget the old files.
+ * @param moves - which descriptor becomes a copy of which other one.
+ * @param epolls - the event loops' epolls, from which the old files must be removed.
  */
 export function redirectStreams(
   moves: readonly (readonly [fd: number, target: number])[],
@@ -100,7 +99,7 @@ export function redirectStreams(
     check(native.redirect(fd, target, epolls), 'dup2');
     standardPlaced(fd);
   }
-  // A stream that nobody has used yet is created here, and finds the new file.
+  // A stream that was not used before is made here, with the new file.
   for (const [fd] of moves) {
     const stream = outputs.get(fd);
     if (stream !== undefined) writeTo(stream(), fd, queues.get(fd) ?? EMPTY);
