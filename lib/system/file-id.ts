@@ -1,7 +1,7 @@
-// Which file a descriptor leads to: its number alone may be another file's by now.
+// Identifies the file of a descriptor, because the number alone may be reused.
 import { fstatSync } from 'node:fs';
 
-/** Undefined if nothing is open there. */
+/** Undefined if the descriptor is closed. */
 export function fstatOf(fd: number): string | undefined {
   try {
     const { dev, ino } = fstatSync(fd, { bigint: true });

@@ -1,4 +1,4 @@
-// What a descriptor is by the mode of its file, on any system.
+// The type of a descriptor from the mode of its file, on any system.
 import { constants } from 'node:fs';
 import { isatty } from 'node:tty';
 import type { DescriptorType } from './types.js';

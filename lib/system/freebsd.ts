@@ -1,4 +1,4 @@
-// FreeBSD: what it tells by system calls; it has no /proc unless somebody mounts one.
+// FreeBSD, by system calls: it has no /proc by default.
 import { fstatSync, statSync } from 'node:fs';
 import { native } from '../addon/native.js';
 import { systemError } from '../base/errors.js';
@@ -31,14 +31,14 @@ function entryOf([fd, kind, target, access]: OpenFile): Entry | undefined {
       writable: (access & WRITE) !== 0,
     };
   } catch {
-    return undefined; // another thread's, closed meanwhile
+    return undefined; // another thread has closed it
   }
 }
 
 export const systemFreebsd: System = {
   descriptors: () => list(native.getpid()).flatMap((file) => entryOf(file) ?? []),
 
-  // A kqueue tells its registrations from FreeBSD 15 on only (kern.proc.kqueue).
+  // A kqueue shows its registrations only from FreeBSD 15 on (kern.proc.kqueue).
   polled: () => new Set(),
 
   filesOfParent() {
@@ -51,10 +51,10 @@ export const systemFreebsd: System = {
 
   sameAsOfParent: () => undefined,
 
-  // Neither place nor flags of another process's descriptors are told.
+  // FreeBSD shows neither offset nor flags of another process's descriptors.
   passedByParent: () => false,
 
-  // Whoever looks /dev/tty up is given the terminal itself (ctty_clone of sys/kern/tty_tty.c).
+  // Looking up /dev/tty returns the terminal itself (ctty_clone of sys/kern/tty_tty.c).
   terminals() {
     const device = statSync('/dev/tty', { throwIfNoEntry: false })?.rdev;
     return device === undefined ? [] : [device];

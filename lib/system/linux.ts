@@ -1,11 +1,11 @@
-// Linux: what it tells in /proc.
+// Linux, by /proc.
 import { constants, fstatSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { native } from '../addon/native.js';
 import { typeOfMode } from './file-type.js';
 import { procIsOurs, procLinks, procStat, procText } from './procfs.js';
 import type { DescriptorType, Entry, System } from './types.js';
 
-/** By the beginning of the link's text, for what has no name of its own in the file system. */
+/** Types by the beginning of the link's text, for files without a name in the file system. */
 const NAMELESS: readonly (readonly [prefix: string, type: DescriptorType])[] = [
   ['anon_inode:[eventpoll]', 'epoll'],
   ['anon_inode:[eventfd]', 'eventfd'],
@@ -26,7 +26,7 @@ function entryOf(fd: number): Entry | undefined {
     const link = `/proc/self/fd/${fd}`;
     const target = readlinkSync(link);
     const { dev, ino, mode } = fstatSync(fd, { bigint: true });
-    // The link's own mode tells what the descriptor is open for.
+    // The link's own mode shows the access mode of the descriptor.
     const access = lstatSync(link).mode;
     return {
       fd,
@@ -40,20 +40,20 @@ function entryOf(fd: number): Entry | undefined {
       writable: (access & constants.S_IWUSR) !== 0,
     };
   } catch {
-    // That of the listing itself, closed again; or another thread's.
+    // The descriptor of the listing itself, already closed; or another thread has closed it.
     return undefined;
   }
 }
 
 function registrations(epoll: number): number[] {
-  // Empty: another thread's, closed meanwhile.
+  // Empty: another thread has closed it.
   const info = procText(`self/fdinfo/${epoll}`) ?? '';
   return [...info.matchAll(/^tfd:\s*(\d+)/gm)].map(([, fd]) => Number(fd));
 }
 
 const O_CLOEXEC = 0o2000000;
 
-/** Place in the file and flags; without close-on-exec, which Node sets on what it inherits. */
+/** Offset and flags, without close-on-exec, which Node sets on inherited descriptors. */
 function fdInfo(pid: number | 'self', fd: number): { pos: string; flags: number } | undefined {
   const text = procText(`${pid}/fdinfo/${fd}`);
   const [, pos = '', flags = ''] = /^pos:\s*(\d+)\nflags:\s*([0-7]+)$/m.exec(text ?? '') ?? [];
@@ -82,7 +82,8 @@ export const systemLinux: System = {
       return undefined; // another user's, outside of the PID namespace (0), or at its end
     }
     const files = procLinks(parent).map(([fd, target]) => ({ fd, target }));
-    // Of process 1 or a subreaper, or half of the old one's, if that has ended meanwhile.
+    // If the parent has just ended, these are files of process 1 or a subreaper, or an incomplete
+    // list.
     return native.getppid() === parent ? files : undefined;
   },
 

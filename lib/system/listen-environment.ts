@@ -4,15 +4,15 @@ import { INT_MAX } from '../base/validate.js';
 /** The first descriptor passed: SD_LISTEN_FDS_START. */
 export const START = 3;
 
-/** The process that the environment was made for; a fork of it has the same descriptors. */
+/** The process for which the environment was made. A fork of it has the same descriptors. */
 const pidAtStart = process.pid;
 
-/** Whether LISTEN_FDS is meant for this process, or was for the one that it is a fork of. */
+/** Whether LISTEN_FDS is meant for this process, or for the process that it was forked from. */
 export function meantForUs(): boolean {
   return [process.pid, pidAtStart].includes(Number(process.env.LISTEN_PID));
 }
 
-/** The numbers of the descriptors that were passed; they may be closed by now. */
+/** The numbers of the passed descriptors; they may be closed now. */
 export function passedDescriptors(): number[] {
   const count = meantForUs() ? Number(process.env.LISTEN_FDS) : 0;
   if (!Number.isInteger(count) || count <= 0 || count > INT_MAX - START) return [];

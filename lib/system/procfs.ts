@@ -1,16 +1,17 @@
-// Linux's /proc as text, for whoever can do without: FreeBSD, a chroot and hidepid= have none.
+// Linux's /proc as text. Callers must work without it, because FreeBSD, a chroot and hidepid= have
+// none.
 import { closeSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs';
 import { constants } from 'node:os';
 import { native } from '../addon/native.js';
 import { systemError } from '../base/errors.js';
 
-/** As much as a read(2) of /proc gives of most files at once, and so of one moment. */
+/** Large enough for most files of /proc in one read(2), so that the content is of one moment. */
 const room = Buffer.allocUnsafeSlow(65_536);
 
 /**
- * A file whose size tells nothing of its contents, which are bytes. Not by readFileSync(): where fstat(2) fails, that of
- * Node 22 and later leaves the descriptor open (tryStatSync() in its lib/fs.js closes only where its binding has not
- * thrown).
+ * Reads a file whose stat size is meaningless. Not with readFileSync(): if fstat(2) fails, Node 22
+ * and later leave the descriptor open (tryStatSync() in lib/fs.js closes it only if the binding has
+ * not thrown).
  */
 export function kernelText(path: string): string {
   const fd = openSync(path, 'r');
@@ -21,7 +22,7 @@ export function kernelText(path: string): string {
   }
 }
 
-/** The same of one that is open, from its beginning. */
+/** The same for an open file, from its beginning. */
 export function textOf(fd: number): string {
   for (let text = ''; ; ) {
     const length = readSync(fd, room, 0, room.length, text.length);
@@ -31,22 +32,25 @@ export function textOf(fd: number): string {
 }
 
 /**
- * Whether the numbers in /proc are those of this process's PID namespace. Another one's /proc, as after `unshare
- * --pid` or in a container that has the host's, has this process at /proc/self, by a number that is somebody else's
- * here; and what it has at a number of ours is somebody else, too.
+ * Whether the pids in /proc belong to this process's PID namespace. After `unshare --pid`, or in a
+ * container with the host's /proc, they belong to another one. There /proc/self has a pid that is
+ * another process in this namespace, and our pids lead to other processes.
  */
 export function procIsOurs(): boolean {
   try {
     return readlinkSync('/proc/self') === `${native.getpid()}`;
   } catch {
-    return false; // none at all; one of a namespace that this process is not in
+    return false; // no /proc, or that of a namespace without this process
   }
 }
 
-/** What is asked for by the number of a process. */
+/** Whether a path begins with the number of a process. */
 const isNumbered = (path: string) => /^\d/.test(path);
 
-/** A file of /proc, by its path in there; undefined if it is gone, not there, not for us, or not the one meant. */
+/**
+ * A file of /proc by its path there; undefined if it does not exist, is not readable, or belongs to
+ * another PID namespace.
+ */
 export function procText(path: string): string | undefined {
   if (isNumbered(path) && !procIsOurs()) return undefined;
   try {
@@ -56,11 +60,11 @@ export function procText(path: string): string | undefined {
   }
 }
 
-/** /proc/PID/stat, whose name may have spaces and parentheses of its own. */
+/** /proc/PID/stat. The name may contain spaces and parentheses. */
 export interface ProcStat {
-  /** Of the name the kernel keeps 15 characters. */
+  /** The name; the kernel keeps 15 characters. */
   name: string;
-  /** From the third on: state, ppid, pgrp, session, tty_nr. */
+  /** The fields from the third on: state, ppid, pgrp, session, tty_nr. */
   fields: string[];
 }
 
@@ -71,14 +75,14 @@ export function procStat(pid: number | 'self'): ProcStat | undefined {
   return { name: line.slice(line.indexOf('(') + 1, end), fields: line.slice(end + 2).split(' ') };
 }
 
-/** What a process has open; nothing without /proc or in a process that is closed to us. */
+/** The open files of a process; empty without /proc or if the process may not be inspected. */
 export function procLinks(pid: number | 'self'): [fd: number, target: string][] {
   const folder = `${pid}/fd`;
   return procListing(folder).flatMap((fd) => {
     try {
       return [[Number(fd), readlinkSync(`/proc/${folder}/${fd}`)]];
     } catch {
-      return []; // closed by now, as the descriptor of the listing is
+      return []; // already closed, as the descriptor of the listing is
     }
   });
 }
@@ -86,7 +90,10 @@ export function procLinks(pid: number | 'self'): [fd: number, target: string][] 
 /** ENOENT: a chroot without /proc, hidepid=2 and 4. EPERM: hidepid=1 (proc_pid_permission() of fs/proc/base.c). */
 const CLOSED = ['ENOENT', 'EACCES', 'EPERM'];
 
-/** A directory of /proc, or nothing in a chroot without it, or where it is closed to this user or not the one meant. */
+/**
+ * A directory of /proc; empty without /proc, if this user may not read it, or if it belongs to
+ * another PID namespace.
+ */
 export function procListing(path: string): string[] {
   if (!path.startsWith('self') && !procIsOurs()) return [];
   try {
@@ -98,10 +105,11 @@ export function procListing(path: string): string[] {
 }
 
 /**
- * The children of a process, zombies too, by /proc/PID/task/TID/children. The list of this process is
- * complete, as nobody else takes children off it: proc(5) says what is wrong with those of others.
+ * The children of a process, including zombies, from /proc/PID/task/TID/children. For this process
+ * the list is complete, because only this process reaps its children; for other processes see the
+ * caveat in proc(5).
  *
- * @throws `ENOTSUP` if the numbers would be those of another PID namespace; what open(2) says.
+ * @throws `ENOTSUP` if the pids belong to another PID namespace; the errors of open(2).
  */
 export function procChildren(pid: number | 'self'): number[] {
   if (!procIsOurs()) {

@@ -1,6 +1,6 @@
-// How this program was started, for those who start it again: by what command line, where, with what
-// environment. As it was when the first copy of the package was loaded: afterwards the program may have
-// changed its directory and its variables, and process.title writes over the command line.
+// How this program was started, to start it again: command line, directory and environment. They
+// are recorded when the first copy of the package is loaded. Later the program may change its
+// directory and its variables, and process.title overwrites the command line.
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fstatOf } from './file-id.js';
@@ -9,34 +9,39 @@ import { passedDescriptors } from './listen-environment.js';
 /** Sockets that a service manager has passed, by the file behind each number. */
 export interface PassedSockets {
   names: string | undefined;
-  /** Of the numbers from 3 on. */
+  /** The files of the numbers from 3 on. */
   ids: (string | undefined)[];
 }
 
 export interface ProgramStart {
   pid: number;
-  /** argv[0], which is how the program was called, and what follows. */
+  /** argv[0], the name by which the program was called, and the arguments. */
   command: readonly string[];
-  /** Where; by the name that the shell knew, which may lead elsewhere by now: `current`, not `releases/42`. */
+  /**
+   * The directory, by the shell's name for it, which may lead elsewhere now: `current`, not
+   * `releases/42`.
+   */
   directory: string | undefined;
-  /** As execve(2) takes it. */
+  /** The environment in the form of execve(2). */
   environment: readonly string[];
   /** The root directory. */
   root: string | undefined;
-  /** What was passed to this process; undefined if nothing was. */
+  /** The sockets that were passed to this process, if any. */
   sockets: PassedSockets | undefined;
 }
 
-/** Shared by all copies of the package in a process: the first one saw the most. */
+/**
+ * Shared by all copies of the package in a process, because the first one has the earliest state.
+ */
 const KEY = Symbol.for('daemonkit.start.1');
 
 const shared = globalThis as { [KEY]?: ProgramStart };
 
-/** What a file of /proc/self says, which may have null bytes in it; undefined if it does not. */
+/** The parts of a file of /proc/self, separated by null bytes; undefined if it is not readable. */
 function entries(name: string): string[] | undefined {
   try {
     const text = readFileSync(`/proc/self/${name}`, 'utf8');
-    // What is no UTF-8 would come out as something else.
+    // Text that is not UTF-8 would be changed.
     return text.includes('\ufffd') ? undefined : text.replace(/\0$/, '').split('\0');
   } catch {
     return undefined;
@@ -51,7 +56,9 @@ function workingDirectory(): string | undefined {
   }
 }
 
-/** The same directory by the name in PWD, as unicorn has it: getcwd(2) knows no symbolic links. */
+/**
+ * The same directory by the path in PWD, as in unicorn, because getcwd(2) resolves symbolic links.
+ */
 function directoryByName(): string | undefined {
   const [real, named] = [workingDirectory(), process.env.PWD];
   if (named === undefined || real === undefined || !named.startsWith('/')) return real;
@@ -67,9 +74,9 @@ function fileId(path: string): string | undefined {
   }
 }
 
-/** The command line as it was given, if the kernel still has it: process.argv[1] is an absolute path. */
+/** The original command line, if the kernel still has it; process.argv[1] is an absolute path. */
 function commandLine(): string[] {
-  // Node has resolved it by getcwd(2), whatever the shell calls the directory.
+  // Node has resolved it by getcwd(2), not by the shell's name of the directory.
   const directory = workingDirectory();
   const { argv, argv0, execArgv } = process;
   const given = entries('cmdline') ?? [];
@@ -82,7 +89,7 @@ function commandLine(): string[] {
   return given[0] === argv0 && at >= 1 && same ? given : [argv0, ...execArgv, ...rest];
 }
 
-/** Meant for this process alone. */
+/** Variables for this process only. */
 const OURS = /^DAEMONKIT_(?:REEXEC|LISTEN|UPGRADE)=/;
 
 function environment(): string[] {
@@ -91,10 +98,12 @@ function environment(): string[] {
   return (all ?? now()).filter((entry) => !OURS.test(entry));
 }
 
-/** The root directory of now. */
+/** The present root directory. */
 export const rootId = () => fileId('/');
 
-/** When the package is loaded, and by whoever has put sockets where LISTEN_FDS says. */
+/**
+ * Runs when the package is loaded, and after sockets have been put where LISTEN_FDS describes them.
+ */
 export function recordSockets(): void {
   const start = programStart();
   const passed = passedDescriptors();

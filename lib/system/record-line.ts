@@ -5,10 +5,10 @@ import { native, type Watch } from '../addon/native.js';
 import { watch } from '../addon/watch.js';
 import { setTimeout } from '../base/timers.js';
 
-/** More than any record has. */
+/** Longer than any record. */
 const LONGEST = 65_536;
 
-/** How soon what must be said is said again. */
+/** How soon an important record is sent again. */
 const RETRY_MS = 100;
 
 /** An end of the line, on the event loop. Closing it closes the descriptor. */
@@ -22,7 +22,7 @@ export class RecordLine {
 
   /**
    * @param ref - whether it keeps the process alive.
-   * @param longest - the bytes of the longest record; of one with more, the rest is lost.
+   * @param longest - the size of the longest record in bytes. The rest of a longer one is lost.
    */
   constructor(
     fd: number,
@@ -38,7 +38,7 @@ export class RecordLine {
     this.#watch = watch(fd, (status) => (status < 0 ? this.#end() : this.pull()), ref, true);
   }
 
-  /** Hears what is there by now; the event loop may look at other things first. */
+  /** Reads the available records at once, before other events of the event loop. */
   pull(): void {
     while (this.#open) {
       const record = this.#read();
@@ -48,24 +48,27 @@ export class RecordLine {
     }
   }
 
-  /** False if nobody is there any more. */
+  /** Sends a record; false if the other side has ended. */
   say(record: string): boolean {
     return this.send(record) === 0;
   }
 
-  /** Says what somebody waits for: again, where there is no memory for it now. @param said - or nobody is there. */
+  /**
+   * Sends a record that the other side waits for, and tries again if memory is short. @param said -
+   * called when it is sent, or the other side has ended.
+   */
   insist(record: string, said = () => {}): void {
     const sent = this.send(record);
     if (sent === 0 || sent === -constants.errno.EPIPE) said();
     else setTimeout(() => this.insist(record, said), RETRY_MS);
   }
 
-  /** 0, or -errno: that of a line that is closed is EPIPE's. */
+  /** 0, or -errno; -EPIPE for a closed line. */
   send(record: string): number {
     return this.#open ? native.sendRecord(this.#fd, record) : -constants.errno.EPIPE;
   }
 
-  /** The same, if the other side has read what it was sent before; false otherwise. */
+  /** The same, but only if the other side has read all earlier records; false otherwise. */
   sayIfRead(record: string): boolean {
     return this.#open && native.sendRecordIfRead(this.#fd, record) === 0;
   }
@@ -80,7 +83,7 @@ export class RecordLine {
     this.#watch.close();
   }
 
-  /** A record; '' if there is none yet, undefined at the end. */
+  /** A record; '' if none is available, undefined at the end. */
   #read(): string | undefined {
     const bytes = Buffer.allocUnsafe(this.#longest);
     try {

@@ -6,8 +6,9 @@ import { nearest } from '../base/nearest.js';
 import { integer } from '../base/validate.js';
 
 /**
- * The name of a real-time signal, counted from either end of what the C library leaves to programs. The first
- * two or three, which it keeps to itself, have no name but their number: nptl(7); on FreeBSD libthr's.
+ * The name of a real-time signal, counted from either end of the range that the C library leaves to
+ * programs. The C library reserves the first two or three, which have only numbers: nptl(7); on
+ * FreeBSD libthr.
  */
 export type RealTimeSignal =
   | 'SIGRTMIN'
@@ -18,10 +19,10 @@ export type RealTimeSignal =
   | 'SIG33'
   | 'SIG34';
 
-/** A signal's name, as functions return it. */
+/** A signal's name, the form in results. */
 export type SignalName = NodeJS.Signals | RealTimeSignal;
 
-/** A signal, as it is given: its name, or its number on this system. */
+/** A signal as an argument: its name, or its number on this system. */
 export type Signal = SignalName | number;
 
 const RT_MIN = native.signalRtMin();
@@ -36,11 +37,11 @@ for (let n = 32; n < Math.min(RT_MIN, 35); n++) numbers.set(`SIG${n}`, n);
 numbers.set('SIGRTMIN', RT_MIN);
 numbers.set('SIGRTMAX', RT_MAX);
 
-// SIGABRT rather than SIGIOT, SIGRTMIN+1 rather than SIGRTMAX-29: what was entered first.
+// SIGABRT rather than SIGIOT, SIGRTMIN+1 rather than SIGRTMAX-29: the name that was entered first.
 const names = new Map([...numbers].reverse().map(([name, number]) => [number, name]));
 
 function meant(name: string): string {
-  // What all of them begin with makes none more like another.
+  // The common prefix must not count for similarity.
   const bare = (text: string) => text.toUpperCase().replace(/^SIG/, '');
   const known = [...numbers.keys()].map(bare).filter((word) => /^[A-Z]/.test(word));
   const like = nearest(bare(name), known);
@@ -63,12 +64,12 @@ export function signalName(number: number): SignalName {
   return (names.get(number) ?? `SIG${number}`) as SignalName;
 }
 
-/** Every signal's number, libc's own included. */
+/** The numbers of all signals, including libc's own. */
 export function allSignals(): number[] {
   return Array.from({ length: RT_MAX }, (_, i) => i + 1);
 }
 
-/** A signal or an array of them as numbers, each once; `one` checks each. */
+/** A signal or an array of signals as numbers, without repetitions; `one` checks each. */
 export function signalList(
   value: unknown,
   name: string,
@@ -77,7 +78,7 @@ export function signalList(
 ): number[] {
   const list: readonly unknown[] = Array.isArray(value) ? value : [value];
   if (list.length < atLeast) throw invalidArgValue(name, value, 'must not be empty');
-  // Holes too, which map() leaves out.
+  // Array.from() also checks holes, which map() skips.
   return [...new Set(Array.from(list, (signal) => one(signal, name)))];
 }
 
@@ -89,9 +90,9 @@ const refusals = new Map<string, string>([
   ['SIGBUS', FAULT],
   ['SIGFPE', FAULT],
   ['SIGILL', FAULT],
-  // V8 ends the process by it where a check of its own fails; so it must never be survived.
+  // V8 raises it to end the process when one of its checks fails, so no handler may catch it.
   ['SIGTRAP', FAULT],
-  // What a seccomp filter raises at a forbidden call.
+  // A seccomp filter raises it at a forbidden call.
   ['SIGSYS', FAULT],
   ['SIGPROF', "belongs to V8's CPU profiler"],
 ]);
@@ -101,7 +102,7 @@ export function isRuntimes(number: number): boolean {
   return refusals.has(signalName(number));
 }
 
-/** A signal's number, if a handler of JavaScript's making may answer the signal. */
+/** A signal's number, if JavaScript may handle the signal. */
 export function catchableSignal(value: unknown, name: string): number {
   const number = signalNumber(value, name);
   // 32 and 33, on musl 34 too: thread cancellation, setuid() for all threads, and fork().

@@ -1,7 +1,7 @@
-// Who listens where, as Linux's /proc/net tells it; nothing elsewhere.
+// Listening sockets, from Linux's /proc/net; none on other systems.
 import { procLinks, procText } from './procfs.js';
 
-/** A socket that listens, by its inode. */
+/** A listening socket, by its inode. */
 interface Listener {
   inode: string;
   /** The port, or the path of a Unix socket. */
@@ -30,12 +30,12 @@ function unixListeners(): Listener[] {
   });
 }
 
-/** All sockets of this network namespace that listen. */
+/** All listening sockets of this network namespace. */
 export function listeners(): Listener[] {
   return [...tcpListeners('tcp'), ...tcpListeners('tcp6'), ...unixListeners()];
 }
 
-/** The ports and paths that a process listens at. */
+/** The ports and paths on which a process listens. */
 export function listensAt(pid: number | 'self'): Set<number | string> {
   let links: [fd: number, target: string][];
   try {

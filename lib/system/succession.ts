@@ -1,15 +1,16 @@
-// One program takes the place of another: what the one hands over, and what the other finds. prefork's
-// upgrade() does it; pidfiles, sockets and daemons only need to know that it is done. The state is shared by
-// all copies of the package in a process, as the command has one and the application may have another.
+// The shared state of an upgrade: what the predecessor hands over, and what the successor has
+// received. prefork's upgrade() uses it; pidfiles, sockets and daemons only register here. All
+// copies of the package in a process share the state, because the command has one copy and the
+// application may have another.
 import { isMainThread } from 'node:worker_threads';
 import { native } from '../addon/native.js';
 import { fstatOf } from './file-id.js';
 
-/** A socket that listens, by the address that was asked for. */
+/** A listening socket, by its requested address. */
 export interface ListeningSocket {
-  /** Tells it from others: host, port and such as they were asked for, or the file's absolute path. */
+  /** Identifies the socket: requested host, port and so on, or the file's absolute path. */
   address: string;
-  /** The TCP port that it has; 0 without one. */
+  /** The actual TCP port; 0 without one. */
   port: number;
   fd: number;
   /** The socket. */
@@ -18,61 +19,63 @@ export interface ListeningSocket {
   file: string | undefined;
 }
 
-/** A pidfile that is locked. */
+/** A locked pidfile. */
 export interface HeldPidfile {
   readonly path: string;
   readonly fd: number;
-  /** Has it name the successor, which has not said yet that it took over. */
+  /** Writes the successor's pid, before the successor has confirmed the take-over. */
   nameSuccessor(pid: number): void;
-  /** It names this process again. */
+  /** Writes this process's pid again. */
   nameSelf(): void;
-  /** The successor has it. */
+  /** Closes the file, which the successor holds now. */
   close(): void;
 }
 
-/** Something that must be ready before the predecessor may go. */
+/** Something that must be ready before the predecessor may end. */
 export type Pending = object;
 
-/** A daemon that a successor is to be as well. */
+/** A daemon that the successor continues. */
 export interface Superseded {
   readonly detached: boolean;
-  /** There is another one: nothing more is told to the service manager. */
+  /** The successor has taken over: this daemon sends no more messages to the service manager. */
   superseded(): void;
 }
 
-/** What the predecessor has handed over to this process. */
+/** The resources that the predecessor has handed over to this process. */
 export interface Heritage {
-  /** To the predecessor; -1 once it is in use. */
+  /** The line to the predecessor; -1 once it is in use. */
   line: number;
-  /** The file that standard error becomes in the end; until then 2 leads to the predecessor. -1 as above. */
+  /** The final file for standard error; until then 2 leads to the predecessor. -1 as above. */
   stderr: number;
   sockets: ListeningSocket[];
   pidfiles: { path: string; fd: number }[];
-  /** Whether the predecessor was a daemon that had left its terminal; null if it was no daemon. */
+  /**
+   * Whether the predecessor was a daemon that had left its terminal; null if it was not a daemon.
+   */
   detached: boolean | null;
-  /** How many sockets follow LISTEN_FDS's first; 0 for none. */
+  /** How many sockets LISTEN_FDS describes; 0 for none. */
   passed: number;
 }
 
 interface Succession {
   heritage: Heritage | undefined;
-  /** The predecessor is there, and goes on if this program fails. */
+  /** The predecessor still runs, and continues if this program fails. */
   onTrial: boolean;
   readonly claimed: { sockets: Set<string>; pidfiles: Set<string> };
   readonly pending: Set<Pending>;
-  /** What is told when something is pending, ready, or cannot be; by service/successor.ts. */
+  /** Callbacks for something that is pending, ready, or has failed; set by service/successor.ts. */
   readonly listeners: Set<(step?: string, error?: Error) => void>;
-  /** What is done when the trial is over; `alone` if the predecessor is gone. */
+  /** Callbacks for the end of the trial; `alone` if the predecessor has ended. */
   readonly settled: Set<(alone: boolean) => void>;
-  /** What this process would hand over. */
+  /** The resources that this process would hand over. */
   readonly sockets: Map<number, ListeningSocket>;
   readonly pidfiles: Set<HeldPidfile>;
   readonly daemons: Set<Superseded>;
-  /** Files of Unix sockets that a successor has. */
+  /** Files of Unix sockets that a successor has taken. */
   readonly handedOver: Set<string>;
 }
 
-/** The environment variable: a Heritage as JSON, a space, and the pid that it is for. */
+/** The environment variable: a Heritage as JSON, a space, and the pid of its process. */
 export const VARIABLE = 'DAEMONKIT_UPGRADE';
 
 const KEY = Symbol.for('daemonkit.succession.1');
@@ -99,8 +102,8 @@ function shared(): Succession {
 export const succession = shared();
 
 /**
- * The variable's value, if it was meant for this process: one that is started with a copy of the environment,
- * before this module is loaded, has another pid.
+ * The variable's value, if it is meant for this process. A process that was started with a copy of
+ * the environment, before this module was loaded, has another pid.
  */
 function read(text: string): Heritage | undefined {
   const [, json = '', pid] = /^(\{.*\}) (\d+)$/s.exec(text) ?? [];
@@ -113,7 +116,7 @@ function read(text: string): Heritage | undefined {
   }
 }
 
-/** The descriptors of what was handed over that nobody has taken yet, and the line. */
+/** The handed-over descriptors that have not been taken yet, and the line. */
 export function heirlooms(): number[] {
   const { heritage, claimed } = succession;
   if (heritage === undefined) return [];
@@ -126,7 +129,7 @@ export function heirlooms(): number[] {
   ].filter((fd) => fd >= 0);
 }
 
-/** When the package is loaded: at once, so that no child of the program sees the variable. */
+/** Runs when the package is loaded, so that no child of the program sees the variable. */
 export function readSuccession(): void {
   const text = process.env[VARIABLE];
   if (!isMainThread || text === undefined) return;
@@ -138,7 +141,10 @@ export function readSuccession(): void {
   for (const fd of heirlooms()) native.closeRange(fd, fd, true, 0);
 }
 
-/** The socket that was handed over for an address; undefined if there is none. It becomes the caller's. */
+/**
+ * Takes the socket that was handed over for an address; undefined if there is none. It belongs to
+ * the caller then.
+ */
 export function claimSocket(address: string, port: number): ListeningSocket | undefined {
   const { heritage, onTrial, claimed } = succession;
   if (!onTrial) return undefined;
@@ -151,11 +157,13 @@ export function claimSocket(address: string, port: number): ListeningSocket | un
   return found;
 }
 
-/** Asked for port 0, the kernel has chosen one, which may be asked for by its number now. */
+/** For port 0 the kernel has chosen a port, which may be requested by its number now. */
 const addressWith = ({ address, port: chosen }: ListeningSocket, port: number) =>
   chosen === port ? address.replace(/^tcp 0 /, `tcp ${port} `) : address;
 
-/** The descriptor of the locked pidfile that was handed over; it becomes the caller's. */
+/**
+ * Takes the descriptor of the locked pidfile that was handed over. It belongs to the caller then.
+ */
 export function claimPidfile(path: string): number | undefined {
   const { heritage, onTrial, claimed } = succession;
   if (!onTrial || claimed.pidfiles.has(path)) return undefined;
@@ -165,28 +173,28 @@ export function claimPidfile(path: string): number | undefined {
   return found.fd;
 }
 
-/** Whether a Unix socket's file is this process's to remove. */
+/** Whether this process may remove a Unix socket's file. */
 export function mayUnlink(file: string): boolean {
   const { onTrial, heritage, handedOver } = succession;
   const predecessors = onTrial && heritage?.sockets.some((one) => one.file === file);
   return !(predecessors || handedOver.has(file));
 }
 
-/** Something is there that must be ready before the predecessor may go. */
+/** Registers something that must be ready before the predecessor may end. */
 export function begins(one: Pending, step: string): void {
   if (!succession.onTrial) return;
   succession.pending.add(one);
   for (const tell of succession.listeners) tell(step);
 }
 
-/** It is ready; or with an error will not be, or is no more. */
+/** Reports that it is ready, or with an error that it has failed or ended. */
 export function isReadyNow(one: Pending, error?: Error): void {
   if (!succession.onTrial || (error === undefined && !succession.pending.has(one))) return;
   if (error === undefined) succession.pending.delete(one);
   for (const tell of succession.listeners) tell(undefined, error);
 }
 
-/** Calls back when the predecessor has gone its way; at once if there is none. */
+/** Calls back when the predecessor has handed over; at once if there is none. */
 export function afterTrial(act: (alone: boolean) => void): void {
   if (succession.onTrial) succession.settled.add(act);
   else act(false);

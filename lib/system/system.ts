@@ -1,4 +1,4 @@
-// The one place that asks which operating system this is.
+// The only place that depends on the operating system.
 import { systemFreebsd } from './freebsd.js';
 import { systemLinux } from './linux.js';
 import type { System } from './types.js';

@@ -1,5 +1,5 @@
-// What every operating system has to tell, each in its own way: linux.ts, freebsd.ts.
-/** What a descriptor leads to. */
+// The interface of the operating systems: linux.ts, freebsd.ts.
+/** The type of a descriptor's file. */
 export type DescriptorType =
   | 'file'
   | 'directory'
@@ -22,7 +22,7 @@ export type DescriptorType =
   | 'io_uring'
   | 'other';
 
-/** The file that a descriptor leads to: the number alone may be another file's by now. */
+/** The file of a descriptor, because the number alone may be reused. */
 export interface Identity {
   dev: bigint;
   ino: bigint;
@@ -45,22 +45,28 @@ export interface OtherFile {
   target: string;
 }
 
-/** The system's answers about this process. */
+/** The system's data about this process. */
 export interface System {
   /** The open descriptors, lowest first. Throws where the system has them only in a /proc. */
   descriptors(): Entry[];
-  /** Of these, the ones that are registered with an epoll or kqueue, as far as that can be seen. */
+  /** The entries that are registered with an epoll or kqueue, as far as the system shows that. */
   polled(entries: readonly Entry[]): Set<number>;
-  /** What the process's parent has open; undefined if that cannot be seen. */
+  /** The open files of the process's parent; undefined if they are not visible. */
   filesOfParent(): OtherFile[] | undefined;
-  /** Whether a descriptor and one of the parent lead to the same open file, if that can be told. */
+  /**
+   * Whether a descriptor and one of the parent refer to the same open file; undefined if that is
+   * not known.
+   */
   sameAsOfParent(fd: number, theirs: number): boolean | undefined;
-  /** Whether the parent can have passed on what it has, at this number: it looks as here. */
+  /**
+   * Whether the parent can have passed on its file at this number: it has the same properties
+   * there.
+   */
   passedByParent(fd: number): boolean;
-  /** Device numbers that lead to the controlling terminal. */
+  /** The device numbers of the controlling terminal. */
   terminals(): number[];
-  /** The call behind subreapers and the signal of a parent's end. */
+  /** The call for subreapers and the parent death signal. */
   parentageCall: 'prctl' | 'procctl';
-  /** The call behind the descriptor that tells of a process's end. */
+  /** The call for the descriptor that becomes readable when a process ends. */
   exitCall: 'pidfd_open' | 'kqueue';
 }
