@@ -77,8 +77,8 @@ export type { DaemonOptions } from './options.js';
  * listeners and disposes its flags, the next SIGTERM ends the daemon. Before the daemon is ready
  * its exit code is 143, and the launcher reports the signal. An addon's native handler stays.
  *
- * **Without live fork**, where {@link forkSupport} says so or with `{ strategy: 'reexec' }`, the
- * daemon is the same program, started again with the same command line and environment, in the
+ * **Without live fork**, where {@link forkSupport} reports none or with `{ strategy: 'reexec' }`,
+ * the daemon is the same program, started again with the same command line and environment, in the
  * directory that was current when daemonkit was loaded. The launcher prints the reason, unless the
  * option asked for `reexec`. The script runs from its beginning; standard input is /dev/null,
  * standard output the log, and standard error goes to the launcher. When the script reaches this
