@@ -1,6 +1,6 @@
 // prefork() against node:cluster, with one application that holds 100 MB of loaded data: the time to
 // N ready workers, their private memory, and requests per second. Run by `node dist/bench/prefork.js
-// [--nodes 20,22,24,26] [--workers 2,4] [--mb 100] [--read-only] [--rounds 3] [--seconds 5 | --requests 60000]
+// [--nodes 20,22,24,26] [--workers 2,4] [--mb 100] [--read-only] [--rounds 5] [--seconds 5 | --requests 60000]
 // [--no-warmup]`; prints tables and a line of JSON, with --json only the latter. The two take turns, so that
 // what else the machine does hits both. With --read-only workers read all data three times, and serve nobody.
 import { spawn } from 'node:child_process';
@@ -227,7 +227,7 @@ const { values } = parseArgs({
     nodes: { type: 'string' },
     workers: { type: 'string', default: '2' },
     mb: { type: 'string', default: '100' },
-    rounds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '5' },
     requests: { type: 'string' },
     'read-only': { type: 'boolean', default: false },

@@ -31,6 +31,21 @@ test('the programs of README.md are those of examples/readme', () => {
   assert.deepEqual(blocks.sort(), files.sort());
 });
 
+test('the figures of README.md are those of the pages that it names for them', () => {
+  const text = readFileSync(join(root, 'README.md'), 'utf8');
+  const rows = text.split('\n').filter((line) => /^\|.*\/blob\/main\/docs\/[\w-]+\.md#/.test(line));
+  assert.ok(rows.length >= 6);
+  for (const row of rows) {
+    const [, , ours = '', others = ''] = row.split('|');
+    const page = /docs\/([\w-]+\.md)#/.exec(row)?.[1] as string;
+    const there = readFileSync(join(root, 'docs', page), 'utf8');
+    const figures = [...`${ours} ${others}`.matchAll(/\d[\d.,]*\d( ms| MB)?/g)];
+    assert.ok(figures.length > 0, row);
+    for (const [figure] of figures)
+      assert.ok(there.includes(figure), `${figure} is not in ${page}`);
+  }
+});
+
 /** The program as README.md has it, with words of this test's in place of some: on another port, in another directory. */
 function program(t: TestContext, name: string, words: Record<string, string>): string {
   let text = readFileSync(join(root, 'dist/examples/readme', `${name}.js`), 'utf8');
