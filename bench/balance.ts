@@ -1,6 +1,7 @@
-// How evenly connections are spread: 64 kept-alive ones over four workers, by prefork() with one socket or
-// one for each seat, and by node:cluster: the busiest worker's requests over the idlest one's, in the middle and in the
-// worst round; requests per second, and the processor's time of workers for each. Run by `node dist/bench/balance.js [--workers 4] [--rounds 10]
+// How evenly connections are spread: 64 kept-alive connections over four workers, by prefork() with one socket or
+// with one for each seat, and by node:cluster. The first two columns divide the busiest worker's requests by those of the
+// idlest one, in the median and in the worst round. The others compare requests per second, and the processor time of the
+// workers per request. Run by `node dist/bench/balance.js [--workers 4] [--rounds 10]
 // [--seconds 2]`; prints a table and a line of JSON.
 import { spawn } from 'node:child_process';
 import cluster from 'node:cluster';

@@ -1,9 +1,9 @@
-// An aggregate over 200 MB of objects (orders, summed by customer) beside a busy event loop: by
-// runInFork() and mapInForks(), by worker_threads that get the objects by structuredClone() or columns of
-// them in a SharedArrayBuffer (filled anew each time, as the objects are what the program works with), by
-// child_process.fork() with `serialization: 'advanced'`, by Piscina (npm), and on the main thread. Workers and children of the
-// others are there beforehand. Each way is in a program of its own, which has gone it once before. "Stands still" is the longest that the parent's event loop did; "more memory" is the peak of
-// the proportional set sizes of all processes over the parent's own before. Run by `npm run bench -- compute`; prints a
+// An aggregate over 200 MB of objects (orders, summed by customer) beside a busy event loop. The ways: runInFork() and
+// mapInForks(); worker_threads that get the objects by structuredClone(), or columns of them in a SharedArrayBuffer (filled
+// again each time, because the program works with the objects); child_process.fork() with `serialization: 'advanced'`; Piscina
+// (npm); and the main thread. Workers and children of the other ways exist beforehand. Each way runs in a separate program,
+// once before it is measured. "Stands still" is the longest standstill of the parent's event loop. "More memory" is the peak of
+// the proportional set sizes of all processes, less the parent's own before. Run by `npm run bench -- compute`; prints a
 // table and a line of JSON, with --json only the latter.
 import { fork as forkModule, spawn } from 'node:child_process';
 import { once } from 'node:events';

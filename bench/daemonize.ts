@@ -1,10 +1,9 @@
-// What becoming a daemon costs: by live fork and by starting the program again, against npm's
-// daemonize-process (child_process.spawn() with `detached`, which makes one child and waits for
-// nothing), python-daemon (Debian's python3-daemon: fork, setsid, fork in a program without threads,
-// and no readiness either) and daemonize(1) (Debian's daemonize, which starts a program). Each way in
-// a program of its own: from the call in the launcher to the next statement in the daemon, and to the
-// launcher's exit. A figure says how many times as long it takes as daemonize-process. Run by `npm run bench -- daemonize`; prints a table and a line of JSON, with --json
-// only the latter.
+// How long it takes to become a daemon: by live fork, and by starting the program again. The peers are npm's daemonize-process
+// (child_process.spawn() with `detached`, which makes one child and waits for nothing), python-daemon (Debian's python3-daemon:
+// fork, setsid, fork in a program without threads, also without readiness) and daemonize(1) (Debian's daemonize, which starts a
+// program). Each way runs in a separate program. The times are those from the call in the launcher to the next statement in the
+// daemon, and to the launcher's exit. A figure is a multiple of the time of daemonize-process. Run by
+// `npm run bench -- daemonize`; prints a table and a line of JSON, with --json only the latter.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

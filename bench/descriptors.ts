@@ -1,6 +1,6 @@
-// What closing all descriptors from a number up costs, with RLIMIT_NOFILE as high as it may be:
-// closefrom() and its ways by force, close_range(2) and a getdtablesize() loop in C, python3's
-// os.closerange and a loop there. Run by `node dist/bench/descriptors.js`; prints a table and a line
+// How long it takes to close all descriptors from a number up, with the highest possible RLIMIT_NOFILE: by closefrom(), and by
+// each of its methods when forced; by close_range(2) and a getdtablesize() loop in C; by python3's os.closerange and a loop
+// there. A figure is a multiple of the time of closefrom(). Run by `node dist/bench/descriptors.js`; prints a table and a line
 // of JSON, with --json only the latter.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';

@@ -1,10 +1,9 @@
-// What a copy of the process costs: fork() against child_process.fork(), cluster.fork() and a Worker of
-// the same Node; and against the least that the kernel asks for a copy: a raw clone(2) of this very
-// process, and fork(2) of a C program as large. From the call to the child's first statement, how long
-// the parent stands still, and the memory that the child has to itself; with heaps of several sizes in
-// the parent, which only the copies hand over. A figure says how many times as long fork() takes as that way,
-// or how many times the memory: below 1 fork() takes less. Run by `npm run bench -- fork`; prints a table and a
-// line of JSON, with --json only the latter.
+// What a copy of the process costs. The peers of fork() are child_process.fork(), cluster.fork() and a Worker of the same Node,
+// and the least work with which the kernel copies a process: a raw clone(2) of this very process, and fork(2) of a C program of
+// the same size. The columns compare the time from the call to the child's first statement, the time in which the parent stands
+// still, and the memory that only the child has. The heap in the parent has several sizes; only the copies hand it over.
+// A figure is the time, or the memory, of fork() divided by that of the peer: below 1 fork() takes less. Run by
+// `npm run bench -- fork`; prints a table and a line of JSON, with --json only the latter.
 import { execFileSync, fork as forkModule } from 'node:child_process';
 import cluster from 'node:cluster';
 import { once } from 'node:events';

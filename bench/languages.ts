@@ -1,7 +1,7 @@
-// fork() in a loop: a thousand children that end at once, each of which is waited for; and the time from the
-// call to the child's first statement. Against Ruby's Process.fork and Perl's fork in programs that have as much
-// memory resident, in small pages, and one thread where Node has eleven. The programs take turns. A figure says
-// how many times as long fork() takes as theirs. Run by
+// fork() beside fork in other languages: the time for a thousand children in a loop, each of which exits at once and is waited
+// for, and the time from the call to the child's first statement. The peers are Ruby's Process.fork and Perl's fork, in programs
+// with as much resident memory, in small pages, and one thread where Node has eleven. The programs take turns. A figure is the
+// time of fork() divided by that of the peer. Run by
 // `npm run bench -- languages`; prints a table and a line of JSON, with --json only the latter. A language
 // that is not installed is left out, and named with the reason.
 import { execFileSync, spawnSync } from 'node:child_process';

@@ -1,7 +1,7 @@
-// What many open sockets, file watches and threads add to the pause of fork(): how many times as long it is
-// with them, and the microseconds for each. Linear is what costs as much for each of the second half as for each of
-// the first. Every row is a program of its own, beside one that has none of them. Sockets are both ends of connections
-// of the event loop; a watch is an fs.watch() of a file; the threads wait for work, as an addon's do. Run by
+// How much many open sockets, file watches and threads add to the pause of fork(): the pause as a multiple of the pause without
+// them, and the microseconds for each. If each of the second half costs as much as each of the first half, the growth is
+// linear. Every row is a separate program, compared with one that has none of them. Sockets are both ends of connections
+// of the event loop; a watch is an fs.watch() of a file; the threads wait for work, like those of an addon. Run by
 // `npm run bench -- many`; prints a table and a line of JSON, with --json only the latter.
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';

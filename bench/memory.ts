@@ -1,6 +1,7 @@
 // The memory of one, two, four and eight workers that read all of 100 MB of loaded objects, by prefork() and by
-// node:cluster: of master and workers together, where shared pages count once (Pss), and what one worker shares with
-// nobody. Each number of workers is in a run of its own of bench/prefork.ts, in which the two take turns. Run by
+// node:cluster. The columns compare the memory of master and workers together, where shared pages count once (Pss), and the
+// memory that one worker shares with no other process. Each number of workers is a separate run of bench/prefork.ts, in which
+// the two take turns. Run by
 // `npm run bench -- memory`; prints a table and a line of JSON, with --json only the latter.
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,4 @@
-// docs/benchmarks.md, made of what the benchmarks printed and of what they say they measure.
+// Writes docs/benchmarks.md from the tables that the benchmarks printed and from the comments at their beginning.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -53,10 +53,11 @@ export function page(results: Record<string, Result>): string {
   return `# Benchmarks
 
 <!-- Written by npm run bench; edit bench/. -->
-Each section says what its rows and columns are, and on what machine, with what load beside, and on which line of Node
-they were measured. The tables have ratios only: the ways of one table took turns in one run, so that whatever else the machine
-did hit all of them. [bench.json](bench.json) has the figures. \`npm run bench\` measures anew and writes
-this page, \`npm run bench -- fork signal\` only these parts of it. A comparison that is not installed is left out.
+The tables compare daemonkit with named peers, as ratios. The ways of one table took turns in one run, so that other load on the
+machine hit all of them. Each section describes its rows and columns, and names date, machine, load and Node line.
+
+[bench.json](bench.json) has the figures. \`npm run bench\` measures all again and writes this page; \`npm run bench -- fork signal\`
+measures only these parts. A peer that is not installed is left out.
 
 ${PICTURES.filter(({ of }) => of in results)
   .map(({ text, file }) => `![${text}](${file})\n`)

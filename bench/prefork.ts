@@ -2,7 +2,7 @@
 // N ready workers, their private memory, and requests per second. Run by `node dist/bench/prefork.js
 // [--nodes 20,22,24,26] [--workers 2,4] [--mb 100] [--read-only] [--rounds 5] [--seconds 5 | --requests 60000]
 // [--no-warmup]`; prints tables and a line of JSON, with --json only the latter. The two take turns, so that
-// what else the machine does hits both. With --read-only workers read all data three times, and serve nobody.
+// other load on the machine hits both. With --read-only workers read all data three times, and serve no client.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';

@@ -1,6 +1,5 @@
-// What a SignalFlag costs: reading `.raised` against reading a plain boolean property, and the time
-// from kill(2) to `.wait()` against process.on(). A figure says how many times as long it takes as its
-// peer. Run by `node dist/bench/signal.js`; prints a
+// What a SignalFlag costs: a read of `.raised` against a read of a plain boolean property, and the time from kill(2) to `.wait()`
+// against process.on(). A figure is a multiple of the time of the peer. Run by `node dist/bench/signal.js`; prints a
 // table and a line of JSON, with --json only the latter.
 import { once } from 'node:events';
 import { SignalFlag } from 'daemonkit';

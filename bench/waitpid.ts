@@ -1,7 +1,6 @@
-// From the death of a child to the code that waits for it: waitpidAsync() and waitpid() against the
-// 'exit' event of child_process. All wait for the same kind of child, `sleep`; those of waitpid() are
-// orphans that a shell left to us, as child_process would wait for its own. A figure says how many times as
-// long it takes as the event. Run by
+// The time from the death of a child to the code that waits for it: waitpidAsync() and waitpid() against the
+// 'exit' event of child_process. All wait for the same kind of child, `sleep`. Those of waitpid() are orphans that a shell left
+// to this process, because child_process would wait for its own children. A figure is a multiple of the time of the event. Run by
 // `npm run bench -- waitpid`; prints a table and a line of JSON, with --json only the latter.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
