@@ -1,12 +1,13 @@
 // The child is refreshed: what it must not keep of its parent it does not, nobody sees it being done,
 // and what cannot be done is refused before there is a child.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { cleanEnvironment } from './tools/environment.js';
 import { run, succeeds } from './tools/run.js';
+import { scratch } from './tools/scratch.js';
 import { linesOf } from './tools/script.js';
 
 // Node 26 would have the hooks of a loader registered in another way.
@@ -190,4 +191,26 @@ test('what fails as the parent goes through the refresh, a getter here, does not
     if (pid === 0) process.exit(3);
     console.log(JSON.stringify([waitpid(pid).exitCode, asked >= 2]));`;
   assert.deepEqual(linesOf(source), [[3, true]]);
+});
+
+test('V8 compiles the refresh once, in the parent, and not in each child', (t) => {
+  const log = join(scratch(t), 'functions');
+  const source = `const { fork, waitpid, _exit } = daemonkit;
+    for (let i = 0; i < 3; i++) {
+      const pid = fork();
+      if (pid === 0) _exit(0);
+      console.log(JSON.stringify(waitpid(pid).exitCode));
+    }`;
+  const node = ['--log-function-events', `--logfile=${log}`, '--no-logfile-per-isolate'];
+  assert.deepEqual(linesOf(source, { node }), [0, 0, 0]);
+  // Parent and children write to the same log.
+  const names = readFileSync(log, 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('function,parse-function,'))
+    .map((line) => line.split(',').at(-1));
+  const parsed = (name: string) => names.filter((one) => one === name).length;
+  const refresh = ['refreshPid', 'refreshEntropy', 'closeChannel', 'guardSetters'];
+  assert.deepEqual(refresh.map(parsed), [1, 1, 1, 1]);
+  // A function that only children call, to see that it would show.
+  assert.equal(parsed('refreshChild'), 3);
 });
