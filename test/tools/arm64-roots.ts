@@ -31,8 +31,8 @@ function run(...[program = '', ...args]: string[]): void {
 }
 
 // The packages are unpacked and not set up, which would run programs of arm64: nothing asks for it but these files.
-function fill(fresh: string): void {
-  const packages = [...PACKAGES, 'libstdc++6', 'musl'];
+function fill(fresh: string, more: string[]): void {
+  const packages = [...PACKAGES, 'libstdc++6', ...more];
   run(
     ...['unshare', '--mount', 'debootstrap', '--arch=arm64', '--foreign', '--variant=minbase'],
     ...[`--include=${packages}`, SUITE, fresh],
@@ -55,10 +55,22 @@ function fill(fresh: string): void {
   writeFileSync(join(fresh, 'whole'), '');
 }
 
+function fetchRoot(name: string, more: string[], refresh: boolean): Root {
+  const place = join(cacheFolder('roots'), name);
+  return {
+    suite: SUITE,
+    folder: fetchOnce(place, 'whole', (fresh) => fill(fresh, more), refresh),
+  };
+}
+
 /** Debian for arm64, with musl besides; fetched if the cache lacks it, or to have it new. */
 export function arm64Root(refresh = false): Root {
-  const place = join(cacheFolder('roots'), `${SUITE}-arm64`);
-  return { suite: SUITE, folder: fetchOnce(place, 'whole', fill, refresh) };
+  return fetchRoot(`${SUITE}-arm64`, ['musl'], refresh);
+}
+
+/** The same with a kernel, and with what else a machine needs to boot (virtual.ts). */
+export function arm64System(more: string[], refresh = false): Root {
+  return fetchRoot(`${SUITE}-arm64+system`, more, refresh);
 }
 
 /** The newest Node of a line, as npm has it. */

@@ -45,6 +45,13 @@ export const machines = {
     compiler: 'aarch64-linux-gnu-g++',
     options: () => ['-pthread', '-static'],
   },
+  // With the C library of where it runs.
+  arm64Shared: {
+    cpu: 'aarch64',
+    libc: 'glibc',
+    compiler: 'aarch64-linux-gnu-g++',
+    options: () => ['-pthread'],
+  },
 } satisfies Record<string, Machine>;
 
 /** A processor's emulator, which runs one program on this machine's kernel. */

@@ -14,12 +14,14 @@ export const needsRoot = why(process.getuid?.() !== 0, 'needs root');
 export const PACKAGES: Record<string, string> = {
   bash: 'bash',
   chrt: 'util-linux',
+  cpio: 'cpio',
   curl: 'curl',
   debootstrap: 'debootstrap',
   flock: 'util-linux',
   gdb: 'gdb',
   groff: 'groff-base',
   logrotate: 'logrotate',
+  mke2fs: 'e2fsprogs',
   mount: 'mount',
   nm: 'binutils',
   nsenter: 'util-linux',
@@ -36,9 +38,11 @@ export const PACKAGES: Record<string, string> = {
   taskset: 'util-linux',
   umount: 'mount',
   unshare: 'util-linux',
+  xz: 'xz-utils',
   'musl-gcc': 'musl-tools',
   'aarch64-linux-gnu-g++': 'g++-aarch64-linux-gnu',
   'qemu-aarch64-static': 'qemu-user-static',
+  'qemu-system-aarch64': 'qemu-system-arm',
 };
 
 function installed(program: string): boolean {
