@@ -182,7 +182,7 @@ test('a pidfile that was removed, with its directory or without: found all the s
     assert.deepEqual(nest.processes(), []);
   }
   // The directory is not there, and with it a daemon's file may be elsewhere: nobody knows.
-  const unknown = /ENOENT: there is no directory .*run, so that it is not known whether it runs/;
+  const unknown = /ENOENT: there is no directory .*run, so it is not known whether the daemon runs/;
   for (const command of ['stop', 'reload']) {
     const { code, stderr } = await daemonkit(nest, [command, ...file]);
     assert.match(stderr, unknown);

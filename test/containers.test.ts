@@ -96,10 +96,7 @@ test('process 1 of a Docker container: a master reloads, reaps, and stops by SIG
   // Its end, for another program's sake, would be the container's.
   server.kill('SIGUSR2', first);
   const { message } = await server.hears('error');
-  assert.match(
-    message,
-    /^ENOTSUP: process 1 cannot leave its place to another process: .*, execve$/,
-  );
+  assert.match(message, /^ENOTSUP: process 1 cannot be replaced by another process: .*, execve$/);
   assert.equal((await server.ask()).generation, after.generation);
   server.kill('SIGTERM', first);
   assert.deepEqual(await server.ended, [0, null], server.stderr);
@@ -144,7 +141,7 @@ test("another namespace's /proc: what needs its numbers refuses, or does without
     'unknown',
     [
       'ESTALE',
-      `ESTALE: a process holds the pidfile, which names 1, which is not proven to hold it: /proc is missing, or of another PID namespace, flock ${path}`,
+      `ESTALE: a process holds the pidfile, which names 1, which is not proven to hold it: /proc is missing, or belongs to another PID namespace, flock ${path}`,
     ],
     'init',
   ]);
@@ -167,7 +164,7 @@ test("below another namespace's /proc a daemon is the program, started again", {
   const [outside = 0] = nest.processes().filter(named);
   assert.match(
     output.stderr,
-    /^daemonkit: the program is started again, as .*another PID namespace\n$/,
+    /^daemonkit: the program is started again, because .*another PID namespace\n$/,
   );
   // All of its threads, which /proc/self/task lists there by numbers of ours.
   for (const tid of threadIds(outside)) assert.equal(status(outside, tid).NoNewPrivs, '1');

@@ -169,7 +169,7 @@ test(
     else {
       assert.match(
         lines[0] as string,
-        /^ERR_PRIVILEGES_KEPT: .* io_uring ring \d+ would go on as root/,
+        /^ERR_PRIVILEGES_KEPT: .* io_uring ring \d+ would keep running as root/,
       );
       assert.equal(lines[1]?.split(' ')[1], '0', 'nothing was changed');
     }

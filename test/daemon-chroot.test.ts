@@ -204,7 +204,7 @@ for (const UV_USE_IO_URING of [undefined, '0', '1']) {
         await nest.end(nest.pid());
       } else {
         assert.equal(UV_USE_IO_URING, '1', stderr);
-        assert.match(stderr, /ring \d+ would go on as root|ring has a kernel thread/);
+        assert.match(stderr, /ring \d+ would keep running as root|ring has a kernel thread/);
         assert.deepEqual(nest.processes(), []);
       }
     }

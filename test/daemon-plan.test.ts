@@ -182,7 +182,7 @@ test('the words tell the way: a fork, or the program again', () => {
   assert.deepEqual(forks('auto'), byFork, 'as it is here');
   assert.deepEqual(forks('reexec'), [
     `start the program again, ${wait} (strategy reexec)`,
-    `${copy}, which begins the program from its top`,
+    `${copy}, which runs the program from its beginning`,
   ]);
 });
 

@@ -18,7 +18,7 @@ import { descriptors } from './tools/proc.js';
 import { entry } from './tools/script.js';
 
 const SAID = 'daemonkit: the daemon did not start: ';
-const NOT_CALLED = 'the script was started again, and had not called becomeDaemon() yet';
+const NOT_CALLED = 'the script was started again, but had not called becomeDaemon() yet';
 
 test(
   'command line, environment and directory: an ES module with preloads',
@@ -80,7 +80,7 @@ test('auto: by live fork where there is one, else started again, and says why', 
       { eval: true, workerData: '${nest.directory}/sent' });
     setInterval(() => worker.postMessage(process.pid + ' '), 20);`;
   const why = 'Worker threads are running (end them first, or pass { workers: true })';
-  const said = `daemonkit: the program is started again, as there is no live fork: ${why}\n`;
+  const said = `daemonkit: the program is started again because there is no live fork: ${why}\n`;
   await nest.twice([nest.write('app.mjs', nest.module(worker, '{}'))], {}, said);
   await nest.end(nest.pid());
   const plan = nest.module(`${worker} console.log(planDaemon()[0].description); process.exit();`);

@@ -54,7 +54,7 @@ bothWays(
     const { code } = await nest.launch('talks', {}, { stdio, meanwhile });
     assert.equal(code, 0);
     const [, pre = '', lost] =
-      /^([x\n]*)\ndaemonkit: (\d+) bytes were not passed on, as nobody took them\nlate words\n$/.exec(
+      /^([x\n]*)\ndaemonkit: (\d+) bytes were lost, because no process read them\nlate words\n$/.exec(
         first.replace(/^port \d+\n/, '') + output.read(),
       ) ?? [];
     assert.equal(pre.length + Number(lost), SAID);

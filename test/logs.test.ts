@@ -50,7 +50,7 @@ const traps: Record<string, (path: string) => [code: string, words: RegExp]> = {
   },
   'a directory that everybody may write to': (path) => {
     chmodSync(join(path, '..'), 0o777);
-    return ['EPERM', /refused to root: everybody may write to the directory \/.*\/real\/logs/];
+    return ['EPERM', /refused to root: everyone may write to the directory \/.*\/real\/logs/];
   },
   'such a directory further up': (path) => {
     chmodSync(join(path, '../..'), 0o777);
@@ -62,7 +62,7 @@ const traps: Record<string, (path: string) => [code: string, words: RegExp]> = {
   },
   "root's symbolic link in a directory of a user's": (path) => {
     chownSync(join(path, '../..'), NOBODY, NOBODY);
-    return ['EPERM', /the symbolic link .*\/logs can be exchanged by others/];
+    return ['EPERM', /the symbolic link .*\/logs can be replaced by others/];
   },
   'a FIFO that nobody reads': (path) => {
     execFileSync('mkfifo', [path]);

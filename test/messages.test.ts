@@ -105,10 +105,13 @@ test('a script that is started again: why, and which port it cannot have twice',
   );
   const { code, stdout, stderr, port } = await nest.run([process.execPath, file]);
   assert.equal(code, 1);
-  assert.match(stdout, /strategy reexec, as there is no live fork: Worker threads are running/);
+  assert.match(
+    stdout,
+    /strategy reexec, because there is no live fork: Worker threads are running/,
+  );
   assert.match(stderr, /EADDRINUSE/);
   const why = 'no live fork: Worker threads are running.*';
-  const again = `the script was started again \\(${why}\\), and had not called becomeDaemon\\(\\) yet`;
+  const again = `the script was started again \\(${why}\\), but had not called becomeDaemon\\(\\) yet`;
   const place = `the launcher listens on port ${port}, where a second run cannot: listen after`;
   assert.match(stderr, new RegExp(`before it was ready; ${again}; ${place}`));
   assert.deepEqual(nest.processes(), []);

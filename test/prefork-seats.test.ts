@@ -163,7 +163,7 @@ test('surge: a new one that fails ends the reload; those that were replaced stay
       (world) => world.pass(30_000) ?? world.dies(104),
       /worker 2 has ended before it was ready; 1 of 3 workers were replaced/,
     ],
-    [(world) => world.dies(103) ?? world.dies(104), /worker 1 has ended when it was hardly ready/],
+    [(world) => world.dies(103) ?? world.dies(104), /worker 1 has ended soon after it was ready/],
   ];
   for (const [lose, message] of losses) {
     const world = settled();

@@ -186,16 +186,16 @@ test('a supervisor that knows one process: refused, with who it is', async (t) =
   const cases: [string[], RegExp][] = [
     [
       [runsv],
-      /: the parent process is runsv, and its end would be taken for the end of the service, execve$/,
+      /: the parent process is runsv, so the supervisor would take the end of this process for the end of the service, execve$/,
     ],
     ...(needs('root', 'unshare').skip
       ? []
       : ([
           [
             container,
-            /: process 1 cannot leave its place to another process: all others end with it, execve$/,
+            /: process 1 cannot be replaced by another process: all others end with it, execve$/,
           ],
-          [[...container, runsv], /: the parent process is runsv, and its end .*, execve$/],
+          [[...container, runsv], /: the parent process is runsv, so the supervisor .*, execve$/],
         ] as [string[], RegExp][])),
   ];
   for (const [via, words] of cases) {

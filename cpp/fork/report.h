@@ -47,9 +47,9 @@ class Report {
       long r = Sys(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT, nullptr);
       if (page_->sent.load(std::memory_order_acquire) != 0) break;
       if (r == -ECHILD || info.si_pid == pid) {
-        return {EAGAIN, "fork", "the child was killed before it had come up"};
+        return {EAGAIN, "fork", "the child was killed before it was running"};
       }
-      if (MonotonicNs() > deadline) return {EAGAIN, "fork", "the child did not come up in time"};
+      if (MonotonicNs() > deadline) return {EAGAIN, "fork", "the child was not running in time"};
     }
     return page_->failure;
   }

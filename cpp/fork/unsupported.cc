@@ -13,8 +13,8 @@ namespace {
 const char* Reason() {
   static char text[128];
   utsname system{};
-  if (uname(&system) != 0) return "live fork is not made for this system";
-  snprintf(text, sizeof text, "live fork is not made for %.32s on %.32s", system.sysname,
+  if (uname(&system) != 0) return "live fork does not support this system";
+  snprintf(text, sizeof text, "live fork does not support %.32s on %.32s", system.sysname,
            system.machine);
   return text;
 }

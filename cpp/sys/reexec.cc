@@ -69,7 +69,7 @@ class Record {
   Text text_{bytes_, sizeof bytes_ - 1};
 };
 
-constexpr char kStage[] = "sthe script was started again, and had not called becomeDaemon() yet";
+constexpr char kStage[] = "sthe script was started again, but had not called becomeDaemon() yet";
 
 // execve(2) takes pointers to what it does not change.
 char* Mutable(const std::string& text) {

@@ -66,7 +66,7 @@ void Relay::TellLost() {
   char words[96];
   const int size =
       snprintf(words, sizeof words,
-               "\ndaemonkit: %zu bytes were not passed on, as nobody took them\n", lost_);
+               "\ndaemonkit: %zu bytes were lost, because no process read them\n", lost_);
   lost_ = 0;
   (void)!write(STDERR_FILENO, words, static_cast<size_t>(size));
 }

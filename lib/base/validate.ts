@@ -137,7 +137,11 @@ export function renamed(value: unknown, former: Readonly<Record<string, string>>
   const entries = Object.entries(value).map(([name, option]) => {
     const now = Object.hasOwn(former, name) ? former[name] : undefined;
     if (now === undefined || !Object.hasOwn(value, now)) return [now ?? name, option];
-    throw invalidArgValue(`options.${name}`, option, `is ${now} now, which is given too`);
+    throw invalidArgValue(
+      `options.${name}`,
+      option,
+      `is the former name of ${now}, which is also given`,
+    );
   });
   return Object.fromEntries(entries);
 }

@@ -12,14 +12,14 @@ interface Told {
  */
 const ADVICE: readonly [at: string, code: string, words: string][] = [
   ['pidfile', 'EEXIST', 'stop it first, or give --name or --pidfile to start another one'],
-  ['pidfile', 'EAGAIN', 'it is starting, or ending: try again'],
+  ['pidfile', 'EAGAIN', 'it is starting or ending: try again'],
   ['pidfile', 'ENOENT', 'make the directory first, or give another --pidfile'],
   ['pidfile', 'EACCES', 'give a --pidfile that you may write to, or run it as root'],
   ['pidfile', 'EROFS', 'give --pidfile on a file system that can be written to'],
   ['stdio', 'ENOENT', 'make the directory of the log first'],
   ['stdio', 'EACCES', 'give a log that you may write to, or run it as root'],
-  ['listen', 'EADDRINUSE', 'another process listens there; ss -ltnxp shows which'],
-  ['listen', 'EACCES', 'ports below 1024, and directories of others, are for root'],
+  ['listen', 'EADDRINUSE', 'another process listens there; ss -ltnxp shows which one'],
+  ['listen', 'EACCES', 'only root may use ports below 1024 and directories of other users'],
   ['listen', 'EADDRNOTAVAIL', 'this machine has no such address; ip address lists those it has'],
   [
     'pidfd_send_signal',

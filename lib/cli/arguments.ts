@@ -31,25 +31,25 @@ export const BIRTH: Options = {
   'reopen-on': { value: 'SIGNAL', help: 'reopen the log files at this signal, such as HUP' },
   listen: {
     value: 'ADDRESS',
-    help: 'bind PORT, HOST:PORT or a path before --user; again for more',
+    help: 'bind PORT, HOST:PORT or a path before --user; repeatable',
     several: true,
   },
-  user: { value: 'USER', help: 'become this user, by name or number' },
-  group: { value: 'GROUP', help: "become this group instead of the user's" },
-  'no-new-privileges': { help: 'no program that it starts gets more privileges' },
+  user: { value: 'USER', help: 'change to this user, by name or number' },
+  group: { value: 'GROUP', help: "change to this group instead of the user's" },
+  'no-new-privileges': { help: 'programs that it starts gain no privileges' },
   chroot: { value: 'DIRECTORY', help: 'make it the root directory; the app must be in it' },
   cwd: { value: 'DIRECTORY', help: 'the working directory, inside of --chroot; default /' },
   umask: { value: 'MODE', help: 'the file mode creation mask, octal; default 022' },
   env: {
     value: 'NAME=VALUE',
-    help: 'set a variable of its environment; again for more',
+    help: 'set a variable of its environment; repeatable',
     several: true,
   },
   strategy: { value: 'HOW', help: 'auto (the default), fork or reexec' },
-  title: { value: 'TEXT', help: 'what ps(1) shows as the command' },
+  title: { value: 'TEXT', help: 'the title in ps(1)' },
   ready: { value: 'WHEN', help: 'import (the default), manual, or detached' },
-  timeout: { value: 'SECONDS', help: 'until it must be ready; default 30' },
-  detach: { help: 'go to the background whatever watches' },
+  timeout: { value: 'SECONDS', help: 'time limit until it is ready; default 30' },
+  detach: { help: 'go to the background even under a supervisor' },
   foreground: { help: 'do not detach, for a supervisor' },
 };
 
@@ -61,15 +61,15 @@ export const STOP_TIMEOUT: Options = {
   timeout: { value: 'SECONDS', help: 'short for --retry TERM/SECONDS/KILL/5' },
 };
 
-export const RELOAD: Options = { signal: { value: 'SIGNAL', help: 'another one than HUP' } };
+export const RELOAD: Options = { signal: { value: 'SIGNAL', help: 'the signal; default HUP' } };
 
 export const STATUS: Options = {
-  workers: { help: 'its prefork workers as well, each with what it does' },
+  workers: { help: 'also list its prefork workers' },
 };
 
 export const UPGRADE: Options = {
-  signal: { value: 'SIGNAL', help: 'another one than USR2' },
-  timeout: { value: 'SECONDS', help: 'to wait for the new program; default 90' },
+  signal: { value: 'SIGNAL', help: 'the signal; default USR2' },
+  timeout: { value: 'SECONDS', help: 'time limit for the new program; default 90' },
 };
 
 export const COMMON: Options = {
@@ -126,7 +126,7 @@ function takeValue({ name, rawName, value, inlineValue }: OptionToken, options: 
   }
   if (value === undefined) throw new UsageError(`${rawName} needs a value: ${option.value}`);
   if (value.startsWith('-') && !inlineValue) {
-    const way = `write ${rawName}=${value} if that is it`;
+    const way = `write ${rawName}=${value} if you mean that`;
     throw new UsageError(`${rawName} needs a value: '${value}' looks like an option; ${way}`);
   }
   return value;
@@ -178,7 +178,9 @@ export function listOf(values: Values, name: string): readonly string[] {
 export function secondsOf(text: string, name: string): number {
   const milliseconds = Math.round(1000 * Number(text));
   if (/^\d*\.?\d+$/.test(text) && milliseconds > 0 && milliseconds < 2 ** 31) return milliseconds;
-  throw new UsageError(`--${name}: '${text}' is not a number of seconds above 0, as 30 or 0.5`);
+  throw new UsageError(
+    `--${name}: '${text}' is not a number of seconds above 0, such as 30 or 0.5`,
+  );
 }
 
 /** One of a few words. */

@@ -28,7 +28,7 @@ export function givenName(values: Values): string | undefined {
 export function givenPidFile(values: Values): string | undefined {
   const [file, name] = [textOf(values, 'pidfile'), givenName(values)];
   if (file !== undefined && name !== undefined) {
-    throw new UsageError('--pidfile and --name say the same; give one');
+    throw new UsageError('--pidfile and --name exclude each other; give one');
   }
   if (file === '') throw new UsageError('--pidfile: it is empty');
   if (file !== undefined) return absolutePath(file);

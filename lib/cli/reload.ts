@@ -28,7 +28,7 @@ function obstacle(pid: number, signal: string): string | undefined {
     case 'default':
       return `process ${pid} has no handler for ${signal}, which would ${effect(signal)}: ${nothing}`;
     case undefined:
-      return `it cannot be seen whether process ${pid} has a handler for ${signal}: ${nothing}`;
+      return `it is not known whether process ${pid} has a handler for ${signal}: ${nothing}`;
   }
 }
 

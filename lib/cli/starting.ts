@@ -47,7 +47,7 @@ const idOrName = (text: string) => (/^\d+$/.test(text) ? Number(text) : text);
 
 function octal(text: string): number {
   if (/^[0-7]{1,4}$/.test(text)) return Number.parseInt(text, 8);
-  throw new UsageError(`--umask: '${text}' is not an octal number, as 022`);
+  throw new UsageError(`--umask: '${text}' is not an octal number, such as 022`);
 }
 
 function variables(texts: readonly string[]): Record<string, string> {
@@ -79,7 +79,7 @@ const TO_OPTION: Record<string, (text: string) => DaemonOptions> = {
 /** Whether the process goes to the background. */
 function detachment({ detach, foreground }: Values): boolean {
   if (detach === true && foreground === true) {
-    throw new UsageError('--detach and --foreground contradict each other; give one');
+    throw new UsageError('--detach and --foreground exclude each other; give one');
   }
   if (detach === true || foreground === true) return detach === true;
   // A process that was started again is detached already. Its environment comes from the launcher,

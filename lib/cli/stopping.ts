@@ -22,7 +22,7 @@ function schedule(text: string): StopStep[] {
 export function scheduleOf(values: Values, timeout?: string): StopStep[] {
   const retry = textOf(values, 'retry');
   if (retry !== undefined && timeout !== undefined) {
-    throw new UsageError('--retry and --timeout say the same; give one');
+    throw new UsageError('--retry and --timeout exclude each other; give one');
   }
   if (timeout !== undefined) return schedule(`TERM/${timeout}/KILL/5`);
   return schedule(retry ?? DEFAULT);

@@ -67,7 +67,7 @@ async function follow(asked: Asked): Promise<Outcome> {
     }
     if (failures() > before) return failed(asked);
     if (performance.now() - start > timeout) {
-      const text = `process ${pid} is still the one, after ${timeout / 1000} s: it may yet be replaced`;
+      const text = `process ${pid} still runs after ${timeout / 1000} s; the upgrade may still succeed`;
       return { exitCode: EXIT.failed, text, data };
     }
     await sleep(LOOK_MS);

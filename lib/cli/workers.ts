@@ -215,7 +215,7 @@ const STALE_MS = 5000;
 /** The text below the line of status. */
 export function workersInWords({ source, age, workers }: Workers): string {
   if (source === 'master') {
-    const old = age < STALE_MS ? '' : `as the master has written it ${span(age)} ago:\n`;
+    const old = age < STALE_MS ? '' : `as the master reported ${span(age)} ago:\n`;
     return `${old}${table(FULL, workers)}`;
   }
   const why = {

@@ -96,7 +96,7 @@ function live({ file, forked }: Work, mark: number, promise: PromiseLike<unknown
 
 /** The error of a child that would get the results of its parent's requests. */
 export function tooBusy(): Error {
-  const detail = 'requests are under way that the child of an async function would hear of';
+  const detail = 'the child of an async function would get the results of pending requests';
   return systemError(-constants.errno.EAGAIN, 'fork', { detail });
 }
 

@@ -175,7 +175,7 @@ class Run {
     const { timeout } = this.#plan;
     if (this.#killed !== undefined) kill(pid);
     if (timeout !== undefined) {
-      const words = `the child was killed, as it ran for more than ${timeout} ms`;
+      const words = `the child was killed because it ran for more than ${timeout} ms`;
       const late = () => this.#kill((end) => endError(words, 'ETIMEDOUT', end));
       this.#timer = setTimeout(late, timeout);
     }

@@ -16,7 +16,7 @@ export function whyAgain({ strategy, workers }: Plan): string {
 export function sayAgain(plan: Plan): void {
   const why = whyAgain(plan);
   if (why !== '')
-    complain(`daemonkit: the program is started again, as there is no live fork: ${why}\n`);
+    complain(`daemonkit: the program is started again because there is no live fork: ${why}\n`);
 }
 
 /** The text of cpp/sys/reexec.cc for a daemon that has not called becomeDaemon() yet. */

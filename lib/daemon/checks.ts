@@ -21,7 +21,8 @@ const { EINVAL, ENOTSUP, EWOULDBLOCK } = os.errno;
  */
 export function expectSurvival({ detach }: Plan): void {
   if (!detach || process.pid !== 1) return;
-  const detail = 'process 1 cannot leave a daemon behind: all others end with it (detach: false)';
+  const detail =
+    'process 1 cannot leave a daemon behind: all other processes end with it (use detach: false)';
   throw systemError(-ENOTSUP, 'fork', { detail });
 }
 

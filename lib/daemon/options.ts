@@ -267,7 +267,7 @@ function expectKeepable(keep: readonly number[], plan: Plan): void {
   const lost = replaced(plan);
   keep.forEach((fd, at) => {
     if (!lost.includes(fd)) return;
-    const reason = 'becomes /dev/null or a log: dup() what it leads to, and keep that';
+    const reason = 'is redirected to /dev/null or a log: dup() it and keep the duplicate';
     throw invalidArgValue(`options.keep[${at}]`, fd, reason);
   });
 }

@@ -59,7 +59,7 @@ const octal = (mode: number) => `0${mode.toString(8).padStart(3, '0')}`;
 const list = (numbers: readonly number[]) => numbers.join(', ');
 
 const WHEN_READY: Readonly<Record<Plan['ready'], string>> = {
-  auto: 'when the event loop has turned: ',
+  auto: 'when the event loop has run one turn: ',
   evaluated: 'when the main module has been evaluated: ',
   detached: '',
   manual: 'when the script calls ready(): ',
@@ -85,7 +85,7 @@ export const STEPS: readonly Step[] = [
       if (!plan.detach) return undefined;
       const how = strategy === 'reexec' ? 'start the program again' : 'fork';
       const why = strategy === 'reexec' ? whyAgain(plan) : '';
-      const chosen = `(strategy ${strategy}${why && `, as there is no live fork: ${why}`})`;
+      const chosen = `(strategy ${strategy}${why && `, because there is no live fork: ${why}`})`;
       return `${how}, and wait at most ${plan.timeout} ms until the daemon is ready ${chosen}`;
     },
     check: ({ plan }) => expectSurvival(plan),
@@ -106,7 +106,7 @@ export const STEPS: readonly Step[] = [
     process: 'intermediate',
     describe: ({ detach }, { strategy }) => {
       if (!detach) return undefined;
-      const then = strategy === 'reexec' ? ', which begins the program from its top' : '';
+      const then = strategy === 'reexec' ? ', which runs the program from its beginning' : '';
       return `fork and exit, so that the daemon does not lead its session${then}`;
     },
     probe: ({ plan }) => expectFork(plan),
@@ -164,7 +164,7 @@ export const STEPS: readonly Step[] = [
     // the user.
     name: 'descriptors',
     daemon7: [],
-    describe: () => 'look through the open descriptors, while there is a /proc',
+    describe: () => 'list the open descriptors while /proc is available',
     check: (birth) => {
       birth.terminal = terminalDevices();
       birth.survey = survey(birth.terminal, birth.plan.keep);
@@ -201,7 +201,7 @@ export const STEPS: readonly Step[] = [
     daemon7: [13],
     unknown: 'group list',
     describe: (_plan, { credentials: { groups } }) =>
-      groups && `keep no supplementary group but ${list(groups)}`,
+      groups && `set the supplementary groups to ${list(groups)}`,
     check: (birth) => {
       birth.credentials = lookUp(birth.plan.user, birth.plan.group);
       const { groups } = birth.credentials;
@@ -241,7 +241,7 @@ export const STEPS: readonly Step[] = [
     name: 'noNewPrivileges',
     daemon7: [13],
     describe: ({ noNewPrivileges }) =>
-      noNewPrivileges ? 'let no program that is started have more privileges' : undefined,
+      noNewPrivileges ? 'prevent started programs from gaining privileges' : undefined,
     run: ({ plan }) => plan.noNewPrivileges && forbidNewPrivileges(),
   },
   {
@@ -259,8 +259,8 @@ export const STEPS: readonly Step[] = [
     describe: (plan, { survey }) => {
       if (!(plan.closeInherited && plan.detach)) return undefined;
       return survey?.inherited.length
-        ? `close what the starter has left open: ${list(survey.inherited)}`
-        : 'close what the starter has left open, which is nothing';
+        ? `close descriptors that the starter left open: ${list(survey.inherited)}`
+        : 'close descriptors that the starter left open: none';
     },
     run: ({ plan, survey }) => {
       if (plan.closeInherited && plan.detach) closeAll(survey?.inherited ?? []);

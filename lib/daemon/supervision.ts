@@ -12,7 +12,7 @@ export function describeSupervision({ notifyFd }: Plan): string | undefined {
   const words: string[] = [];
   if (process.env.NOTIFY_SOCKET) words.push('open the socket of the service manager');
   if (notifyFd !== undefined)
-    words.push(`keep descriptor ${notifyFd} for the newline of readiness`);
+    words.push(`duplicate descriptor ${notifyFd} for the readiness newline`);
   return words.length === 0 ? undefined : words.join(', ');
 }
 

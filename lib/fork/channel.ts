@@ -73,7 +73,7 @@ const OF_CHANNEL = [
 /** The reason why a child could not close the process's channel. */
 export function channelObstacle(): string | undefined {
   if (!process.channel || channelHandle(process) !== undefined) return undefined;
-  return 'the IPC channel (process.send) is not as this version of daemonkit knows it';
+  return 'this version of daemonkit does not know the form of the IPC channel (process.send)';
 }
 
 /**

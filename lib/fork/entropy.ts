@@ -125,7 +125,7 @@ export function refreshEntropy(have: Found = look(), rehearsal?: boolean): void 
   moveSeedsOn(rehearsal);
   if (rehearsal) return;
   if (!native.refreshEntropy(have.generator ? random : null, have.caches ? uuid : null)) {
-    throw new Error('the system gave no random numbers');
+    throw new Error('the system returned no random numbers');
   }
   if (!have.generator) replaceRandom();
   if (!have.caches) drawAll();

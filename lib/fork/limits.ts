@@ -7,14 +7,17 @@ import { readFileSync } from 'node:fs';
  * the child's pid: coverage (NODE_V8_COVERAGE), reports, heap snapshots.
  */
 const ONE_FILE: readonly (readonly [option: RegExp, words: string])[] = [
-  [/^--cpu-prof$/, 'parent and child write one CPU profile: the one that ends last (--cpu-prof)'],
+  [
+    /^--cpu-prof$/,
+    'parent and child write one CPU profile: the last to end overwrites it (--cpu-prof)',
+  ],
   [
     /^--heap-prof$/,
-    'parent and child write one heap profile: the one that ends last (--heap-prof)',
+    'parent and child write one heap profile: the last to end overwrites it (--heap-prof)',
   ],
   [
     /^--trace-event(s-enabled$|-categories)/,
-    'parent and child write into one trace file, each over the other (--trace-event-categories)',
+    "parent and child overwrite each other's data in one trace file (--trace-event-categories)",
   ],
   [/^--(prof|log-(?!colors).*|logfile.*)$/, 'parent and child write to the same V8 log (--prof)'],
   [

@@ -68,7 +68,7 @@ export function refreshChild(moving?: Moving): void {
   try {
     refresh(moving);
   } catch (error) {
-    native.writeAll(2, `daemonkit: the child of fork() cannot go on: ${error}\n`);
+    native.writeAll(2, `daemonkit: the child of fork() cannot continue: ${error}\n`);
     native.exit(UNFIT);
   }
 }

@@ -148,7 +148,7 @@ export function uncertain({ path, state, pid }: PidfileReport): SystemError {
   // Without /proc the descriptors and start times of other processes are not visible.
   const why =
     process.platform === 'linux' && !procIsOurs()
-      ? ': /proc is missing, or of another PID namespace'
+      ? ': /proc is missing, or belongs to another PID namespace'
       : '';
   const detail = `a process holds the pidfile, which ${named}${why}`;
   return systemError(-ESTALE, 'flock', { path, detail });

@@ -80,7 +80,7 @@ export function findDaemon(path: string): Found {
   const removed = findRemoved(path);
   if (removed !== undefined) return { ...removed, removed: true };
   if (existsSync(dirname(path))) return { ...found, removed: false };
-  const detail = `there is no directory ${dirname(path)}, so that it is not known whether it runs`;
+  const detail = `there is no directory ${dirname(path)}, so it is not known whether the daemon runs`;
   throw Object.assign(systemError(-os.errno.ENOENT, 'open', { path, detail }), { uncertain: true });
 }
 

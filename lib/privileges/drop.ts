@@ -65,7 +65,7 @@ export function expectNoRootRing(credentials: Credentials, rings: readonly numbe
   if (credentials.gid === undefined) return;
   const ring = rings.find(keepsCredentials);
   if (ring === undefined) return;
-  throw kept(`io_uring ring ${ring} would go on as root (UV_USE_IO_URING=1)`);
+  throw kept(`io_uring ring ${ring} would keep running as root (UV_USE_IO_URING=1)`);
 }
 
 /** Undefined if the thread has ended since it was listed: Node has short-lived threads. */

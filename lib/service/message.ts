@@ -79,7 +79,7 @@ const microseconds = (value: unknown, name: string) =>
 function fdName(value: unknown, name: string): string {
   const text = string(value, name);
   if (/^[ -9;-~]{1,255}$/.test(text)) return text;
-  throw invalidArgValue(name, value, 'must be 1 to 255 printable ASCII characters, no colon');
+  throw invalidArgValue(name, value, 'must be 1 to 255 printable ASCII characters without a colon');
 }
 
 function watchdog(value: unknown, name: string): string | undefined {
@@ -151,7 +151,7 @@ export function compose(value: unknown): Message {
   const state = optionsObject<NotifyState>(value, KNOWN, 'state');
   const [one, other] = EXCLUSIVE.filter((key) => state[key] !== undefined);
   if (other !== undefined) {
-    throw invalidArgValue(`state.${other}`, state[other], `needs a message apart from ${one}`);
+    throw invalidArgValue(`state.${other}`, state[other], `needs a separate message from ${one}`);
   }
   const message: Message = { lines: single(state), fds: [] };
   if (state.mainPid !== undefined) message.mainPid = state.mainPid;

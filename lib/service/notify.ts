@@ -56,7 +56,8 @@ function unreachable(errno: number, address: string) {
   const at = { path: address };
   if (errno !== -EAFNOSUPPORT) return systemError(errno, 'connect', at);
   if (address.startsWith('vsock')) {
-    const detail = 'NOTIFY_SOCKET is a vsock address, as virtual machines have; not supported';
+    const detail =
+      'NOTIFY_SOCKET is a vsock address (for virtual machines), which is not supported';
     return systemError(-ENOTSUP, 'connect', { ...at, detail });
   }
   return systemError(errno, 'connect', {

@@ -125,11 +125,11 @@ export function heldBy(): string | undefined {
   if (holder === undefined || holder.pid !== process.pid || holder.supervisor === null) return;
   const { name, reason } = holder.supervisor;
   if (native.getpid() === 1) {
-    return 'process 1 cannot leave its place to another process: all others end with it';
+    return 'process 1 cannot be replaced by another process: all others end with it';
   }
   const how =
     name === 'systemd' ? '; with Type=notify the service can move to another process' : '';
-  return `${reason}, and its end would be taken for the end of the service${how}`;
+  return `${reason}, so the supervisor would take the end of this process for the end of the service${how}`;
 }
 
 /** The most certain evidence first. */

@@ -113,7 +113,7 @@ export function procListing(path: string): string[] {
  */
 export function procChildren(pid: number | 'self'): number[] {
   if (!procIsOurs()) {
-    const detail = '/proc is missing, or of another PID namespace';
+    const detail = '/proc is missing, or belongs to another PID namespace';
     throw systemError(-constants.errno.ENOTSUP, 'open', { detail });
   }
   const tasks = `/proc/${pid}/task`;

@@ -82,7 +82,7 @@ export function signalList(
   return [...new Set(Array.from(list, (signal) => one(signal, name)))];
 }
 
-const FAULT = 'is a fault of the instruction at hand, which a handler that returns would repeat';
+const FAULT = 'is a fault signal: the faulting instruction would run again after the handler';
 const refusals = new Map<string, string>([
   ['SIGKILL', 'cannot be caught, blocked or ignored'],
   ['SIGSTOP', 'cannot be caught, blocked or ignored'],

@@ -231,7 +231,7 @@ test(
     const { message } = await server.hears('error');
     assert.match(
       message,
-      /^ENOTSUP: process 1 has started this process, and its end would be taken/,
+      /^ENOTSUP: process 1 has started this process, so the supervisor would take/,
     );
     await server.ask();
     server.kill('SIGTERM', master);

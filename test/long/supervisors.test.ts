@@ -139,7 +139,7 @@ test('s6: a master, its workers, and no upgrade', needs('s6-svscan'), async (t) 
   told(place.env, 's6-svc', '-2', place.service);
   await logs(
     place,
-    /ENOTSUP: the parent process is s6-supervise, and its end would be taken for the end of the service/,
+    /ENOTSUP: the parent process is s6-supervise, so the supervisor would take the end of this process for the end of the service/,
   );
   assert.deepEqual([state().pid, state().up], [pid, true]);
   await greets(place.port, 'good day');
@@ -201,7 +201,7 @@ test('runit: a master, its workers, and no upgrade', needs('svlogd', 'curl'), as
   sv('2');
   await logs(
     place,
-    /ENOTSUP: the parent process is runsv, and its end would be taken for the end of the service/,
+    /ENOTSUP: the parent process is runsv, so the supervisor would take the end of this process for the end of the service/,
   );
   assert.equal(pid(), master);
   await greets(place.port, 'good day');

@@ -163,7 +163,9 @@ async function simple(unit: Unit): Promise<void> {
   const main = unit.main;
   assert.ok(childrenOf(main).includes(pid));
   await unit.signal('USR2');
-  await unit.logs(/^ENOTSUP: SYSTEMD_EXEC_PID is this process, and its end would be .*, execve$/m);
+  await unit.logs(
+    /^ENOTSUP: SYSTEMD_EXEC_PID is this process, so the supervisor would .*, execve$/m,
+  );
   assert.equal(unit.main, main);
   command('systemctl', 'stop', unit.name);
 }

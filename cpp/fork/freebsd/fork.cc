@@ -62,9 +62,9 @@ class Report {
       siginfo_t info{};
       if (waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == pid) {
         if (page_->sent) break;
-        return {EAGAIN, "fork", "the child was killed before it had come up"};
+        return {EAGAIN, "fork", "the child was killed before it was running"};
       }
-      if (MonotonicNs() > deadline) return {EAGAIN, "fork", "the child did not come up in time"};
+      if (MonotonicNs() > deadline) return {EAGAIN, "fork", "the child was not running in time"};
       Sleep(100000);
     }
     return page_->failure;
@@ -110,7 +110,7 @@ class LiveFork {
   // In the parent, all threads parked: everything that the child must know.
   Failure Freeze() {
     if (!RecordsHold(park)) {
-      return {ENOTSUP, "fork", "libthr keeps its thread ids where they were not expected"};
+      return {ENOTSUP, "fork", "libthr keeps its thread ids at an unexpected place"};
     }
     stacks_ = ReserveStacks(park, region);
     if (stacks_ == nullptr) return {ENOMEM, "mmap"};

@@ -86,7 +86,7 @@ const Places& Known() {
 
 const char* MutexObstacle() {
   return Known().found ? nullptr
-                       : "libthr keeps the mutexes of a thread where they were not expected";
+                       : "libthr keeps the mutexes of a thread at an unexpected place";
 }
 
 void GiveMutexes(char* record, long from, long to) {

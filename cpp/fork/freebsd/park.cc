@@ -189,7 +189,7 @@ Failure TakeSignal() {
 
 const char* ParkObstacle() {
   struct sigaction action {};
-  return SetAction(nullptr, &action) == 0 ? nullptr : "the kernel does not tell who handles SIGTHR";
+  return SetAction(nullptr, &action) == 0 ? nullptr : "the kernel does not show which thread handles SIGTHR";
 }
 
 SignalsBlocked::SignalsBlocked() {

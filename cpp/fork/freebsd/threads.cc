@@ -72,7 +72,7 @@ Failure Rebuild(Thread& thread, char* stack) {
 }  // namespace
 
 const char* ThreadObstacle() {
-  return IdOffset() == kNowhere ? "libthr keeps its thread ids where they were not expected"
+  return IdOffset() == kNowhere ? "libthr keeps its thread ids at an unexpected place"
                                 : nullptr;
 }
 
@@ -100,7 +100,7 @@ Failure RebuildThreads(Park& park, const Thread& self, char* stacks, uint64_t de
   });
   if (failure) return failure;
   // Until each has left its stack and its record: the next fork overwrites them.
-  if (!AwaitArrivals(made, deadline)) return {EAGAIN, "fork", "a thread does not come up"};
+  if (!AwaitArrivals(made, deadline)) return {EAGAIN, "fork", "a thread does not start"};
   return {};
 }
 

@@ -57,7 +57,7 @@ class Reader {
       Registration parsed{};
       if (!Parse(text, parsed)) continue;
       if (parsed.inode == 0) {
-        return {ENOTSUP, "fork", "the kernel does not say what an epoll watches"};
+        return {ENOTSUP, "fork", "the kernel does not show what an epoll watches"};
       }
       Registration* r = list_.Add(arena_);
       if (r == nullptr) return kArenaFull;

@@ -115,7 +115,7 @@ Failure Table::Classify(Entry& entry) const {
   if (r < 0) {
     const bool denied = r == -EPERM || r == -EACCES || r == -ENOSYS;
     if (!denied) return Check(r, "readlinkat");
-    return {ENOTSUP, "fork", "readlinkat(2) is not permitted, which tells what descriptors are"};
+    return {ENOTSUP, "fork", "readlinkat(2), which identifies descriptors, is not permitted"};
   }
   if (Numbered(link.text, "pipe:[", entry.inode)) entry.kind = Kind::kPipe;
   for (const KindName& k : kKinds) {

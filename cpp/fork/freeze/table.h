@@ -74,7 +74,7 @@ class Deadline {
   unsigned calls_ = 0;
 };
 
-constexpr Failure kTooLate{EAGAIN, "fork", "the descriptors could not be looked at in time"};
+constexpr Failure kTooLate{EAGAIN, "fork", "the descriptors could not be read in time"};
 
 class Table {
  public:

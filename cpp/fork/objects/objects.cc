@@ -53,7 +53,7 @@ Failure RefuseUserfaults(const Table& table, int fdinfo) {
     ObjectFacts facts;
     if (Failure failure = ReadFacts(fdinfo, entry.fd, facts)) return failure;
     if ((facts.features & kEventFork) == 0) continue;
-    return {ENOTSUP, "fork", "a userfaultfd asks to be told of forks, which would wait for that"};
+    return {ENOTSUP, "fork", "a userfaultfd receives fork events, and the fork would wait for its reader"};
   }
   return {};
 }

@@ -51,7 +51,7 @@ Failure Refill(int writer, const Pipe& pipe) {
     const long n = Sys(SYS_write, writer, packet.bytes, packet.size);
     if (n != static_cast<long>(packet.size)) {
       return {n < 0 ? static_cast<int>(-n) : EAGAIN, "write",
-              "the child may not have a pipe as large as its parent's"};
+              "the child may not make a pipe as large as its parent's"};
     }
   }
   return {};
@@ -81,9 +81,9 @@ Failure DescribePipe(const ProcFiles& files, Arena& arena, Pipe& pipe) {
   // Lasting: fs.pipe-max-size, fs.pipe-user-pages-soft and the like (pipe(7)).
   if (room < 0) {
     return {static_cast<int>(-room), "fcntl",
-            "no pipe as large as one of this process's can be made"};
+            "a pipe as large as one of this process cannot be made"};
   }
-  return {EAGAIN, "tee", "another process reads a pipe of which this one has both ends"};
+  return {EAGAIN, "tee", "another process reads a pipe that has both ends in this process"};
 }
 
 Failure MakePipe(const Pipe& pipe) {

@@ -181,7 +181,7 @@ Failure DescribeRing(Ring& ring, const ProcFiles& files, Mappings& mappings, Are
   // Of requests of libuv's kind these are under way for a moment only.
   if (words.InFlight() != 0) return {EAGAIN, "fork", kInFlight, true};
   if (words.cq_head != words.cq_tail) {
-    return {EAGAIN, "fork", "an io_uring ring holds completions that nobody has taken yet", true};
+    return {EAGAIN, "fork", "an io_uring ring holds unread completions", true};
   }
   ring.ring = place.ring;
   ring.entries = place.entries;

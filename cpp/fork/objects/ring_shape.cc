@@ -18,7 +18,7 @@ constexpr size_t kEntrySize = 64, kCompletionSize = 16;
 
 constexpr uint8_t kNop = 0, kEpollCtl = 29;  // IORING_OP_*
 
-constexpr const char* kNotLibuvs = "an io_uring ring is not libuv's";
+constexpr const char* kNotLibuvs = "an io_uring ring does not belong to libuv";
 
 size_t WholePages(size_t size) {
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));

@@ -14,10 +14,10 @@ namespace livefork {
 namespace {
 
 constexpr const char* kOwn =
-    "a thread has a user, capabilities, no_new_privs or a seccomp filter of its own";
+    "a thread has its own user, capabilities, no_new_privs or seccomp filter";
 constexpr const char* kUnshared =
-    "a thread has a working directory, root, umask or descriptor table of its own (unshare(2))";
-constexpr const char* kNamespace = "a thread is in a namespace of its own (unshare(2), setns(2))";
+    "a thread has its own working directory, root, umask or descriptor table (unshare(2))";
+constexpr const char* kNamespace = "a thread is in its own namespace (unshare(2), setns(2))";
 
 void HashGroups(Confinement& c) {
   constexpr int kMost = 64;  // of the signal handler's stack; more are told apart by their number

@@ -66,7 +66,7 @@ const char* PrctlObstacle() {
   const long r = Sys(SYS_prctl, PR_GET_TID_ADDRESS, &address, 0, 0, 0);
   if (r == 0) return nullptr;
   // A kernel that was built without it knows no such option.
-  return r == -EINVAL ? "the kernel does not tell PR_GET_TID_ADDRESS (CONFIG_CHECKPOINT_RESTORE)"
+  return r == -EINVAL ? "the kernel has no PR_GET_TID_ADDRESS (CONFIG_CHECKPOINT_RESTORE)"
                       : "prctl(2) is not permitted";
 }
 
@@ -159,7 +159,7 @@ Failure CheckRecords(const Park& park) {
     // musl's pthread_exit() takes the id out before the thread has ended.
     failure = id == 0 ? Failure{EAGAIN, "fork", "a thread is about to end", true}
                       : Failure{ENOTSUP, "fork",
-                                "libc keeps its thread ids where they were not expected"};
+                                "libc keeps its thread ids at an unexpected place"};
   });
   return failure;
 }

@@ -51,7 +51,7 @@ export class Scales {
   #supersede(wanted: number): void {
     if (wanted === this.#wanted) return;
     this.#wanted = wanted;
-    const message = `the number of workers was changed to ${wanted} meanwhile`;
+    const message = `the number of workers has since been changed to ${wanted}`;
     this.#waits.reject(codedError(message, 'ERR_SCALE_FAILED'));
   }
 

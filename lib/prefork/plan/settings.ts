@@ -118,7 +118,7 @@ function orderSignals(given: Partial<PreforkOptions>) {
     for (const signal of signals(given[name], `options.${name}`)) {
       const other = asked.get(signal);
       if (other !== undefined) {
-        throw invalidArgValue(`options.${name}`, signal, `is one of options.${other}, too`);
+        throw invalidArgValue(`options.${name}`, signal, `is also in options.${other}`);
       }
       asked.set(signal, name);
     }

@@ -75,7 +75,7 @@ function newLost(state: State, now: number, worker: WorkerState, how: string): S
   }
   const rolling = state.reload?.stage === 'rolling';
   if (!rolling && fresh === undefined) return state;
-  const before = rolling ? 'when it was hardly ready' : 'before the others were ready';
+  const before = rolling ? 'soon after it was ready' : 'before the others were ready';
   const when = readyAt === undefined ? 'before it was ready' : before;
   const message = `the new worker ${seat} has ${how} ${when}${rolling ? soFar(state) : ''}`;
   return reloadFailed(state, codedError(message, 'ERR_RELOAD_FAILED'));

@@ -38,7 +38,7 @@ const STEPS: Readonly<Record<UpgradeStep, string>> = {
   load: 'before it called becomeDaemon() or prefork()',
   daemon: 'before it was ready as a daemon',
   workers: 'before its workers were ready',
-  takeover: 'when it was to take over',
+  takeover: 'before it took over',
 };
 
 function ending(end: WaitEnd | undefined): string {

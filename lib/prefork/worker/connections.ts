@@ -26,9 +26,9 @@ export class ConnectionCheck {
     if (all.length === 0) return false;
     this.#warned = true;
     const detail =
-      'A worker and the master, or another worker, read the answers of one another there. Close them ' +
-      'before prefork(), or open them in onWorkerStart. Those that fetch(), http.globalAgent and ' +
-      'https.globalAgent keep idle are closed in the workers.';
+      "Workers and the master would read each other's responses there. Close them before " +
+      'prefork(), or open them in onWorkerStart. Workers close idle connections of fetch(), ' +
+      'http.globalAgent and https.globalAgent.';
     process.emitWarning(`prefork(): workers get copies of connections to ${all.join(', ')}`, {
       code: 'DAEMONKIT_OPEN_SOCKETS',
       detail,
