@@ -1,4 +1,4 @@
-// The addon's one module: every native function by its name. Marshalling only.
+// The addon's module: exports every native function by its name. Marshalling only.
 #include <napi.h>
 
 #include "atfork.h"
@@ -43,7 +43,7 @@ void ExportSession(Napi::Object exports) {
   marshal::Export<sys::Getpgid>(exports, "getpgid");
 }
 
-// What the child of a fork has to make its own in the runtime.
+// State of the runtime that the child of a fork must refresh.
 void ExportRefresh(Napi::Object exports) {
   auto with_env = [exports](const char* name, auto function) mutable {
     exports.Set(name, Napi::Function::New(exports.Env(), function, name));
@@ -101,7 +101,8 @@ void ExportProcess(Napi::Object exports) {
   marshal::Export<sys::Setrlimit>(exports, "setrlimit");
 }
 
-// The flags' memory is JavaScript's and goes with the environment, while signals keep coming.
+// The flags' memory belongs to JavaScript and ends with the environment, but signals may still
+// arrive.
 Napi::Value OpenSignalFlag(const Napi::CallbackInfo& info) {
   [[maybe_unused]] static const auto hook = info.Env().AddCleanupHook(sys::SignalFlagForgetAll);
   return marshal::Call<sys::SignalFlagOpen>(info);
@@ -178,7 +179,7 @@ void ExportNotify(Napi::Object exports) {
   marshal::Export<sys::NotifyAnew>(exports, "notifyAnew");
 }
 
-// The names of an enumeration's values, in their order: what lib/ knows the numbers by.
+// The names of an enumeration's values, in order. lib/ uses them to identify the numbers.
 template <size_t N>
 void ExportNames(Napi::Object names, const char* key, const char* const (&list)[N]) {
   Napi::Array array = Napi::Array::New(names.Env(), N);

@@ -13,7 +13,7 @@ namespace {
 
 using Hook = void (*)();
 
-// In order of registration. Never removed, so that they are read without the lock.
+// In order of registration. Never removed, so that they can be read without the lock.
 struct Handlers {
   Hook prepare;
   Hook parent;
@@ -36,7 +36,7 @@ int Register(Hook prepare, Hook parent, Hook child) {
   return 0;
 }
 
-// Those of one fork: what a handler registers is for the next.
+// The handlers of one fork. What a handler registers counts for the next fork.
 Handlers* first_of_fork = nullptr;
 Handlers* last_of_fork = nullptr;
 
@@ -58,7 +58,8 @@ void RunPrepare() {
   }
 }
 
-// Begins with what addons know; the rest is between copies of this one, and stays as it is.
+// Begins with the public struct for addons. The rest is for other copies of this addon, and must
+// not change.
 struct Shared {
   daemonkit_interface interface;
   const engine::Engine* engine;

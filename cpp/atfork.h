@@ -1,12 +1,12 @@
-// What other addons do around a fork: include/daemonkit.h.
+// Fork handlers of other addons: include/daemonkit.h.
 #pragma once
 
 #include <napi.h>
 
 namespace atfork {
 
-// forkInterface(others): an External of struct daemonkit_interface. Others is that of another copy
-// of this addon in the process, whose handlers are then everybody's.
+// forkInterface(others): an External of struct daemonkit_interface. `others` is that of another
+// copy of this addon in the process; then all copies share its handlers.
 Napi::Value Interface(const Napi::CallbackInfo& info);
 
 // Around livefork::Fork(), on the forking thread.

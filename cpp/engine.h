@@ -1,6 +1,6 @@
-// The live fork of the process. What one copy of this addon has done, another one does not know:
-// rings over memory of ours, ids that threads keep, ends that are severed. So all copies use the
-// first one's.
+// The live fork of the process. It has state that another copy of this addon does not know: rings
+// over its memory, ids that threads keep, severed ends. So all copies use the first one's
+// functions.
 #pragma once
 
 #include "fork/fork.h"
@@ -9,7 +9,7 @@ namespace engine {
 
 // The functions of fork/fork.h, between copies that may be of different releases.
 struct Engine {
-  // Of this table, and of all that crosses it. Counts up with every change.
+  // The version of this table and of all its arguments. Increase it with every change.
   unsigned version;
   livefork::ForkResult (*fork)(const livefork::ForkRequest&);
   void (*release_held)();
@@ -24,10 +24,10 @@ struct Engine {
   int (*forbid_new_privileges)(uint64_t);
 };
 
-// What is used: this copy's own, until Adopt().
+// The functions in use: this copy's own, until Adopt().
 const Engine& Current();
 
-// That of another copy from now on, if it is one that this copy can use.
+// Uses the functions of another copy from now on, if the version is the same.
 void Adopt(const Engine& others);
 
 }  // namespace engine

@@ -1,5 +1,5 @@
-// Turns a plain C++ function into a JavaScript one. The arguments have been checked in lib/, so a
-// value is only converted here, never judged; a negative result is -errno and lib/ throws it.
+// Wraps a plain C++ function as a JavaScript function. lib/ has checked the arguments, so values
+// are only converted here. A negative result is -errno, and lib/ throws it.
 #pragma once
 
 #include <napi.h>
@@ -60,7 +60,7 @@ struct FromJs<std::vector<T>> {
   }
 };
 
-// Not through Napi::Int32Array, which asks for the ArrayBuffer: this one may be a shared one.
+// Not Napi::Int32Array, which needs an ArrayBuffer: this one may be shared.
 template <typename Span>
 Span FromTypedArray(const Napi::Value& v) {
   void* data = nullptr;
@@ -103,15 +103,16 @@ inline Napi::Value ToJs(Napi::Env, Napi::Value v) {
   return v;
 }
 
-// A field of a result. Defined, not set: a setter that the program has given Object.prototype would
-// be called, and what it throws makes two parents of one in the child of fork().
+// A field of a result. Defined, not set: otherwise a setter that the program has added to
+// Object.prototype would run, and its error in the child of fork() would leave two processes that
+// act as the parent.
 template <typename T>
 void Define(Napi::Object object, const char* name, const T& value) {
   const Napi::Value field = ToJs(object.Env(), value);
   object.DefineProperty(Napi::PropertyDescriptor::Value(name, field, napi_default_jsproperty));
 }
 
-// Before those that use it for their items.
+// Declared before the functions that use it for their items.
 template <typename... T>
 Napi::Value ToJs(Napi::Env env, const std::tuple<T...>& v);
 
@@ -122,7 +123,7 @@ Napi::Value ToJs(Napi::Env env, const std::vector<T>& v) {
   return array;
 }
 
-// A tuple is an array in JavaScript, to be taken apart at once.
+// A tuple becomes an array in JavaScript.
 template <typename... T>
 Napi::Value ToJs(Napi::Env env, const std::tuple<T...>& v) {
   auto array = Napi::Array::New(env, sizeof...(T));
@@ -151,7 +152,7 @@ Napi::Value Call(const Napi::CallbackInfo& info) {
   return Dispatch<F>(info, F);
 }
 
-// exports.name = F, with the conversions F's signature asks for.
+// exports.name = F, with the conversions for F's signature.
 template <auto F>
 void Export(Napi::Object exports, const char* name) {
   exports.Set(name, Napi::Function::New<Call<F>>(exports.Env(), name));

@@ -16,7 +16,7 @@ constexpr size_t kUuids = 2048;
 
 sys::V8Heap heap;
 
-// A handle is a pointer to a word with the object's address, which the collector keeps right.
+// A handle is a pointer to a word with the object's address, which the garbage collector updates.
 sys::Tagged AddressOf(napi_value handle) {
   return *reinterpret_cast<sys::Tagged*>(handle);
 }
@@ -29,12 +29,12 @@ bool IsFunction(const Napi::Value& value) {
   return !value.IsEmpty() && value.IsFunction();
 }
 
-// Without a callback the call is made at once, by getrandom(2) or what the system has.
+// Without a callback the call is synchronous, by getrandom(2) or the system's equivalent.
 bool Fill(void* data, size_t size) {
   return uv_random(nullptr, nullptr, data, size, 0, nullptr) == 0;
 }
 
-// Calls Math.random, looks for the number in V8's heap, and puts it back.
+// Calls Math.random, searches for the number in V8's heap, and restores the generator.
 bool FindGenerator(const Napi::Function& math_random) {
   if (heap.learned()) return heap.GeneratorOf(AddressOf(math_random)).index != nullptr;
   const Napi::Value latest = math_random.Call({});
@@ -48,18 +48,18 @@ bool FindGenerator(const Napi::Function& math_random) {
 
 struct Caches {
   sys::ByteSpan integers{nullptr, 0};
-  sys::ByteSpan uuids{nullptr, 0};  // none before the first is drawn
+  sys::ByteSpan uuids{nullptr, 0};  // none before the first use
   sys::Tagged integers_object = 0;
   bool found = false;
 };
 
-// All functions of that module close over one context, where its variables are.
+// All functions of that module have one context, which contains the module's variables.
 Caches CachesOf(Napi::Env env, const Napi::Value& function) {
   Caches caches;
   if (!IsFunction(function)) return caches;
   size_t integers = 0, uuids = 0;
   for (size_t i = 0;; ++i) {
-    // Each time anew: to ask for an array's memory may allocate, and then the context may move.
+    // Read each time, because reading an array's memory may allocate, which may move the context.
     const sys::ContextSlots slots = heap.SlotsOf(AddressOf(function));
     if (i >= slots.count) break;
     sys::Tagged word = slots.first[i];
@@ -111,7 +111,7 @@ Napi::Value RefreshEntropy(const Napi::CallbackInfo& info) {
 
 Napi::Value RandomIntCache(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  // A handle that outlives this frame; to escape allocates nothing, so the address is still right.
+  // A handle that outlives this frame. Escaping allocates nothing, so the address is still valid.
   Napi::EscapableHandleScope scope(env);
   Caches caches = CachesOf(env, info[0]);
   if (!caches.found) return scope.Escape(env.Undefined());

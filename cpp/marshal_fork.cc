@@ -13,12 +13,12 @@
 namespace marshal {
 namespace {
 
-// In a child: has the thread ids taken over (docs/live-fork.md), its own when the loop turns, the
-// others' when they are idle. On handles of libuv's, so that the program sees no timer of ours.
+// In a child: updates the thread ids (docs/live-fork.md), its own when the loop turns, those of
+// other threads when they are idle. It uses libuv handles, so that the program sees no timer.
 class Adoption {
  public:
   void Begin(uv_loop_t* loop) {
-    if (active_) {  // copied from a parent that had not finished: the handles are on the loop
+    if (active_) {  // copied from a parent that had not finished: the handles are active
       uv_timer_stop(&timer_);
     } else {
       uv_prepare_init(loop, &turn_);
@@ -79,7 +79,7 @@ livefork::ForkRequest RequestOf(const Napi::CallbackInfo& info, bool move) {
   return {LoopOf(info.Env()), timeout, move, workers};
 }
 
-// With the handlers of other addons around it.
+// Runs the handlers of other addons around the fork.
 livefork::ForkResult ForkWithHandlers(const livefork::ForkRequest& request) {
   atfork::Prepare();
   const livefork::ForkResult fork = engine::Current().fork(request);
@@ -98,8 +98,8 @@ Napi::Value Fork(const Napi::CallbackInfo& info) {
 }
 
 // launch(timeout, close, channel, relay, log, birthTimeout, notify, farewell): a fork that moves
-// the process into its child. The parent waits for a daemon here and exits, or returns the outcome
-// of the wait as a further field.
+// the process into its child. The parent waits here for the daemon and exits, or returns the
+// outcome of the wait in a further field.
 Napi::Value Launch(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const std::vector<int> close_first = FromJs<std::vector<int>>::Get(info[1]);
@@ -118,7 +118,7 @@ Napi::Value Launch(const Napi::CallbackInfo& info) {
   const livefork::ForkResult fork = ForkWithHandlers(RequestOf(info, true));
   if (fork.pid <= 0) return ToResult(env, fork);
   for (int fd : close_first) close(fd);
-  // So that ^C becomes a signal while we wait, if the script has made the terminal raw.
+  // If the script has made the terminal raw, this lets ^C send a signal during the wait.
   sys::ResetTerminal();
   launch.middle = fork.pid;
   const sys::Outcome outcome = sys::AwaitBirthHeld(launch, engine::Current().release_held);
@@ -128,8 +128,8 @@ Napi::Value Launch(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// step(timeout, channel): as above, for the process between launcher and daemon: the parent
-// announces its child and is gone.
+// step(timeout, channel): as above, for the process between launcher and daemon: it announces its
+// child and exits.
 Napi::Value Step(const Napi::CallbackInfo& info) {
   const int channel = FromJs<int>::Get(info[1]);
   const livefork::ForkResult fork = ForkWithHandlers(RequestOf(info, true));

@@ -1,4 +1,4 @@
-// Live fork, and what follows it on the event loop.
+// Live fork, and its later work on the event loop.
 #pragma once
 
 #include <napi.h>

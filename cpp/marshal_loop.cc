@@ -50,8 +50,8 @@ void DisownProcesses(const Napi::CallbackInfo& info) {
   sys::DisownProcesses(Loop(info.Env()));
 }
 
-// Not when the addon is loaded: Bun, which has the addon's calls without a loop, ends the process
-// at uv_walk().
+// Not when the addon is loaded: Bun supports the addon's other calls, but ends the process at
+// uv_walk().
 void RememberStandard(const Napi::CallbackInfo& info) {
   sys::RememberStandard(sys::HandleDescriptors(Loop(info.Env())));
 }

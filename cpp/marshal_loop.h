@@ -1,4 +1,4 @@
-// Conversions for cpp/sys/loop.h: functions whose loop is that of the environment.
+// Conversions for cpp/sys/loop.h; the loop is that of the environment.
 #pragma once
 
 #include <napi.h>

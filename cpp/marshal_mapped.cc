@@ -10,7 +10,7 @@ namespace marshal {
 
 namespace {
 
-// One mapping for all parts, each of which is unmapped by itself: a mapping for each would meet
+// One mapping for all parts, which are unmapped separately. A mapping for each part would reach
 // vm.max_map_count.
 struct Part {
   uint8_t* data;
@@ -32,7 +32,7 @@ napi_value Copied(napi_env env, const Part& part) {
   return buffer;
 }
 
-// Without a copy, where the runtime allows that: one with V8's sandbox has its memory in a cage.
+// Without a copy if the runtime allows that; with V8's sandbox, memory must be inside of a cage.
 napi_value BufferOf(napi_env env, const Part& part) {
   napi_value buffer = nullptr;
   const napi_status status = napi_create_external_arraybuffer(

@@ -1,4 +1,4 @@
-// Conversions for cpp/sys/process.h: a call that answers with a record.
+// Conversions for cpp/sys/process.h: a call that returns a record.
 #pragma once
 
 #include <napi.h>

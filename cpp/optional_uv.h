@@ -1,10 +1,10 @@
-// What the addon calls of libuv, as far as it may be missing: included before everything, by
-// binding.gyp. Deno has few of these, and links them when the addon is loaded (-z now) rather than
-// when they are called; lib/ calls none of them there (lib/addon/absent.ts). By the assembler,
-// because #pragma weak needs uv.h, which most files have no business with.
+// Functions of libuv that may be missing; binding.gyp includes this file before all others. Deno
+// has few of these functions, and links them when the addon is loaded (-z now), not when they are
+// called; lib/ does not call them there (lib/addon/absent.ts). By the assembler, because #pragma
+// weak needs uv.h, which most files do not include.
 #pragma once
 
-#ifndef __ASSEMBLER__  // the .S files are given this too
+#ifndef __ASSEMBLER__  // the .S files include this too
 __asm__(".weak uv_backend_fd");
 __asm__(".weak uv_close");
 __asm__(".weak uv_fileno");

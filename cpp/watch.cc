@@ -10,7 +10,7 @@ namespace watch {
 namespace {
 
 // libuv keeps a pointer to the handle until the close callback, while JavaScript may drop its
-// object before or keep it long after: `self` is libuv's share, the methods hold the others.
+// object earlier or keep it longer. `self` is libuv's reference; the methods hold the others.
 struct Poll {
   explicit Poll(napi_env e) : env(e) {}
 
@@ -33,22 +33,22 @@ void OnClosed(uv_handle_t* handle) {
   Napi::HandleScope scope(poll->env);
   poll->callback.Reset();
   poll->context.reset();
-  // Last: the environment may be freed as soon as nobody waits for the hook.
+  // Last, because the environment may be freed as soon as the hook is removed.
   napi_remove_async_cleanup_hook(poll->cleanup);
 }
 
 void Close(Poll* poll) {
   if (poll->closing) return;
   poll->closing = true;
-  // Takes the descriptor out of epoll at once. The rest must wait for the loop: we may be inside
-  // the callback, whose function and async context are in use.
+  // Removes the descriptor from epoll at once. The rest must wait for the loop: this may run inside
+  // of the callback, whose function and async context are in use.
   uv_close(poll->base(), OnClosed);
-  // libuv has taken it out of epoll, and does not touch it again.
+  // libuv has removed it from epoll, and does not use it again.
   if (poll->owned >= 0) close(poll->owned);
 }
 
-// A Worker's loop must be empty when it ends, or Node aborts; the asynchronous kind of hook makes
-// the environment wait until the handle is closed.
+// A Worker's loop must be empty when it ends, or Node aborts. An asynchronous hook makes the
+// environment wait until the handle is closed.
 void OnEnvironmentEnd(napi_async_cleanup_hook_handle, void* poll) {
   Close(static_cast<Poll*>(poll));
 }
@@ -58,11 +58,11 @@ void OnReadable(uv_poll_t* handle, int status, int) {
   Napi::Env env = poll->env;
   Napi::HandleScope scope(env);
   napi_value argument = Napi::Number::New(env, status);
-  // Not by node-addon-api, which aborts where the call cannot be made at all: Node runs the loop
-  // once more at the environment's end, before our cleanup hook.
+  // Not by node-addon-api, which aborts if the call cannot be made: Node runs the loop once more at
+  // the environment's end, before our cleanup hook.
   napi_make_callback(env, *poll->context, env.Global(), poll->callback.Value(), 1, &argument,
                      nullptr);
-  // Nothing of JavaScript is below us on the stack: what the callback threw is uncaught.
+  // No JavaScript frame is below on the stack, so the callback's exception is uncaught.
   if (env.IsExceptionPending()) {
     napi_fatal_exception(env, env.GetAndClearPendingException().Value());
   }
@@ -87,7 +87,7 @@ Napi::Object Methods(Napi::Env env, const std::shared_ptr<Poll>& poll) {
     object.Set(name, Napi::Function::New(env, call, name));
   };
   method("close", Close);
-  // libuv allows neither on a handle that is being closed.
+  // libuv allows neither on a closing handle.
   method("ref", [](Poll* p) {
     if (!p->closing) uv_ref(p->base());
   });

@@ -23,7 +23,7 @@ State state;
 
 namespace {
 
-// One fork: what its steps share.
+// The common state of the steps of one fork.
 class LiveFork {
  public:
   LiveFork(const ForkRequest& request, uint64_t deadline)
@@ -49,7 +49,7 @@ class LiveFork {
     if (pid > 0 && request_.move) return Hold(static_cast<int>(pid), blocked);
     RestoreMappings(mappings_);
     ReleaseThreads();
-    // At once: until then signals that were sent to the process go to its other threads.
+    // At once: until then other threads get the signals that were sent to the process.
     blocked.Restore();
     if (pid == 0) {
       AwaitEnds();
@@ -61,8 +61,8 @@ class LiveFork {
   }
 
  private:
-  // All others stand still while one does not stop, so that is given up earlier than a child that
-  // is slow to come up.
+  // While one thread does not stop, all others are blocked. So this gives up earlier than the wait
+  // for a slow child.
   uint64_t ParkDeadline() const {
     constexpr uint64_t kLeast = 2000000000;
     const uint64_t share = request_.timeout / 5;
@@ -70,7 +70,7 @@ class LiveFork {
     return end < deadline_ ? end : deadline_;
   }
 
-  // What can fail for want of memory or descriptors, while failing is still free.
+  // Everything that can fail for lack of memory or descriptors, while a failure is still harmless.
   Failure Prepare() {
     ProbeRings();
     const char* syscall = nullptr;
@@ -86,7 +86,7 @@ class LiveFork {
     return {};
   }
 
-  // In the parent, all threads parked: everything that the child must know.
+  // In the parent, all threads parked: records everything that the child needs.
   Failure Freeze() {
     if (Failure failure = CheckRecords(park_)) return failure;
     if (Failure failure = CheckConfinement(park_, self_, files_.task.get())) return failure;
@@ -95,11 +95,11 @@ class LiveFork {
     return TakeSnapshot(files_, park_, request_, deadline_, mappings_, state.arena, snapshot_);
   }
 
-  // In the child: on return everything is as it was in the parent, all threads still parked.
+  // In the child: rebuilds the parent's state. On return all threads are still parked.
   void ComeUp() {
     files_.Close();
-    // The threads first: they find their way on other processors while this one makes the twins.
-    // Then nothing can fail any more, and the parent need not wait for the last of them.
+    // The threads first: they start on other processors while this one makes the twins. Then
+    // nothing can fail any more, and the parent need not wait for the last of them.
     Failure failure = RebuildThreads(park_, self_, stacks_);
     if (!failure) failure = MakeTwins(snapshot_);
     report_.Send(failure);
@@ -107,7 +107,7 @@ class LiveFork {
     AwaitThreads(park_);
   }
 
-  // The threads stay where they are until the child has come up, at least.
+  // Keeps the threads parked, at least until the child runs.
   ForkResult Hold(int pid, SignalsBlocked& blocked) {
     state.held = {true, blocked.Keep(), mappings_};
     const ForkResult result = Attend(pid);
@@ -118,7 +118,7 @@ class LiveFork {
   ForkResult Attend(int pid) {
     Failure failure = report_.Receive(pid, deadline_);
     if (!failure) return {pid, {}};
-    // Its exit status is nobody's business: to the caller no child was made.
+    // Reaps the child, because for the caller no child was made.
     Sys(SYS_kill, pid, SIGKILL);
     while (Sys(SYS_wait4, pid, nullptr, 0, nullptr) == -EINTR) {
     }

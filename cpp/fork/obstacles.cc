@@ -1,4 +1,4 @@
-// What stands in the way of a fork, and can be told beforehand.
+// Obstacles to a fork that can be found beforehand.
 #include "fork/obstacles.h"
 
 #include <signal.h>
@@ -16,7 +16,7 @@ const char* ProcObstacle(long opened) {
   if (opened < 0) return "/proc is not readable";
   char link[32] = {};
   const long r = Sys(SYS_readlinkat, AT_FDCWD, "/proc/self", link, sizeof link - 1);
-  // ENOENT: a process that is not in that namespace has no number there.
+  // ENOENT: a process that is not in that namespace has no pid there.
   if (r < 0 && r != -ENOENT) return "readlinkat(2) is not permitted";
   const char* at = link;
   const bool ours = Number(at, 10) == static_cast<uint64_t>(Sys(SYS_getpid));
@@ -35,10 +35,10 @@ size_t Obstacles(const char** reasons, size_t room) {
   ProcFiles files;
   const char* syscall = nullptr;
   const long opened = files.Open(syscall);
-  // A full descriptor table is no obstacle of this kind: fork() says it by its own name.
+  // A full descriptor table does not count here: fork() reports it as its own error.
   const bool full = opened == -EMFILE || opened == -ENFILE;
   const char* proc = full ? nullptr : ProcObstacle(opened);
-  // What another namespace's /proc tells of the threads is not true of their numbers here.
+  // Another namespace's /proc lists other thread ids.
   const bool blind = opened < 0 || proc != nullptr;
   const char* ring = blind ? nullptr : AnyRingObstacle(files);
   const char* confined = blind ? nullptr : ConfinementObstacle(files.task.get());

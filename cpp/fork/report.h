@@ -1,4 +1,5 @@
-// What the child tells its parent before both go on: that it has come up, or why not.
+// The child's report to its parent before both continue: that it runs, or the reason of its
+// failure.
 #pragma once
 
 #include <linux/futex.h>
@@ -13,7 +14,7 @@
 
 namespace livefork {
 
-// One page that both share until then.
+// A page that both share until then.
 class Report {
  public:
   Report() = default;
@@ -38,7 +39,7 @@ class Report {
     Sys(SYS_futex, &page_->sent, FUTEX_WAKE, 1);
   }
 
-  // In the parent. A child that dies without a word was killed by somebody else.
+  // In the parent. A child that ends without a report was killed by another process.
   Failure Receive(int pid, uint64_t deadline) {
     while (page_->sent.load(std::memory_order_acquire) == 0) {
       timespec pause{0, 5000000};

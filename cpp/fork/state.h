@@ -1,4 +1,4 @@
-// What outlives one fork: one object for the process, and one at a time who uses it.
+// The state that outlives one fork: one object for the process, with one user at a time.
 #pragma once
 
 #include <atomic>
@@ -14,7 +14,7 @@
 
 namespace livefork {
 
-// What a parent that holds its threads (ForkRequest::move) gives back later.
+// What a parent that keeps its threads parked (ForkRequest::move) releases later.
 struct Held {
   bool holding;
   uint64_t mask;
@@ -36,8 +36,8 @@ struct State {
 
 extern State state;
 
-// While it lives nobody else may fork or park: a second entry is refused, for instance one from a
-// thread of the program's that calls in while the main thread forks.
+// During its lifetime no other code may fork or park: a second entry is refused, for example from
+// another thread of the program while the main thread forks.
 class Exclusive {
  public:
   Exclusive() : mine_(!state.entered.exchange(true, std::memory_order_acquire)) {}
@@ -47,7 +47,7 @@ class Exclusive {
     if (mine_) state.entered.store(false, std::memory_order_release);
   }
   bool refused() const { return !mine_; }
-  // Stays entered beyond the scope: whoever calls Leave() ends it.
+  // Stays entered after the scope, until Leave() is called.
   void Stay() { mine_ = false; }
   static void Leave() { state.entered.store(false, std::memory_order_release); }
 

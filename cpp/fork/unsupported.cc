@@ -1,4 +1,4 @@
-// Live fork where it has not been made: the same functions, which say so.
+// Live fork on unsupported systems: the same functions, which fail.
 #include <sys/utsname.h>
 
 #include <cerrno>
@@ -9,7 +9,8 @@
 namespace livefork {
 namespace {
 
-// "live fork is not made for FreeBSD on arm64": asked of the kernel, so that one file serves all.
+// "live fork does not support FreeBSD on arm64": from uname(2), so that one file serves all
+// systems.
 const char* Reason() {
   static char text[128];
   utsname system{};
@@ -25,7 +26,7 @@ ForkResult Fork(const ForkRequest&) {
   return {-1, {ENOTSUP, "fork", Reason()}};
 }
 
-// Nobody can see whether the other threads wait.
+// It is not known whether the other threads wait.
 bool AwaitQuiescence(uint64_t) {
   return false;
 }
@@ -36,12 +37,12 @@ size_t Obstacles(const char** reasons, size_t room) {
   return 1;
 }
 
-// There is no child whose threads could have kept their parent's ids.
+// There is no child whose threads could keep their parent's ids.
 bool IdsAdopted() {
   return true;
 }
 
-// Nor is anything held.
+// No id is kept.
 bool AdoptIds(uint64_t) {
   return true;
 }

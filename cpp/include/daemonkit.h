@@ -1,9 +1,9 @@
 /*
- * pthread_atfork(3) for the fork() of daemonkit, to be included by other native addons.
+ * pthread_atfork(3) for the fork() of daemonkit. Other native addons include this file.
  *
- * daemonkit's fork() is a raw clone(2), so that handlers of pthread_atfork() do not run: libuv's
- * would throw away the thread pool, which the child keeps. An addon that has to know, because it
- * seeds a generator, or has its pid in a cache, registers here:
+ * daemonkit's fork() is a raw clone(2), so handlers of pthread_atfork() do not run: libuv's handler
+ * would discard the thread pool, which the child keeps. An addon that must handle forks, because it
+ * seeds a generator or caches its pid, registers here:
  *
  *   const { forkInterface } = await import('daemonkit');    // JavaScript hands the interface over
  *   addon.attach(forkInterface());
@@ -13,9 +13,9 @@
  *   const struct daemonkit_interface* daemonkit = data;
  *   daemonkit->atfork(lock, unlock, renew);
  *
- * A child has all threads of its parent, and the locks have their owners: handlers need not take
- * them, as they do with pthread_atfork(). What a connection, a shared mapping or a seeded generator
- * is, they know.
+ * A child has all threads of its parent, and the locks still have their owners. So handlers need
+ * not take locks, as they must with pthread_atfork(). They only handle connections, shared mappings
+ * and seeded generators.
  */
 #ifndef DAEMONKIT_H
 #define DAEMONKIT_H
@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 struct daemonkit_interface {
-  /* 1. Later versions only add members, and count up. */
+  /* 1. Later versions only add members, and increase this number. */
   unsigned version;
 
   /*
@@ -37,8 +37,8 @@ struct daemonkit_interface {
    * parent   in the parent, when its threads run again, also if there is no child; the first first
    * child    in the child, when it has all its threads, before any JavaScript; the first first
    *
-   * For good: a library with handlers must not be unloaded. To be called on any thread.
-   * Returns 0, or ENOMEM.
+   * Handlers cannot be removed, so a library with handlers must not be unloaded. May be called on
+   * any thread. Returns 0, or ENOMEM.
    */
   int (*atfork)(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 };

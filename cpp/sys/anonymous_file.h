@@ -5,8 +5,8 @@
 
 namespace sys {
 
-// A file without a place in the file system, close-on-exec, which /proc/PID/fd shows by this name.
-// Its descriptor, or -errno: -ENOSYS where there are none.
+// A file outside of any file system, close-on-exec, which /proc/PID/fd shows with this name. Its
+// descriptor, or -errno: -ENOSYS if the system has none.
 int AnonymousFile(const std::string& name);
 
 }  // namespace sys

@@ -4,7 +4,8 @@
 
 namespace sys {
 
-// FreeBSD has them too (shm_open(2) with SHM_ANON), but without /proc nobody would find one.
+// FreeBSD has them too (shm_open(2) with SHM_ANON), but without /proc other processes could not
+// find one.
 int AnonymousFile(const std::string& name) {
   static_cast<void>(name);
   return -ENOSYS;

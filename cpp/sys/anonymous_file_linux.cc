@@ -8,7 +8,7 @@
 namespace sys {
 
 int AnonymousFile(const std::string& name) {
-  // MFD_CLOEXEC. By its number, as glibc has a function for it only since 2.27.
+  // MFD_CLOEXEC. The call is made by number, because glibc has the function only since 2.27.
   constexpr unsigned kCloseOnExec = 1;
   const long fd = syscall(SYS_memfd_create, name.c_str(), kCloseOnExec);
   return fd < 0 ? -errno : static_cast<int>(fd);

@@ -7,13 +7,13 @@
 
 namespace sys {
 
-// FreeBSD knows the superuser by his number alone; its own "capabilities" (capsicum(4)) are rights
+// On FreeBSD only the user id makes the superuser. Its own "capabilities" (capsicum(4)) are rights
 // of descriptors and give no privilege.
 int HasCapabilities() {
   return 0;
 }
 
-// Of the process, not of a thread: procctl(2), from 14.0 on.
+// For the process, not for a thread: procctl(2), from 14.0 on.
 int SetNoNewPrivileges() {
   int on = PROC_NO_NEW_PRIVS_ENABLE;
   return Result(procctl(P_PID, getpid(), PROC_NO_NEW_PRIVS_CTL, &on));

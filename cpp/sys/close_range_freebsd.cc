@@ -8,7 +8,7 @@ namespace sys {
 
 namespace {
 
-// By number: FreeBSD 14.0 has the call and not the flag, and its header neither.
+// By number: FreeBSD 14.0 has the call but not the flag, and its header lacks the flag too.
 constexpr int kCloseRangeCloexec = 4;
 
 }  // namespace
@@ -19,7 +19,7 @@ int CloseRangeCall(unsigned first, unsigned last, bool cloexec) {
 
 int CloseRangeListed(unsigned first, unsigned last, bool cloexec) {
   return EachDescriptor(getpid(), [=](const kinfo_file& file) {
-    // Those below 0 are the working directory, the root and the program.
+    // Numbers below 0 are the working directory, the root and the program.
     if (file.kf_fd < 0) return;
     const auto number = static_cast<unsigned>(file.kf_fd);
     if (number >= first && number <= last) CloseOne(file.kf_fd, cloexec);

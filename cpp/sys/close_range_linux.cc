@@ -20,8 +20,8 @@ namespace {
 constexpr long kSysCloseRange = 436;
 constexpr unsigned kCloseRangeCloexec = 4;
 
-// What getdents64(2) fills in. No libc declares it, and opendir(3) would allocate, which a process
-// just forked from one with threads must not do.
+// The record of getdents64(2), which no libc declares. opendir(3) would allocate, which a fresh
+// fork of a process with threads must not do.
 struct Entry {
   uint64_t ino;
   int64_t off;
@@ -44,7 +44,7 @@ int Number(const char* name) {
   return number;
 }
 
-// Closing while reading is safe: procfs takes its place from the last number told, not from a list.
+// Closing while reading is safe: procfs continues from the last number, not from a list.
 int Walk(int directory, const Range& range) {
   alignas(Entry) char buffer[4096];
   long size;
@@ -73,8 +73,8 @@ int CloseRangeListed(unsigned first, unsigned last, bool cloexec) {
   if (directory < 0) return -errno;
   struct statfs fs {};
   int result = fstatfs(directory, &fs) == 0 ? 0 : -errno;
-  // An ordinary directory of that name, in a chroot say, would have us close nothing and be
-  // content.
+  // With an ordinary directory of that name, for example in a chroot, nothing would be closed and
+  // no error reported.
   if (result == 0 && fs.f_type != PROC_SUPER_MAGIC) result = -ENOENT;
   if (result == 0) result = Walk(directory, {first, last, cloexec});
   close(directory);

@@ -12,8 +12,9 @@
 namespace sys {
 namespace {
 
-// The reentrant lookups want a buffer whose size only ERANGE tells: a group with thousands of
-// members outgrows what sysconf(3) suggests. `found` reads the entry while the buffer lives.
+// The reentrant lookups need a buffer, and only ERANGE shows that it is too small: a group with
+// thousands of members is larger than the size from sysconf(3). `found` reads the entry while the
+// buffer exists.
 template <typename Entry, typename Lookup, typename Found>
 int64_t Find(Lookup lookup, Found found) {
   std::vector<char> buffer(4096);
@@ -24,7 +25,7 @@ int64_t Find(Lookup lookup, Found found) {
     if (error == ERANGE) {
       buffer.resize(buffer.size() * 2);
     } else if (error != EINTR) {
-      // A missing entry is told as success without a result, or by one of several errnos.
+      // A missing entry is reported as success without a result, or by one of several errnos.
       if (result != nullptr) return found(*result);
       bool absent = error == 0 || error == ESRCH || error == EBADF || error == EPERM;
       return absent ? -ENOENT : -error;
@@ -75,7 +76,7 @@ std::vector<int64_t> SupplementaryGroups(unsigned uid, unsigned gid) {
   std::vector<gid_t> groups(64);
   int count = static_cast<int>(groups.size());
   while (getgrouplist(name.c_str(), gid, groups.data(), &count) < 0) {
-    // glibc sets count to what is needed; FreeBSD does not, so grow in any case.
+    // glibc sets count to the needed size; FreeBSD does not, so the buffer grows in any case.
     groups.resize(std::max(groups.size() * 2, static_cast<size_t>(count)));
     count = static_cast<int>(groups.size());
   }
@@ -90,7 +91,7 @@ int Setresgid(unsigned real, unsigned effective, unsigned saved) {
   return Result(setresgid(real, effective, saved));
 }
 
-// These two fail for bad addresses only.
+// These two fail only for bad addresses.
 Ids Getresuid() {
   uid_t real = 0, effective = 0, saved = 0;
   getresuid(&real, &effective, &saved);

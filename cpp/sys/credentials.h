@@ -1,4 +1,4 @@
-// Who the process is: setgroups(2), setresuid(2), setresgid(2); the user and group databases.
+// User and group ids: setgroups(2), setresuid(2), setresgid(2); the user and group databases.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,8 @@
 
 namespace sys {
 
-// getpwnam(3), getgrnam(3), getgrouplist(3): an id, or -ENOENT for a name the databases do not
-// have, or another -errno.
+// getpwnam(3), getgrnam(3), getgrouplist(3): an id, or -ENOENT for an unknown name, or another
+// -errno.
 
 int64_t UserByName(const std::string& name);
 int64_t GroupByName(const std::string& name);
@@ -21,12 +21,12 @@ int64_t LoginGroup(unsigned uid);
 using User = std::tuple<int64_t, std::string, std::string, std::string>;
 User UserEntry(unsigned uid);
 
-// What initgroups(3) would set for the user: `gid` and every group that lists the user. A uid
-// without a name has no other groups. One element that is negative is -errno.
+// The groups that initgroups(3) would set for the user: `gid` and every group that lists the user.
+// A uid without a name has no other groups. A single negative element is -errno.
 std::vector<int64_t> SupplementaryGroups(unsigned uid, unsigned gid);
 
-// For all threads of the process, as POSIX wants it: libc does that, the kernel's calls do not. -1
-// leaves an id as it is. 0, or -errno.
+// For all threads of the process, as POSIX requires: libc does this, the kernel's calls do not. -1
+// leaves an id unchanged. 0, or -errno.
 int Setgroups(const std::vector<unsigned>& groups);
 int Setresuid(unsigned real, unsigned effective, unsigned saved);
 int Setresgid(unsigned real, unsigned effective, unsigned saved);

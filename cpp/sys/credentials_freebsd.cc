@@ -6,7 +6,8 @@
 namespace sys {
 
 // Before 15, and for a program that was linked before 15, the first of the groups becomes the
-// effective one. Seeing that it did is the one way to know: its number then goes first.
+// effective group. This is only known after a call has changed it; then the effective group is
+// passed first.
 int Setgroups(const std::vector<unsigned>& groups) {
   const gid_t effective = getegid();
   const int error = Result(setgroups(static_cast<int>(groups.size()), groups.data()));

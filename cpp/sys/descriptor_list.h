@@ -1,4 +1,4 @@
-// The descriptor table, where a system call tells it: sysctl(3)'s kern.proc.filedesc of FreeBSD.
+// The descriptor table, on systems with a call for it: kern.proc.filedesc of FreeBSD's sysctl(3).
 // Linux has it in /proc, which lib/ reads.
 #pragma once
 
@@ -13,7 +13,7 @@ namespace sys {
 using OpenFile = std::tuple<int, std::string, std::string, int>;
 std::vector<OpenFile> FileDescriptors(int pid);
 
-// Whether a descriptor of this process and one of another lead to the same open file, as after
+// Whether a descriptor of this process and one of another refer to the same open file, as after
 // fork: 1, 0, or -errno. FreeBSD: -ENOSYS.
 int SameOpenFile(int fd, int pid, int theirs);
 

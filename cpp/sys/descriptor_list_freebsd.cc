@@ -9,8 +9,8 @@
 namespace sys {
 namespace {
 
-// lib/system/system.ts has the same words; a vnode says for itself what it is, to fstat(2). What
-// came after 14.0 is "other": its headers must do.
+// lib/system/system.ts has the same names. The type of a vnode is found by fstat(2). Types later
+// than 14.0 are "other", because this must compile with the headers of 14.0.
 const char* KindOf(int type) {
   switch (type) {
     case KF_TYPE_VNODE:
@@ -44,8 +44,8 @@ std::string Named(const char* kind, uint64_t address) {
   return text;
 }
 
-// As /proc of Linux would call it: both ends of a pipe by one name, a file by its path where the
-// kernel remembers one.
+// The name in the form of Linux's /proc: both ends of a pipe have one name, and a file its path, if
+// the kernel knows it.
 std::string NameOf(const kinfo_file& file) {
   if (file.kf_path[0] != '\0') return file.kf_path;
   switch (file.kf_type) {
@@ -64,8 +64,9 @@ std::string NameOf(const kinfo_file& file) {
   }
 }
 
-// Both ends of a pipe can be read and written on FreeBSD. Which is which by pipe(2) is not told;
-// that they are two is what matters: the one of the lower address is taken for the reading end.
+// Both ends of a pipe can be read and written on FreeBSD, and the system does not show which one
+// pipe(2) returned first. It only matters that they differ, so the end with the lower address
+// counts as the reading end.
 int AccessOf(const kinfo_file& file) {
   if (file.kf_type == KF_TYPE_PIPE) {
     return file.kf_un.kf_pipe.kf_pipe_addr < file.kf_un.kf_pipe.kf_pipe_peer ? 1 : 2;

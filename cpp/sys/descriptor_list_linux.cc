@@ -12,7 +12,7 @@ std::vector<OpenFile> FileDescriptors(int) {
 }
 
 int SameOpenFile(int fd, int pid, int theirs) {
-  // 1 and 2 are an order, 3 is none: kcmp(2).
+  // 1 and 2 mean an order, 3 means none: kcmp(2).
   const auto order = Result(syscall(SYS_kcmp, getpid(), pid, KCMP_FILE, fd, theirs));
   return order < 0 ? static_cast<int>(order) : order == 0;
 }

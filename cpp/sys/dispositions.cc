@@ -18,7 +18,7 @@ struct Ignored {
 
 Ignored ignored[kSignals];
 
-// Where the program or library is loaded that has this address; every one has another place.
+// The base address of the program or library that contains this address; it identifies the module.
 void* ModuleOf(const void* address) {
   Dl_info info{};
   return dladdr(address, &info) == 0 ? nullptr : info.dli_fbase;
@@ -29,7 +29,7 @@ void* ModuleOf(Function* function) {
   return ModuleOf(reinterpret_cast<const void*>(function));
 }
 
-// A distribution's Node may have libuv, and the rest, in libraries of their own.
+// A distribution's Node may have libuv and other parts in separate libraries.
 bool IsRuntime(const void* module) {
   static const void* const node = ModuleOf(&napi_get_undefined);
   static const void* const libuv = ModuleOf(&uv_run);
@@ -58,7 +58,7 @@ int DispositionOf(int signal) {
   auto is = [](Disposition disposition) { return static_cast<int>(disposition); };
   if (action.sa_handler == SIG_DFL) return is(Disposition::kDefault);
   if (IsIgnored(action)) return is(Disposition::kIgnored);
-  // sa_sigaction is in the same place.
+  // sa_sigaction has the same offset.
   const void* module = ModuleOf(action.sa_handler);
   if (module == ModuleOf(&DispositionOf)) return is(Disposition::kFlag);
   return is(IsRuntime(module) ? Disposition::kRuntime : Disposition::kForeign);
@@ -88,7 +88,7 @@ int UnignoreSignal(int signal) {
   if (record->times == 0 || --record->times > 0) return 0;
   struct sigaction now {};
   if (sigaction(signal, nullptr, &now) != 0) return -errno;
-  // Somebody handles it by now; theirs stays.
+  // Other code has installed a handler since; it stays.
   if (!IsIgnored(now)) return 0;
   return Result(sigaction(signal, &record->before, nullptr));
 }
@@ -107,7 +107,7 @@ std::vector<int> SignalMask(int how, const std::vector<int>& signals) {
   if (error != 0) return {-error};
   std::vector<int> blocked;
   for (int signal = 1; signal < kSignals; ++signal) {
-    // -1 beyond the system's highest.
+    // -1 above the system's highest signal.
     if (sigismember(&before, signal) == 1) blocked.push_back(signal);
   }
   return blocked;

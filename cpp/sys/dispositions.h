@@ -7,39 +7,39 @@
 
 namespace sys {
 
-// What a signal does; lib/ knows the numbers by their names.
+// The disposition of a signal; lib/ uses the names of the numbers.
 enum class Disposition : int {
   kDefault = 0,
   kIgnored = 1,
   kRuntime = 2,  // a handler of Node, V8 or libuv, which serves process.on() too
   kFlag = 3,     // a SignalFlag's
-  kForeign = 4,  // any other code's: an addon's, or of a library that it brought
+  kForeign = 4,  // a handler of an addon or its libraries
 };
 inline constexpr const char* kDispositions[] = {"default", "ignored", "runtime", "flag", "foreign"};
 static_assert(sizeof kDispositions / sizeof *kDispositions ==
               static_cast<size_t>(Disposition::kForeign) + 1);
 
-// One of Disposition's numbers, or -errno: libc keeps some signals to itself.
+// One of Disposition's numbers, or -errno: libc reserves some signals.
 int DispositionOf(int signal);
 
-// The handler of a signal as a number, to be compared: 0 is SIG_DFL, 1 SIG_IGN. Or -errno.
+// The handler of a signal as a number, for comparison: 0 is SIG_DFL, 1 SIG_IGN. Or -errno.
 int64_t HandlerNumber(int signal);
 
-// Gives a signal its default action, whatever it did, and forgets all IgnoreSignal() of it. For
-// SIGPIPE and SIGXFSZ that is being ignored: Node's writes fail with EPIPE and EFBIG. 0, or -errno.
+// Restores the default action of a signal, and forgets all IgnoreSignal() of it. SIGPIPE and
+// SIGXFSZ are ignored instead: Node's writes fail with EPIPE and EFBIG. 0, or -errno.
 int ResetSignal(int signal);
 
-// Ignores a signal; the last UnignoreSignal() puts back what the first IgnoreSignal() found, unless
-// the signal has got another disposition since. 0, or -errno.
+// Ignores a signal. The last UnignoreSignal() restores the disposition before the first
+// IgnoreSignal(), unless it has changed since. 0, or -errno.
 int IgnoreSignal(int signal);
 int UnignoreSignal(int signal);
 
 // Whether there is an IgnoreSignal() that was not undone.
 bool IsIgnoring(int signal);
 
-// Changes the calling thread's mask and returns the signals it had before; `how` is 0 to leave it,
-// 1 to block, 2 to unblock the signals, 3 to block these only. One element that is negative is
-// -errno.
+// Changes the calling thread's mask and returns the signals that were blocked before. `how`: 0
+// changes nothing, 1 blocks, 2 unblocks the signals, 3 blocks only these. A single negative element
+// is -errno.
 std::vector<int> SignalMask(int how, const std::vector<int>& signals);
 
 }  // namespace sys

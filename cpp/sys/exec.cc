@@ -23,15 +23,15 @@ namespace {
 std::vector<char*> Pointers(const std::vector<std::string>& texts) {
   std::vector<char*> pointers;
   pointers.reserve(texts.size() + 1);
-  // execve(2) takes pointers to what it does not change.
+  // execve(2) takes non-const pointers, but does not change the text.
   for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
   pointers.push_back(nullptr);
   return pointers;
 }
 
-// What most calls fail by, found while nothing has been changed yet. Who may execute a file needs
-// to see it, and no privilege executes one that nobody may: execve(2), acl_permission_check() of
-// Linux.
+// Finds the most common errors before anything is changed. Executing a file needs permission to see
+// it, and no privilege allows executing a file without any execute bit: execve(2),
+// acl_permission_check() of Linux.
 int Refused(const char* path) {
   struct stat found {};
   if (stat(path, &found) != 0) return -errno;
@@ -46,13 +46,13 @@ class Descriptors {
     for (int fd : keep) Clear(fd, F_GETFD, F_SETFD, FD_CLOEXEC);
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
       Clear(fd, F_GETFD, F_SETFD, FD_CLOEXEC);
-      // As libuv does for child processes: few programs expect a read to fail with EAGAIN.
+      // As libuv does for child processes: few programs handle EAGAIN from a read.
       Clear(fd, F_GETFL, F_SETFL, O_NONBLOCK);
     }
   }
 
   void Undo() const {
-    // The last one first: two of the descriptors may have one open file.
+    // The last one first, because two of the descriptors may share an open file.
     for (auto it = changes_.rbegin(); it != changes_.rend(); ++it)
       fcntl(it->fd, it->set, it->flags);
   }
@@ -74,7 +74,7 @@ class Descriptors {
   std::vector<Change> changes_;
 };
 
-// A terminal that the program has made a raw one.
+// A terminal that the program has made raw.
 class Terminal {
  public:
   Terminal() {
@@ -109,7 +109,7 @@ class Terminal {
 
 void Nothing(int) {}
 
-// Ignored signals and the mask, which a new program inherits; handlers it does not.
+// Ignored signals and the mask, which a new program inherits. It does not inherit handlers.
 class Signals {
  public:
   Signals() {
@@ -118,8 +118,8 @@ class Signals {
       if (sigaction(number, nullptr, &action) != 0 || action.sa_handler != SIG_IGN) continue;
       if (IsIgnoring(number)) continue;
       ignored_.push_back({number, action});
-      // Not SIG_DFL: until there is a new program a signal, as SIGPIPE of another thread's write,
-      // would end this one. A handler becomes SIG_DFL by execve(2).
+      // Not SIG_DFL: until execve(2) a signal, such as SIGPIPE from another thread's write, would
+      // end this program. execve(2) turns a handler into SIG_DFL.
       action.sa_handler = Nothing;
       action.sa_flags |= SA_RESTART;
       sigaction(number, &action, nullptr);
@@ -168,7 +168,7 @@ int Exec(const std::string& path, const std::vector<std::string>& argv, bool own
 }
 
 int PlaceDescriptors(const std::vector<int>& sources, int first) {
-  // Beyond all numbers that are about to be taken, so that none is overwritten before its turn.
+  // Above all target numbers, so that none is overwritten before its turn.
   const int beyond = first + static_cast<int>(sources.size());
   std::vector<int> copies;
   for (int source : sources) {

@@ -6,19 +6,19 @@
 
 namespace sys {
 
-// Replaces the program of this process, which stays the same one: pid, parent, session. 0, 1, 2 and
-// those in `keep` stay open, all else is closed that is close-on-exec: libuv makes even 0, 1 and 2
-// that when Node starts (uv_disable_stdio_inheritance()). 0, 1 and 2 are blocking ones again, and a
-// terminal has the mode that Node found. With `resetSignals` nothing is blocked, and nothing
-// ignored but what IgnoreSignal() ignores. Returns -errno only, and all is as before then. Without
-// `ownEnvironment` the new program has the environment as it is, byte by byte.
+// Replaces the program of this process; pid, parent and session stay. 0, 1, 2 and those in `keep`
+// stay open; all other close-on-exec descriptors are closed. (libuv makes even 0, 1 and 2
+// close-on-exec when Node starts: uv_disable_stdio_inheritance().) 0, 1 and 2 are set to blocking
+// mode, and a terminal gets the mode from Node's start. With `resetSignals` no signal is blocked,
+// and only those of IgnoreSignal() are ignored. Returns only on failure, with -errno and everything
+// unchanged. Without `ownEnvironment` the new program gets the present environment, byte for byte.
 int Exec(const std::string& path, const std::vector<std::string>& argv, bool ownEnvironment,
          const std::vector<std::string>& environment, const std::vector<int>& keep,
          bool resetSignals);
 
-// Makes each of `sources` a descriptor from `first` on, in their order, whatever was there; a
-// program that had some of these numbers, as the event loop has, can only end or execute another
-// one then. 0, or -errno.
+// Moves `sources` to the numbers from `first` on, in order, and replaces what was there. If these
+// numbers were in use, for example by the event loop, the program can then only exit or execute
+// another one. 0, or -errno.
 int PlaceDescriptors(const std::vector<int>& sources, int first);
 
 }  // namespace sys

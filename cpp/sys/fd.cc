@@ -38,7 +38,7 @@ int Getdtablesize() {
 
 void CloseOne(int fd, bool cloexec) {
   if (!cloexec) {
-    // Never retried: after EINTR or EIO the number is free already, and could be another thread's.
+    // Never retried: after EINTR or EIO the number is already free, and another thread may have it.
     close(fd);
     return;
   }
@@ -63,9 +63,9 @@ int CloseRange(unsigned first, unsigned last, bool cloexec, int method) {
     case kLoop:
       return CloseRangeLoop(first, last, cloexec);
     default:
-      // Any failure leads on to the next: ENOSYS before Linux 5.9, EINVAL for the flag before 5.11,
-      // EPERM from a seccomp filter older than the call; ENOENT without /proc, EMFILE in a full
-      // table.
+      // After any failure the next method is tried: ENOSYS before Linux 5.9, EINVAL for the flag
+      // before 5.11, EPERM from a seccomp filter older than the call; ENOENT without /proc, EMFILE
+      // in a full table.
       if (CloseRangeCall(first, last, cloexec) == 0) return 0;
       if (CloseRangeListed(first, last, cloexec) == 0) return 0;
       return CloseRangeLoop(first, last, cloexec);

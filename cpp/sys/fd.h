@@ -9,19 +9,19 @@ int Getdtablesize();
 int CloseOnExec(int fd);  // fcntl(F_GETFD): 0 or 1
 int AccessMode(int fd);   // fcntl(F_GETFL): O_RDONLY, O_WRONLY or O_RDWR
 
-// How CloseRange() goes about it; tests force one, everybody else says kAny.
+// The method of CloseRange(). Only tests force one; all others use kAny.
 enum CloseMethod { kAny, kCloseRange, kListed, kLoop };
 
-// Closes the descriptors first..last, or sets their close-on-exec flag. The first method that the
-// system has is used; a method forced on it gives that method's error.
+// Closes the descriptors first..last, or sets their close-on-exec flag. Uses the first method that
+// works; a forced method returns its error.
 int CloseRange(unsigned first, unsigned last, bool cloexec, int method);
 
-// The parts of CloseRange() that differ between systems: by the call, -ENOSYS or -EINVAL where it
-// is too old, and by the system's own list of the descriptors.
+// The parts of CloseRange() that depend on the system: by the call, with -ENOSYS or -EINVAL if the
+// kernel is too old, and by the system's list of descriptors.
 int CloseRangeCall(unsigned first, unsigned last, bool cloexec);
 int CloseRangeListed(unsigned first, unsigned last, bool cloexec);
 
-// Closes one descriptor, or sets its close-on-exec flag; a hole in the range is no error.
+// Closes one descriptor, or sets its close-on-exec flag; an unused number is not an error.
 void CloseOne(int fd, bool cloexec);
 
 }  // namespace sys

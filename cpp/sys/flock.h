@@ -1,5 +1,5 @@
-// flock(2): a lock on an open file description, so fork(2) shares it and close(2) of a copy keeps
-// it, until the last copy is closed.
+// flock(2): a lock on an open file description. fork(2) shares it, and it lasts until the last copy
+// is closed.
 #pragma once
 
 namespace sys {
@@ -8,8 +8,8 @@ namespace sys {
 // it.
 int FlockExclusive(int fd);
 
-// Whether another description has an exclusive lock: 1, 0, or -errno. Nothing but to take a lock
-// tells, so a shared one is held for the moment between two system calls.
+// Whether another description has an exclusive lock: 1, 0, or -errno. Only taking a lock shows
+// this, so a shared lock is held for a moment between two system calls.
 int FlockHeld(int fd);
 
 }  // namespace sys

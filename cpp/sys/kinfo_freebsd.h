@@ -2,7 +2,7 @@
 #pragma once
 
 #include <sys/types.h>
-// What user.h needs, in this order.
+// Needed by user.h, in this order.
 #include <sys/param.h>
 #include <sys/socket.h>
 #include <sys/sysctl.h>
@@ -14,14 +14,14 @@
 
 namespace sys {
 
-// The list, or the negative errno. Not by kinfo_getfile(3): libutil's number is 9 in FreeBSD 14 and
-// 10 in 15, and an addon that asks for the one does not load on the other.
+// The list, or the negative errno. Not by kinfo_getfile(3): libutil's version is 9 in FreeBSD 14
+// and 10 in 15, and an addon linked with one does not load with the other.
 inline int ReadDescriptors(int pid, std::vector<char>& list) {
   int name[] = {CTL_KERN, KERN_PROC, KERN_PROC_FILEDESC, pid};
   for (;;) {
     size_t size = 0;
     if (sysctl(name, 4, nullptr, &size, nullptr, 0) != 0) return -errno;
-    // Room for those that are opened meanwhile.
+    // Room for descriptors that are opened in the meantime.
     list.resize(size + size / 3 + sizeof(kinfo_file));
     size = list.size();
     if (sysctl(name, 4, list.data(), &size, nullptr, 0) == 0) {
@@ -32,8 +32,8 @@ inline int ReadDescriptors(int pid, std::vector<char>& list) {
   }
 }
 
-// Calls f with each record of a list. They are cut behind the path, each as long as it says: look
-// at no more of kf_path than its text.
+// Calls f with each record of a list. A record is truncated after its path, so only the text of
+// kf_path may be read.
 template <typename F>
 void EachRecord(const char* list, size_t size, F f) {
   for (size_t at = 0; at < size;) {
@@ -44,7 +44,7 @@ void EachRecord(const char* list, size_t size, F f) {
   }
 }
 
-// Calls f with each descriptor's record, and 0; or -errno.
+// Calls f with each descriptor's record. Returns 0, or -errno.
 template <typename F>
 int EachDescriptor(int pid, F f) {
   std::vector<char> list;

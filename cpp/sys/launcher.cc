@@ -45,7 +45,7 @@ Outcome AwaitBirth(int channel, int relay, int log, int middle, int timeout) {
 Outcome AwaitBirthHeld(const Launch& launch, void (*release)()) {
   const End end = WaitForDaemon(launch);
   if (end.how == Birth::kReady) {
-    // Until now the launcher was the main process, whose words count.
+    // Until now the launcher was the main process, so it must report.
     if (launch.notify >= 0) NotifyReady(launch.notify, end.code);
     if (launch.say >= 0) SayReady(launch, end.code);
     GiveBackStandard();

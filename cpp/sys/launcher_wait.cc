@@ -24,11 +24,11 @@ const Millis kGrace{kGraceMs};
 
 int signal_pipe[2] = {-1, -1};
 
-// Any thread may take the signal, so that the main thread's poll is woken by a byte, not by EINTR.
+// Any thread may get the signal, so a byte wakes the main thread's poll, not EINTR.
 void OnSignal(int number) {
   int saved = errno;
   auto byte = static_cast<unsigned char>(number);
-  // Full means that wake-ups are waiting already.
+  // A full pipe already contains wake-ups.
   (void)!write(signal_pipe[1], &byte, 1);
   errno = saved;
 }
@@ -43,21 +43,21 @@ int CatchSignals() {
     sigaddset(&caught, number);
     struct sigaction action;
     sigaction(number, nullptr, &action);
-    // nohup(1) and shells' background jobs ignore some of these; that holds for the launcher too.
+    // nohup(1) and shells' background jobs ignore some of these, and so must the launcher.
     if (action.sa_handler == SIG_IGN && number != SIGCHLD) continue;
     action = {};
     action.sa_handler = OnSignal;
     action.sa_flags = SA_RESTART;
     sigaction(number, &action, nullptr);
   }
-  // Not the others: their handlers are the script's, and may wait for a thread that is held.
+  // Not the others: their handlers belong to the script, and may wait for a parked thread.
   pthread_sigmask(SIG_UNBLOCK, &caught, nullptr);
   return 0;
 }
 
 char record[1 << 16];
 char stage[1 << 16] = "";
-// The first word of a failure, while further records are read to find who is to be ended.
+// The first reported failure, while further records are read to find the processes to end.
 char failure[1 << 16] = "";
 
 const char* Keep(const char* text, ssize_t size) {
@@ -72,7 +72,7 @@ class Wait {
 
   End Run(Millis timeout) {
     End end = Watch(Clock::now() + timeout);
-    // One that has told why it failed is ending by itself, with its own exit handlers.
+    // A daemon that has reported a failure ends by itself, with its own exit handlers.
     if (end.how != Birth::kReady) Stop(end.how == Birth::kFailed ? 0 : SIGTERM);
     relay_.PassTheRest();
     return end;
@@ -84,7 +84,7 @@ class Wait {
       relay_.Pass();
       if (auto end = Records()) return *end;
       if (ready_ && MiddleGone(deadline)) {
-        // The daemon's pid, which the middle process has told before its end.
+        // The daemon's pid, which the middle process has sent before its end.
         Records();
         return {Birth::kReady, daemon_};
       }
@@ -101,7 +101,7 @@ class Wait {
   }
 
   void Sleep(Clock::time_point until) {
-    // poll(2) skips negative descriptors: those that have ended.
+    // poll(2) ignores negative descriptors, which mark ended ones.
     pollfd fds[] = {{channel_, POLLIN, 0}, {signal_pipe[0], POLLIN, 0}, relay_.Awaited()};
     auto left = std::chrono::ceil<Millis>(std::min(until, relay_.Until()) - Clock::now()).count();
     if (left > 0) poll(fds, 3, static_cast<int>(left));
@@ -112,7 +112,7 @@ class Wait {
       ssize_t size = recv(channel_, record, sizeof record - 1, MSG_DONTWAIT);
       if (size < 0 && (errno == EAGAIN || errno == EINTR)) break;
       if (size <= 0) {
-        // Descriptors are closed before a dying process can be waited for: its death comes next.
+        // A dying process closes its descriptors before it can be reaped: its end comes next.
         channel_ = -1;
         closed_ = Clock::now();
         break;
@@ -141,13 +141,13 @@ class Wait {
     return 0;
   }
 
-  // WNOWAIT: as long as the zombies are not reaped their numbers cannot belong to strangers.
+  // WNOWAIT: as long as the zombies are not reaped, their pids cannot be reused.
   static bool Dead(pid_t pid, siginfo_t* info) {
     info->si_pid = 0;
     return waitid(P_PID, pid, info, WEXITED | WNOHANG | WNOWAIT) == 0 && info->si_pid == pid;
   }
 
-  // It has nothing to do any more but to exit, and shall not be left to init as a zombie.
+  // The middle process only has to exit, and must not be left to init as a zombie.
   bool MiddleGone(Clock::time_point deadline) {
     siginfo_t info;
     if (!Dead(middle_, &info) && Interruption() == 0 && Clock::now() < deadline) {
@@ -162,7 +162,7 @@ class Wait {
   std::optional<End> Deaths() {
     siginfo_t info{};
     bool middle = Dead(middle_, &info);
-    // What it said before it died counts first.
+    // Its earlier records count first.
     if (auto end = Records(); end || ready_) return end;
     Birth who = Birth::kMiddleDied;
     if (daemon_ != 0) {
@@ -173,14 +173,14 @@ class Wait {
       return std::nullopt;
     }
     bool exited = info.si_code == CLD_EXITED;
-    // Its handler has turned the signal into an exit, so that its exit handlers could run.
+    // The daemon's handler has turned the signal into an exit, so that exit handlers could run.
     if (exited && handled_ != 0) return End{who, 0, handled_, stage};
     if (exited) return End{who, info.si_status, 0, stage};
     return End{who, info.si_code == CLD_DUMPED, info.si_status, stage};
   }
 
-  // The middle process leads the session's only process group, so that what the daemon has
-  // started meanwhile is reached too. Before its setsid(2) there is no such group yet.
+  // The middle process leads the session's only process group, so the signal also reaches processes
+  // that the daemon has started. Before its setsid(2) there is no such group.
   void Kill(int number) {
     kill(middle_, number);
     kill(-middle_, number);
@@ -223,7 +223,7 @@ End WaitForDaemon(const Launch& launch) {
   Wait wait(launch);
   int error = CatchSignals();
   if (error == 0) return wait.Run(Millis(launch.timeout));
-  // Without the wait nobody would end the daemon.
+  // Without the wait nothing would end the daemon.
   wait.Run(Millis(0));
   return {Birth::kError, error};
 }

@@ -1,16 +1,15 @@
-// The launcher's wait for what becomes of the daemon: between launcher.cc and its own file only. No
-// malloc: in a move (cpp/fork) the process's other threads are held, and one may hold malloc's
-// lock.
+// The launcher's wait for the daemon; only for launcher.cc and its own file. No malloc: in a move
+// (cpp/fork) the process's other threads are parked, and one may hold malloc's lock.
 #pragma once
 
 #include "sys/launcher.h"
 
 namespace sys {
 
-// How long the daemon may take to end after SIGTERM, and to be dead after its channel closed.
+// How long the daemon may take to end after SIGTERM, and after its channel closed.
 constexpr int kGraceMs = 2000;
 
-// An Outcome that takes no memory; the text is in one of the buffers below.
+// An Outcome without allocated memory; the text is in one of the buffers below.
 struct End {
   Birth how;
   int code = 0;
@@ -18,7 +17,7 @@ struct End {
   const char* text = "";
 };
 
-// Waits, and ends the daemon if it does not come up.
+// Waits, and ends the daemon if it does not become ready.
 End WaitForDaemon(const Launch& launch);
 
 }  // namespace sys

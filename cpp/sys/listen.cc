@@ -41,7 +41,7 @@ int OpenSocket(int family) {
   return Result(socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
-// What is asked for besides an address.
+// The requested properties besides the address.
 struct Wish {
   bool ipv6_only;
   int backlog;
@@ -50,10 +50,11 @@ struct Wish {
 
 int Prepare(int fd, bool ipv6, bool ipv6_only) {
   const int on = 1;
-  // Without it the connections of a server that has just ended hold the port for a minute.
+  // Without it the connections of a server that has just ended block the port for a minute.
   if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) return -1;
   const int only = ipv6_only;
-  // Said either way: the default is the administrator's (bindv6only), and FreeBSD's is the other.
+  // Always set, because the administrator can change the default (bindv6only), and FreeBSD's
+  // default differs.
   return ipv6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only) : 0;
 }
 
@@ -64,7 +65,7 @@ int ListenIp(const Address& address, socklen_t size, const Wish& wish) {
   if (wish.company == kAlone) return Listen(fd, address, size, wish.backlog);
   if (wish.company == kAnybody && ReusePort(fd) != 0) return Abandon(fd);
   if (bind(fd, &address.any, size) != 0) return Abandon(fd);
-  // Who has the option already shares the port with whoever listens there, of the same user.
+  // A socket that already has the option shares the port with other listeners of the same user.
   if (wish.company == kFollowers && ReusePort(fd) != 0) return Abandon(fd);
   return listen(fd, wish.backlog) == 0 ? fd : Abandon(fd);
 }
@@ -111,8 +112,8 @@ int ListenTcp(const std::string& address, int port, bool ipv6_only, int backlog,
   if (inet_pton(AF_INET6, address.c_str(), &v6) == 1) return ListenIpv6(v6, port, wish);
   if (!address.empty()) return -EINVAL;
   const int fd = ListenIpv6(in6addr_any, port, wish);
-  // A kernel without IPv6 fails at the socket (a jail of FreeBSD without it by EPROTONOSUPPORT),
-  // one with its addresses disabled at bind(2).
+  // A kernel without IPv6 fails at socket(2) (a FreeBSD jail without it with EPROTONOSUPPORT), and
+  // one with disabled IPv6 addresses at bind(2).
   const bool none =
       fd == -EAFNOSUPPORT || fd == -EPROTONOSUPPORT || fd == -EADDRNOTAVAIL || fd == -EINVAL;
   return none && !ipv6_only ? ListenIpv4(v4, port, wish) : fd;
@@ -127,8 +128,8 @@ int ListenBeside(int fd, int backlog) {
   int only = 0;
   socklen_t length = sizeof only;
   if (ipv6 && getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &length) != 0) return -errno;
-  // One that was alone on its port, as that of a program that shares it among its workers, is not
-  // from here on: listen(2) of the next makes the two a group (reuseport_add_sock() in Linux's
+  // A socket that was alone on its port, for example one that workers share, is not alone from here
+  // on: listen(2) of the next one makes the two a group (reuseport_add_sock() in Linux's
   // net/core/sock_reuseport.c).
   if (ReusePort(fd) != 0) return -errno;
   return ListenIp(address, size, {only != 0, backlog, kAnybody});
@@ -141,11 +142,11 @@ int ListenUnix(const std::string& path, int backlog, int mode, int also) {
   if (fd < 0) return fd;
   if (mode >= 0) NarrowNextFile(fd, mode);
   if (bind(fd, &address.any, sizeof address.local) != 0) return Abandon(fd);
-  // Before anybody can connect.
+  // Before any client can connect.
   int error = mode < 0 && also == 0 ? 0 : SetSocketMode(path.c_str(), mode, also);
   if (error == 0 && listen(fd, backlog) == 0) return fd;
   const int listening = Abandon(fd);
-  // bind(2) has made it.
+  // bind(2) has made the file.
   unlink(address.local.sun_path);
   return error == 0 ? listening : error;
 }

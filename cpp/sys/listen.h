@@ -5,34 +5,33 @@
 
 namespace sys {
 
-// Who else may listen on the address (SO_REUSEPORT), of the same user: nobody; whoever asks for it
-// too; or those that come later, if nobody listens there now.
+// Which other sockets of the same user may listen on the address (SO_REUSEPORT): none; all that
+// have the option too; or only later ones, if none listens there now.
 enum Company : int { kAlone, kAnybody, kFollowers };
 
-// A listening TCP socket on a numeric address, close-on-exec and non-blocking. The empty address is
-// all of the machine's: the IPv6 one with IPv4 mapped into it, or the IPv4 one where there is no
-// IPv6.
+// A listening TCP socket on a numeric address, close-on-exec and non-blocking. The empty address
+// means all addresses of the machine: by IPv6 with mapped IPv4, or by IPv4 where there is no IPv6.
 int ListenTcp(const std::string& address, int port, bool ipv6_only, int backlog,
               int company = kAlone);
 
-// One more socket on the address of one that has the option.
+// One more socket on the address of `fd`.
 int ListenBeside(int fd, int backlog);
 
-// The same for a socket in the file system, whose file has the permissions `mode` (-1: as the umask
-// has it) and those of `also`. -ENAMETOOLONG if the path does not fit sockaddr_un.
+// The same for a socket in the file system. Its file has the permissions `mode` (-1: those that the
+// umask leaves) and `also`. -ENAMETOOLONG if the path does not fit into sockaddr_un.
 int ListenUnix(const std::string& path, int backlog, int mode = -1, int also = 0);
 
-// Whether somebody accepts connections there: 0, or -ECONNREFUSED and what else connect(2) says.
+// Whether a process accepts connections there: 0, or -ECONNREFUSED or another error of connect(2).
 int ConnectUnix(const std::string& path);
 
-// Whether it is a socket that listens: 1, 0, or -errno.
+// Whether it is a listening socket: 1, 0, or -errno.
 int IsListening(int fd);
 
-// The port that a socket is bound to; 0 for a family without ports.
+// The port of a socket; 0 for a family without ports.
 int LocalPort(int fd);
 
-// Whom a connected stream socket leads to: an address and port, or a path. Empty for everything
-// else, and for one end of a socketpair(2).
+// The peer of a connected stream socket: an address and port, or a path. Empty for everything else,
+// and for an end of a socketpair(2).
 std::string PeerAddress(int fd);
 
 }  // namespace sys

@@ -10,7 +10,7 @@ namespace {
 
 void AddDescriptor(uv_handle_t* handle, void* fds) {
   uv_os_fd_t fd;
-  // Any but these kinds, and one that is closing, is an error.
+  // Other types, and a closing handle, are an error.
   if (uv_fileno(handle, &fd) == 0) static_cast<std::vector<int>*>(fds)->push_back(fd);
 }
 
@@ -33,8 +33,8 @@ uv_stream_t* StreamOf(uv_loop_t& loop, int fd) {
   return search.found;
 }
 
-// No process has this pid: to wait for it is ECHILD, which libuv leaves at that, and to signal it
-// is ESRCH, for which ChildProcess#kill() gives false.
+// No process has this pid. Waiting for it fails with ECHILD, which libuv ignores, and signalling it
+// with ESRCH, for which ChildProcess#kill() returns false.
 constexpr int kNobody = 0x7fffffff;
 
 bool IsProcess(const uv_handle_t* handle) {
@@ -57,13 +57,13 @@ uv_write_t& RequestOf(uv__queue* node) {
                                         offsetof(uv_write_t, queue));
 }
 
-// libuv moves the index and the first buffer's start on with every partial write.
+// libuv advances the index and the first buffer's start with every partial write.
 template <typename F>
 void EachBuffer(const uv_write_t& request, F f) {
   for (unsigned i = request.write_index; i < request.nbufs; ++i) f(request.bufs[i]);
 }
 
-// What uv__write_callbacks() of libuv's src/unix/stream.c does, which no public function calls.
+// As uv__write_callbacks() of libuv's src/unix/stream.c, which no public function calls.
 void Complete(uv_stream_t& stream, uv_write_t& request) {
   request.queue.prev->next = request.queue.next;
   request.queue.next->prev = request.queue.prev;
@@ -116,7 +116,7 @@ void CompleteWrites(uv_loop_t& loop, int fd) {
   uv_stream_t* stream = StreamOf(loop, fd);
   if (stream == nullptr) return;
   uv__queue* head = &stream->write_queue;
-  // Not those that its callbacks add, as a stream does that has more to write.
+  // Not requests that its callbacks add, when a stream has more to write.
   for (uv__queue* last = head->prev; head->next != head;) {
     uv__queue* node = head->next;
     Complete(*stream, RequestOf(node));

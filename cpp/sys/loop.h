@@ -1,5 +1,4 @@
-// What a libuv loop tells of itself: its descriptors, and what it has not written yet. To be called
-// on the loop's own thread.
+// The descriptors of a libuv loop, and its pending writes. Call these on the loop's own thread.
 #pragma once
 
 #include <uv.h>
@@ -9,28 +8,27 @@
 
 namespace sys {
 
-// The descriptors of the loop itself, from the fields that uv.h declares. Those that it has not
-// opened yet are left out.
+// The descriptors of the loop itself, from the fields in uv.h, without those that are not open yet.
 std::vector<int> LoopDescriptors(const uv_loop_t& loop);
 
-// The one of them that only some systems have, for watching files, or -1.
+// The loop's descriptor for watching files, which only some systems have, or -1.
 int FileWatchDescriptor(const uv_loop_t& loop);
 
-// The descriptors of the handles that live on the loop: sockets, pipes, terminals, polls.
+// The descriptors of the loop's handles: sockets, pipes, terminals, polls.
 std::vector<int> HandleDescriptors(uv_loop_t& loop);
 
-// The bytes that have been given to the stream with this descriptor and are not yet written.
+// The queued bytes of the stream with this descriptor that are not written yet.
 std::string QueuedWrites(uv_loop_t& loop, int fd);
 
-// Tells whoever gave them that these bytes are written, before the call returns. libuv itself would
-// tell so on a later turn, and only after it has written them.
+// Calls the callbacks of these writes as successful before it returns. libuv itself would call them
+// in a later turn, and only after it has written the bytes.
 void CompleteWrites(uv_loop_t& loop, int fd);
 
 // How many child processes the loop waits for.
 int ProcessHandles(uv_loop_t& loop);
 
-// In a copy of the process: has the loop wait for none of them and signal none of them, as they are
-// the parent's children, whose pids may come to be anybody's.
+// In a fork: the loop then neither waits for child processes nor signals them, because they are the
+// parent's children, whose pids may be reused.
 void DisownProcesses(uv_loop_t& loop);
 
 }  // namespace sys

@@ -1,14 +1,14 @@
 #include <sys/types.h>
 
 #include "sys/loop.h"
-// After its types.
+// After the header for its types.
 #include <sys/event.h>
 
 #include "sys/loop_leave.h"
 
 namespace sys {
 
-// Files are watched by the loop's one kqueue.
+// The loop's only kqueue also watches files.
 int FileWatchDescriptor(const uv_loop_t&) {
   return -1;
 }

@@ -21,7 +21,7 @@ int Length(const uv__queue& head) {
   return length;
 }
 
-// Out of its queue, and a queue of its own: libuv may take it out once more.
+// Removes a node and links it to itself, because libuv may remove it again.
 void Remove(uv__queue& node) {
   node.prev->next = node.next;
   node.next->prev = node.prev;
@@ -35,7 +35,7 @@ int Empty(uv__queue& head) {
   return removed;
 }
 
-// The requests that a stream or socket has itself.
+// Counts the requests of a stream or socket itself.
 void CountOwn(uv_handle_t* handle, void* data) {
   int& count = *static_cast<int*>(data);
   if (handle->type == UV_TCP || handle->type == UV_NAMED_PIPE || handle->type == UV_TTY) {
@@ -55,7 +55,7 @@ int EmptyDone(uv_loop_t& loop) {
   return removed;
 }
 
-// What uv__io_stop() of libuv's src/unix/core.c does, which no public function calls for a write.
+// As uv__io_stop() of libuv's src/unix/core.c, which no public function calls for a write.
 void Stop(uv_loop_t& loop, uv__io_t& watcher) {
   Forget(loop, watcher.fd);
   Remove(watcher.pending_queue);
@@ -76,7 +76,7 @@ void StopWatchers(uv_loop_t& loop) {
   }
 }
 
-// Reading from it is an end of file, writing EPIPE. -errno without one.
+// A descriptor whose reads return an end of file and whose writes fail with EPIPE; or -errno.
 int DeadEnd() {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) return -errno;
@@ -94,13 +94,13 @@ class Leaving {
     uv_os_fd_t fd = -1;
     if (handle->type != UV_TTY && uv_fileno(handle, &fd) == 0 && fd > 2) Sever(fd);
     if (handle->type == UV_TIMER) {
-      // The environment's, made before any other: JavaScript has its list of timers beside it.
+      // The environment's timer, made before any other. JavaScript has its own list of timers.
       if (timers_++ > 0) uv_timer_stop(reinterpret_cast<uv_timer_t*>(handle));
       return;
     }
     if (handle->type == UV_ASYNC) {
-      // V8's platform and the environment have one each; messages and calls of addons' threads the
-      // others.
+      // The first two belong to V8's platform and the environment; the others to messages and calls
+      // of addons' threads.
       if (asyncs_++ > 1) reinterpret_cast<uv_async_t*>(handle)->async_cb = Ignore;
       return;
     }

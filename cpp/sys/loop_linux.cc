@@ -14,7 +14,7 @@ const uv__io_t* FileWatcher(const uv_loop_t& loop) {
 }
 
 void Forget(const uv_loop_t& loop, int fd) {
-  epoll_event none{};  // Linux before 2.6.9 wants one
+  epoll_event none{};  // Linux before 2.6.9 requires one
   epoll_ctl(loop.backend_fd, EPOLL_CTL_DEL, fd, &none);
 }
 

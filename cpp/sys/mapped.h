@@ -1,4 +1,4 @@
-// mmap(2) of a file that nobody writes to any more.
+// mmap(2) of a file without further writers.
 #pragma once
 
 #include <cstddef>
@@ -6,8 +6,8 @@
 
 namespace sys {
 
-// A private mapping of a part of a file, readable and writable: what is written to it stays here,
-// and a later fork copies it as any memory. Nullptr, with errno, if there is none.
+// A private, readable and writable mapping of a part of a file. Writes to it stay in this process,
+// and a later fork copies it like other memory. On failure nullptr, with errno.
 uint8_t* MapPrivate(int fd, int64_t offset, size_t size);
 
 void Unmap(uint8_t* data, size_t size);

@@ -24,7 +24,7 @@
 namespace sys {
 namespace {
 
-// A manager that hangs must not hang its services: none of systemd's own messages takes longer.
+// A manager that hangs must not block its services. systemd itself waits no longer for any message.
 constexpr timeval kPatience{5, 0};
 
 int AddressOf(const std::string& text, sockaddr_un* address, socklen_t* size) {
@@ -33,7 +33,7 @@ int AddressOf(const std::string& text, sockaddr_un* address, socklen_t* size) {
   address->sun_family = AF_UNIX;
   memcpy(address->sun_path, text.data(), text.size());
   *size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + text.size());
-  // An abstract name is as long as it is: no null byte ends it, one begins it.
+  // An abstract name begins with a null byte and has no terminating one.
   if (text[0] == '@') address->sun_path[0] = '\0';
   return 0;
 }
@@ -60,7 +60,7 @@ int Send(int fd, msghdr* message) {
   return sent < 0 ? -errno : 0;
 }
 
-// Takes no memory.
+// Allocates no memory.
 int SendMessage(int fd, const char* message, size_t size, const int* fds, size_t count, int pid) {
   iovec text{const_cast<char*>(message), size};
   Control control{};
@@ -75,7 +75,7 @@ int SendMessage(int fd, const char* message, size_t size, const int* fds, size_t
   if (used > 0 || sender) out.msg_control = control.bytes;
   out.msg_controllen = used + (sender ? SenderSpace() : 0);
   const int result = Send(fd, &out);
-  // To speak for another process takes CAP_SYS_ADMIN; what is said may well do without.
+  // Sending for another process needs CAP_SYS_ADMIN; the message may work without it.
   if (result != -EPERM || !sender) return result;
   if (used == 0) out.msg_control = nullptr;
   out.msg_controllen = used;
@@ -86,8 +86,8 @@ int Text(char (&into)[64], const char* format, int number) {
   return snprintf(into, sizeof into, format, number);
 }
 
-// The child's side of NotifyAnew(), with what it needs: a manager may be slow, and nobody shall
-// wait for the end of a connection meanwhile.
+// The child's side of NotifyAnew(). It closes all descriptors except those that it needs: a manager
+// may be slow, and no peer must wait for the end of a connection because of this child.
 [[noreturn]] void GiveBack(int fd, int go, int end, int barrier, const char* message, int size,
                            pid_t parent) {
   int keep[] = {fd, go, end, barrier};
@@ -103,17 +103,17 @@ int Text(char (&into)[64], const char* format, int number) {
   char byte;
   if (read(go, &byte, 1) != 1) _exit(0);
   SendMessage(fd, message, static_cast<size_t>(size), nullptr, 0, 0);
-  // systemd asks whose the sender is when it reads the message: until then it must be there.
+  // systemd looks up the sender when it reads the message, so the sender must exist until then.
   SendMessage(fd, "BARRIER=1", 9, &barrier, 1, 0);
   close(barrier);
   pollfd until{end, POLLIN, 0};
   poll(&until, 1, static_cast<int>(kPatience.tv_sec) * 1000);
-  // What systemd has sent to its main process meanwhile, a stop or a reload, waits here: all are
-  // blocked.
+  // Signals that systemd has sent to its main process in the meantime, a stop or a reload, are
+  // pending here, because all are blocked.
   sigset_t waiting;
   sigpending(&waiting);
   for (int number = 1; number < kSignals; ++number) {
-    // Unless the caller has ended: then this would be process 1, or anybody.
+    // Not if the caller has ended: then the parent would be process 1 or a subreaper.
     if (sigismember(&waiting, number) == 1 && getppid() == parent) kill(parent, number);
   }
   _exit(0);
@@ -179,7 +179,7 @@ int NotifyAnew(int fd) {
   const pid_t parent = getpid();
   char back[64];
   const int size = Text(back, "MAINPID=%d", parent);
-  // A handler of the runtime's would tell the caller's event loop of signals that the child got.
+  // The runtime's handler would report signals of the child to the caller's event loop.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);

@@ -1,10 +1,9 @@
-// What prctl(2) of Linux, procctl(2) of FreeBSD, say of parents and children. 0 or the value, or
-// -errno.
+// Parents and children: prctl(2) of Linux, procctl(2) of FreeBSD. 0 or the value, or -errno.
 #pragma once
 
 namespace sys {
 
-// Whether the orphans among the caller's descendants become its children.
+// Whether orphaned descendants of the caller become its children.
 int SetChildSubreaper(bool on);
 int GetChildSubreaper();
 

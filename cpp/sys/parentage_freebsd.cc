@@ -14,8 +14,8 @@ int Control(int command, void* data) {
 
 }  // namespace
 
-// Asked for twice it is an error here, and none on Linux: EBUSY for one that is a reaper already,
-// EINVAL for giving back what one is not.
+// Unlike on Linux, a repeated call is an error here: EBUSY if the process is already a reaper,
+// EINVAL if it is not one.
 int SetChildSubreaper(bool on) {
   const int error = Control(on ? PROC_REAP_ACQUIRE : PROC_REAP_RELEASE, nullptr);
   return error == (on ? -EBUSY : -EINVAL) ? 0 : error;

@@ -9,7 +9,7 @@
 
 namespace sys {
 
-// FreeBSD has process descriptors for the children of pdfork(2) only.
+// FreeBSD has process descriptors only for children of pdfork(2).
 int PidfdOpen(int) {
   return -ENOSYS;
 }
@@ -17,13 +17,13 @@ int PidfdSendSignal(int, int) {
   return -ENOSYS;
 }
 
-// A kqueue can be waited for like any descriptor, and this one has a single event ahead, kept by
-// the kernel until then. A process that has already ended fires at once (filt_procattach, zpfind).
-// A fork does not inherit kqueues, which suits: a child has no business with its parent's children.
+// A kqueue can be polled like any descriptor, and this one has a single event, which the kernel
+// keeps. For a process that has already ended it fires at once (filt_procattach, zpfind). A fork
+// does not inherit kqueues, and does not need this one: it must not wait for its parent's children.
 int ExitDescriptor(int pid) {
   const int queue = kqueue();
   if (queue < 0) return -errno;
-  // kqueue1(2), which does it in one, is younger than 14.0.
+  // kqueue1(2), which does this in one call, is newer than 14.0.
   fcntl(queue, F_SETFD, FD_CLOEXEC);
   struct kevent event;
   EV_SET(&event, pid, EVFILT_PROC, EV_ADD | EV_ONESHOT, NOTE_EXIT, 0, nullptr);

@@ -8,9 +8,9 @@ namespace sys {
 
 // One change of a child's state.
 struct Waited {
-  int pid;       // 0: no child has changed; negative: -errno; in both cases nothing else is set
+  int pid;       // 0: no child has changed; negative: -errno; then nothing else is set
   int exitCode;  // -1 unless the child exited
-  int signal;    // what ended or stopped it, or 0
+  int signal;    // the signal that ended or stopped it, or 0
   bool stopped;
   bool continued;
   bool coreDumped;
@@ -19,8 +19,8 @@ struct Waited {
 
 Waited Waitpid(int pid, bool noHang, bool untraced, bool continued);
 
-// A close-on-exec descriptor that is readable once the process has ended; -ENOSYS where there is
-// no such thing.
+// A close-on-exec descriptor that is readable once the process has ended; -ENOSYS if the system has
+// none.
 int PidfdOpen(int pid);
 // A close-on-exec descriptor that becomes readable when the process ends.
 int ExitDescriptor(int pid);

@@ -24,8 +24,8 @@ using Strings = std::vector<std::string>;
 
 constexpr size_t kDigits = 10;  // of an int
 
-// Text in memory reserved before: in a copy of a process with threads only what is
-// async-signal-safe may be called, and neither malloc(3) nor snprintf(3) is. Source:
+// Text in memory that was reserved before. In a fork of a process with threads only
+// async-signal-safe functions may be called, and malloc(3) and snprintf(3) are not. Source:
 // signal-safety(7).
 class Text {
  public:
@@ -71,7 +71,7 @@ class Record {
 
 constexpr char kStage[] = "sthe script was started again, but had not called becomeDaemon() yet";
 
-// execve(2) takes pointers to what it does not change.
+// execve(2) takes non-const pointers, but does not change the text.
 char* Mutable(const std::string& text) {
   return const_cast<char*>(text.c_str());
 }
@@ -88,7 +88,7 @@ std::vector<char*> EnvironmentWithout(const Strings& omit) {
   return entries;
 }
 
-// What execve(2) is given.
+// The arguments of execve(2).
 class Program {
  public:
   Program(const std::string& path, const Strings& argv, std::vector<char*> environment,
@@ -120,7 +120,7 @@ class Program {
   std::vector<char*> envp_;
 };
 
-// The children's side.
+// The part that runs in the children.
 class Newborn {
  public:
   Newborn(Program* program, const char* directory, const std::vector<int>& standard,
@@ -133,7 +133,7 @@ class Newborn {
 
   [[noreturn]] void Run() const {
     Must("setsid", setsid());
-    // Some systems hang a session up when its leader ends, as this one is about to.
+    // Some systems send SIGHUP to a session when its leader exits, as this one is about to.
     signal(SIGHUP, SIG_IGN);
     const int daemon = Must("fork", fork());
     if (daemon > 0) {
@@ -163,7 +163,7 @@ class Newborn {
   void PassDescriptors() const {
     int sources[3];
     for (int fd = 0; fd < 3; ++fd) {
-      // Out of the way of the others, if the program has closed some of 0, 1 and 2.
+      // Moved above 2, in case the program has closed some of 0, 1 and 2.
       sources[fd] = Must("fcntl", fcntl(standard_[fd], F_DUPFD_CLOEXEC, 3));
     }
     for (int fd = 0; fd < 3; ++fd) Must("dup2", dup2(sources[fd], fd));
@@ -171,10 +171,10 @@ class Newborn {
     for (int fd : pass_) Must("fcntl", fcntl(fd, F_SETFD, 0));
   }
 
-  // The handlers are gone with execve(2), but ignored signals stay ignored, and the mask stays.
+  // execve(2) removes handlers, but ignored signals stay ignored, and the mask stays.
   static void ResetSignals() {
     for (int number = 1; number < kSignals; ++number) {
-      // EINVAL for SIGKILL, SIGSTOP, libc's own, and beyond the last.
+      // EINVAL for SIGKILL, SIGSTOP, libc's own signals, and numbers above the last.
       signal(number, SIG_DFL);
     }
     sigset_t none;
@@ -191,8 +191,8 @@ class Newborn {
 
 template <typename F>
 int Make(F run) {
-  // A handler of the runtime's would tell the caller's event loop, over the pipe they share, of
-  // signals that its children got.
+  // The runtime's handler would report signals of the children to the caller's event loop, over the
+  // shared pipe.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);

@@ -11,7 +11,7 @@ namespace sys {
 namespace {
 
 constexpr std::chrono::milliseconds kPatience{1000};
-// poll(2) says that a pipe is writable when a page of it is free.
+// poll(2) reports a pipe as writable when a page of it is free.
 constexpr size_t kChunk = 4096;
 constexpr int kChunksAtATime = 64;
 
@@ -72,7 +72,7 @@ void Relay::TellLost() {
 }
 
 void Relay::PassTheRest() {
-  // Long enough for a reader that has just stopped to be given up, so that the log gets it all.
+  // Long enough to give up a reader that has just stopped, so that the log gets everything.
   const auto deadline = Clock::now() + 2 * kPatience;
   while (Pass() && Clock::now() < deadline) {
     if (Waits()) Ready(STDERR_FILENO, POLLOUT, 50);
@@ -81,7 +81,7 @@ void Relay::PassTheRest() {
 }
 
 pollfd Relay::Awaited() const {
-  // What there is to relay waits for who shall take it.
+  // Pending data waits for its reader.
   if (Waits()) return {STDERR_FILENO, POLLOUT, 0};
   return {line_, POLLIN, 0};
 }

@@ -1,5 +1,5 @@
-// What a daemon says on standard error before it is ready: passed on to its starter and to the log.
-// Takes no memory and no lock.
+// Forwards a daemon's standard error to its starter and to the log until the daemon is ready.
+// Allocates no memory and takes no lock.
 #pragma once
 
 #include <poll.h>
@@ -9,10 +9,10 @@
 
 namespace sys {
 
-// Copies from a socket to descriptor 2, which is the starter's and whose flags are not to change,
-// and to the log. Neither the daemon nor whoever waits for it is held up by a reader of descriptor
-// 2 that does not read: after a second without taking anything, what there is goes to the log
-// alone, until the reader takes something again, which is told then how much that was.
+// Copies from a socket to descriptor 2, which belongs to the starter and whose flags must not
+// change, and to the log. A reader of descriptor 2 that does not read blocks neither the daemon nor
+// the launcher: after a second without reads, data goes only to the log. When the reader reads
+// again, it gets a report of how much it has missed.
 class Relay {
  public:
   using Clock = std::chrono::steady_clock;
@@ -20,16 +20,16 @@ class Relay {
   // `log` is -1 for none.
   Relay(int line, int log) : line_(line), log_(log) {}
 
-  // Passes on what can be without waiting, but no more than a few hundred kilobytes at a time: a
-  // daemon that does not stop talking shall not keep its launcher from looking at the clock. True
-  // if there may be more.
+  // Forwards what is possible without waiting, but at most a few hundred kilobytes at a time, so
+  // that a daemon that writes endlessly does not keep its launcher from checking the time. True if
+  // there may be more.
   bool Pass();
 
-  // The same for what was said before the line's other end was closed; waits while the reader may
-  // take it.
+  // The same for the rest, after the line's other end was closed; waits while the reader may still
+  // read.
   void PassTheRest();
 
-  // What poll(2) tells of when Pass() has something to do, and when it has at the latest.
+  // The event for poll(2) that means work for Pass(), and the latest time for it.
   pollfd Awaited() const;
   Clock::time_point Until() const;
 
@@ -40,7 +40,7 @@ class Relay {
 
   int line_;
   int log_;
-  // Since when the reader has not taken what there is; the clock's epoch: it takes all.
+  // Since when the reader has not read pending data; the clock's epoch: it reads everything.
   Clock::time_point stuck_{};
   size_t lost_ = 0;
 };

@@ -1,15 +1,15 @@
-// Several sockets that listen on one address, each with a queue of its own.
+// Several listening sockets on one address, each with its own queue.
 #pragma once
 
 #include <vector>
 
 namespace sys {
 
-// SO_REUSEPORT, of the kind that spreads connections. setsockopt(2)'s answer.
+// Sets the kind of SO_REUSEPORT that distributes connections. Returns the result of setsockopt(2).
 int ReusePort(int fd);
 
-// Has new connections go to these sockets of the group of `fd` only, by chance. They are counted
-// from 0 in the order in which they were told to listen; none may have been closed. 0 or -errno.
+// Directs new connections to random ones of these sockets in the group of `fd`. Sockets are
+// numbered from 0 in the order of their listen(2) calls; none may have been closed. 0 or -errno.
 int Steer(int fd, const std::vector<unsigned>& sockets);
 
 }  // namespace sys

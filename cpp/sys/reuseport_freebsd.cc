@@ -6,7 +6,7 @@
 
 namespace sys {
 
-// FreeBSD's SO_REUSEPORT gives all connections to the socket that was bound last.
+// FreeBSD's SO_REUSEPORT directs all connections to the socket that was bound last.
 int ReusePort(int fd) {
   const int on = 1;
   return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT_LB, &on, sizeof on);

@@ -14,10 +14,10 @@ int ReusePort(int fd) {
   return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
 }
 
-// The classic kind of BPF: since Linux 4.5, and for everybody. A program's result is a place in
-// reuse->socks of net/core/sock_reuseport.c, where listen(2) appends, and where the last socket
-// takes the place of one that is closed. An address's hash is not among what a program of this
-// kind can read of every device (skb->hash is filled in by some only), a random number is.
+// Classic BPF: since Linux 4.5, without privileges. A program's result is an index into
+// reuse->socks of net/core/sock_reuseport.c. listen(2) appends there, and the last socket takes the
+// index of a closed one. Such a program cannot rely on a hash of the address, because only some
+// devices set skb->hash, but it can get a random number.
 int Steer(int fd, const std::vector<unsigned>& sockets) {
   const auto count = static_cast<unsigned>(sockets.size());
   if (count == 0) return -EINVAL;
@@ -25,7 +25,7 @@ int Steer(int fd, const std::vector<unsigned>& sockets) {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<unsigned>(SKF_AD_OFF + SKF_AD_RANDOM)),
       BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, count),
   };
-  // Those with numbers below the count stand for themselves, the others for the numbers left over.
+  // Wanted numbers below the count keep their index; the others take the remaining indexes.
   const auto wanted = [&](unsigned i) {
     return std::find(sockets.begin(), sockets.end(), i) != sockets.end();
   };

@@ -24,13 +24,13 @@ rlim_t ToLimit(uint64_t value) {
 
 std::tuple<int, uint64_t, uint64_t> Getrlimit(int resource) {
   rlimit limit{};
-  // Of an enumeration's type in glibc, and of int elsewhere.
+  // The parameter is an enumeration in glibc, and int elsewhere.
   const int error = Result(getrlimit(static_cast<decltype(RLIMIT_NOFILE)>(resource), &limit));
   return {error, FromLimit(limit.rlim_cur), FromLimit(limit.rlim_max)};
 }
 
 int Setrlimit(int resource, uint64_t soft, uint64_t hard) {
-  // POSIX's answer, and Linux's; FreeBSD would lower the soft limit and say nothing.
+  // As in POSIX and Linux. FreeBSD would silently lower the soft limit.
   if (soft > hard) return -EINVAL;
   const rlimit limit{ToLimit(soft), ToLimit(hard)};
   return Result(setrlimit(static_cast<decltype(RLIMIT_NOFILE)>(resource), &limit));

@@ -11,7 +11,7 @@ namespace sys {
 // The system's resources by name and number: {"NOFILE", RLIMIT_NOFILE}.
 std::vector<std::tuple<std::string, int>> RlimitResources();
 
-// {0 or -errno, soft, hard}; the highest value is no limit.
+// {0 or -errno, soft, hard}; the highest value means no limit.
 std::tuple<int, uint64_t, uint64_t> Getrlimit(int resource);
 
 // 0, or -errno.

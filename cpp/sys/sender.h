@@ -1,11 +1,11 @@
-// The control message that tells the receiver of a datagram another process as its sender.
+// The control message that names another process as the sender of a datagram.
 #pragma once
 
 #include <sys/socket.h>
 
 namespace sys {
 
-// The bytes it takes; 0 where there is no such thing.
+// Its size in bytes; 0 if the system has none.
 size_t SenderSpace();
 
 // Writes it, with this process's real user and group.

@@ -1,4 +1,4 @@
-// SCM_CREDS of unix(4) is filled in by the kernel, whatever the sender has written.
+// The kernel always fills in SCM_CREDS of unix(4) itself.
 #include "sys/sender.h"
 
 namespace sys {

@@ -1,4 +1,5 @@
-// SCM_CREDENTIALS of unix(7). Without it the kernel fills in the truth if the receiver asks for it.
+// SCM_CREDENTIALS of unix(7). Without it the kernel fills in the actual sender if the receiver
+// requests that.
 #include <sys/socket.h>
 #include <unistd.h>
 

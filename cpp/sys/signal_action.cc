@@ -16,26 +16,29 @@ struct Slot {
   int takers = 0;
   SignalHandler handler = nullptr;
   uv_signal_t holder{};
-  // Before the first taker: what the last one restores.
+  // The action before the first TakeSignal(), which the last GiveSignalBack() restores.
   struct sigaction original {};
-  // Once libuv was held off: its handler, or one that somebody put over it.
+  // libuv's handler, or one that other code has installed over it.
   struct sigaction covered {};
-  // Read by the handler, on any thread; these outlive the takers, as a handler may just be running.
+  // Read by the handler, on any thread. These stay after the last GiveSignalBack(), because a
+  // handler may be running.
   std::atomic<SignalHandler> next{nullptr};
   std::atomic<SignalHandler> foreign{nullptr};
 };
 
 Slot slots[kSignals];
 
-// libuv calls sigaction() for the first uv_signal_t of a signal and sets SIG_DFL after the last, so
-// process.on() and spawn() would drop a handler installed in between, and process.off() would make
-// a caught signal deadly. With a holder of ours among them no handle is ever the first or the last.
+// libuv calls sigaction() for the first uv_signal_t of a signal and sets SIG_DFL after the last. So
+// process.on() and spawn() would remove a handler that was installed in between, and after
+// process.off() a caught signal would end the process. With our own handle, the holder, no other
+// handle is ever the first or the last.
 //
 // libuv's handler writes a message to the holder's loop too. In the loop of Node, whose pipe holds
-// 4,096 of them, a storm of our signal would push out messages for process.on(). So the holders
-// belong to a loop that nobody runs, of which uv_signal_t uses three fields only: the pipe (made by
-// uv_signal_init() unless it is there), the queue of handles and the count of active ones. A full
-// pipe is no error to libuv's handler. uv_loop_init() would open an epoll, an eventfd and a ring.
+// 4,096 messages, a storm of our signal would displace messages for process.on(). So the holders
+// belong to a loop that never runs, of which uv_signal_t uses only three fields: the pipe (made by
+// uv_signal_init() unless it exists), the queue of handles and the count of active ones. A full
+// pipe is not an error for libuv's handler. uv_loop_init() would open an epoll, an eventfd and a
+// ring.
 uv_loop_t idle_loop;
 int holders = 0;
 
@@ -49,7 +52,7 @@ int OpenIdleLoop() {
 }
 
 void CloseIdleLoop() {
-  // Nobody writes any more: uv_signal_stop() waits for libuv's handler on every thread.
+  // No thread writes any more: uv_signal_stop() waits for libuv's handler on every thread.
   close(idle_loop.signal_pipefd[0]);
   close(idle_loop.signal_pipefd[1]);
 }
@@ -72,15 +75,15 @@ void ReleaseLibuv(Slot* slot) {
   if (--holders == 0) CloseIdleLoop();
 }
 
-// Every handler is read and called as one with three arguments: the kernel passes three to any.
+// Every handler is called with three arguments, as the kernel does for any handler.
 SignalHandler HandlerOf(const struct sigaction& action) {
   return action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN ? nullptr
                                                                       : action.sa_sigaction;
 }
 
-// Whether a handler found before libuv's came over it goes on being called. Those of Node do not,
-// as with process.on(): the one-shot ones that end the process on SIGINT and SIGTERM, and the one
-// that starts the debugger on SIGUSR1.
+// Whether a handler from before libuv's is still called. Node's own are not, as with process.on():
+// the one-shot handlers that end the process on SIGINT and SIGTERM, and the one that starts the
+// debugger on SIGUSR1.
 bool IsForeign(int number, const struct sigaction& original, const struct sigaction& covered) {
   return (original.sa_flags & SA_RESETHAND) == 0 && number != SIGUSR1 &&
          HandlerOf(original) != HandlerOf(covered);
@@ -90,7 +93,7 @@ int Install(Slot* slot, int number) {
   struct sigaction action {};
   action.sa_sigaction = slot->handler;
   action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
-  // libuv's handler takes a lock that is not recursive: nothing may interrupt the chain.
+  // libuv's handler takes a non-recursive lock, so no signal may interrupt the chain.
   sigfillset(&action.sa_mask);
   return Result(sigaction(number, &action, nullptr));
 }
@@ -114,14 +117,14 @@ void GiveLastBack(Slot* slot, int number) {
   ReleaseLibuv(slot);
   sigaction(number, nullptr, &after);
   if (HandlerOf(before) != slot->handler) {
-    // Somebody covered us: theirs stays, even where libuv has just set SIG_DFL.
+    // Other code has installed a handler over ours: it stays, even if libuv has just set SIG_DFL.
     sigaction(number, &before, nullptr);
   } else if (HandlerOf(after) == slot->handler) {
-    // libuv has other handles for the signal and goes on.
+    // libuv has other handles for the signal, which continue.
     sigaction(number, &slot->covered, nullptr);
   } else if (HandlerOf(slot->original) != HandlerOf(slot->covered)) {
-    // libuv has none and has set SIG_DFL; where process.on() came before us and went before us,
-    // that is what it leaves without us too.
+    // libuv has none and has set SIG_DFL. If process.on() came and went before us, it would leave
+    // SIG_DFL without us too.
     sigaction(number, &slot->original, nullptr);
   }
 }

@@ -26,14 +26,14 @@ struct Record {
 };
 static_assert(sizeof(Record) == 6 * sizeof(int32_t), "lib/ reads records of six words");
 
-// Never freed and never moved, as a handler may be walking the list: a closed flag is used again.
+// Never freed and never moved, because a handler may be walking the list. A closed flag is reused.
 struct Flag {
   Flag* next = nullptr;
   int id = 0;
   bool open = false;
   int32_t* memory = nullptr;
   int pipe[2] = {-1, -1};
-  // Which word of `memory` counts the signal; 0 means that it is not this flag's.
+  // The word of `memory` that counts the signal; 0: the flag does not have this signal.
   std::atomic<uint8_t> word[kSignals] = {};
   // The handlers that are using `memory` and `pipe` now.
   std::atomic<int> users{0};
@@ -52,7 +52,7 @@ std::atomic<Flag*> flags{nullptr};
 Latest latest[kSignals];
 // How many deliveries at least one flag has seen.
 std::atomic<int> seen[kSignals];
-// The process that saw the last one: its copy has what was counted, but another id.
+// The process that saw the last one. A fork has the same counts, but another pid.
 std::atomic<pid_t> seen_by[kSignals];
 
 Record Describe(int number, const siginfo_t* info) {
@@ -65,34 +65,37 @@ Record Describe(int number, const siginfo_t* info) {
 
 void Remember(const Record& record) {
   Latest& slot = latest[record.number];
-  // Held by another thread's handler, or by the very code we interrupted: one as recent as ours.
+  // Another thread's handler, or the code that this handler interrupts, holds it: its record is as
+  // recent as ours.
   if (slot.locked.exchange(true)) return;
   slot.record = record;
   slot.locked = false;
 }
 
-// The order matters to a reader: who sees the record or the raised word sees the count.
+// The order matters: a reader that sees the record or the raised word must also see the count.
 void Raise(Flag* flag, int word, Record record) {
   record.count =
       static_cast<uint32_t>(__atomic_add_fetch(&flag->memory[word], 1, __ATOMIC_SEQ_CST));
   __atomic_store_n(&flag->memory[0], 1, __ATOMIC_SEQ_CST);
-  // A full pipe refuses the record (EAGAIN): it wakes already, and the count tells the rest.
+  // A full pipe refuses the record (EAGAIN). It already wakes the reader, and the count contains
+  // the rest.
   [[maybe_unused]] ssize_t written = write(flag->pipe[1], &record, sizeof record);
 }
 
 void OnSignal(int number, siginfo_t* info, void* context) {
   const int saved = errno;
-  // First: a copy of this thread may go on from here in a child, to which no signal came.
+  // First, because a copy of this thread may continue from here in a child that got no signal.
   const pid_t self = getpid();
   const Record record = Describe(number, info);
   Remember(record);
   bool raised = false;
   for (Flag* flag = flags; flag != nullptr; flag = flag->next) {
     if (flag->word[number] == 0) continue;
-    // Asked again once Detach() must wait for us: it may have been between the two.
+    // Checked again after Detach() must wait for this handler, because Detach() may have run in
+    // between.
     flag->users++;
     if (const int word = flag->word[number]) {
-      // Before users falls: who has detached the flag, on another thread, finds it counted.
+      // Before users decreases, so that a thread that has detached the flag finds it counted.
       if (!raised) {
         seen[number]++;
         seen_by[number] = self;
@@ -123,7 +126,8 @@ Flag* Obtain() {
   return flag;
 }
 
-// Waits only for handlers on other threads: one that interrupts this loop ends before it goes on.
+// Waits only for handlers on other threads: a handler that interrupts this loop ends before the
+// loop continues.
 void AwaitHandlers(const Flag& flag) {
   while (flag.users != 0) sched_yield();
 }
@@ -147,7 +151,7 @@ int SignalFlagOpen(Int32Span memory, Int32Span numbers) {
   if (pipe2(flag->pipe, O_CLOEXEC | O_NONBLOCK) != 0) return -errno;
   flag->memory = memory.data;
   flag->open = true;
-  // The flag listens before the handler comes, so that no signal is swallowed.
+  // The flag is active before the handler is installed, so that no signal is lost.
   for (size_t i = 0; i < numbers.size; i++)
     flag->word[numbers.data[i]] = static_cast<uint8_t>(i + 1);
   for (size_t i = 0; i < numbers.size; i++) {
@@ -171,7 +175,7 @@ int SignalFlagRead(int id, Int32Span into) {
     got = read(Find(id)->pipe[0], into.data, room);
   } while (got == -1 && errno == EINTR);
   if (got == -1) return errno == EAGAIN ? 0 : -errno;
-  // Each write was atomic (below PIPE_BUF) and each read asks for whole records.
+  // Each write is atomic (below PIPE_BUF) and each read requests whole records.
   return static_cast<int>(static_cast<size_t>(got) / sizeof(Record));
 }
 

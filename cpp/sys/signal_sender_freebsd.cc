@@ -4,7 +4,7 @@
 
 namespace sys {
 
-// SI_LWP is thr_kill(2)'s, and so pthread_kill(3)'s.
+// SI_LWP comes from thr_kill(2), and so from pthread_kill(3).
 bool HasSender(int number, int code) {
   return code == SI_USER || code == SI_QUEUE || code == SI_MESGQ || code == SI_LWP ||
          number == SIGCHLD;

@@ -3,12 +3,12 @@
 
 namespace sys {
 
-// Where the system has it so: the file that bind(2) makes has no permissions beyond these, from the
-// first moment on.
+// On systems that support it: the file that bind(2) makes has at most these permissions from the
+// beginning.
 void NarrowNextFile(int fd, int mode);
 
-// Sets the file's permissions to `mode`, or leaves them as they are if that is -1, and adds those
-// of `also`. A symbolic link in its place is not followed. 0 or -errno.
+// Sets the file's permissions to `mode`, unless that is -1, and adds those of `also`. Does not
+// follow a symbolic link. 0 or -errno.
 int SetSocketMode(const char* path, int mode, int also);
 
 }  // namespace sys

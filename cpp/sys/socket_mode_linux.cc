@@ -14,7 +14,8 @@ namespace {
 
 constexpr int kPermissions = 0777;
 
-// By /proc, as fchmodat(2) knows no AT_SYMLINK_NOFOLLOW before Linux 6.6 and fchmod(2) no O_PATH.
+// By /proc, because fchmodat(2) has no AT_SYMLINK_NOFOLLOW before Linux 6.6, and fchmod(2) does not
+// accept O_PATH.
 int SetMode(int file, int mode, int also) {
   struct stat found {};
   if (fstat(file, &found) != 0) return -errno;
@@ -29,7 +30,7 @@ int SetMode(int file, int mode, int also) {
 
 }  // namespace
 
-// bind(2) takes the mode of the socket's own inode, less the umask (unix_bind_bsd in Linux's
+// bind(2) uses the mode of the socket's own inode, less the umask (unix_bind_bsd in Linux's
 // net/unix/af_unix.c).
 void NarrowNextFile(int fd, int mode) {
   [[maybe_unused]] const int ignored = fchmod(fd, static_cast<mode_t>(mode));

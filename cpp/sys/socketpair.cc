@@ -10,8 +10,8 @@ namespace sys {
 
 namespace {
 
-// FreeBSD's sockets take records of at most 8 KiB unless told otherwise, and an error's text with
-// its stack may be longer. Linux would take these without being told.
+// By default FreeBSD's sockets accept records of at most 8 KiB, and an error's text with its stack
+// may be longer. Linux accepts these by default.
 void MakeRoom(const int (&fds)[2]) {
   constexpr int kRoom = 1 << 16;
   for (int fd : fds) {
@@ -20,9 +20,10 @@ void MakeRoom(const int (&fds)[2]) {
   }
 }
 
-// What the other side has yet to read. unix(7): a sender's bytes are charged to its own socket.
+// The data that the other side has not read yet. unix(7): a sender's bytes are charged to its own
+// socket.
 int Unread(int fd) {
-  // By its own name on the BSDs; on Linux SIOCOUTQ, which has the number of the terminals' request.
+  // FIONWRITE on the BSDs; SIOCOUTQ on Linux, which has the number of the terminals' request.
 #ifdef FIONWRITE
   constexpr unsigned long kRequest = FIONWRITE;
 #else
@@ -58,7 +59,7 @@ int SendRecordIfRead(int fd, const std::string& record) {
 }
 
 bool AwaitHangup(int fd, int timeout_ms) {
-  // A hang-up is always reported, asked for or not.
+  // A hang-up is always reported, even if it was not requested.
   pollfd hangup{fd, 0, 0};
   return poll(&hangup, 1, timeout_ms) == 1;
 }

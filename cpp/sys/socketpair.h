@@ -1,4 +1,4 @@
-// socketpair(2) and what becomeDaemon() says over it.
+// socketpair(2), and the records of becomeDaemon() on it.
 #pragma once
 
 #include <string>
@@ -6,15 +6,15 @@
 
 namespace sys {
 
-// Two connected CLOEXEC sockets, of records (SOCK_SEQPACKET) or of bytes (SOCK_STREAM); one
-// element that is negative is -errno.
+// Two connected close-on-exec sockets, of records (SOCK_SEQPACKET) or of bytes (SOCK_STREAM). A
+// single negative element is -errno.
 std::vector<int> Socketpair(bool records);
 
-// Sends one record. 0, or -errno: -EPIPE if the other side is gone (no SIGPIPE is raised).
+// Sends one record. 0, or -errno: -EPIPE if the other side is closed (without SIGPIPE).
 int SendRecord(int fd, const std::string& record);
 
-// The same, but only if all that was sent before has been read: -EAGAIN otherwise. What may be lost
-// takes no room from what may not.
+// The same, but only if all earlier records have been read: -EAGAIN otherwise. So records that may
+// be lost leave room for others.
 int SendRecordIfRead(int fd, const std::string& record);
 
 // Waits until the other side is closed. True, or false after `timeout_ms`.

@@ -1,4 +1,4 @@
-// The elements of a typed array, where JavaScript keeps them.
+// The elements of a typed array, in JavaScript's memory.
 #pragma once
 
 #include <cstddef>

@@ -17,11 +17,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// What POLLOUT promises that a pipe takes without blocking (4,096 bytes on Linux, 512 on FreeBSD):
-// the descriptor may be a blocking one.
+// POLLOUT guarantees that a pipe accepts this without blocking (4,096 bytes on Linux, 512 on
+// FreeBSD). The descriptor may be in blocking mode.
 constexpr size_t kPiece = PIPE_BUF;
 
-// Which of 0, 1 and 2 the starter has made non-blocking itself.
+// Which of 0, 1 and 2 the starter has made non-blocking.
 bool starters[3] = {};
 
 bool AwaitWritable(int fd, Clock::time_point deadline) {

@@ -1,4 +1,4 @@
-// Standard streams: dup2(2) onto a descriptor that somebody may be polling, and the last words.
+// Standard streams: dup2(2) onto a descriptor that may be in an epoll, and the last output.
 #pragma once
 
 #include <vector>
@@ -7,26 +7,27 @@
 
 namespace sys {
 
-// Makes `fd` a copy of `target`, and first takes it out of every epoll in `epolls`: a registration
-// belongs to the open file, lives as long as any process has that file, and could no longer be
-// removed by number. 0, or -errno. A standard descriptor (0-2) is inherited by exec, others not.
+// Makes `fd` a duplicate of `target`, and first removes it from every epoll in `epolls`: a
+// registration belongs to the open file, stays as long as any process has that file, and could not
+// be removed by number later. 0, or -errno. Standard descriptors (0-2) are inherited by exec,
+// others are not.
 int Redirect(int fd, int target, const std::vector<int>& epolls);
 
-// Writes as much as `fd` takes within the time, waiting without spinning where it is full. How many
-// bytes that was: fewer than all after `milliseconds`, or an error.
+// Writes as much as `fd` accepts within the time, and polls while it is full. Returns the number of
+// bytes: fewer than all after `milliseconds` or an error.
 int WriteWithin(int fd, ByteSpan bytes, int milliseconds);
 
-// Has writes to `fd` wait again, whoever has made them fail with EAGAIN. 0, or -errno.
+// Sets `fd` to blocking mode, so that writes do not fail with EAGAIN. 0, or -errno.
 int MakeBlocking(int fd);
 
-// Looks at 0, 1 and 2, of which some may be in handles of the event loop, before GiveBackStandard()
-// is called. Once for a process; further calls do nothing.
+// Records the state of 0, 1 and 2, some of which may be in handles of the event loop, for
+// GiveBackStandard(). Only the first call of a process counts.
 void RememberStandard(const std::vector<int>& handles);
 
-// Has 0, 1 and 2 block where libuv has made them not block. The flag belongs to the open file,
-// which is the starter's too: its next program would read and write with EAGAIN. Node gives it back
-// when it exits by itself (ResetStdio() in its src/node.cc), not at _exit(2). Takes no memory and
-// no lock.
+// Sets 0, 1 and 2 to blocking mode where libuv has made them non-blocking. The flag belongs to the
+// open file, which the starter shares: its next program would get EAGAIN. Node restores it at its
+// own exit (ResetStdio() in its src/node.cc), but not at _exit(2). Allocates no memory and takes no
+// lock.
 void GiveBackStandard();
 
 }  // namespace sys

@@ -5,8 +5,8 @@
 
 namespace sys {
 
-// A kqueue's registrations belong to the number, and go when it is closed or replaced
-// (knote_fdclose(9)): there is nothing to be taken out first.
+// A kqueue's registrations belong to the number, and are removed when it is closed or replaced
+// (knote_fdclose(9)). So nothing must be removed first.
 int Redirect(int fd, int target, const std::vector<int>&) {
   int result;
   do {

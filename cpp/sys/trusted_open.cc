@@ -10,9 +10,9 @@
 namespace sys {
 namespace {
 
-// As the kernel counts them: path_resolution(7).
+// The kernel's limit: path_resolution(7).
 constexpr int kMostLinks = 40;
-// A rival that makes and removes the file all the time.
+// The limit against another process that makes and removes the file all the time.
 constexpr int kTries = 100;
 
 constexpr int kDirectory = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
@@ -26,7 +26,8 @@ bool OthersRemove(const struct stat& found) {
   return (found.st_mode & S_IWOTH) != 0 && (found.st_mode & S_ISVTX) == 0;
 }
 
-// Whether nobody but root can have put a link of root's there. Others can move one that they find.
+// Whether only root can have put a link of root there. Otherwise other users could have moved it
+// there.
 bool OnlyRootMovesFilesIn(const struct stat& found) {
   if (!OursOrRoots(found.st_uid)) return false;
   if ((found.st_mode & S_ISVTX) != 0) return true;
@@ -46,7 +47,7 @@ class Walk {
   Walk(const Walk&) = delete;
   Walk& operator=(const Walk&) = delete;
 
-  // Goes to the directory of the file, by all directories and links before it.
+  // Walks to the directory of the file, through all directories and links in the path.
   int Go(const char* path) {
     const size_t size = std::strlen(path) + 1;
     if (size > sizeof rest_) return -ENAMETOOLONG;
@@ -99,8 +100,8 @@ class Walk {
     if (directory < 0) return -errno;
     Enter(directory);
     if (fstat(directory, &stat_) != 0) return -errno;
-    // Of a directory with the sticky bit others cannot take what is root's, but make what is not
-    // there.
+    // In a directory with the sticky bit other users cannot remove root's files, but can make new
+    // ones.
     guarded_ = guarded_ && OnlyRootMovesFilesIn(stat_);
     way_->guarded = guarded_ && (stat_.st_mode & S_IWOTH) == 0;
     if (!OthersRemove(stat_)) return 0;
@@ -109,13 +110,13 @@ class Walk {
     return -EPERM;
   }
 
-  // Takes the next name off the path; false at its end.
+  // Takes the next component of the path; false at its end.
   bool Next() {
     while (*left_ == '/') left_++;
     if (*left_ == '\0') return false;
     name_ = left_;
     left_ += std::strcspn(left_, "/");
-    // A slash at the end is for directories, which no log is.
+    // A trailing slash is for directories, and a log is not one.
     if (*left_ != '\0') *left_++ = '\0';
     return true;
   }
@@ -133,7 +134,7 @@ class Walk {
     if (int error = Remember()) return error;
     const int directory = openat(directory_, name_, kDirectory);
     if (directory >= 0) return EnterOne(directory);
-    // With O_PATH the link itself would be opened, and is no directory.
+    // O_PATH opens the link itself, which is not a directory.
     if (errno != ENOTDIR && !IsLink(errno)) return -errno;
     const int link = openat(directory_, name_, kEntry);
     if (link < 0) return -errno;
@@ -142,7 +143,7 @@ class Walk {
     return error;
   }
 
-  // The link is read by the descriptor that was looked at: its name may be another one's by now.
+  // Reads the link through the checked descriptor, because its name may lead to another one now.
   int Follow(int link) {
     struct stat found {};
     if (fstat(link, &found) != 0) return -errno;

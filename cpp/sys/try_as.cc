@@ -23,7 +23,7 @@ struct Attempt {
   size_t count;
 };
 
-// In the child. The order is becomeDaemon()'s.
+// In the child. The order is that of becomeDaemon().
 int Run(const Attempt& attempt) {
   if (*attempt.root != '\0' && (chroot(attempt.root) != 0 || chdir("/") != 0)) return errno;
   if (attempt.gid >= 0) {
@@ -43,7 +43,7 @@ int Run(const Attempt& attempt) {
 int TryOpenAs(const std::string& path, int flags, const std::string& root, int64_t uid, int64_t gid,
               const std::vector<unsigned>& groups) {
   const Attempt attempt{path.c_str(), flags, root.c_str(), uid, gid, groups.data(), groups.size()};
-  // The child has our handlers, and the pipes that they write to.
+  // The child has the parent's handlers and their pipes.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -54,7 +54,7 @@ int TryOpenAs(const std::string& path, int flags, const std::string& root, int64
   if (child < 0) return child;
   int status = 0;
   if (const int error = QuietWait(child, &status)) return error;
-  // Ended by somebody else: nothing is known against it.
+  // Ended by another process: no error is known.
   return WIFEXITED(status) ? -WEXITSTATUS(status) : 0;
 }
 

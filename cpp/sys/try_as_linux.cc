@@ -7,7 +7,7 @@
 
 namespace sys {
 
-// Not fork(3): its handlers of other libraries (pthread_atfork) are for a child that goes on.
+// Not fork(3): the pthread_atfork handlers of other libraries are for a child that continues.
 pid_t QuietFork() {
   return static_cast<pid_t>(Result(syscall(SYS_clone, 0, nullptr, nullptr, nullptr, nullptr)));
 }
@@ -19,7 +19,8 @@ int QuietWait(pid_t child, int* status) {
   }
 }
 
-// The kernel's calls, which are for one thread: libc would tell the others, which are not here.
+// The kernel's calls, which affect one thread. libc would signal the others, which do not exist
+// here.
 int BecomeAlone(uid_t uid, gid_t gid, const unsigned* groups, size_t count) {
   if (syscall(SYS_setgroups, count, groups) != 0 && errno != EPERM) return -errno;
   if (syscall(SYS_setresgid, gid, gid, gid) != 0) return -errno;

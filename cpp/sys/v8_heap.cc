@@ -11,7 +11,7 @@ constexpr size_t kFunctionWords = 8;
 constexpr size_t kMostSlots = 1024;
 constexpr size_t kHeader = 2;  // words before the contents of arrays and contexts: map and length
 
-// A pointer to an object that is not held weakly.
+// A strong pointer to an object.
 bool IsPointer(uintptr_t word) {
   return (word & 3) == 1 && word > 4096;
 }
@@ -26,7 +26,7 @@ uintptr_t* Words(Tagged object) {
 
 }  // namespace
 
-// Reads what may not be there: /proc/self/mem answers EIO then.
+// Reads addresses that may be unmapped: /proc/self/mem returns EIO for these.
 class V8Heap::Memory {
  public:
   Memory() : fd_(open("/proc/self/mem", O_RDONLY | O_CLOEXEC)) {}
@@ -34,7 +34,7 @@ class V8Heap::Memory {
     if (fd_ >= 0) close(fd_);
   }
 
-  // Copies the object's first words; what lies behind a short object may be anything.
+  // Copies the object's first words. The words after a short object may be anything.
   bool Read(Tagged object, uintptr_t* words, size_t count) const {
     const auto size = static_cast<ssize_t>(count * sizeof *words);
     return pread(fd_, words, count * sizeof *words, static_cast<off_t>(object - 1)) == size;
@@ -55,7 +55,7 @@ namespace {
 
 constexpr size_t kStateBytes = 16;
 
-// The numbers that are left end before the one that was handed out last.
+// The remaining numbers end before the one that was returned last.
 bool HasJustGiven(const V8Heap::Memory& memory, Tagged numbers, size_t left, double latest) {
   uintptr_t words[kHeader + V8Heap::kNumbers];
   if (memory.Length(numbers) != V8Heap::kNumbers) return false;

@@ -1,11 +1,11 @@
-// The few words of V8's heap that no interface reaches and a copy of the process must not go on
-// with: the generator of Math.random, and what the closures of node:crypto have drawn in advance. A
-// function's place in the heap leads to its context, and that to them.
+// The few words of V8's heap that no interface reaches and that a fork must not reuse: the
+// generator of Math.random, and the numbers that node:crypto has generated in advance. A function
+// in the heap leads to its context, and the context to them.
 //
-// The layout is V8's own business and differs between its versions, so it is looked for, not known:
-// found is only what has proved itself by the number that Math.random has just given. Checked with
-// V8 11.3 (Node 20), 12.4 (22), 13.6 (24) and 14.6 (26), on builds without pointer compression.
-// Where nothing is found, lib/ goes another way.
+// The layout is internal to V8 and differs between its versions, so it is searched for: a result
+// counts only if it matches the number that Math.random has just returned. Checked with V8 11.3
+// (Node 20), 12.4 (22), 13.6 (24) and 14.6 (26), on builds without pointer compression. If nothing
+// is found, lib/ uses another way.
 #pragma once
 
 #include <cstddef>
@@ -16,9 +16,10 @@ namespace sys {
 // V8 marks a pointer into its heap by its lowest bit.
 using Tagged = uintptr_t;
 
-// xorshift128+ hands out 64 numbers at a time, the last one first (src/numbers/math-random.cc).
+// xorshift128+ makes 64 numbers at a time; they are returned last one first
+// (src/numbers/math-random.cc).
 struct MathRandom {
-  uintptr_t* index = nullptr;  // how many are left, a small integer
+  uintptr_t* index = nullptr;  // how many are left, as a Smi
   double* numbers = nullptr;
   uint64_t* state = nullptr;  // two words, never both zero
 
@@ -26,7 +27,7 @@ struct MathRandom {
   void set_left(uint32_t count) { *index = static_cast<uintptr_t>(count) << 32; }
 };
 
-// The slots of a context, to be used before the next allocation in V8.
+// The slots of a context. Use them before the next allocation in V8.
 struct ContextSlots {
   Tagged* first = nullptr;
   size_t count = 0;
@@ -38,22 +39,22 @@ class V8Heap {
 
   class Memory;
 
-  // Looks for the places, given Math.random and the number it has just returned.
+  // Searches for the offsets, with Math.random and the number that it has just returned.
   bool Learn(Tagged math_random, double latest);
 
   bool learned() const { return context_word_ != 0; }
 
-  // That of the context that the function belongs to; without index if it does not look like one.
+  // The generator of the function's context; without index if it is not recognized.
   MathRandom GeneratorOf(Tagged function) const;
 
-  // What a function closes over.
+  // The context slots of a function.
   ContextSlots SlotsOf(Tagged function) const;
 
  private:
   bool LearnFrom(const Memory& memory, Tagged context, double latest);
 
-  size_t context_word_ = 0;  // which word of a function is its context
-  size_t index_slot_ = 0;    // which slot of a native context is the index; two more follow it
+  size_t context_word_ = 0;  // the word of a function with its context
+  size_t index_slot_ = 0;    // the slot of a native context with the index; two more follow
   size_t state_slot_ = 0;
   size_t numbers_slot_ = 0;
 };

@@ -1,4 +1,4 @@
-// aarch64's side of what x86_64/arch.h declares; the same names, told there.
+// The aarch64 version of x86_64/arch.h, which documents the names.
 #pragma once
 
 #include <sys/prctl.h>
@@ -39,15 +39,16 @@ inline uintptr_t ThreadPointer() {
   return tp;
 }
 
-// Without SA_RESTORER the kernel returns from handlers by its own code in the vdso.
+// Without SA_RESTORER the kernel returns from handlers through its own code in the vdso.
 constexpr unsigned long kRestorerFlag = 0;
 inline void (*const kRestorer)() = nullptr;
 constexpr uint32_t kRseqSignature = 0xd428bc00;
-// Of a return address on a stack, which may be signed above (pointer authentication, Armv8.3).
+// The address bits of a return address on a stack. The bits above may be a signature (pointer
+// authentication, Armv8.3).
 constexpr uintptr_t kCodeMask = (uintptr_t{1} << 48) - 1;
 
-// struct pthread: glibc's begins with 24 words kept for the TCB, and two of list; musl's with
-// self, prev, next and sysinfo.
+// struct pthread: glibc's begins with 24 words for the TCB and two of a list; musl's with self,
+// prev, next and sysinfo.
 constexpr size_t kGlibcTid = 208, kMuslTid = 32;
 
 // AAPCS64: a call preserves x19 to x30, the stack pointer and the lower halves of v8 to v15.
@@ -72,9 +73,9 @@ inline long CloneProcess(unsigned long flags) {
   return Raw(SYS_clone, (long)flags);
 }
 
-// As on x86-64: the kernel (do_signal() of arch/arm64/kernel/signal.c) backs the program counter
-// up to the `svc`, or leaves -EINTR, where the first argument was. The number stays in its
-// register.
+// As on x86-64: the kernel (do_signal() of arch/arm64/kernel/signal.c) moves the program counter
+// back to the `svc`, or puts -EINTR into the register of the first argument. The number stays in
+// its register.
 inline Stop StoppedAt(const void* ucontext, Call& call) {
   constexpr uint32_t kSvc = 0xd4000001;
   const auto& regs = static_cast<const ucontext_t*>(ucontext)->uc_mcontext;
@@ -120,8 +121,8 @@ inline bool HasShadowStack() {
   return Sys(SYS_prctl, kGetShadowStackStatus, &mode, 0, 0, 0) == 0 && (mode & 1) != 0;
 }
 
-// The vector lengths of SVE and SME are each thread's own, and the kernel takes no signal frame
-// that was written under another (restore_sve_fpsimd_context() of arch/arm64/kernel/signal.c).
+// Each thread has its own vector lengths of SVE and SME, and the kernel refuses a signal frame that
+// was written under another length (restore_sve_fpsimd_context() of arch/arm64/kernel/signal.c).
 struct CpuSettings {
   long sve, sme;  // as the GET calls return them, negative where the CPU has none
 };

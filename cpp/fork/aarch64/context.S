@@ -1,4 +1,4 @@
-// The routines of arch.h that C++ cannot say: they leave or enter a stack by hand.
+// The routines of arch.h that cannot be written in C++, because they leave or enter a stack.
         .text
 
 // A landing pad for indirect calls (BTI), a no-operation on CPUs without.
@@ -44,7 +44,7 @@
         ret
         .size   livefork_jump_context, .-livefork_jump_context
 
-// The kernel wants the thread pointer before the clear-tid address here (CLONE_BACKWARDS).
+// Here the thread pointer comes before the clear-tid address (CLONE_BACKWARDS).
         routine livefork_clone_thread
         and     x1, x1, #-16
         stp     x5, x6, [x1, #-16]!     // entry and arg wait on the new stack

@@ -18,12 +18,12 @@ constexpr Failure kArenaFull{ENOMEM, "mmap"};
 
 class Arena {
  public:
-  // NORESERVE and touched on demand: a fork of an idle Node uses about 100 KiB of it; the rest is
+  // NORESERVE, so only touched pages count: a fork of an idle Node uses about 100 KiB. The rest is
   // room for a process with a million descriptors.
   static constexpr size_t kSize = size_t{64} << 20;
 
-  // Keeps its address for the life of the process: a parking signal that comes too late may still
-  // look at a record of a park that was given up.
+  // The address stays the same for the life of the process: a late parking signal may still read a
+  // record of an abandoned park.
   bool Reserve() {
     if (base_ != nullptr) return true;
     long p = Sys(SYS_mmap, nullptr, kSize, PROT_READ | PROT_WRITE,
@@ -33,8 +33,7 @@ class Arena {
     return true;
   }
 
-  // Gives the memory back to the kernel, which rounds up to pages; what is taken next is zero
-  // again.
+  // Returns the memory to the kernel, in whole pages. Memory that is taken later is zero again.
   void Clear() {
     const auto size = static_cast<size_t>(at_ - base_);
     if (Sys(SYS_madvise, base_, size, MADV_DONTNEED) < 0) memset(base_, 0, size);
@@ -56,7 +55,7 @@ class Arena {
   char* at_ = nullptr;
 };
 
-// A list that grows at the arena's end, one chunk after the other; its items never move.
+// A list that grows in the arena, chunk by chunk. Its items never move.
 template <typename T>
 class List {
   static constexpr size_t kChunk = 64;

@@ -1,4 +1,4 @@
-// A system call as the registers and /proc tell it.
+// A system call, from the registers or /proc.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@ struct Call {
   long arguments[6];
 };
 
-// Where a signal met a thread: between calls, at a call that is made (again) when the handler
-// returns, or behind one that the signal has cut short with EINTR.
+// Where a signal interrupted a thread: between calls; before a call that is made (again) when the
+// handler returns; or after a call that the signal has ended with EINTR.
 enum class Stop : uint8_t { kRunning, kBefore, kCut };
 
 }  // namespace livefork

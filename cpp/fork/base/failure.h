@@ -6,8 +6,8 @@ namespace livefork {
 struct Failure {
   int error = 0;                  // errno, positive; 0 is success
   const char* syscall = nullptr;  // man-page name of the call that failed
-  const char* reason = nullptr;   // for ENOTSUP and EAGAIN: what stands in the way, in words
-  bool passing = false;           // a moment later it may be different
+  const char* reason = nullptr;   // for ENOTSUP and EAGAIN: the obstacle, as text
+  bool passing = false;           // the obstacle is temporary
 
   explicit operator bool() const { return error != 0; }
 };

@@ -1,5 +1,5 @@
-// Reading this process's own memory at addresses that may be gone: write(2) says EFAULT where a
-// load would be the end.
+// Reads this process's own memory at addresses that may be unmapped: write(2) returns EFAULT where
+// a load would crash.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,8 @@
 
 namespace livefork {
 
-// Copies at most a page through the scratch pipe, which is empty; returns how many bytes are there.
+// Copies at most a page through the scratch pipe, which is empty; returns how many bytes were
+// readable.
 inline size_t Peek(const ProcFiles& files, uintptr_t from, void* to, size_t size) {
   constexpr size_t kMost = 4096;
   const long written = Sys(SYS_write, files.scratch_write.get(), from, size < kMost ? size : kMost);
@@ -18,7 +19,7 @@ inline size_t Peek(const ProcFiles& files, uintptr_t from, void* to, size_t size
   return n < 0 ? 0 : static_cast<size_t>(n);
 }
 
-// All of it, or false.
+// Copies everything, or returns false.
 inline bool PeekAll(const ProcFiles& files, uintptr_t from, void* to, size_t size) {
   for (size_t done = 0; done < size;) {
     const size_t n = Peek(files, from + done, static_cast<char*>(to) + done, size - done);

@@ -1,4 +1,4 @@
-// Putting things at given descriptor numbers, in the child.
+// Places descriptors at given numbers, in the child.
 #pragma once
 
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 
 namespace livefork {
 
-// A number that stands for the same open file as another: dup(2).
+// A number that refers to the same open file as another: dup(2).
 struct Duplicate {
   int from, to;
   bool closes_on_exec;
@@ -18,8 +18,8 @@ inline Failure MakeDuplicate(const Duplicate& d) {
   return Check(Sys(SYS_dup3, d.from, d.to, d.closes_on_exec ? O_CLOEXEC : 0), "dup3");
 }
 
-// Puts a fresh descriptor at the number of the one it replaces, which dup3 closes by that.
-// syscall: whose result fresh is, an -errno perhaps.
+// Moves a new descriptor to the number of the one that it replaces, which dup3 closes. syscall: the
+// call whose result `fresh` is, possibly -errno.
 inline Failure Place(long fresh, int target, bool closes_on_exec, const char* syscall) {
   if (fresh < 0) return Check(fresh, syscall);
   Failure failure = MakeDuplicate({static_cast<int>(fresh), target, closes_on_exec});

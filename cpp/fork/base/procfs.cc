@@ -121,7 +121,7 @@ const char* Lines::Next() {
       *newline = '\0';
       begin_ = static_cast<size_t>(newline + 1 - buffer_);
       if (!cut_) return line;
-      cut_ = false;  // that was the tail of a line already given
+      cut_ = false;  // that was the rest of a line that was already returned
       continue;
     }
     bool full = end_ - begin_ == sizeof buffer_ - 1;

@@ -1,4 +1,4 @@
-// Reading /proc with nothing but system calls and the caller's memory.
+// Reads /proc with system calls and the caller's memory only.
 #pragma once
 
 #include <fcntl.h>
@@ -19,7 +19,7 @@ class Fd {
   Fd& operator=(const Fd&) = delete;
   ~Fd() { Close(); }
 
-  // Takes over the result of a raw call; -errno stays readable as get().
+  // Takes over the result of a raw call; get() also returns an -errno.
   long Reset(long fd) {
     Close();
     fd_ = static_cast<int>(fd);
@@ -39,14 +39,14 @@ inline long Open(const char* path, int flags = O_RDONLY) {
   return Sys(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, 0);
 }
 
-// What one fork reads. All of it is opened before the threads are parked, with room to spare, so
-// that a full descriptor table shows before anything has happened.
+// The files that one fork reads. All are opened before the threads are parked, with one descriptor
+// in reserve, so that a full descriptor table is found before anything has happened.
 struct ProcFiles {
   Fd task, descriptors, fdinfo, maps;
   Fd scratch_read, scratch_write;  // a pipe, to look into other pipes with tee(2)
-  Fd spare;                        // keeps a place for opening one file at a time
+  Fd spare;                        // reserves a number for opening one file at a time
 
-  // Returns 0, or -errno with the call's name.
+  // Returns 0, or -errno and the call's name.
   long Open(const char*& syscall);
   bool Owns(int fd) const;
   void Close();
@@ -55,10 +55,10 @@ struct ProcFiles {
 struct Name {
   char text[16];
 };
-// A number as the file name /proc gives it.
+// A number as a file name of /proc.
 Name Decimal(unsigned value);
 
-// Opens the file of a number in a directory of /proc, to be read: a descriptor, or -errno.
+// Opens a numbered file in a directory of /proc for reading: a descriptor, or -errno.
 long OpenNumbered(int directory, int number);
 
 // "TID/name" below /proc/self/task.
@@ -67,18 +67,17 @@ struct TaskPath {
   TaskPath(int tid, const char* name);
 };
 
-// Reads such a file into text, which ends with '\0' then. Its size; 0 or -errno if there is
-// nothing.
+// Reads such a file into text and adds '\0'. Returns its size; 0 or -errno if there is nothing.
 long ReadTask(int task, int tid, const char* name, char* text, size_t size);
 
-// Moves text past blanks and a number in the given base; a text without one gives 0.
+// Moves text past blanks and a number in the given base; returns 0 if there is no number.
 uint64_t Number(const char*& text, int base);
 
 // If text starts with prefix, moves it past that.
 bool Skip(const char*& text, const char* prefix);
 
-// The numbers a directory of /proc lists (descriptors, threads). f returns false to stop; the
-// result is 0 or -errno.
+// Calls f for each number in a directory of /proc (descriptors, threads). f returns false to stop;
+// the result is 0 or -errno.
 template <typename F>
 long EachNumber(int directory, F f) {
   struct Entry {  // struct linux_dirent64, getdents(2)
@@ -107,8 +106,8 @@ long EachNumber(int directory, F f) {
 class Lines {
  public:
   explicit Lines(int fd) : fd_(fd) {}
-  // The next line without its newline, or nullptr at the end (see error()). A line longer than
-  // the buffer is cut: no field that is read here stands that far out.
+  // The next line without its newline, or nullptr at the end (see error()). A line longer than the
+  // buffer is truncated; all fields that are used come earlier in the line.
   const char* Next();
   long error() const { return error_; }
 

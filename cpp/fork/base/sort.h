@@ -1,12 +1,12 @@
-// Sorting in place, in little code.
+// Sorts in place, with little code.
 #pragma once
 
 #include <algorithm>
 
 namespace livefork {
 
-// std::sort() is 5 KB for each kind of item in libc++ (introsort and what it falls back to), this a
-// tenth of that; as long as n log n takes at worst, too.
+// std::sort() takes 5 KB of code for each type of item in libc++ (introsort and its fallback), this
+// a tenth of that. The worst case is also n log n.
 template <typename T, typename Less>
 void Sort(T* first, T* last, Less less) {
   std::make_heap(first, last, less);

@@ -1,5 +1,5 @@
-// statx(2) of a descriptor, from what the kernel has in its memory: a file system that does not
-// answer holds nobody up.
+// statx(2) of a descriptor from the kernel's cached data, so that a file system that does not
+// answer cannot block.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace livefork {
 
-// linux/stat.h as of 4.11: the build machine's libc may have none, or one of its own.
+// From linux/stat.h of 4.11: the build machine's libc may lack the struct, or have its own.
 struct Statx {
   uint32_t mask, block_size;
   uint64_t attributes;

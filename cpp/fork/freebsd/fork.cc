@@ -1,4 +1,5 @@
-// Live fork on FreeBSD: where what it takes for granted of libthr and the kernel has been found.
+// Live fork on FreeBSD. It works only if its assumptions about libthr and the kernel have been
+// verified.
 #include "fork/fork.h"
 
 #include <signal.h>
@@ -36,7 +37,7 @@ const char* FirstObstacle() {
   return nullptr;
 }
 
-// One page that parent and child share until the child has come up.
+// A page that parent and child share until the child runs.
 class Report {
  public:
   ~Report() {
@@ -56,7 +57,7 @@ class Report {
     page_->sent = true;
   }
 
-  // In the parent. A child that dies without a word was killed by somebody else.
+  // In the parent. A child that ends without a report was killed by another process.
   Failure Receive(pid_t pid, uint64_t deadline) {
     while (!page_->sent) {
       siginfo_t info{};
@@ -95,8 +96,8 @@ class LiveFork {
     pid_t pid = -1;
     Failure failure = Freeze();
     if (!failure) {
-      // Not libthr's fork(3): its atfork handlers would undo what is about to be rebuilt, libuv's
-      // among them, and it would forget the other threads.
+      // Not libthr's fork(3): its atfork handlers, including libuv's, would undo what is rebuilt
+      // here, and it would forget the other threads.
       pid = static_cast<pid_t>(syscall(SYS_fork));
       if (pid == 0) ComeUp();
       if (pid < 0) failure = {errno, "fork"};
@@ -128,7 +129,7 @@ class LiveFork {
   ForkResult Attend(pid_t pid) {
     Failure failure = report_.Receive(pid, MonotonicNs() + 2 * kComeUp);
     if (!failure) return {pid, {}};
-    // To the caller no child was made.
+    // For the caller no child was made.
     kill(pid, SIGKILL);
     while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
     }
@@ -180,13 +181,12 @@ size_t Obstacles(const char** reasons, size_t room) {
   return 1;
 }
 
-// A fork with a busy thread is refused, so that no child ever has its parent's ids.
+// A fork with a busy thread is refused, so no child keeps its parent's ids.
 bool IdsAdopted() {
   return true;
 }
 
-// A launcher goes on with its threads, and daemon and launcher share what there is: as fork(2) has
-// it.
+// The launcher's threads continue, and daemon and launcher share everything, as after fork(2).
 bool AdoptIds(uint64_t) {
   return true;
 }

@@ -1,14 +1,14 @@
-// What a thread asks of _umtx_op(2) while it is in the middle of taking or giving back a mutex.
+// Operations of _umtx_op(2) that a thread uses while it locks or unlocks a mutex.
 #pragma once
 
 #include <sys/types.h>
-// Its types first.
+// First, for its types.
 #include <sys/umtx.h>
 
 namespace livefork {
 
 inline bool IsLockOperation(unsigned long operation) {
-  // The upper half has flags since 13.0 (UMTX_OP__FLAGS).
+  // The upper half contains flags since 13.0 (UMTX_OP__FLAGS).
   switch (operation & 0xffff) {
     case UMTX_OP_MUTEX_TRYLOCK:
     case UMTX_OP_MUTEX_LOCK:

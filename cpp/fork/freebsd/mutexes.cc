@@ -2,7 +2,7 @@
 
 #include <pthread.h>
 #include <sys/types.h>
-// Its types first.
+// First, for its types.
 #include <sys/umtx.h>
 
 #include <cstdint>
@@ -11,34 +11,34 @@
 namespace livefork {
 namespace {
 
-// A queue(3) TAILQ's head: the first one, and where the last one has its link.
+// The head of a queue(3) TAILQ: the first item, and the address of the last item's link.
 struct Head {
   char* first;
   char** end;
 };
 
-// Where libthr keeps the head within a thread's record, and the link within a mutex. Both have
-// moved between versions (thr_private.h), so they are looked for, not trusted.
+// The offsets of the head in a thread's record and of the link in a mutex. Both have changed
+// between versions (thr_private.h), so they are searched for.
 struct Places {
   size_t head;
   size_t link;
   bool found;
 };
 
-// A record has some 1.2 KiB, of which defer_waiters, after the lists, takes 400 bytes.
+// A record has about 1.2 KiB; defer_waiters, after the lists, takes 400 bytes of it.
 constexpr size_t kRecord = 768;
 constexpr size_t kMutex = 256;
 
-// A pthread_mutex_t is a pointer to libthr's own, until it is one that processes share.
+// A pthread_mutex_t is a pointer to libthr's struct, unless processes share the mutex.
 char* Address(pthread_mutex_t& mutex) {
   char* address;
   memcpy(&address, &mutex, sizeof address);
   return address;
 }
 
-// With two that the caller holds the list of them has a form that nothing else has. There are two
-// lists next to each other: of all, and of those of this process alone, by a further link. The
-// latter is what libthr's own fork(3) goes through (queue_fork() in thr_mutex.c), and comes last.
+// With two mutexes that the caller holds, their list has a unique form. There are two adjacent
+// lists: of all mutexes, and of the mutexes private to this process, by another link. libthr's own
+// fork(3) uses the latter (queue_fork() in thr_mutex.c), which comes last.
 Places Find(const char* record, char* one, char* two) {
   Places places{};
   for (size_t at = 0; at + sizeof(Head) <= kRecord; at += sizeof(void*)) {
@@ -53,7 +53,8 @@ Places Find(const char* record, char* one, char* two) {
   return places;
 }
 
-// In a thread of its own, which holds nothing else: whoever loads an addon may.
+// Runs in a separate thread, which holds no other mutex. The thread that loads an addon may hold
+// some.
 void* Probe(void* result) {
   auto& places = *static_cast<Places*>(result);
   pthread_mutex_t one, two;
@@ -85,8 +86,7 @@ const Places& Known() {
 }  // namespace
 
 const char* MutexObstacle() {
-  return Known().found ? nullptr
-                       : "libthr keeps the mutexes of a thread at an unexpected place";
+  return Known().found ? nullptr : "libthr keeps the mutexes of a thread at an unexpected place";
 }
 
 void GiveMutexes(char* record, long from, long to) {
@@ -94,7 +94,7 @@ void GiveMutexes(char* record, long from, long to) {
   char* mutex;
   memcpy(&mutex, record + places.head, sizeof mutex);
   while (mutex != nullptr) {
-    // umutex has its owner first: the id, and a bit that says that others wait.
+    // umutex begins with its owner: the id, and a bit for waiters.
     auto* owner = reinterpret_cast<uint32_t*>(mutex);
     if ((*owner & ~UMUTEX_CONTESTED) == static_cast<uint32_t>(from)) {
       *owner = static_cast<uint32_t>(to) | (*owner & UMUTEX_CONTESTED);

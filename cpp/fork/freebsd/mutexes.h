@@ -1,12 +1,12 @@
-// The mutexes that a thread holds: each names its owner by the kernel's id.
+// The mutexes that a thread holds: each contains its owner's kernel id.
 #pragma once
 
 namespace livefork {
 
-// Where libthr's record lists them, or nullptr and what is in the way.
+// nullptr if their list in libthr's record is found, or the obstacle.
 const char* MutexObstacle();
 
-// In the child: those that the thread of this record held by its old id are its own by the new one.
+// In the child: writes the new id into the mutexes that the thread of this record holds.
 void GiveMutexes(char* record, long from, long to);
 
 }  // namespace livefork

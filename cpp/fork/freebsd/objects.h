@@ -1,9 +1,9 @@
-// The kernel objects behind the threads: a child of fork(2) has no kqueues, and shares the pipes
-// and eventfds by which its parent's threads wake each other.
+// The kernel objects of the threads: a child of fork(2) has no kqueues, and shares the pipes and
+// eventfds by which its parent's threads wake each other.
 #pragma once
 
 #include <sys/types.h>
-// Its types first.
+// First, for its types.
 #include <sys/event.h>
 
 #include <cstddef>
@@ -14,7 +14,7 @@
 
 namespace livefork {
 
-// What one kqueue watches.
+// The registrations of one kqueue.
 struct Registrations {
   struct kevent* changes;
   size_t count;
@@ -39,13 +39,13 @@ struct Objects {
   size_t count;
 };
 
-// Does the kernel tell what a kqueue watches? nullptr, or what is missing.
+// nullptr if the kernel shows what a kqueue watches, or the obstacle.
 const char* ObjectObstacle();
 
-// In the parent, all threads parked. Pipes and eventfds are those that only this process has.
+// In the parent, all threads parked. Lists pipes and eventfds that only this process has.
 Failure TakeSnapshot(Region& region, Objects& objects);
 
-// In the child, before any thread runs: each has its own at the same number.
+// In the child, before any thread runs: makes a private object at each number.
 Failure MakeTwins(const Objects& objects);
 
 }  // namespace livefork

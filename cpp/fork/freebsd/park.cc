@@ -21,14 +21,14 @@
 namespace livefork {
 namespace {
 
-// libthr's own signal, for cancellation and suspension. Its calls never block it nor let anybody
-// else have it, and its handler does nothing when nothing was asked of the thread: so that it can
-// always be called after ours, and a signal that comes late does no harm.
+// libthr's own signal, for cancellation and suspension. libthr never blocks it and gives it to no
+// one else. Its handler does nothing without a request for the thread. So it can always be called
+// after our handler, and a late signal does no harm.
 constexpr int kSignal = SIGTHR;
 
 struct Rendezvous {
-  // A number, not a flag: a thread that has not yet left the last park must not take the next
-  // fork's park for its own.
+  // A number, not a flag: a thread that has not left the last park yet must not mistake the next
+  // fork's park for it.
   std::atomic<uint32_t> generation{1};
   std::atomic<uint32_t> arrived{0};
   std::atomic<Park*> park{nullptr};
@@ -36,14 +36,14 @@ struct Rendezvous {
 };
 Rendezvous rendezvous;
 
-// Not libthr's sigaction(3), which refuses the number.
+// Not libthr's sigaction(3), which refuses this number.
 int SetAction(const struct sigaction* action, struct sigaction* old) {
   return static_cast<int>(syscall(SYS_sigaction, kSignal, action, old));
 }
 
 void Wait(std::atomic<uint32_t>& word, uint32_t value, uint64_t ns) {
   timespec timeout{static_cast<time_t>(ns / 1000000000), static_cast<long>(ns % 1000000000)};
-  // The size of the timeout goes in the place of an address: _umtx_op(2).
+  // The size of the timeout is passed instead of an address: _umtx_op(2).
   void* size = ns == 0 ? nullptr : reinterpret_cast<void*>(sizeof timeout);
   _umtx_op(&word, UMTX_OP_WAIT_UINT_PRIVATE, value, size, ns == 0 ? nullptr : &timeout);
 }
@@ -52,7 +52,7 @@ void Wake(std::atomic<uint32_t>& word) {
   _umtx_op(&word, UMTX_OP_WAKE_PRIVATE, INT32_MAX, nullptr, nullptr);
 }
 
-// The calling thread's record if it was sent for.
+// The calling thread's record, if it was signalled.
 Thread* Expected() {
   const Park* park = rendezvous.park;
   if (park == nullptr) return nullptr;
@@ -72,12 +72,12 @@ void Stay(Thread& thread, const ucontext_t& context) {
   const uint32_t generation = rendezvous.generation;
   DescribeSelf(thread);
   thread.waiting = WhereStopped(context) == Stopped::kAtSyscall;
-  // In the child this returns a second time, in a rebuilt thread on the same stack. What the frame
-  // below keeps of the mask and the registers is the kernel's to restore.
+  // In the child this returns a second time, in a rebuilt thread on the same stack. The kernel
+  // restores mask and registers from the frame below.
   if (_setjmp(thread.context) == 0) thread.state = Thread::kParked;
   rendezvous.arrived++;
   Wake(rendezvous.arrived);
-  // From here on the record is not touched: its memory goes with the fork.
+  // From here on the record must not be touched: its memory ends with the fork.
   while (rendezvous.generation == generation) Wait(rendezvous.generation, generation, 0);
 }
 
@@ -85,11 +85,11 @@ void OnSignal(int number, siginfo_t* info, void* context) {
   const int saved = errno;
   if (Thread* thread = Expected()) Stay(*thread, *static_cast<const ucontext_t*>(context));
   errno = saved;
-  // libthr may have sent one of its own, and two of them pending are one.
+  // libthr may have sent the signal too, and two pending ones are merged.
   if (auto* libthr = rendezvous.previous.sa_sigaction) libthr(number, info, context);
 }
 
-// The kernel's list of the process's threads; how many, or -errno.
+// The kernel's list of the process's threads; returns the number, or -errno.
 long ListThreads(kinfo_proc* list) {
   int name[] = {CTL_KERN, KERN_PROC, KERN_PROC_PID | KERN_PROC_INC_THREAD, getpid()};
   size_t size = Park::kMaxThreads * sizeof(kinfo_proc);
@@ -97,7 +97,7 @@ long ListThreads(kinfo_proc* list) {
   return static_cast<long>(size / sizeof(kinfo_proc));
 }
 
-// One pass at parking.
+// One attempt to park the threads.
 class Parking {
  public:
   Parking(Park& park, kinfo_proc* list, uint64_t deadline)
@@ -105,7 +105,7 @@ class Parking {
     thr_self(&self_);
   }
 
-  // Threads come while the list is read: until nobody new is in it.
+  // New threads may start while the list is read, so it is read until it has no new ones.
   Failure Run() {
     for (;;) {
       const long listed = ListThreads(list_);
@@ -144,7 +144,7 @@ class Parking {
     }
   }
 
-  // One that has ended has no id any more; one that is on its way may need its time.
+  // A thread that has ended has no id any more; a thread that is on its way may need time.
   bool Missing() {
     bool missing = false;
     for (size_t i = 0; i < park_.count; ++i) {
@@ -164,8 +164,8 @@ class Parking {
   long self_ = 0;
 };
 
-// After it no thread writes to its record: those not yet come are not expected any more, those that
-// are about to stay have their few instructions.
+// Afterwards no thread writes to its record: threads that have not arrived are no longer expected,
+// and threads that are just arriving get time for their last instructions.
 void Withdraw(Park& park) {
   for (size_t i = 0; i < park.count; ++i) {
     uint32_t signalled = Thread::kSignalled;
@@ -178,7 +178,7 @@ Failure TakeSignal() {
   struct sigaction action {};
   action.sa_sigaction = OnSignal;
   action.sa_flags = SA_SIGINFO | SA_RESTART;
-  // Byte by byte: sigfillset(3) may spare what is libthr's.
+  // Byte by byte: sigfillset(3) may omit libthr's signals.
   memset(&action.sa_mask, 0xff, sizeof action.sa_mask);
   if (SetAction(nullptr, &rendezvous.previous) != 0) return {errno, "sigaction"};
   if (SetAction(&action, nullptr) != 0) return {errno, "sigaction"};
@@ -189,7 +189,8 @@ Failure TakeSignal() {
 
 const char* ParkObstacle() {
   struct sigaction action {};
-  return SetAction(nullptr, &action) == 0 ? nullptr : "the kernel does not show which thread handles SIGTHR";
+  return SetAction(nullptr, &action) == 0 ? nullptr
+                                          : "the kernel does not show which thread handles SIGTHR";
 }
 
 SignalsBlocked::SignalsBlocked() {
@@ -211,9 +212,9 @@ Failure ParkThreads(Park& park, Region& region, uint64_t deadline) {
   rendezvous.park = &park;
   Failure failure = TakeSignal();
   if (!failure) failure = Parking(park, list, deadline).Run();
-  // Each gets another id in the child, and may have its old one in a register or be about to put it
-  // into a mutex, unless it is at a system call that has nothing to do with one. Those that it
-  // holds are given to it (mutexes.h).
+  // Each thread gets another id in the child. It may have its old id in a register, or be about to
+  // write it into a mutex, unless it is at a system call that does not involve a mutex. Mutexes
+  // that it holds get the new id (mutexes.h).
   if (!failure) {
     park.Each([&failure](const Thread& thread) {
       if (!thread.waiting) failure = {EAGAIN, "fork", "a thread is busy", true};

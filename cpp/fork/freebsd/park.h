@@ -13,17 +13,18 @@
 
 namespace livefork {
 
-// What a thread told of itself when it was parked: enough to build it again in the child.
+// The state that a thread recorded when it was parked: sufficient to rebuild it in the child.
 struct Thread {
   enum State : uint32_t { kUnused, kSignalled, kArriving, kParked, kGone };
   std::atomic<uint32_t> state;
   long id;
-  bool waiting;       // it was stopped at a system call, of none for a mutex
+  bool waiting;       // it was stopped at a system call that is not for a mutex
   uintptr_t pointer;  // thread pointer
   char* record;       // libthr's struct pthread
   stack_t altstack;
   char name[36];
-  // libc's own _setjmp keeps the same on every CPU, and neither checks the stack it goes back to.
+  // libc's own _setjmp saves the same on every CPU, and does not check the stack to which it
+  // returns.
   jmp_buf context;
 };
 
@@ -40,7 +41,8 @@ struct Park {
   }
 };
 
-// Blocks every signal of the calling thread, SIGTHR too, which libthr's own calls leave open.
+// Blocks every signal of the calling thread, including SIGTHR, which libthr's own calls do not
+// block.
 class SignalsBlocked {
  public:
   SignalsBlocked();
@@ -50,17 +52,17 @@ class SignalsBlocked {
   sigset_t old_;
 };
 
-// Can SIGTHR be had? nullptr, or what is in the way.
+// nullptr if SIGTHR is available, or the obstacle.
 const char* ParkObstacle();
 
-// Parks all threads but the caller, who has blocked its signals; each at a system call. On failure
-// all are released.
+// Parks all threads except the caller, each at a system call. The caller has blocked its signals.
+// On failure all are released.
 Failure ParkThreads(Park& park, Region& region, uint64_t deadline);
 
-// Lets the parked threads go on, and gives SIGTHR back to libthr.
+// Releases the parked threads, and returns SIGTHR to libthr.
 void ReleaseThreads();
 
-// In the child, where rebuilt threads go to their parking place by themselves.
+// In the child: expects rebuilt threads, which park themselves.
 void ExpectArrivals();
 bool AwaitArrivals(size_t count, uint64_t deadline);
 

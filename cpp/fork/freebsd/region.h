@@ -1,4 +1,4 @@
-// Memory for one fork. malloc(3) is out of question while a stopped thread may hold its locks.
+// Memory for one fork. malloc(3) must not be used while a stopped thread may hold its locks.
 #pragma once
 
 #include <sys/mman.h>
@@ -8,11 +8,12 @@
 
 namespace livefork {
 
-// Reserved once, and never given back: a signal that comes late may have its handler look at a
-// record of a park that is over, and shall find it empty.
+// Reserved once and never returned: the handler of a late signal may read a record of a finished
+// park, and must find it empty.
 class Region {
  public:
-  // Before any thread is stopped. Empties it; pages are given as they are touched.
+  // Call before any thread is stopped. Empties the region; pages are allocated when they are
+  // touched.
   bool Reserve() {
     const int fixed = base_ == nullptr ? 0 : MAP_FIXED;
     void* memory =
@@ -22,7 +23,7 @@ class Region {
     return true;
   }
 
-  // Zeroed memory, or nullptr when it is used up.
+  // Zeroed memory, or nullptr if the region is full.
   template <typename T>
   T* Take(size_t count = 1) {
     const auto start = (reinterpret_cast<uintptr_t>(at_) + 63) & ~uintptr_t{63};

@@ -28,7 +28,7 @@ struct Knote {
     uint64_t pipe;
   };
 };
-// sys/event.h has them for the kernel.
+// sys/event.h defines them only for the kernel.
 constexpr int kActive = 0x01;
 constexpr int kDisabled = 0x04;
 
@@ -42,13 +42,13 @@ long ListKnotes(int fd, Knote* list, size_t bytes) {
   return static_cast<long>(bytes / sizeof(Knote));
 }
 
-// The change that makes the registration again.
+// The change that repeats the registration.
 struct kevent Again(const Knote& knote) {
   struct kevent change = knote.event;
   change.flags &= EV_CLEAR | EV_ONESHOT | EV_DISPATCH | EV_RECEIPT;
   change.flags |= EV_ADD;
   change.flags |= (knote.status & kDisabled) != 0 ? EV_DISABLE : EV_ENABLE;
-  // What a user event was triggered for is still ahead.
+  // A triggered user event has not been delivered yet.
   if (change.filter == EVFILT_USER) {
     change.fflags = (change.fflags & NOTE_FFLAGSMASK) | NOTE_FFCOPY;
     if ((knote.status & kActive) != 0) change.fflags |= NOTE_TRIGGER;
@@ -56,7 +56,7 @@ struct kevent Again(const Knote& knote) {
   return change;
 }
 
-// A child's parent's children are none of its business, nor are its requests of aio(4).
+// Not the parent's children, nor its requests of aio(4).
 bool Inherited(const Knote& knote) {
   const short filter = knote.event.filter;
   return filter != EVFILT_PROC && filter != EVFILT_PROCDESC && filter != EVFILT_AIO &&
@@ -75,7 +75,7 @@ Failure ReadKqueue(Region& region, Object& object) {
   return {};
 }
 
-// FreeBSD has no tee(2). Nobody else reads or writes meanwhile: all who could are stopped.
+// FreeBSD has no tee(2). All threads that could read or write are stopped.
 Failure ReadPipe(Region& region, Object& end, const Object& other) {
   if (end.unread_size == 0) return {};
   end.unread = region.Take<char>(end.unread_size);
@@ -120,7 +120,7 @@ Object* OtherEnd(const Objects& objects, const Object& end) {
   return nullptr;
 }
 
-// The objects without what is in them.
+// Lists the objects without their contents.
 Failure ListObjects(Region& region, Objects& objects) {
   char* bytes = region.Take<char>(kMostBytes);
   if (bytes == nullptr) return kFull;
@@ -139,7 +139,7 @@ Failure ListObjects(Region& region, Objects& objects) {
 
 const char* ObjectObstacle() {
   const int fd = kqueue();
-  if (fd < 0) return nullptr;  // fork() says by its own name that there is no room
+  if (fd < 0) return nullptr;  // fork() itself reports that no descriptor is left
   static Knote knote;
   const long count = ListKnotes(fd, &knote, sizeof knote);
   close(fd);

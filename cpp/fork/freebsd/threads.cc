@@ -2,7 +2,7 @@
 
 #include <pthread.h>
 #include <sys/types.h>
-// Its types first.
+// First, for its types.
 #include <sys/thr.h>
 
 #include <cerrno>
@@ -15,8 +15,8 @@ namespace {
 
 constexpr size_t kStackSize = 16384;
 
-// libthr's record begins with the id in every version so far (thr_private.h); looked for, not
-// trusted.
+// libthr's record begins with the id in every version so far (thr_private.h), but it is searched
+// for.
 constexpr size_t kSearched = 256;
 constexpr size_t kNowhere = ~size_t{0};
 
@@ -39,11 +39,11 @@ long* IdOf(const Thread& thread) {
   return reinterpret_cast<long*>(thread.record + IdOffset());
 }
 
-// The first function of a new thread, on its own small stack with the old thread's TLS.
+// The first function of a new thread, on a small separate stack with the old thread's TLS.
 void Enter(void* argument) {
   auto* thread = static_cast<Thread*>(argument);
   stack_t stack = thread->altstack;
-  // The one that the signal came on, perhaps: it is in use, and yet has to be set.
+  // This may be the stack of the signal: it is in use, but must be set.
   stack.ss_flags &= SS_DISABLE;
   sigaltstack(&stack, nullptr);
   _longjmp(thread->context, 1);
@@ -64,7 +64,7 @@ Failure Rebuild(Thread& thread, char* stack) {
     return {errno == EPROCLIM ? EAGAIN : errno, "thr_new"};
   }
   thr_set_name(id, thread.name);
-  // It goes to its parking place meanwhile, and asks for none of them on its way.
+  // The thread parks itself at the same time, and uses no mutex on the way.
   GiveMutexes(thread.record, thread.id, id);
   return {};
 }
@@ -72,8 +72,7 @@ Failure Rebuild(Thread& thread, char* stack) {
 }  // namespace
 
 const char* ThreadObstacle() {
-  return IdOffset() == kNowhere ? "libthr keeps its thread ids at an unexpected place"
-                                : nullptr;
+  return IdOffset() == kNowhere ? "libthr keeps its thread ids at an unexpected place" : nullptr;
 }
 
 bool RecordsHold(const Park& park) {
@@ -99,7 +98,7 @@ Failure RebuildThreads(Park& park, const Thread& self, char* stacks, uint64_t de
     ++made;
   });
   if (failure) return failure;
-  // Until each has left its stack and its record: the next fork overwrites them.
+  // Waits until each has left its stack and its record, because the next fork overwrites them.
   if (!AwaitArrivals(made, deadline)) return {EAGAIN, "fork", "a thread does not start"};
   return {};
 }

@@ -1,4 +1,4 @@
-// Gives the child the threads its parent had.
+// Rebuilds the parent's threads in the child.
 #pragma once
 
 #include <cstdint>
@@ -8,17 +8,17 @@
 
 namespace livefork {
 
-// Where libthr keeps a thread's id within its record, or nullptr and what is in the way.
+// nullptr if the offset of a thread's id in libthr's record is found, or the obstacle.
 const char* ThreadObstacle();
 
-// All threads parked: does the record of each hold the id that the kernel gave it?
+// All threads parked: whether each record contains the thread's kernel id.
 bool RecordsHold(const Park& park);
 
-// In the parent: the stacks on which the new threads begin. Null if memory is used up.
+// In the parent: the stacks on which the new threads start; nullptr if memory is exhausted.
 char* ReserveStacks(const Park& park, Region& region);
 
-// In the child: makes the threads anew; each goes to its parking place and waits for the release.
-// `self` is the forking thread.
+// In the child: makes the threads. Each parks itself and waits for the release. `self` is the
+// forking thread.
 Failure RebuildThreads(Park& park, const Thread& self, char* stacks, uint64_t deadline);
 
 }  // namespace livefork

@@ -9,7 +9,7 @@
 namespace livefork {
 namespace {
 
-// Moves a fresh descriptor to the number of the one it stands for.
+// Moves a new descriptor to the number of the one that it replaces.
 Failure Place(int fresh, const Object& object) {
   if (fresh < 0) return {errno, "open"};
   if (fresh != object.fd) {
@@ -18,7 +18,7 @@ Failure Place(int fresh, const Object& object) {
     if (moved < 0) return {errno, "fcntl"};
   }
   fcntl(object.fd, F_SETFD, object.cloexec ? FD_CLOEXEC : 0);
-  // A kqueue has no flags to be set.
+  // A kqueue has no flags to set.
   if (object.kind != Object::kKqueue) fcntl(object.fd, F_SETFL, object.flags);
   return {};
 }
@@ -29,7 +29,7 @@ Failure Fill(const Object& end, const Object& other) {
   return size == static_cast<ssize_t>(end.unread_size) ? Failure{} : Failure{EAGAIN, "write"};
 }
 
-// The first number of each end; further ones of the same end become copies of it.
+// Makes the pipe at the first number of each end; further numbers of an end become duplicates.
 Failure TwinPipe(const Objects& objects, const Object& one) {
   const Object* other = nullptr;
   for (size_t i = 0; i < objects.count; ++i) {
@@ -40,12 +40,12 @@ Failure TwinPipe(const Objects& objects, const Object& one) {
     }
     if (object.address == one.peer && other == nullptr) other = &object;
   }
-  // The other end is another process's: shared, as fork(2) says. Or this one's, and was made with
-  // it.
+  // The other end belongs to another process, so the pipe is shared as after fork(2); or it was
+  // already made with this end.
   if (other == nullptr || other->fd < one.fd) return {};
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return {errno, "pipe2"};
-  // Out of the way of either's number.
+  // Avoids the numbers of both ends.
   const int far = fcntl(ends[1], F_DUPFD_CLOEXEC, other->fd + 1);
   close(ends[1]);
   if (far < 0) return {errno, "fcntl"};
@@ -69,7 +69,7 @@ Failure TwinOf(const Objects& objects, const Object& object) {
 Failure Register(const Object& object) {
   for (size_t i = 0; i < object.watched.count; ++i) {
     const struct kevent& change = object.watched.changes[i];
-    // A file that was closed by a number of it is watched no more.
+    // A file whose number was closed is no longer watched.
     if (kevent(object.fd, &change, 1, nullptr, 0, nullptr) != 0 && errno != EBADF) {
       return {errno, "kevent"};
     }
@@ -81,8 +81,9 @@ Failure Register(const Object& object) {
 
 Failure MakeTwins(const Objects& objects) {
   Failure failure;
-  // A kqueue's number is free here, so that others' fresh descriptors may come to lie on it for a
-  // moment; they are gone when its turn comes, as each object is placed before the next is made.
+  // The number of a kqueue is free here, so new descriptors of other objects may use it for a
+  // moment. It is free again when its turn comes, because each object is placed before the next is
+  // made.
   for (size_t i = 0; i < objects.count && !failure; ++i) failure = TwinOf(objects, objects.list[i]);
   // Last, since they may watch each other.
   for (size_t i = 0; i < objects.count && !failure; ++i) failure = Register(objects.list[i]);

@@ -27,7 +27,8 @@ void MarkHandles(const Table& table, void* loop) {
 }
 
 void MarkWatched(const List<Epoll>& epolls) {
-  // Again for those that the main loop watches through others: five deep at most (EP_MAX_NESTS).
+  // Repeats for epolls that the main loop watches through others: at most five levels
+  // (EP_MAX_NESTS).
   for (bool again = true; again;) {
     again = false;
     for (const Epoll& epoll : epolls) {
@@ -44,8 +45,8 @@ void MarkWatched(const List<Epoll>& epolls) {
       if (r.target == nullptr) continue;
       Mark(*r.target, Entry::kWatched);
       if (epoll.entry->Has(Entry::kMain)) continue;
-      // One that asks for nothing (it has fired under EPOLLONESHOT, or waits for an end alone) is
-      // somebody's all the same.
+      // A registration without events (it has fired under EPOLLONESHOT, or only waits for an end)
+      // still has an owner.
       const bool writes = (r.events & (EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND)) != 0;
       const bool reads = (r.events & kReadable) != 0 || !writes;
       if (reads) Mark(*r.target, Entry::kReads);
@@ -54,7 +55,7 @@ void MarkWatched(const List<Epoll>& epolls) {
   }
 }
 
-// A thread that is blocked in write(2) to a pipe or a terminal takes nothing from anybody.
+// A thread that is blocked in write(2) to a pipe or a terminal takes no data.
 void MarkAwaited(const Table& table, const List<Wait>& waits) {
   for (const Wait& wait : waits) {
     const Entry* entry = table.Find(wait.fd);

@@ -1,4 +1,4 @@
-// Whose descriptors are: the main loop's, or another thread's as well or alone.
+// The users of each descriptor: the main loop, other threads, or both.
 #pragma once
 
 #include "fork/base/arena.h"
@@ -9,14 +9,14 @@
 
 namespace livefork {
 
-// Marks what has a handle in libuv's main loop.
+// Marks descriptors with a handle in libuv's main loop.
 void MarkHandles(const Table& table, void* loop);
 
-// Marks what the epolls watch: the main loop's (and those that it watches itself, an addon's by a
-// uv_poll_t), or others'. The main loop's epoll itself is marked so.
+// Marks descriptors that the epolls watch: those of the main loop (and epolls that it watches, for
+// example an addon's by a uv_poll_t), and those of others. The main loop's epoll is marked too.
 void MarkWatched(const List<Epoll>& epolls);
 
-// Marks what parked threads wait for.
+// Marks descriptors that parked threads wait for.
 void MarkAwaited(const Table& table, const List<Wait>& waits);
 
 }  // namespace livefork

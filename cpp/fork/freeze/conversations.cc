@@ -9,7 +9,7 @@
 namespace livefork {
 namespace {
 
-// Descriptors of one socket, or of one end of a pipe, stand next to each other.
+// Descriptors of one socket, or of one end of a pipe, are adjacent.
 struct Item {
   uint64_t inode;
   Entry* entry;
@@ -24,7 +24,7 @@ struct Group {
   }
 };
 
-// What a child says goes by them, whoever else reads or writes there.
+// The output of a child uses these, even if other threads read or write there.
 bool IsOutput(int fd) {
   return fd == 1 || fd == 2;
 }
@@ -34,8 +34,8 @@ bool IsInternet(int fd) {
   return domain == AF_INET || domain == AF_INET6;
 }
 
-// c-ares, which answers dns.resolve(), has uv_poll_t handles of its sockets. The copy of one would
-// take the parent's answer; a socket of its own gets one to the query that is sent again.
+// c-ares, which implements dns.resolve(), has uv_poll_t handles for its sockets. A copy of such a
+// socket would take the parent's response. A new socket gets a response to the repeated query.
 bool IsResolvers(const Entry& entry) {
   if (!entry.Has(Entry::kMainPoll) || entry.Has(Entry::kMainStream)) return false;
   Address peer{};
@@ -43,16 +43,16 @@ bool IsResolvers(const Entry& entry) {
   return SocketOption(entry.fd, SO_TYPE) == SOCK_DGRAM || AsksNameServer(peer);
 }
 
-// Kinds by which libc asks: a thread that is between two calls reads one next.
+// Sockets that libc uses for look-ups: a thread between two calls reads one next.
 bool IsOfLookUp(const Entry& entry) {
   Address peer{};
   if (AsksForInterfaces(entry.fd)) return true;
   return PeerOf(entry.fd, peer) && (AsksNameServer(peer) || AsksNameDaemon(peer));
 }
 
-// A Worker's loop does not watch what it only writes to: the standard input of its child processes.
-// libuv's descriptors are all of this kind; a socket that a script means to share by its number, or
-// that a library waits for by itself, blocks as a rule.
+// A Worker's loop does not watch sockets that it only writes to: the standard input of its child
+// processes. All descriptors of libuv are non-blocking. A socket that a script shares by its
+// number, or that a library waits for by itself, usually blocks.
 bool MayBeWorkers(const Entry& entry) {
   if (entry.fd <= 2 || !ClosesOnExec(entry.fd)) return false;
   const long status = Sys(SYS_fcntl, entry.fd, F_GETFL);
@@ -118,7 +118,7 @@ class Finder {
     return at != items_ + size_ && at->inode == inode ? GroupAt(at) : Group{at, at};
   }
 
-  // Where the main loop has all sockets, as in most programs, none is asked for its inode.
+  // If the main loop has all sockets, as in most programs, no inode is needed.
   Failure Sockets() {
     bool any = false;
     for (Entry& entry : table_) {
@@ -161,7 +161,8 @@ class Finder {
                                    [](const Item& i) { return MayBeWorkers(*i.entry); });
   }
 
-  // Both ends here: what is said there is for this process alone, whoever waits at the other end.
+  // Both ends are in this process, so the messages are for this process only, whichever thread
+  // waits at the other end.
   Failure Pair(const Group& group, bool& paired) {
     const Entry& one = *group.first->entry;
     if (SocketOption(one.fd, SO_DOMAIN) != AF_UNIX) return {};
@@ -171,7 +172,7 @@ class Finder {
     bool carried = true;
     Failure failure = DescribePair(one, *other.first->entry, arena_, pair, carried);
     if (failure) return failure;
-    if (!carried) {  // then both ends: what the child says at one must not come out in the parent
+    if (!carried) {  // then both ends: what the child writes at one must not arrive in the parent
       paired = true;
       failure = Sever(group);
       return failure ? failure : Sever(other);
@@ -196,7 +197,7 @@ class Finder {
     return Repeat(group, first, Entry::kPrivate | Entry::kSevered, false);
   }
 
-  // The other numbers of what stands at the first one's.
+  // Handles the other numbers of the object at `first`.
   Failure Repeat(const Group& group, const Item* first, unsigned marks, bool outputs) {
     for (const Item& item : group) {
       Entry& entry = *item.entry;
@@ -210,14 +211,15 @@ class Finder {
     return {};
   }
 
-  // Not the main loop's, and no thread is seen at it: perhaps a thread's that is running.
+  // Neither the main loop nor a waiting thread uses it: perhaps a running thread does.
   Failure MayBeSomebodys(const Group& group) {
     const Item& item = *group.first;
     if (doubts_ == nullptr || item.entry->fd <= 2 || !ClosesOnExec(item.entry->fd)) return {};
     return doubts_->Add(item.inode, arena_);
   }
 
-  // Whose other end is elsewhere, or that are meant to be shared: the rest is private.
+  // Pipes whose other end is in another process, or that are meant to be shared. All others are
+  // private.
   Failure Pipes() {
     auto wanted = [](const Entry& e) { return e.kind == Kind::kPipe && !e.Has(Entry::kPrivate); };
     if (Failure failure = Collect(wanted)) return failure;
@@ -245,7 +247,8 @@ class Finder {
     return {};
   }
 
-  // Terminals, devices, FIFOs with a name: by the very number, as a terminal is often 0, 1 and 2.
+  // Terminals, devices, FIFOs with a name. Each number is judged separately, because a terminal is
+  // often 0, 1 and 2.
   Failure Others() {
     for (Entry& entry : table_) {
       const bool other = entry.kind == Kind::kOther || entry.kind == Kind::kUserfault;

@@ -1,4 +1,4 @@
-// What other threads of the parent converse with, and the child must not: chosen here.
+// Chooses the connections that other threads of the parent use, and that the child must not use.
 #pragma once
 
 #include "fork/base/arena.h"
@@ -17,9 +17,8 @@ struct Conversations {
   List<Duplicate> duplicates;
 };
 
-// In the parent, all threads parked, the table marked (claims.h). workers: there are Workers, to
-// which may belong what nobody watches. doubts: nullptr if it is known of every thread what it
-// waits for.
+// In the parent, all threads parked, the table marked (claims.h). workers: there are Workers, which
+// may own unwatched descriptors. doubts: nullptr if it is known what every thread waits for.
 Failure FindConversations(const Table& table, const Peers& peers, bool workers, Doubts* doubts,
                           Arena& arena, Deadline& deadline, Conversations& found);
 

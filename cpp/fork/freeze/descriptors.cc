@@ -16,7 +16,7 @@ constexpr unsigned Bit(Kind kind) {
   return 1U << static_cast<unsigned>(kind);
 }
 
-constexpr uint64_t kNotInode = uint64_t{1} << 63;  // eventfds count their own numbers
+constexpr uint64_t kNotInode = uint64_t{1} << 63;  // eventfds have their own numbers
 
 class Reader {
  public:
@@ -63,15 +63,15 @@ class Reader {
                           snapshot_.files_in_use);
   }
 
-  // May somebody else than the caller be reading a file right now? V8's own threads, of which it is
-  // not known either what they do, read none.
+  // Whether a thread other than the caller may be reading a file now. V8's own threads, whose
+  // activity is unknown too, read no files.
   bool InMiddle(void* loop) const {
     bool workers = false;
     for (const Epoll& epoll : snapshot_.epolls) workers |= !epoll.entry->Has(Entry::kMain);
     return HasRequests(loop) || (workers && unclear_);
   }
 
-  // An epoll is private in any case: one reader takes the other's events.
+  // An epoll is always private, because a reader takes the events of the other.
   Failure Epolls(int backend) {
     Objects epolls;
     Failure failure =
@@ -95,8 +95,8 @@ class Reader {
     return {};
   }
 
-  // One that would survive an exec is meant to be shared, as fork(2) shares it, unless this process
-  // uses it to wake itself.
+  // An object that survives exec is meant to be shared, as by fork(2), unless this process uses it
+  // to wake its own threads.
   Failure Nameless() {
     Objects objects;
     const unsigned kinds =
@@ -139,7 +139,7 @@ class Reader {
     return Describe(first, *d);
   }
 
-  // One of the descriptors of what the child gets at `first`.
+  // A further descriptor of the object that the child gets at `first`.
   Failure Repeat(int first, Entry& entry) {
     entry.marks = static_cast<uint16_t>(entry.marks | Entry::kPrivate);
     if (entry.fd == first) return {};
@@ -172,7 +172,7 @@ class Reader {
       ring->inode = table_.Inode(*at->entry);
       if ((failure = DescribeRing(*ring, files_, mappings_, arena_))) return failure;
       const Entry* watcher = table_.Find(EpollOf(*ring));
-      // The main loop's thread is the one that forks.
+      // The thread of the main loop is the one that forks.
       ring->exact = running_ && (watcher == nullptr || !watcher->Has(Entry::kMain));
       MarkQueued(*ring);
       for (; at != end; ++at) {
@@ -182,7 +182,8 @@ class Reader {
     return {};
   }
 
-  // What an epoll of another loop is about to watch: libuv hands that to the kernel when it waits.
+  // Descriptors that an epoll of another loop is about to watch: libuv submits these requests when
+  // it waits.
   void MarkQueued(const Ring& ring) {
     EachQueued(ring, [&](int epoll, int fd) {
       const Entry* watcher = table_.Find(epoll);
@@ -197,9 +198,9 @@ class Reader {
     int status;
   };
 
-  // A pipe with both ends here is this process's own if none would survive an exec, or if another
-  // thread waits for it, or an addon of the main loop by uv_poll_t. A stream of the main loop is
-  // what a script makes of a pipe that it means to share.
+  // A pipe with both ends in this process is private if neither end survives exec, or if another
+  // thread, or an addon on the main loop by uv_poll_t, waits for it. A pipe that is a stream of the
+  // main loop is one that a script means to share.
   Failure Pipes() {
     auto is_pipe = [](const Entry& e) { return e.kind == Kind::kPipe; };
     auto* items = arena_.Take<PipeItem>(table_.Count(is_pipe));
@@ -231,7 +232,7 @@ class Reader {
     for (PipeItem* i = first; i != end; ++i) {
       const int mode = i->status & O_ACCMODE;
       PipeEnd& ours = mode == O_WRONLY ? pipe.writer : pipe.reader;
-      both = both || mode == O_RDWR;  // opened again through /proc: no twin has such an end
+      both = both || mode == O_RDWR;  // reopened through /proc: no twin can have such an end
       const bool closes_this = ClosesOnExec(i->entry->fd);
       if (ours.fd < 0) ours = {i->entry->fd, i->status, closes_this};
       closes = closes && closes_this;

@@ -1,6 +1,6 @@
-// Kernel objects that belong to one process only: their state is read in the parent while all
-// threads are parked, and the child gets a twin of each at the same descriptor number. What other
-// threads of the parent converse with is severed there (conversations.h).
+// Kernel objects that belong to one process only. Their state is read in the parent while all
+// threads are parked, and the child gets a twin of each at the same descriptor number. Connections
+// of the parent's other threads are severed in the child (conversations.h).
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@
 
 namespace livefork {
 
-// An object without a name that is private, by the first of its descriptors.
+// A private nameless object, identified by its first descriptor.
 struct Descriptor {
   int fd;
   Kind kind;
@@ -47,12 +47,12 @@ struct Snapshot {
   FileWatchers inotify;
 };
 
-// Before the threads are parked: opens what TakeSnapshot asks by. 0, or -errno with the call's
+// Before the threads are parked: opens the files for TakeSnapshot. 0, or -errno and the call's
 // name.
 long PrepareSnapshot(Snapshot& snapshot, const char*& syscall);
 
-// In the parent, all threads parked. In a move the parent's threads will never run again, so that
-// the child may have all that they had. deadline: by MonotonicNs().
+// In the parent, all threads parked. In a move the parent's threads never run again, so the child
+// may take everything. deadline: by MonotonicNs().
 Failure TakeSnapshot(ProcFiles& files, const Park& park, const ForkRequest& request,
                      uint64_t deadline, Mappings& mappings, Arena& arena, Snapshot& snapshot);
 

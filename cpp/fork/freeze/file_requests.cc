@@ -17,8 +17,7 @@ uv_fs_t* At(uintptr_t request) {
   return reinterpret_cast<uv_fs_t*>(request);
 }
 
-// In the place of uv__fs_work(), which a thread of the pool calls when it has taken a request out
-// of the queue.
+// Replaces uv__fs_work(), which a pool thread calls after it has taken a request from the queue.
 void Refuse(uv__work* work) {
   auto* request = reinterpret_cast<char*>(work) - offsetof(uv_fs_t, work_req);
   reinterpret_cast<uv_fs_t*>(request)->result = UV_ECANCELED;
@@ -42,8 +41,8 @@ bool Changes(const uv_fs_t& request) {
   }
 }
 
-// libuv's to use until the loop has been told that it is done, in parent and child alike: several
-// forks may be made before that.
+// libuv uses it until the loop has handled its completion, in parent and child. Several forks may
+// happen before that.
 struct Mark {
   uv_work_t request;
   bool used;
@@ -52,10 +51,10 @@ constexpr size_t kMarks = 16;
 Mark marks[kMarks];
 
 constexpr size_t kPiece = 4096;
-// From the signal's frame to worker(). uv__fs_copyfile() calls uv__fs_work() a second time, and the
-// 8 KiB of uv__fs_sendfile_emul() may be in both frames, where the compiler has inlined it: 19 KiB
-// in libuv 1.52 as Node 26.12 has it. A signal's frame may be 11 KiB (AMX). A stack ends earlier,
-// mostly.
+// From the signal's frame to worker(). uv__fs_copyfile() calls uv__fs_work() a second time, and
+// both frames may contain the 8 KiB of uv__fs_sendfile_emul() if the compiler has inlined it: 19
+// KiB in libuv 1.52 of Node 26.12. A signal's frame may be 11 KiB (AMX). Usually a stack ends
+// earlier.
 constexpr size_t kStack = 16 * kPiece;
 
 class Finder {
@@ -63,8 +62,8 @@ class Finder {
   Finder(const ProcFiles& files, void* loop, Arena& arena, Writes& found)
       : files_(files), loop_(static_cast<uv_loop_t*>(loop)), arena_(arena), found_(found) {}
 
-  // What the thread works on: uv__fs_work(w) has w, or the request around it, in some register or
-  // in its frame.
+  // The request of the thread: uv__fs_work(w) has w, or the request that contains it, in a register
+  // or in its frame.
   Failure OnStack(const Thread& thread) {
     uintptr_t words[kPiece / sizeof(uintptr_t)];
     const auto sp = static_cast<uintptr_t>(StackPointer(thread.context));
@@ -78,11 +77,11 @@ class Finder {
     return failure;
   }
 
-  // uv__work's that are done.
+  // Completed uv__work items.
   Failure Done() { return Ring(reinterpret_cast<uintptr_t>(&loop_->wq), 0); }
 
-  // Those that wait with ours. One that is not in the queue any more is alone. In both directions,
-  // as a thread may have been stopped while it changed the queue.
+  // Items that wait in the queue with our mark. An item that has left the queue is alone. Follows
+  // both directions, because a thread may have been stopped while it changed the queue.
   Failure Queued() {
     Failure failure;
     for (const Mark& mark : marks) {
@@ -99,8 +98,8 @@ class Finder {
   static constexpr size_t kWork = offsetof(uv_fs_t, work_req);
   static constexpr int kMost = 10000;
 
-  // The links of a queue are the wq fields of what is in it (src/threadpool.c, src/queue.h), and
-  // one more, which is nobody's.
+  // The links of a queue are the wq fields of its items (src/threadpool.c, src/queue.h), and the
+  // head, which belongs to no item.
   Failure Ring(uintptr_t begin, int direction) {
     uintptr_t links[2] = {};
     if (!PeekAll(files_, begin, links, sizeof links)) return {};
@@ -127,7 +126,7 @@ class Finder {
     return {};
   }
 
-  // If there is one there: it names the loop in two places, and its kind in two.
+  // Checks whether there is a request: it contains the loop twice, and its type twice.
   Failure Request(uintptr_t at) {
     uv_fs_t request{};
     uintptr_t loop = 0;
@@ -146,7 +145,7 @@ class Finder {
     if (request.fs_type == UV_FS_COPYFILE) found_.copies = true;
     if (request.fs_type == UV_FS_WRITE && request.off < 0) return Keep(found_.fds, request.file);
     if (request.fs_type != UV_FS_OPEN) return {};
-    // The result is written there by the thread, once open(2) has returned it.
+    // The thread writes the result there after open(2) has returned.
     if (request.result > 0) return Keep(found_.fds, static_cast<int>(request.result));
     found_.opens = found_.opens || request.result == 0;
     return {};
@@ -191,7 +190,7 @@ Failure ListWrites(const Park& park, const ProcFiles& files, void* loop, Arena& 
 }
 
 void WithholdRequests(const Writes& writes) {
-  // Of no effect on one that a thread has begun with: it does not look there again.
+  // No effect on a request that a thread has begun: the thread does not read this again.
   for (const uintptr_t request : writes.changes) At(request)->work_req.work = Refuse;
   for (const uintptr_t request : writes.openings) At(request)->flags &= ~O_TRUNC;
 }

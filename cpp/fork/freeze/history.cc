@@ -7,7 +7,7 @@
 namespace livefork {
 namespace {
 
-// One place for many: what is forgotten is found out again.
+// Several inodes share a slot: a lost entry is determined again.
 constexpr size_t kPlaces = 1024;
 struct Memory {
   uint64_t inode;

@@ -1,5 +1,5 @@
-// Sockets and pipes of which it was once found out whether another thread has them. A thread that
-// is between two calls when it is parked tells nothing of the socket that it will read next.
+// Remembers whether another thread uses a socket or pipe. A thread that is parked between two calls
+// does not show which socket it will read next.
 #pragma once
 
 #include <cstdint>
@@ -9,18 +9,18 @@
 
 namespace livefork {
 
-// By inode, which the kernel counts upward and gives to no other socket for long.
+// By inode. The kernel counts inodes upward, and does not reuse one for a long time.
 enum class Verdict : uint8_t { kNothing, kForeign, kNobodys };
 
 Verdict Remembered(uint64_t inode);
 void Remember(uint64_t inode, Verdict what);
 
-// What nobody is known to have, while a thread runs that may be about to wait for it.
+// Objects without a known user, while a running thread may be about to wait for them.
 class Doubts {
  public:
   Failure Add(uint64_t inode, Arena& arena);
-  // Worth another look in a moment: for the first 10 ms of asking, but no longer than half of what
-  // is left until the deadline, it fails, with passing. Then they are remembered to be nobody's.
+  // For the first 10 ms, but at most half of the time until the deadline, it fails with `passing`,
+  // so that the caller tries again. After that the objects are remembered as unused.
   Failure Settle(uint64_t deadline);
 
  private:

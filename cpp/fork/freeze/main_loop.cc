@@ -15,7 +15,7 @@ struct Visitor {
 void Visit(uv_handle_t* handle, void* argument) {
   const auto* visitor = static_cast<Visitor*>(argument);
   uv_os_fd_t fd = -1;
-  if (uv_fileno(handle, &fd) != 0) return;  // a timer, or one that is closing
+  if (uv_fileno(handle, &fd) != 0) return;  // a timer, or a closing handle
   const bool poll = uv_handle_get_type(handle) == UV_POLL;
   visitor->visit(visitor->context, fd, poll ? Entry::kMainPoll : Entry::kMainStream);
 }

@@ -22,24 +22,24 @@ constexpr uintptr_t kUserEnd = uintptr_t{1} << 63;                      // above
 #define SYS_process_madvise 440
 #endif
 
-// A private mapping that is asked whether a child would get it; unknown where nothing can be told.
+// A private mapping to test for inheritance; unknown if the test is not possible.
 struct Probe {
   Range range;
-  bool follows;  // right after another one, or after a hole behind it
+  bool follows;  // directly after another one, or after a hole
   bool known;
   bool dontfork;
 };
 
 struct Found {
   List<Probe> probes;
-  List<Range> others;     // private ones that are not asked
-  List<Range> stretches;  // all private ones, with holes and without others between them
+  List<Range> others;     // private ones that are not tested
+  List<Range> stretches;  // all private ones, with holes but no other mappings between them
 };
 
-// madvise(2) for thousands of ranges, which is half the time for 4,281 of them where
-// process_madvise(2) takes such advice for one's own memory: since Linux 6.13
-// (process_madvise_remote_valid() in mm/madvise.c). It stops at the first range that fails. Not
-// under a seccomp filter, which may end the process for a call that it does not know.
+// madvise(2) for thousands of ranges. process_madvise(2) halves the time for 4,281 of them, and
+// accepts such advice for the caller's own memory since Linux 6.13 (process_madvise_remote_valid()
+// in mm/madvise.c). It stops at the first range that fails. It is not used under a seccomp filter,
+// which may end the process for an unknown call.
 class Adviser {
  public:
   Adviser() {
@@ -48,7 +48,7 @@ class Adviser {
     }
   }
 
-  // Where the kernel has no room for a split (ENOMEM, vm.max_map_count) nothing can be told.
+  // If the kernel has no room for a split (ENOMEM, vm.max_map_count), the result is unknown.
   void HideFirstPages(const List<Probe>& probes) {
     for (auto at = probes.begin(); at != probes.end();) {
       Probe* given[kMost];
@@ -78,8 +78,8 @@ class Adviser {
   iovec pages_[kMost];
 };
 
-// An address as maps has it, up to the blank or the hyphen behind it. Without a branch for each
-// digit: of the thousand lines of a heap of 200 MB these are most of the work.
+// Parses an address in maps up to the blank or hyphen after it. It has no branch for each digit,
+// because this is most of the work for the thousand lines of a 200 MB heap.
 uintptr_t Address(const char*& text) {
   uintptr_t value = 0;
   for (unsigned c; (c = static_cast<unsigned char>(*text)) > '-'; ++text) {
@@ -98,18 +98,18 @@ Failure EachMapping(int maps, F f) {
   return Check(lines.error(), "read");
 }
 
-// The kernel's own names ("[heap]", "[stack]") are never MADV_DONTFORK, a file's text neither; a
-// single page cannot split.
+// Mappings with the kernel's names ("[heap]", "[stack]") and a file's text are never MADV_DONTFORK.
+// A single page cannot split.
 bool CanTell(const Mapping& m) {
   return m.inode == 0 && m.name[0] != '[' && m.range.end - m.range.start > kPage;
 }
 
-// "[vdso]", "[vvar]", "[vvar_vclock]", "[vsyscall]": inherited whatever is said (VM_SPECIAL).
+// "[vdso]", "[vvar]", "[vvar_vclock]", "[vsyscall]": always inherited (VM_SPECIAL).
 bool IsKernels(const Mapping& m) {
   return m.range.start >= kUserEnd || (m.name[0] == '[' && m.name[1] == 'v');
 }
 
-// Lists what there is, apart by whether it can be told.
+// Lists the mappings, separated by whether they can be tested.
 class Lister {
  public:
   Lister(Arena& arena, Found& found, List<RingMapping>& rings)
@@ -157,7 +157,7 @@ class Lister {
   bool follows_ = false;
 };
 
-// Both ascend, so one walk over each finds the boundaries that the probes made.
+// Both lists ascend, so one pass finds the boundaries that the probes made.
 Failure FindSplits(int maps, List<Probe>& probes) {
   if (long r = Sys(SYS_lseek, maps, 0, 0); r < 0) return Check(r, "lseek");
   Lines lines(maps);
@@ -174,15 +174,15 @@ Failure FindSplits(int maps, List<Probe>& probes) {
   return {};
 }
 
-// madvise(2) of a stretch goes on behind a hole, and says ENOMEM when all is done.
+// madvise(2) of a stretch continues after a hole, and returns ENOMEM at the end.
 long Advise(const Range& range, int advice) {
   const long r = Sys(SYS_madvise, range.start, range.end - range.start, advice);
   return r == -ENOMEM ? 0 : r;
 }
 
-// A mapping that a child does not get is one at which it faults. The kernel's own (VM_SPECIAL),
-// which a driver may have made among the others, are inherited as they are, and say EINVAL: the
-// rest of such a stretch is done by each mapping.
+// A child faults at a mapping that it did not inherit. Mappings of the kernel (VM_SPECIAL), which a
+// driver may have made among the others, are always inherited, and madvise(2) returns EINVAL for
+// them. Then the rest of the stretch is handled mapping by mapping.
 Failure ShareAll(const Found& found) {
   Failure failure;
   bool each = false;
@@ -198,7 +198,7 @@ Failure ShareAll(const Found& found) {
   return failure;
 }
 
-// Those that stand next to each other, with nothing but holes between them, as one.
+// Joins adjacent ranges, with only holes between them, into one.
 bool ListHidden(const List<Probe>& probes, Arena& arena, List<Range>& hidden) {
   Range* last = nullptr;
   for (const Probe& probe : probes) {
@@ -237,11 +237,11 @@ Mapping ParseMapping(const char* line) {
   return m;
 }
 
-// smaps would name the flag, but counts every page on the way: 23 ms for a heap of 450 MB, where
-// this takes 5 ms. madvise tells as much: where the first page of a mapping is made
-// MADV_DONTFORK, the kernel splits the mapping if and only if it was not so before. V8's mappings
-// are the many and do not split, which is the cheap case. (One page alone cannot split. It becomes
-// inheritable and stays so, at the cost of one page in a child.)
+// smaps shows the flag, but counts every page: 23 ms for a heap of 450 MB, where this takes 5 ms.
+// madvise gives the same information: if the first page of a mapping is made MADV_DONTFORK, the
+// kernel splits the mapping if and only if it did not have the flag before. Most mappings are V8's
+// and do not split, which is the cheap case. (A single page cannot split. It becomes inheritable
+// and stays so, at the cost of one page in a child.)
 Failure ShareMappings(int maps, Arena& arena, Mappings& mappings) {
   Found found;
   Lister lister(arena, found, mappings.rings);

@@ -1,4 +1,5 @@
-// The address space: which mappings a child would not get, and where the io_uring rings are.
+// The address space: the mappings that a child would not inherit, and the places of the io_uring
+// rings.
 #pragma once
 
 #include <cstdint>
@@ -20,10 +21,10 @@ struct Mapping {
   const char* name;
 };
 
-// Of a line of /proc/self/maps: "start-end rwxp offset major:minor inode  name".
+// Parses a line of /proc/self/maps: "start-end rwxp offset major:minor inode  name".
 Mapping ParseMapping(const char* line);
 
-// One of the two mappings of a ring, by the inode that the ring's descriptor has.
+// One of the two mappings of a ring, identified by the inode of the ring's descriptor.
 struct RingMapping {
   Range range;
   uint64_t inode;
@@ -31,15 +32,15 @@ struct RingMapping {
 };
 
 struct Mappings {
-  List<Range> hidden;  // what a child would not get, from the first of its mappings to the last
+  List<Range> hidden;  // not inherited by a child; from the first mapping to the last
   List<RingMapping> rings;
 };
 
-// Makes every private mapping one that a child inherits (V8 maps its heap MADV_DONTFORK) and
-// remembers those that were not. All other threads are parked. maps is an open /proc/self/maps.
+// Makes every private mapping inheritable (V8 maps its heap MADV_DONTFORK) and remembers those that
+// were not. All other threads are parked. maps is an open /proc/self/maps.
 Failure ShareMappings(int maps, Arena& arena, Mappings& found);
 
-// Puts MADV_DONTFORK back, in parent and child alike.
+// Restores MADV_DONTFORK, in parent and child.
 void RestoreMappings(Mappings& found);
 
 }  // namespace livefork

@@ -11,7 +11,7 @@
 namespace livefork {
 namespace {
 
-// EP_PRIVATE_BITS of fs/eventpoll.c: what is left of a registration that has fired under
+// EP_PRIVATE_BITS of fs/eventpoll.c: the bits that remain after a registration has fired under
 // EPOLLONESHOT.
 constexpr uint32_t kPrivateBits = EPOLLWAKEUP | EPOLLONESHOT | EPOLLET | EPOLLEXCLUSIVE;
 
@@ -67,8 +67,8 @@ class Reader {
     return Check(lines.error(), "read");
   }
 
-  // The kernel counts them in the order of its tree, which is that of the lines. Numbers that stand
-  // for two files are rare: one that is open is met twice, one that is closed may be.
+  // The kernel numbers them in the order of its tree, which is the order of the lines. Two files
+  // with one number are rare: the number occurs twice if it is open, or it is closed.
   Failure CountSameNumbers() {
     bool any = false;
     for (Registration& r : list_) {
@@ -104,8 +104,8 @@ class Reader {
     return {};
   }
 
-  // A registration outlives its descriptor where a duplicate keeps the file open; the number may be
-  // another file's by now.
+  // A registration outlives its descriptor if a duplicate keeps the file open; the number may
+  // belong to another file now.
   Entry* Find(const Registration& r) {
     Entry* entry = table_.Find(r.fd);
     if (entry != nullptr && IsFile(*entry, r)) return entry;
@@ -121,8 +121,8 @@ class Reader {
 
   bool IsFile(Entry& entry, const Registration& r) {
     const bool same = table_.Inode(entry) == r.inode;
-    // One inode is behind all nameless objects, one behind both ends of a pipe; and on a file
-    // system of layers the inode that stat(2) tells is another than the kernel's own.
+    // All nameless objects have one inode, and so have both ends of a pipe. On a layered file
+    // system the inode of stat(2) differs from the kernel's own.
     if (same && (entry.kind == Kind::kSocket || steps_ > kMostSteps)) return true;
     const Answer answer = Ask(r, entry.fd);
     return answer == kSame || (answer == kDenied && same);
@@ -144,8 +144,8 @@ class Reader {
     return answer > 0 || answer == -EBADF || answer == -ENOENT ? kAnother : kDenied;
   }
 
-  // kcmp(2) walks the epoll's tree for each question (ep_find_tfd), 3 ns a node. Beyond so many the
-  // inode must do: 3 ms.
+  // kcmp(2) walks the epoll's tree for each question (ep_find_tfd), 3 ns a node. Beyond this number
+  // (3 ms) the inode must suffice.
   static constexpr size_t kMostSteps = 1000000;
 
   const Table& table_;
@@ -167,8 +167,8 @@ long Control(int epoll, int operation, const Registration& r, uint32_t events) {
   return Sys(SYS_epoll_ctl, epoll, operation, r.fd, &event);
 }
 
-// The kernel adds EPOLLERR and EPOLLHUP to whatever it is told, so nothing can be registered
-// disarmed: it must fire. It is the only one in this epoll that can, as the others are not made yet
+// The kernel always adds EPOLLERR and EPOLLHUP, so a registration cannot be made disarmed: it must
+// fire first. It is the only one in this epoll that can fire, because the others are not made yet
 // or have fired.
 Failure AddDisarmed(int epoll, const Registration& r) {
   const uint32_t anything = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP;
@@ -177,7 +177,7 @@ Failure AddDisarmed(int epoll, const Registration& r) {
   }
   epoll_event fired{};
   if (Sys(SYS_epoll_pwait, epoll, &fired, 1, 0, nullptr, 8) == 1) return {};
-  // It is neither readable nor writable: an error or a hang-up will be told once.
+  // It is neither readable nor writable: only an error or a hang-up will be reported, once.
   return Check(Control(epoll, EPOLL_CTL_MOD, r, r.events), "epoll_ctl");
 }
 
@@ -186,7 +186,8 @@ Failure Add(int epoll, const Registration& r) {
   return Check(Control(epoll, EPOLL_CTL_ADD, r, r.events), "epoll_ctl");
 }
 
-// One whose number is closed, or another file's by now: the file gets the number for the moment.
+// For a file whose number is closed, or belongs to another file now: the file gets the number
+// temporarily.
 Failure AddByDuplicate(int epoll, const Registration& r) {
   const long flags = Sys(SYS_fcntl, r.fd, F_GETFD);
   const long kept = flags < 0 ? -1 : Sys(SYS_fcntl, r.fd, F_DUPFD_CLOEXEC, 0);
@@ -208,9 +209,9 @@ Failure ReadRegistrations(const ProcFiles& files, const Table& table, Arena& are
   return Reader(table, arena, deadline, epoll).Run(files.fdinfo.get());
 }
 
-// Epoll tells what is ready in the order in which it became so: what has been severed comes last,
-// behind the wake-ups that were under way. A loop that meets an end first may give the connection
-// up and then be told to write to it: Node's inspector faults there (TcpHolder, in
+// Epoll reports ready descriptors in the order in which they became ready. Severed ones come last,
+// after pending wake-ups. If a loop saw an end first, it might drop the connection and then be
+// asked to write to it: Node's inspector crashes in this case (TcpHolder, in
 // src/inspector_socket.cc).
 Failure MakeRegistrations(const List<Epoll>& epolls) {
   enum Turn { kDisarmed, kOpen, kEnded };

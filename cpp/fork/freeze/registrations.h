@@ -1,4 +1,4 @@
-// What the epolls watch.
+// The registrations of the epolls.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +11,11 @@
 namespace livefork {
 
 struct Registration {
-  int fd;        // the number that it was made with
-  uint32_t nth;  // among those of the same number: files that it stood for one after the other
+  int fd;        // the number at its registration
+  uint32_t nth;  // the index among files that had the same number in turn
   union {
     uint64_t inode;  // while it is being read
-    // Where the file is now: at that number, or at a duplicate's that outlived it. nullptr: this
+    // The file's present descriptor: that number, or a duplicate that outlived it. nullptr: this
     // process has no descriptor of it any more, and the child does not watch it.
     Entry* target;
   };
@@ -28,11 +28,11 @@ struct Epoll {
   List<Registration> registrations;
 };
 
-// In the parent, all threads parked: what epoll.entry watches.
+// In the parent, all threads parked: reads what epoll.entry watches.
 Failure ReadRegistrations(const ProcFiles& files, const Table& table, Arena& arena,
                           Deadline& deadline, Epoll& epoll);
 
-// In the child, when everything stands in its place.
+// In the child, when all descriptors are at their numbers.
 Failure MakeRegistrations(const List<Epoll>& epolls);
 
 }  // namespace livefork

@@ -56,15 +56,15 @@ long AskLink(int descriptors, int fd, FileFacts& facts) {
     facts.mode = S_IFCHR;
     facts.major = 136;
   } else if (link.text[0] != '/') {
-    struct stat st {};  // what the kernel itself keeps has no file system that could be silent
+    struct stat st {};  // objects of the kernel have no file system that could block
     if (Sys(SYS_fstat, fd, &st) == 0) facts.inode = st.st_ino;
   }
   return 0;
 }
 
-// How many numbers the table has room for, where many are open and most of those: then it takes
-// less to ask of each number whether it is open than to have them listed. How many are open is
-// known since Linux 6.2 (proc_fd_getattr); 0 where it is not.
+// The size of the table if many numbers are open and few are free. Then testing each number is
+// faster than listing them. The number of open descriptors is known since Linux 6.2
+// (proc_fd_getattr); 0 if it is unknown.
 int DenseNumbers(const ProcFiles& files) {
   constexpr uint64_t kMany = 256, kMost = 4;
   Statx st{};
@@ -101,8 +101,8 @@ bool ClosesOnExec(int fd) {
   return flags >= 0 && (flags & FD_CLOEXEC) != 0;
 }
 
-// A socket tells by a call that takes no lock; ten thousand connections cost as many short calls.
-// For the rest the link in /proc says what it is: the kernel's own words, or a path.
+// A socket is recognized by a call that takes no lock; ten thousand connections cost ten thousand
+// short calls. For others the link in /proc shows the type: the kernel's own name, or a path.
 Failure Table::Classify(Entry& entry) const {
   int type = 0;
   socklen_t length = sizeof type;
@@ -124,8 +124,8 @@ Failure Table::Classify(Entry& entry) const {
   return {};
 }
 
-// Once over the directory, as the kernel makes an entry of its cache for each number and throws it
-// away again (proc_fill_cache).
+// Reads the directory only once, because the kernel makes and discards a cache entry for each
+// number (proc_fill_cache).
 Failure Table::Numbers(const ProcFiles& files, int own, Arena& arena, Deadline& deadline,
                        List<int>& numbers) const {
   Failure failure;
@@ -151,7 +151,7 @@ Failure Table::Read(const ProcFiles& files, int own, Arena& arena, Deadline& dea
   if (failure) return failure;
   entries_ = arena.Take<Entry>(numbers.size());
   if (entries_ == nullptr) return kArenaFull;
-  bool ordered = true;  // as the kernel lists them (proc_readfd_common)
+  bool ordered = true;  // the kernel lists them in order (proc_readfd_common)
   for (const int fd : numbers) {
     if (deadline.Over()) return kTooLate;
     Entry& entry = entries_[size_];

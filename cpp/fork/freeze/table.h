@@ -1,6 +1,6 @@
-// The descriptor table as fork() sees it: what each number stands for, learnt without asking a file
-// system. fstat(2) of a file on an NFS or FUSE server that is silent waits for ever, and so would
-// all threads, which are parked.
+// The descriptor table for fork(): the type of each number, found without asking a file system.
+// fstat(2) of a file on an NFS or FUSE server that does not answer waits forever, and so would all
+// parked threads.
 #pragma once
 
 #include <cstddef>
@@ -27,17 +27,17 @@ enum class Kind : uint8_t {
 
 struct Entry {
   enum Mark : uint16_t {
-    kMain = 1 << 0,        // the main loop has a handle of it, or its epoll watches it
+    kMain = 1 << 0,        // the main loop has a handle for it, or its epoll watches it
     kMainStream = 1 << 1,  // such a handle is a stream, a terminal or a UDP socket
     kMainPoll = 1 << 2,    // such a handle is a uv_poll_t: an addon's, or c-ares's
     kWatched = 1 << 3,     // some epoll of this process watches it
-    kAwaited = 1 << 4,     // a parked thread stands in a call that reads it or waits for that
-    kReads = 1 << 5,       // somebody else than the main loop reads it
-    kWrites = 1 << 6,      // somebody else than the main loop writes to it
-    kControls = 1 << 7,    // a thread stands in ioctl(2) of it
-    kQueue = 1 << 8,       // a thread stands in mq_timedreceive(2) of it
-    kPrivate = 1 << 9,     // the child gets something of its own there
-    kSevered = 1 << 10,    // that is at its end
+    kAwaited = 1 << 4,     // a parked thread is in a call that reads it or waits for data
+    kReads = 1 << 5,       // a thread other than the main loop's reads it
+    kWrites = 1 << 6,      // a thread other than the main loop's writes to it
+    kControls = 1 << 7,    // a thread is in ioctl(2) on it
+    kQueue = 1 << 8,       // a thread is in mq_timedreceive(2) on it
+    kPrivate = 1 << 9,     // the child gets its own object there
+    kSevered = 1 << 10,    // that object is at its end
     kMet = 1 << 11,        // by CountSameNumbers()
   };
 
@@ -46,27 +46,27 @@ struct Entry {
   int fd;
   Kind kind;
   uint16_t marks;
-  uint64_t inode;  // 0: not asked for yet
+  uint64_t inode;  // 0: not read yet
 };
 
-// What the kernel knows of an open file without asking its file system.
+// Facts about an open file that the kernel knows without asking the file system.
 struct FileFacts {
   uint64_t inode = 0;
   unsigned mode = 0;
   unsigned major = 0;  // of a device
 };
 
-// 0 or -errno; -EBADF if the number is free. descriptors is /proc/self/fd. statx(2) since 4.11 has
-// a flag for "what is cached"; FUSE obeys it, and NFS since 4.16. Where a filter denies the call
-// the link says the most important of it.
+// 0 or -errno; -EBADF if the number is free. descriptors is /proc/self/fd. Since 4.11 statx(2) has
+// a flag for cached data; FUSE respects it, and NFS since 4.16. If a filter denies the call, the
+// link provides the most important facts.
 long AskFile(int descriptors, int fd, FileFacts& facts);
 
-// A time that every loop under the park keeps to.
+// The deadline for every loop while threads are parked.
 class Deadline {
  public:
   explicit Deadline(uint64_t ns) : ns_(ns) {}
   uint64_t ns() const { return ns_; }
-  // Looks at the clock once in 64 calls.
+  // Reads the clock only every 64 calls.
   bool Over();
 
  private:
@@ -78,7 +78,7 @@ constexpr Failure kTooLate{EAGAIN, "fork", "the descriptors could not be read in
 
 class Table {
  public:
-  // Reads /proc/self/fd; what fork() itself has opened (files, and own) is left out.
+  // Reads /proc/self/fd, without the descriptors of fork() itself (files, and own).
   Failure Read(const ProcFiles& files, int own, Arena& arena, Deadline& deadline);
 
   Entry* begin() const { return entries_; }
@@ -91,7 +91,7 @@ class Table {
   }
   Entry* Find(int fd) const;
 
-  // Asks for it at the first call; 0 where nobody tells.
+  // Reads it at the first call; 0 if it is unknown.
   uint64_t Inode(Entry& entry) const;
   int descriptors() const { return descriptors_; }
 
@@ -104,7 +104,7 @@ class Table {
   size_t size_ = 0;
 };
 
-// FD_CLOEXEC; a descriptor that cannot be asked has not.
+// Whether FD_CLOEXEC is set; false if the call fails.
 bool ClosesOnExec(int fd);
 
 }  // namespace livefork

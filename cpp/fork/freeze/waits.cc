@@ -135,7 +135,7 @@ class Lister {
     return {};
   }
 
-  // Three sets of `count` bits: of what shall be read, written to, and be looked at for exceptions.
+  // Three sets of `count` bits: for reading, writing and exceptions.
   Failure Select(const long* arguments) {
     const long count = arguments[0];
     for (int set = 1; set <= 3; ++set) {

@@ -1,4 +1,4 @@
-// Which descriptors the parked threads are in a conversation with, by the calls they stand in.
+// The descriptors that parked threads use, by the system calls in which they are.
 #pragma once
 
 #include "fork/base/arena.h"
@@ -15,13 +15,12 @@ struct Wait {
   bool queue;     // mq_timedreceive(2)
 };
 
-// In the parent, all threads parked. The calls' arrays are in this process's memory; they are read
-// with care, as a careless program may have unmapped them. Fails with
-// ENOTSUP where a thread waits for something that has no descriptor and that its copy would take.
+// In the parent, all threads parked. The calls' arrays are in this process's memory. They are read
+// through a pipe, because a careless program may have unmapped them. Fails with ENOTSUP if a thread
+// waits for something without a descriptor that its copy would take.
 Failure ListWaits(const Park& park, const ProcFiles& files, Arena& arena, List<Wait>& waits);
 
-// Is there a thread of which it is not known what it waits for, as it was running when it was
-// stopped?
+// Whether a thread was running when it was stopped, so that it is not known what it waits for.
 bool AnyUnclear(const Park& park);
 
 }  // namespace livefork

@@ -10,7 +10,8 @@
 namespace livefork {
 namespace {
 
-// File handles, one behind the other: the arena alone would give each a cache line or more.
+// File handles, packed one after the other: the arena alone would use a cache line or more for
+// each.
 class Texts {
  public:
   explicit Texts(Arena& arena) : arena_(arena) {}
@@ -36,7 +37,7 @@ class Texts {
   size_t left_ = 0;
 };
 
-// One new instance, filled.
+// Fills a new instance.
 class Filling {
  public:
   Filling(int fd, Watches watches, int gaps, SameFileFinder& finder)
@@ -48,14 +49,14 @@ class Filling {
       if (Failure failure = numbers_.UseUp(NumberFor(watch, old))) return failure;
       watch.wd = numbers_.next();
       if (Failure failure = Add(watch)) return failure;
-      // One that cannot be watched has a number all the same, under which nothing is told.
+      // A file that cannot be watched keeps its number, which then gets no events.
       if (Failure failure = numbers_.UseUp(watch.wd + 1)) return failure;
     }
     return Compare();
   }
 
  private:
-  // old runs over the same watches: the first whose number may still be met.
+  // `old` runs over the same watches: the first whose number may still occur.
   int NumberFor(const Watch& watch, const Watch*& old) {
     int next = numbers_.next();
     const int gap = watch.before - next;
@@ -63,8 +64,8 @@ class Filling {
       gaps_ -= gap;
       return watch.before;
     }
-    // Events that libuv has read and not told yet are of old numbers. Nobody gets one that was
-    // another's, so they are lost to the child, but not told of the wrong file.
+    // Events that libuv has read but not delivered yet have old numbers. No watch gets another
+    // one's old number, so the child loses these events, but none is reported for a wrong file.
     renumbers_ = true;
     for (; old != watches_.end() && old->before <= next; ++old) next += old->before == next;
     return next;
@@ -97,8 +98,8 @@ class Filling {
     return AddAt(OpenFile(found.get()).path, watch);
   }
 
-  // A path can lead elsewhere than it did: what is watched now, the kernel knows. A watch that is
-  // not listed is of a file that was deleted meanwhile, which its events tell.
+  // A path may lead elsewhere now, but the kernel knows what is watched. A watch that is not listed
+  // belongs to a file that has been deleted, which its events report.
   Failure Compare() {
     const long r = EachMark(fd_, [this](const Mark& mark) {
       Watch* watch = watches_.Find(&Watch::wd, mark.wd);
@@ -150,8 +151,8 @@ Failure ReadWatches(int fd, Watches watches, Arena& arena) {
 Failure WatchAgain(int fd, int flags, Watches watches, int gaps, Arena& arena) {
   SameFileFinder finder(arena);
   const auto failed = [](const Watch& watch) { return watch.error != 0; };
-  // A number that was given to the wrong file does not come back: a second try needs an instance
-  // of its own.
+  // A number that was given to the wrong file is never given again, so a second attempt needs a new
+  // instance.
   for (int pass = 0; pass < 2; ++pass) {
     if (Failure failure = PlaceInotify(fd, flags)) return failure;
     if (Failure failure = Filling(fd, watches, gaps, finder).Run()) return failure;

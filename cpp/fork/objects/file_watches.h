@@ -1,5 +1,5 @@
-// The watches of an inotify instance, made again in a new one: of the same files and, as far as
-// that is cheap, under the same numbers.
+// Makes the watches of an inotify instance again in a new one: for the same files and, as far as
+// that is cheap, with the same numbers.
 #pragma once
 
 #include <cstddef>
@@ -12,15 +12,15 @@
 namespace livefork {
 
 struct Watch {
-  void* owner;       // whoever remembers the number
-  const char* path;  // by which it was made
+  void* owner;       // the object that stores the number
+  const char* path;  // the path of the watch
   int before;        // its number in the parent
-  int wd;            // and in the child
-  bool alive;        // the kernel watches it in the parent: false once its file is gone
+  int wd;            // its number in the child
+  bool alive;        // the kernel watches it in the parent; false after its file is deleted
   uint32_t mask;
   File file;
   int error;       // why the child cannot watch it, -errno
-  bool displaced;  // its path led to a file that an earlier watch has got
+  bool displaced;  // its path led to a file that an earlier watch has
 };
 
 struct Watches {
@@ -32,12 +32,12 @@ struct Watches {
   Watch* Find(int Watch::*number, int wd) const;
 };
 
-// Completes the watches by what the kernel says of the parent's instance, which is still at fd.
-// Fails with ENOTSUP if it watches anything else.
+// Completes the watches from the kernel's data about the parent's instance, which is still at fd.
+// Fails with ENOTSUP if that watches anything else.
 Failure ReadWatches(int fd, Watches watches, Arena& arena);
 
-// Puts a new instance at fd. At most that many numbers are used up to give each watch its old one;
-// from then on they get numbers that none of them had.
+// Puts a new instance at fd. Uses up at most `gaps` numbers to give each watch its old one. Further
+// watches get numbers that none of them had.
 Failure WatchAgain(int fd, int flags, Watches watches, int gaps, Arena& arena);
 
 }  // namespace livefork

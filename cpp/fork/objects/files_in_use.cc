@@ -18,10 +18,10 @@ struct Candidate {
   uint64_t inode, position;
   uint64_t mount;
   bool wanted;
-  bool shared;  // it stays one with the parent's
+  bool shared;  // it stays shared with the parent
 };
 
-// The descriptors of one open file next to each other, each file's by number.
+// Sorts descriptors of one open file together, those of a file by number.
 bool Before(const Candidate& a, const Candidate& b) {
   if (a.inode != b.inode) return a.inode < b.inode;
   if (a.position != b.position) return a.position < b.position;
@@ -53,8 +53,8 @@ uint64_t FileAt(const Table& table, int fd) {
   return S_ISREG(facts.mode) || S_ISDIR(facts.mode) ? facts.inode : 0;
 }
 
-// open(2) of these asks nobody outside of this machine's kernel, whatever has no device of its own
-// otherwise: an NFS or FUSE server that is silent would hold the child up.
+// File systems without a device whose open(2) involves only this kernel. On all others without a
+// device an NFS or FUSE server that does not answer could block the child.
 constexpr const char* kLocal[] = {"overlay", "tmpfs",    "ramfs",   "rootfs", "btrfs",
                                   "zfs",     "bcachefs", "proc",    "sysfs",  "cgroup2",
                                   "cgroup",  "devtmpfs", "debugfs", "aufs",   "tracefs"};
@@ -68,7 +68,7 @@ bool IsLocal(const char* type) {
 }
 
 // "36 35 98:0 /root /path rw,noatime master:1 - ext4 /dev/root rw": proc_pid_mountinfo(5). A device
-// number of its own (its major is not 0) is a disk's.
+// number whose major is not 0 is a disk.
 bool IsRemote(const char* line, uint64_t& mount) {
   mount = Number(line, 10);
   Number(line, 10);
@@ -77,7 +77,7 @@ bool IsRemote(const char* line, uint64_t& mount) {
   return type == nullptr || !IsLocal(type + 3);
 }
 
-// Marks those out that lie on such a mount.
+// Removes candidates on such a mount.
 Failure LeaveRemoteOut(Candidate* candidates, size_t n) {
   Fd mounts(Open("/proc/self/mountinfo"));
   if (mounts.get() < 0) return Check(mounts.get(), "open");
@@ -147,7 +147,7 @@ Failure ListFilesInUse(const Table& table, const ProcFiles& files, const Writes&
     const Candidate* end = at + 1;
     while (end != candidates + n && Same(*at, *end)) ++end;
     const bool wanted = std::any_of(at, end, [](auto& c) { return c.wanted; });
-    // What somebody has duplicated from a standard stream stays that.
+    // A duplicate of a standard stream stays shared.
     Failure failure = wanted && at->fd > 2 ? Keep(at, end, arena, found) : Failure{};
     if (failure) return failure;
     at = end;

@@ -1,8 +1,7 @@
-// Files that somebody is in the middle of reading or writing. Their one offset would give parent
-// and child a part each of what they read: libc reads /etc/hosts for a look-up on a thread of the
-// pool, as Node reads a file. And as both go on writing, the rest would be in the file twice. The
-// child opens them again, at the same place: what it goes on writing is what the parent writes
-// there.
+// Files that a thread is in the middle of reading or writing. With a shared offset parent and child
+// would each read only a part: a pool thread reads /etc/hosts in libc for a look-up, or a file for
+// Node. When both continue to write, the rest would be in the file twice. So the child reopens
+// these files at the same offset; then it writes the same data to the same place as the parent.
 #pragma once
 
 #include <cstdint>
@@ -28,14 +27,14 @@ struct FilesInUse {
   List<Duplicate> duplicates;
 };
 
-// In the parent, all threads parked: the regular files and directories above 2 that are open for
-// reading only, and those that are being written to, unless that goes to their ends (O_APPEND).
-// Left out, as they stay one with the parent's: what holds a lock, which belongs to the open file,
-// and what opening it again may ask a server for.
+// In the parent, all threads parked: lists regular files and directories above 2 that are open only
+// for reading, and files that are being written, except with O_APPEND. Left out, so that they stay
+// shared: files with a lock, which belongs to the open file, and files whose reopening may involve
+// a server.
 Failure ListFilesInUse(const Table& table, const ProcFiles& files, const Writes& writes,
                        Arena& arena, Deadline& deadline, FilesInUse& found);
 
-// In the child. One that may not be opened again, as the user has changed since, stays shared.
+// In the child. A file that may not be reopened, because the user has changed, stays shared.
 Failure MakeFileInUse(const FileInUse& file);
 
 }  // namespace livefork

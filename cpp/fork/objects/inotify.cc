@@ -12,12 +12,12 @@ namespace livefork {
 namespace {
 
 // struct watcher_list of libuv's src/unix/linux.c, the same from 1.45 to 1.52; the root is the
-// public uv_loop_t::inotify_watchers. What is read here is proved against the kernel's own list.
+// public uv_loop_t::inotify_watchers. All data read here is verified against the kernel's own list.
 struct Node {
   Node *left, *right, *parent;
   int color;
   void* watchers[2];  // a ring of uv_fs_event_t::watchers
-  int iterating;      // uv__inotify_read() has moved the ring to its stack and calls each of it
+  int iterating;      // uv__inotify_read() has moved the ring to its stack and calls each watcher
   char* path;
   int wd;
 };
@@ -39,8 +39,8 @@ void EachNode(uv_loop_t* loop, F f) {
   for (Node* node = Leftmost(root); node != nullptr; node = Next(node)) f(node);
 }
 
-// f(uv_fs_event_t*) for each file watcher that is started. The loop's own list has them all; the
-// ring of a node has not while one of its callbacks runs.
+// Calls f(uv_fs_event_t*) for each active file watcher. The loop's own list has all of them; the
+// ring of a node lacks some while one of its callbacks runs.
 template <typename F>
 void EachWatcher(uv_loop_t* loop, F f) {
   auto visit = [](uv_handle_t* handle, void* f) {
@@ -50,8 +50,8 @@ void EachWatcher(uv_loop_t* loop, F f) {
   uv_walk(loop, visit, &f);
 }
 
-// Using up a number takes 2 microseconds. Inside a watcher's callback more is at stake: the events
-// that libuv has read with the one it tells now.
+// Using up a number takes 2 microseconds. The limit is higher inside a watcher's callback, because
+// events that libuv has already read could be lost.
 constexpr int kGaps = 4096, kGapsInCallback = 65536;
 
 Failure ReadTree(uv_loop_t* loop, Arena& arena, Watches& watches, int& gaps) {
@@ -78,7 +78,7 @@ Failure ReadTree(uv_loop_t* loop, Arena& arena, Watches& watches, int& gaps) {
   return {ENOTSUP, "fork", "libuv's file watchers are not laid out as expected"};
 }
 
-// The new numbers ascend as the old ones do, so the tree stays a search tree.
+// The new numbers have the order of the old ones, so the tree stays a search tree.
 void TellNumbers(uv_loop_t* loop, Watches watches) {
   auto moved = [](const Watch& watch) { return watch.wd != watch.before; };
   if (std::none_of(watches.begin(), watches.end(), moved)) return;
@@ -88,12 +88,11 @@ void TellNumbers(uv_loop_t* loop, Watches watches) {
   });
 }
 
-// What the next turn of the loop has to tell. A timer of libuv's own is no resource that
-// async_hooks could see.
+// The reports for the next turn of the loop. async_hooks does not see a timer of libuv.
 struct Notices {
   struct Notice {
     int wd;
-    int status;  // libuv's error, or 0: the file is gone
+    int status;  // libuv's error, or 0: the file was deleted
   };
   uv_timer_t timer;
   std::vector<Notice> list;
@@ -104,9 +103,9 @@ struct Notices {
     return at != list.end() && at->wd == wd ? &*at : nullptr;
   }
 
-  // Numbers are never given out twice, so one that is still a watcher's is the same watcher's as
-  // at the fork, unless it was started again for the same file. What a callback closes stays
-  // allocated until this turn is over.
+  // A number is never reused, so if a watcher still has it, it is the same watcher as at the fork,
+  // or it was restarted for the same file. A handle that a callback closes stays allocated until
+  // the end of this turn.
   void Tell() {
     std::vector<uv_fs_event_t*> watchers;
     EachWatcher(timer.loop, [&](uv_fs_event_t* watcher) {
@@ -118,7 +117,7 @@ struct Notices {
       if (notice == nullptr) continue;
       const char* slash = strrchr(watcher->path, '/');
       const char* name = slash == nullptr ? watcher->path : slash + 1;
-      // As uv__inotify_read() tells the IN_IGNORED of a file that was deleted.
+      // As uv__inotify_read() reports the IN_IGNORED of a deleted file.
       if (notice->status == 0) watcher->cb(watcher, name, UV_RENAME, 0);
       if (notice->status != 0) watcher->cb(watcher, watcher->path, 0, notice->status);
     }
@@ -151,7 +150,7 @@ void TellWatchers(const FileWatchers& watchers) {
   auto* notices = new Notices{{}, std::move(list)};
   uv_timer_init(static_cast<uv_loop_t*>(watchers.loop), &notices->timer);
   notices->timer.data = notices;
-  // Not 0, which would still be due in a timer phase that fork() was called from.
+  // Not 0, which would still be due in the timer phase if fork() was called from there.
   uv_timer_start(
       &notices->timer,
       [](uv_timer_t* timer) {

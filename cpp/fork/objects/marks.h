@@ -1,5 +1,5 @@
-// What an inotify instance watches, as the kernel itself tells it in /proc/self/fdinfo. stat(2)
-// would tell another device on overlayfs and btrfs, and would ask a file's server.
+// The watches of an inotify instance, from the kernel's data in /proc/self/fdinfo. stat(2) returns
+// another device on overlayfs and btrfs, and may involve a file server.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace livefork {
 
-// Which file a watch is of. The inode is pinned by its watch, but its number and its superblock's
-// device do not tell subvolumes of btrfs or layers of overlayfs apart: the file handle does.
+// The file of a watch. The watch pins the inode, but inode number and superblock device do not
+// distinguish subvolumes of btrfs or layers of overlayfs; the file handle does.
 struct File {
   uint64_t inode;
   uint32_t device;     // the kernel's own dev_t: major << 20 | minor
@@ -24,7 +24,7 @@ inline bool SameFile(const File& a, const File& b) {
 struct Mark {
   int wd;
   uint32_t mask;
-  File file;  // the handle is good until the next mark
+  File file;  // the handle is valid until the next mark
 };
 
 // Reads "wd:2 ino:46f sdev:fe00000 mask:fc6 ignored_mask:0 fhandle-bytes:8 ...".
@@ -33,7 +33,7 @@ Mark ParseMark(const char* line);
 // Opens /proc/self/<folder>/<fd>.
 long OpenOfSelf(const char* folder, int fd);
 
-// f(const Mark&) for each watch of the instance at fd, the newest first. Returns 0 or -errno.
+// Calls f(const Mark&) for each watch of the instance at fd, the newest first. Returns 0 or -errno.
 template <typename F>
 long EachMark(int fd, F f) {
   Fd info(OpenOfSelf("fdinfo/", fd));
@@ -45,7 +45,7 @@ long EachMark(int fd, F f) {
   return lines.error();
 }
 
-// "/proc/self/fd/<fd>": the very file that is open there, wherever it lies.
+// "/proc/self/fd/<fd>": the open file itself, wherever it is.
 struct OpenFile {
   explicit OpenFile(int fd);
   char path[32];

@@ -53,7 +53,8 @@ Failure RefuseUserfaults(const Table& table, int fdinfo) {
     ObjectFacts facts;
     if (Failure failure = ReadFacts(fdinfo, entry.fd, facts)) return failure;
     if ((facts.features & kEventFork) == 0) continue;
-    return {ENOTSUP, "fork", "a userfaultfd receives fork events, and the fork would wait for its reader"};
+    return {ENOTSUP, "fork",
+            "a userfaultfd receives fork events, and the fork would wait for its reader"};
   }
   return {};
 }
@@ -68,8 +69,8 @@ bool Objects::Before(const Object& a, const Object& b) const {
   return a.entry->fd < b.entry->fd;
 }
 
-// Where the kernel has no kcmp(2), duplicates of these kinds are taken for objects apart; nobody is
-// known to duplicate them.
+// Without kcmp(2), duplicates of these types count as separate objects. No program is known to
+// duplicate them.
 bool Objects::Same(const Object& a, const Object& b) const {
   if (a.entry->kind != b.entry->kind || a.facts.id != b.facts.id) return false;
   return a.facts.id != 0 || (compares_ && CompareFiles(a.entry->fd, b.entry->fd) == 0);

@@ -1,4 +1,4 @@
-// Nameless kernel objects and the descriptors that share one (dup(2)).
+// Nameless kernel objects, and the descriptors that share one (dup(2)).
 #pragma once
 
 #include <cstddef>
@@ -11,48 +11,48 @@
 
 namespace livefork {
 
-// What /proc/self/fdinfo tells of one.
+// The data about an object in /proc/self/fdinfo.
 struct ObjectFacts {
   uint64_t value = 0;      // eventfd's count, signalfd's mask, timerfd's clock
   uint64_t id = 0;         // eventfd's own number and 1; 0 where the kernel has none (before 5.2)
   bool semaphore = false;  // eventfd
-  uint64_t ticks = 0;      // timerfd: expirations that were not read yet
+  uint64_t ticks = 0;      // timerfd: unread expirations
   int settime_flags = 0;   // timerfd
   uint64_t left[2] = {};   // timerfd: seconds and nanoseconds until the next one
-  uint64_t interval[2] = {};  // and between them
+  uint64_t interval[2] = {};  // timerfd: the interval
   uint64_t features = 0;      // userfaultfd
 };
 
-// Whether two descriptors are of one open file: 0. 1 and 2 order those that are not; kcmp(2), or
-// -errno where the kernel has none or does not let us.
+// 0 if two descriptors refer to one open file; 1 and 2 order different ones: kcmp(2). -errno if the
+// kernel lacks the call or denies it.
 long CompareFiles(int a, int b);
 
 Failure ReadFacts(int fdinfo, int fd, ObjectFacts& facts);
 
-// Refuses a userfaultfd that is to be told of forks: clone(2) would wait until somebody has read of
-// it (dup_userfaultfd_complete), and all are parked.
+// Refuses a userfaultfd that receives fork events: clone(2) would wait until a thread has read the
+// event (dup_userfaultfd_complete), and all are parked.
 Failure RefuseUserfaults(const Table& table, int fdinfo);
 
 struct Object {
   Entry* entry;
-  ObjectFacts facts;  // of an eventfd: its id tells which descriptors are one
+  ObjectFacts facts;  // of an eventfd: its id identifies the object
 };
 
-// The descriptors of some kinds, those of one object next to each other, each object's by number.
+// The descriptors of some types. Those of one object are adjacent, sorted by number.
 class Objects {
  public:
-  // 64 kinds at most: bit 1 << kind of wanted.
+  // At most 64 types: bit 1 << kind of wanted.
   Failure Read(const Table& table, int fdinfo, unsigned wanted, Arena& arena, Deadline& deadline);
 
   const Object* begin() const { return list_; }
   const Object* end() const { return list_ + size_; }
-  // One behind the last of the object's descriptors.
+  // The end of the object's descriptors.
   const Object* EndOf(const Object* first) const;
 
  private:
   bool Before(const Object& a, const Object& b) const;
   bool Same(const Object& a, const Object& b) const;
-  bool compares_ = false;  // the kernel has kcmp(2), and lets us
+  bool compares_ = false;  // the kernel has kcmp(2) and allows it
   Object* list_ = nullptr;
   size_t size_ = 0;
 };

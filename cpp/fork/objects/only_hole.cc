@@ -8,7 +8,7 @@
 
 namespace livefork {
 
-// Without access and reserve a filler costs an entry in the kernel's list of mappings.
+// A filler without access and reserve costs only an entry in the kernel's list of mappings.
 NoRoomAbove::NoRoomAbove(uintptr_t place) {
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   size_t size = size_t{1} << 46;
@@ -21,7 +21,7 @@ NoRoomAbove::NoRoomAbove(uintptr_t place) {
       state.fillers.ranges[count_++] = {at, at + size};
       continue;
     }
-    // No hole up there is of this size.
+    // No hole above has this size.
     if (!refused) Sys(SYS_munmap, at, size);
     size /= 2;
   }

@@ -1,4 +1,4 @@
-// Makes the kernel choose a given address by itself, where it lets nobody ask for one.
+// Makes the kernel choose a certain address where it does not allow requesting one.
 #pragma once
 
 #include <cstddef>
@@ -7,15 +7,15 @@
 
 namespace livefork {
 
-// What fills the room. 64 KiB are too much for the stack: it is in State.
+// The mappings that fill the room. 64 KiB are too much for the stack, so this is in State.
 struct Fillers {
   static constexpr size_t kMost = 4096;
   Range ranges[kMost];
 };
 
-// While it lives no free page lies at or above `place` but those that are unmapped meanwhile. The
-// kernel looks for room from the top down, so the next mapping of no given address goes into the
-// hole that the caller makes. Only while no other thread maps anything: it fills the
+// During its lifetime no page at or above `place` is free, except pages that are unmapped in this
+// time. The kernel searches for room from the top down, so the next mapping without an address goes
+// into the hole that the caller makes. No other thread may map anything, because this fills the
 // address space.
 class NoRoomAbove {
  public:

@@ -17,12 +17,12 @@
 namespace livefork {
 namespace {
 
-// Of this process and those that it comes from by fork(): whose socketpairs it may hold.
+// This process and its ancestors by fork(): their socketpairs may be open here.
 constexpr size_t kGenerations = 32;
 int lineage[kGenerations];
 size_t generation = 0;
 
-// SO_PEERCRED: who made the pair, or listened, or connected.
+// SO_PEERCRED: the process that made the pair, listened, or connected.
 bool MadeHere(int fd) {
   struct {
     int pid;
@@ -37,7 +37,7 @@ bool MadeHere(int fd) {
   return false;
 }
 
-// Reads what waits at one end, without taking it out.
+// Reads the waiting messages of one end without removing them.
 class Unread {
  public:
   Unread(int fd, int type, Arena& arena) : fd_(fd), type_(type), arena_(arena) {}
@@ -65,7 +65,7 @@ class Unread {
     Sys(SYS_setsockopt, fd_, SOL_SOCKET, SO_PEEK_OFF, &offset, sizeof offset);
   }
 
-  // A message of no bytes counts as none by SIOCINQ.
+  // SIOCINQ does not count an empty message.
   bool Waiting() const {
     pollfd look{fd_, POLLIN, 0};
     const timespec now{0, 0};
@@ -86,7 +86,8 @@ class Unread {
       message.msg_iovlen = 1;
       const long n = Sys(SYS_recvmsg, fd_, &message, MSG_PEEK | MSG_DONTWAIT);
       if (n == -EAGAIN || (n == 0 && type_ != SOCK_DGRAM)) break;
-      // MSG_CTRUNC: it brings a descriptor, or its sender's name, for which there is no room here.
+      // MSG_CTRUNC: the message contains a descriptor or its sender's credentials, for which there
+      // is no room here.
       carried = n >= 0 && (message.msg_flags & (MSG_CTRUNC | MSG_TRUNC)) == 0 &&
                 messages.size() < kMostMessages;
       if (!carried) return {};
@@ -130,7 +131,7 @@ Failure DescribeEnd(const Entry& entry, int type, Arena& arena, PairEnd& end, bo
   return Unread(entry.fd, type, arena).Read(end.unread, carried);
 }
 
-// Half of what getsockopt(2) says is what was asked for (socket(7), SO_SNDBUF).
+// The requested size is half of the size that getsockopt(2) returns (socket(7), SO_SNDBUF).
 void Furnish(int fd, const PairEnd& end) {
   const int half = end.buffer / 2;
   Sys(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDBUF, &half, sizeof half);
@@ -140,7 +141,7 @@ void Furnish(int fd, const PairEnd& end) {
   }
 }
 
-// Puts back what an end had not read, from the other end.
+// Sends the unread messages of an end again, from the other end.
 bool Refill(int other, const PairEnd& end) {
   for (const Message& message : end.unread) {
     const long n = Sys(SYS_sendto, other, message.bytes, message.size, MSG_DONTWAIT | MSG_NOSIGNAL,
@@ -158,7 +159,7 @@ long Peers::Open() {
   static bool asked = false;
   if (r >= 0 && !asked) Ask(0);
   asked = true;
-  // Without it no pair is found, and all that is foreign gets an end.
+  // Without it no pair is found, and all sockets of other threads are severed.
   return r == -EMFILE || r == -ENFILE || r == -ENOMEM ? r : 0;
 }
 
@@ -175,7 +176,7 @@ uint64_t Peers::Ask(uint64_t inode) const {
   question.request.udiag_ino = static_cast<uint32_t>(inode);
   question.request.udiag_show = UDIAG_SHOW_PEER;
   question.request.udiag_cookie[0] = question.request.udiag_cookie[1] = UINT32_MAX;
-  // The kernel answers before this returns.
+  // The kernel has answered when this returns.
   if (Sys(SYS_sendto, fd(), &question, sizeof question, MSG_DONTWAIT, nullptr, 0) < 0) return 0;
   alignas(nlmsghdr) char answer[1024] = {};
   const long n = Sys(SYS_recvfrom, fd(), answer, sizeof answer, MSG_DONTWAIT, nullptr, nullptr);

@@ -1,5 +1,5 @@
-// Unix sockets of which this process has both ends, as libraries use them to wake their threads:
-// the child gets a pair of its own, with the unread messages of both directions.
+// Unix sockets with both ends in this process, by which libraries wake their threads. The child
+// gets its own pair, with the unread messages of both directions.
 #pragma once
 
 #include <sys/time.h>
@@ -23,7 +23,7 @@ struct PairEnd {
   int fd;
   int status;  // F_GETFL
   bool closes_on_exec;
-  bool ended;  // its peer sends nothing any more (shutdown(2))
+  bool ended;  // its peer sends no more data (shutdown(2))
   int buffer;  // SO_SNDBUF
   timeval timeouts[2];
   List<Message> unread;
@@ -34,11 +34,11 @@ struct SocketPair {
   PairEnd ends[2];
 };
 
-// Asks the kernel who is connected to whom (sock_diag(7)).
+// Asks the kernel which sockets are connected (sock_diag(7)).
 class Peers {
  public:
-  // Before the threads are parked: opens the socket. The first time it also asks once, because the
-  // kernel may load a module to answer.
+  // Before the threads are parked: opens the socket. The first time it also makes one request,
+  // because the kernel may load a module to answer.
   long Open();
   void Close() { socket_.Close(); }
   int fd() const { return socket_.get(); }
@@ -52,14 +52,14 @@ class Peers {
   Fd socket_;
 };
 
-// In the parent, all threads parked. False if the pair cannot be carried: something else than bytes
-// is under way in it, as a descriptor.
+// In the parent, all threads parked. `carried` is false if the pair contains something other than
+// bytes, such as a descriptor.
 Failure DescribePair(const Entry& a, const Entry& b, Arena& arena, SocketPair& pair, bool& carried);
 
-// In the child. A pair that does not take its messages back is made two ends.
+// In the child. If the messages cannot be restored, both ends are severed.
 Failure MakePair(const SocketPair& pair);
 
-// In the child: the sockets that were made here before are those of an ancestor.
+// In the child: records that earlier sockets were made by an ancestor.
 void RememberLineage();
 
 }  // namespace livefork

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int kDontWait = 2;  // SPLICE_F_NONBLOCK
 
-// Takes all out of the scratch pipe; each read ends at a packet's end.
+// Empties the scratch pipe; each read ends at the end of a packet.
 Failure ReadPackets(int from, size_t size, Arena& arena, Pipe& pipe) {
   char* bytes = arena.Take<char>(size);
   if (bytes == nullptr) return kArenaFull;
@@ -28,7 +28,7 @@ Failure ReadPackets(int from, size_t size, Arena& arena, Pipe& pipe) {
   return {};
 }
 
-// What a failed look has left behind must not be taken for the next pipe's.
+// Data of a failed attempt must not count as the next pipe's.
 void Drain(int from) {
   char rest[4096];
   while (Sys(SYS_read, from, rest, sizeof rest) > 0) {
@@ -40,8 +40,8 @@ Failure PlaceEnd(int fresh, const PipeEnd& end) {
   return Place(fresh, end.fd, end.closes_on_exec, "pipe2");
 }
 
-// A packet is one because it is written under O_DIRECT. What was written before the flag was set,
-// and is longer than a packet can be (PIPE_BUF), is none.
+// Data is a packet if it was written with O_DIRECT. Data that was written before the flag was set,
+// and is longer than a packet can be (PIPE_BUF), is not.
 Failure Refill(int writer, const Pipe& pipe) {
   constexpr size_t kLongest = 4096;
   const bool direct = (pipe.writer.status & O_DIRECT) != 0 || pipe.packets.size() > 1;
@@ -59,16 +59,16 @@ Failure Refill(int writer, const Pipe& pipe) {
 
 }  // namespace
 
-// tee(2) copies without taking out, into a pipe of our own of the same size.
+// tee(2) copies without consuming, into our own pipe of the same size.
 Failure DescribePipe(const ProcFiles& files, Arena& arena, Pipe& pipe) {
   const int fd = pipe.reader.fd, out = files.scratch_write.get(), in = files.scratch_read.get();
   pipe.capacity = Sys(SYS_fcntl, fd, F_GETPIPE_SZ);
   if (pipe.capacity < 0) return Check(pipe.capacity, "fcntl");
   long room = pipe.capacity;
-  // Once, unless somebody outside has this pipe too and takes of it meanwhile.
+  // Once is enough, unless another process has this pipe too and reads from it at the same time.
   for (int tries = 0; tries < 16; ++tries) {
     int size = 0;
-    // Taken for empty, libuv's lock of one byte in a pipe would never be free in the child.
+    // If it counted as empty, libuv's lock, a byte in a pipe, would never be free in the child.
     if (long r = Sys(SYS_ioctl, fd, FIONREAD, &size); r < 0) return Check(r, "ioctl");
     if (size == 0) return {};
     room = Sys(SYS_fcntl, out, F_SETPIPE_SZ, pipe.capacity);
@@ -78,7 +78,8 @@ Failure DescribePipe(const ProcFiles& files, Arena& arena, Pipe& pipe) {
     if (n < 0 && n != -EAGAIN) return Check(n, "tee");
     if (room < 0) break;
   }
-  // Lasting: fs.pipe-max-size, fs.pipe-user-pages-soft and the like (pipe(7)).
+  // This failure is permanent: fs.pipe-max-size, fs.pipe-user-pages-soft and similar limits
+  // (pipe(7)).
   if (room < 0) {
     return {static_cast<int>(-room), "fcntl",
             "a pipe as large as one of this process cannot be made"};
@@ -89,7 +90,8 @@ Failure DescribePipe(const ProcFiles& files, Arena& arena, Pipe& pipe) {
 Failure MakePipe(const Pipe& pipe) {
   int ends[2] = {-1, -1};
   if (long r = Sys(SYS_pipe2, ends, O_CLOEXEC); r < 0) return Check(r, "pipe2");
-  // An empty one that cannot be made as large is smaller; a full one does not take its bytes.
+  // If the size cannot be restored, an empty pipe is smaller, and a full one does not accept its
+  // bytes.
   if (Sys(SYS_fcntl, ends[1], F_GETPIPE_SZ) != pipe.capacity) {
     Sys(SYS_fcntl, ends[1], F_SETPIPE_SZ, pipe.capacity);
   }

@@ -1,4 +1,4 @@
-// Pipes of which this process has both ends: what is in them, and the child's own.
+// Pipes with both ends in this process: their contents, and the child's own pipes.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace livefork {
 
-// What one read(2) gives: a packet, if the pipe was written to with O_DIRECT.
+// The data of one read(2): a packet, if it was written with O_DIRECT.
 struct Packet {
   const char* bytes;
   size_t size;
@@ -29,7 +29,7 @@ struct Pipe {
   List<Packet> packets;
 };
 
-// In the parent, all threads parked: what is in the pipe behind pipe.reader.
+// In the parent, all threads parked: reads the contents of the pipe at pipe.reader.
 Failure DescribePipe(const ProcFiles& files, Arena& arena, Pipe& pipe);
 
 // In the child.

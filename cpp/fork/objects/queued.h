@@ -1,4 +1,4 @@
-// Requests that wait in a ring for their turn.
+// Requests that wait in a ring.
 #pragma once
 
 #include <linux/io_uring.h>
@@ -19,7 +19,7 @@ void EachQueued(const Ring& ring, F f) {
   }
 }
 
-// In the parent: the epoll of the ring's loop, as its last request tells; -1 if there was none.
+// In the parent: the epoll of the ring's loop, from its last request; -1 if there was none.
 inline int EpollOf(const Ring& ring) {
   const auto* entries = reinterpret_cast<const io_uring_sqe*>(ring.entries.start);
   const io_uring_sqe& last = entries[(ring.head + ring.pending - 1) & (ring.sq_size - 1)];

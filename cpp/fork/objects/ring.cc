@@ -41,7 +41,7 @@ bool Remember(const Ring& ring, uint64_t inode) {
   return slot != nullptr;
 }
 
-// Where a ring lies, put together from the mappings that bear its inode.
+// The place of a ring, from the mappings with its inode.
 class Places {
  public:
   explicit Places(uint64_t inode) : inode_(inode) {}
@@ -73,7 +73,7 @@ void ReadRingMappings(int maps, Places& places) {
   }
 }
 
-// What the kernel tells of it.
+// The obstacle according to the kernel's data.
 const char* InfoObstacle(int fdinfo, int fd) {
   const RingMethod method = TheRingSupport().method;
   if (method == RingMethod::kNone || method == RingMethod::kUnknown) {
@@ -102,8 +102,8 @@ const char* Obstacle(const ProcFiles& files, int fd, const Places& places, RingP
   return places.Get(fd, place) ? ShapeObstacle(files, place, words) : kNotMapped;
 }
 
-// Another thread may be in the middle of its requests, which the kernel answers at once: only what
-// stays in flight is an obstacle.
+// Another thread may be in the middle of its requests, which the kernel completes at once. Only
+// requests that stay in flight are an obstacle.
 const char* RingObstacle(const ProcFiles& files, int fd) {
   FileFacts facts;
   AskFile(files.descriptors.get(), fd, facts);
@@ -120,10 +120,10 @@ const char* RingObstacle(const ProcFiles& files, int fd) {
   return kInFlight;
 }
 
-// Empty entries (NOP) bring the new ring's counters to where the parent's are. libuv's completion
-// handler finds its own record by the slot, so that must be right. All of it must where a thread of
-// another loop was stopped while it ran, perhaps between reading a counter and comparing it:
-// `while (*sqhead != *sqtail)` in uv__io_poll(). Up to a number that takes some 25 ms.
+// Empty entries (NOP) advance the new ring's counters to the parent's values. libuv's completion
+// handler finds its record by the slot, so the slot must be the same. The whole counter must be the
+// same if a thread of another loop was stopped while it ran, perhaps between reading a counter and
+// comparing it: `while (*sqhead != *sqtail)` in uv__io_poll(). The limit takes about 25 ms.
 uint32_t StartOf(const Ring& ring) {
   constexpr uint32_t kFarthest = 1U << 18;
   const bool exactly = ring.exact && ring.head <= kFarthest;
@@ -178,7 +178,7 @@ Failure DescribeRing(Ring& ring, const ProcFiles& files, Mappings& mappings, Are
   if (const char* obstacle = Obstacle(files, ring.fd, places, place, words)) {
     return {ENOTSUP, "fork", obstacle};
   }
-  // Of requests of libuv's kind these are under way for a moment only.
+  // Requests of libuv are in flight only for a moment.
   if (words.InFlight() != 0) return {EAGAIN, "fork", kInFlight, true};
   if (words.cq_head != words.cq_tail) {
     return {EAGAIN, "fork", "an io_uring ring holds unread completions", true};
@@ -208,7 +208,7 @@ Failure RebuildRing(const Ring& ring) {
   };
   RingMethod method = TheRingSupport().method;
   long fd = set_up(method);
-  // Memory that had to be contiguous was so in the trial, by luck.
+  // The memory had to be contiguous, and in the trial it was so by chance.
   if (fd == -EINVAL && method == RingMethod::kNoMmap) fd = set_up(method = RingMethod::kOnlyHole);
   if (fd < 0) return Check(fd, "io_uring_setup");
   if (long r = Sys(SYS_dup3, fd, ring.fd, O_CLOEXEC); r < 0) return Check(r, "dup3");

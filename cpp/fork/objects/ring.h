@@ -1,4 +1,4 @@
-// io_uring rings (libuv keeps one per loop for epoll_ctl): a private one in the child, at the same
+// io_uring rings (libuv has one per loop for epoll_ctl): the child gets a private ring at the same
 // descriptor and the same two addresses.
 #pragma once
 
@@ -12,8 +12,8 @@
 
 namespace livefork {
 
-// A ring over our own memory cannot be mapped a second time and has no mapping of its name, so
-// the process that has one must remember where it lies. Survives fork: it is plain memory.
+// A ring over our own memory cannot be mapped a second time, and no mapping has its name. So the
+// process must remember its place. This is plain memory, so it survives a fork.
 struct KnownRing {
   int fd;
   uint64_t inode;  // 0: free
@@ -30,20 +30,20 @@ struct Ring {
   Range entries;  // submission entries
   uint32_t sq_size, cq_size;
   uint32_t head;     // of the submission queue
-  uint32_t pending;  // entries queued there and not yet submitted
+  uint32_t pending;  // queued entries that are not submitted yet
   const void* copy;  // of the submission entries, if any is pending
   bool exact;        // a thread may hold one of its counters in a register
 };
 
-// Why some ring of this process cannot be carried into a child, or nullptr. Other threads run
-// meanwhile, and use theirs.
+// The reason why a ring of this process cannot be carried into a child, or nullptr. Other threads
+// run at the same time and use their rings.
 const char* AnyRingObstacle(const ProcFiles& files);
 
-// In the parent, all threads parked: where the ring is and what is pending in it. Only the rings
-// are carried that libuv makes for epoll_ctl(2).
+// In the parent, all threads parked: describes the place of the ring and its pending entries. Only
+// rings that libuv makes for epoll_ctl(2) are carried.
 Failure DescribeRing(Ring& ring, const ProcFiles& files, Mappings& mappings, Arena& arena);
 
-// In the child: the ring at its place.
+// In the child: makes the ring at its place.
 Failure RebuildRing(const Ring& ring);
 
 }  // namespace livefork

@@ -17,7 +17,7 @@ namespace {
 constexpr uint32_t kNoMmap = 1u << 14;     // 6.5
 constexpr uint32_t kNoSqArray = 1u << 16;  // 6.6
 constexpr uint64_t kOffsetEntries = 0x10000000;
-constexpr uint32_t kProbeEntries = 256;  // libuv's own size: what must work is this
+constexpr uint32_t kProbeEntries = 256;  // libuv's own size, because this size must work
 
 bool Failed(long r) {
   return r < 0 && r > -4096;
@@ -28,7 +28,8 @@ long MapAnonymous(uintptr_t at, size_t size, int flags) {
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE | flags, -1, 0);
 }
 
-// One of a ring's two mappings, at its place: asked for there, or with nowhere else to go.
+// Makes one of a ring's two mappings at its place: by requesting the address, or by leaving no
+// other room.
 long MapRing(RingMethod method, int fd, Range place, uint64_t offset) {
   const bool fixed = method == RingMethod::kMapFixed;
   const size_t size = place.end - place.start;
@@ -46,7 +47,7 @@ long MapBoth(RingMethod method, int fd, Range ring, Range entries) {
     return Failed(p) ? p : MapRing(method, fd, entries, kOffsetEntries);
   };
   if (method == RingMethod::kMapFixed) return map();
-  // What stands there already is no room that NoRoomAbove would fill.
+  // A mapping at the place keeps NoRoomAbove from filling it.
   for (Range r : {ring, entries}) MapAnonymous(r.start, r.end - r.start, MAP_FIXED);
   const NoRoomAbove full(ring.start < entries.start ? ring.start : entries.start);
   return map();
@@ -59,7 +60,7 @@ bool Works(RingMethod method) {
   long p = MapAnonymous(0, 2 * kSize, 0);
   if (Failed(p)) return false;
   auto at = static_cast<uintptr_t>(p);
-  // The sizes libuv's mappings have, in whole pages of any size.
+  // The sizes of libuv's mappings, in whole pages of any size.
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   auto whole = [page](size_t size) { return (size + page - 1) & ~(page - 1); };
   long fd = SetUpRing(method, {at, at + whole(size_t{12} << 10)},
@@ -69,8 +70,8 @@ bool Works(RingMethod method) {
   return fd >= 0;
 }
 
-// For what fills the address space: in a child, of whose end no signal tells. Without our signals,
-// or their handlers would run there too.
+// Runs a trial that fills the address space in a child, whose end sends no signal. Our signals are
+// blocked there, or their handlers would run in it too.
 bool WorksInChild(RingMethod method) {
   SignalsBlocked blocked;
   long pid = CloneProcess(0);
@@ -117,7 +118,7 @@ long SetUpRing(RingMethod method, Range ring, Range entries, RingParams& params)
     }
   }
   if (state.ring_support.no_sqarray == 0) {
-    // libuv fills this table once, when it makes its ring, and never looks at it again.
+    // libuv fills this table once, when it makes its ring, and never uses it again.
     auto* array = reinterpret_cast<uint32_t*>(ring.start + params.sq_off.array);
     for (uint32_t i = 0; i < params.sq_entries; ++i) array[i] = i;
   }
@@ -129,9 +130,9 @@ void ProbeRings() {
   state.ring_support.method = RingMethod::kNone;
   if (!SetUpPlain(0)) return;
   state.ring_support.no_sqarray = SetUpPlain(kNoSqArray) ? kNoSqArray : 0;
-  // Since 6.4, and its stable predecessors by now, the kernel refuses a chosen address
-  // (io_uring_mmu_get_unmapped_area()); from 6.5 it can use memory that is already there, which 6.5
-  // to 6.9 wanted physically contiguous.
+  // Since 6.4, and in later stable releases of older kernels, the kernel refuses a chosen address
+  // (io_uring_mmu_get_unmapped_area()). From 6.5 on it can use existing memory, which had to be
+  // physically contiguous in 6.5 to 6.9.
   for (RingMethod method : {RingMethod::kNoMmap, RingMethod::kMapFixed, RingMethod::kOnlyHole}) {
     if (!(method == RingMethod::kOnlyHole ? WorksInChild(method) : Works(method))) continue;
     state.ring_support.method = method;

@@ -1,5 +1,4 @@
-// Setting io_uring rings up at addresses of our choice, in one of the ways that kernels have for
-// it.
+// Makes io_uring rings at chosen addresses, in one of several ways, depending on the kernel.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +8,7 @@
 
 namespace livefork {
 
-// linux/io_uring.h as of 6.6; the build machine's may be older than the kernel that runs.
+// From linux/io_uring.h of 6.6; the build machine's header may be older than the running kernel.
 struct SqOffsets {
   uint32_t head, tail, ring_mask, ring_entries, flags, dropped, array, resv1;
   uint64_t user_addr;
@@ -27,7 +26,7 @@ static_assert(sizeof(RingParams) == 120, "struct io_uring_params");
 
 enum class RingMethod { kUnknown, kNone, kNoMmap, kMapFixed, kOnlyHole };
 
-// What this kernel can do, and where it keeps things in a ring.
+// The features of this kernel, and its layout of a ring.
 struct RingSupport {
   RingMethod method = RingMethod::kUnknown;
   uint32_t no_sqarray = 0;
@@ -35,13 +34,13 @@ struct RingSupport {
   CqOffsets cq{};
 };
 
-// Finds it out, once per process. Makes and closes rings of its own, so it runs before the threads
+// Finds out the support, once per process. It makes and closes rings, so call it before the threads
 // are parked.
 void ProbeRings();
 
 const RingSupport& TheRingSupport();
 
-// A ring with its memory at the two given places; returns its descriptor or -errno.
+// Makes a ring with its memory at the two given places; returns its descriptor or -errno.
 long SetUpRing(RingMethod method, Range ring, Range entries, RingParams& params);
 
 }  // namespace livefork

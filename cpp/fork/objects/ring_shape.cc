@@ -11,8 +11,8 @@ namespace livefork {
 namespace {
 
 // uv__iou_init() of libuv's src/unix/linux.c, 1.45 to 1.52: 256 entries for epoll_ctl(2), no flag
-// but IORING_SETUP_NO_SQARRAY, hence twice as many completions. (Its other ring has 64, and a
-// kernel thread.)
+// except IORING_SETUP_NO_SQARRAY, so twice as many completions. (Its other ring has 64 entries and
+// a kernel thread.)
 constexpr uint32_t kEntries = 256, kCompletions = 512;
 constexpr size_t kEntrySize = 64, kCompletionSize = 16;
 
@@ -25,7 +25,7 @@ size_t WholePages(size_t size) {
   return (size + page - 1) & ~(page - 1);
 }
 
-// Entries of 128 bytes and completions of 32 (IORING_SETUP_SQE128, CQE32) need larger ones.
+// Entries of 128 bytes and completions of 32 (IORING_SETUP_SQE128, CQE32) need larger mappings.
 bool HasItsSize(const RingPlace& place) {
   const RingSupport& support = TheRingSupport();
   const size_t completions = support.cq.cqes + kCompletions * kCompletionSize;
@@ -47,7 +47,7 @@ bool ReadWords(const ProcFiles& files, uintptr_t ring, RingWords& words) {
       {support.cq.head, words.cq_head},         {support.cq.tail, words.cq_tail},
       {support.cq.ring_entries, words.cq_size}, {support.cq.overflow, words.overflow},
   };
-  char page[1024];  // struct io_rings: some 300 bytes before the completions
+  char page[1024];  // struct io_rings: about 300 bytes before the completions
   if (!PeekAll(files, ring, page, sizeof page)) return false;
   for (const auto& [offset, word] : all) {
     if (offset > sizeof page - sizeof word) return false;
@@ -56,8 +56,8 @@ bool ReadWords(const ProcFiles& files, uintptr_t ring, RingWords& words) {
   return true;
 }
 
-// Every slot still tells what it was used for last: libuv's for epoll_ctl(2) alone, or not yet, or
-// to count on to its slot in a child (Requeue in ring.cc).
+// Each slot still shows its last use: in libuv's ring epoll_ctl(2), none yet, or a NOP that
+// advanced the counter in a child (Requeue in ring.cc).
 bool OnlyEpollCtl(const ProcFiles& files, uintptr_t entries) {
   char page[4096];
   for (size_t at = 0; at < kEntries * kEntrySize; at += sizeof page) {

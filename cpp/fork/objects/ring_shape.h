@@ -1,4 +1,4 @@
-// Is a ring one of libuv's?
+// Recognizes the rings of libuv.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ struct RingPlace {
   Range entries;  // submission entries
 };
 
-// nullptr, or why not. Reads the memory with care, as other threads may run.
+// nullptr, or the reason against. Reads the memory through a pipe, because other threads may run.
 const char* ShapeObstacle(const ProcFiles& files, const RingPlace& place, RingWords& words);
 
 }  // namespace livefork

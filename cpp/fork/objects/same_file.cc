@@ -11,8 +11,8 @@
 namespace livefork {
 namespace {
 
-// The working directory when the addon was loaded: a daemon leaves it, and a relative path with
-// it. Asks no file system, as getcwd(2) goes by what the kernel remembers.
+// The working directory when the addon was loaded. A daemon changes it, and relative paths then
+// lead elsewhere. getcwd(2) uses the kernel's cached data and involves no file system.
 struct Directory {
   Directory() { length = Sys(SYS_getcwd, path, sizeof path) - 1; }
   char path[4096];
@@ -20,7 +20,7 @@ struct Directory {
 };
 const Directory start;
 
-struct Handle {  // struct file_handle, which libc hides from C++ that is not GNU's
+struct Handle {  // struct file_handle, which libc declares only for GNU C++
   uint32_t bytes;
   int32_t type;
   unsigned char data[128];  // MAX_HANDLE_SZ
@@ -56,8 +56,8 @@ void Unescape(const char* text, char* out, size_t room) {
   *out = '\0';
 }
 
-// Opens the mount point of a line of mountinfo, "36 35 98:0 /mnt1 /mnt2 rw,noatime ...", if it is
-// of this device, or returns -1.
+// Opens the mount point of a line of mountinfo, "36 35 98:0 /mnt1 /mnt2 rw,noatime ...", if it has
+// this device; otherwise returns -1.
 long OpenMountPoint(const char* line, uint32_t device) {
   Number(line, 10);
   Number(line, 10);
@@ -106,8 +106,8 @@ long SameFileFinder::OpenHandle(int mount, const File& file) {
   return IfSame(fd, file);
 }
 
-// The mounts that /proc tells of are those below the root; in a chroot inside a file system only
-// the root and the working directory are on it.
+// /proc lists the mounts below the root. In a chroot inside of a file system only the root and the
+// working directory are on it.
 long SameFileFinder::ByHandle(const File& file) {
   long fd = -ESTALE;
   if (const int mount = MountOf(file.device); mount >= 0) fd = OpenHandle(mount, file);
@@ -135,7 +135,7 @@ int SameFileFinder::MountOf(uint32_t device) {
   return fd.get();
 }
 
-// By number of inode; only the probe decides.
+// Finds candidates by inode number; only the probe decides.
 void SameFileFinder::ListOpenFiles() {
   listed_ = true;
   Fd folder(Open("/proc/self/fd", O_RDONLY | O_DIRECTORY));

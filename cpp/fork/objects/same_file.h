@@ -1,4 +1,4 @@
-// Finds the file of a watch again whose path leads elsewhere by now.
+// Finds the file of a watch whose path leads elsewhere now.
 #pragma once
 
 #include "fork/base/arena.h"
@@ -10,13 +10,13 @@ class SameFileFinder {
  public:
   explicit SameFileFinder(Arena& arena) : arena_(arena) {}
 
-  // A descriptor of this very file: by its path from the directory that the program started in, by
-  // its handle, which is root's to open, or a duplicate of one that is open already. The caller
-  // closes it. -errno if there is none.
+  // A descriptor of the same file: by its path from the directory where the program started, by its
+  // handle, which only root may open, or a duplicate of an open one. The caller closes it. -errno
+  // if there is none.
   long Find(const File& file, const char* path);
 
  private:
-  // A place on the file system of a device, which open_by_handle_at(2) needs.
+  // A directory on the file system of a device, which open_by_handle_at(2) needs.
   struct Mount {
     uint32_t device;
     int fd;
@@ -35,7 +35,7 @@ class SameFileFinder {
   void ListOpenFiles();
 
   Arena& arena_;
-  Fd probe_;  // an inotify instance: what the kernel says of a watch in it, it says of the file
+  Fd probe_;  // an inotify instance: the kernel's data about a watch in it identifies the file
   bool may_open_handles_ = true;
   static constexpr int kMounts = 4;
   Mount mounts_[kMounts];

@@ -19,8 +19,8 @@ constexpr unsigned kMemoryDevices = 1;  // null, zero, random...: LANANA's list 
 StandIn ForStream(const Severed& s) {
   if (SocketOption(s.fd, SO_ACCEPTCONN) == 1) return StandIn::kListener;
   const bool internet = s.domain == AF_INET || s.domain == AF_INET6;
-  // One that is connecting, or was never connected: options of TCP must still be known to it, or
-  // libraries abort (zeromq's tune_tcp_socket).
+  // A connecting or unconnected socket: it must still accept TCP options, or libraries abort
+  // (zeromq's tune_tcp_socket).
   return internet && !s.has_peer ? StandIn::kFresh : StandIn::kStreamEnd;
 }
 
@@ -29,7 +29,7 @@ StandIn ForDatagram(const Severed& s, bool libcs) {
   if (libcs && s.has_peer && AsksNameServer(s.peer)) return StandIn::kQuery;
   if (internet) return StandIn::kDatagram;
   if (s.domain != AF_UNIX) return StandIn::kMuteSocket;
-  // Without a name the peer cannot be found again (a socketpair's other end).
+  // A peer without a name (a socketpair's other end) cannot be found again.
   const bool nameless = s.has_peer && s.peer.length <= sizeof(sa_family_t);
   return nameless ? StandIn::kMuteSocket : StandIn::kDatagram;
 }
@@ -58,7 +58,7 @@ void DescribeSocket(Severed& s, bool libcs) {
 constexpr long kPatience = 20000000;
 constexpr uint64_t kLongest = 2000000000;
 
-// The end of a socketpair whose other end has gone, or that is shut down.
+// An end of a socketpair whose other end is closed, or that is shut down.
 Failure MakeEnd(const Severed& s, int type, bool close_peer) {
   int ends[2] = {-1, -1};
   const long r =
@@ -112,17 +112,16 @@ long Fresh(const Severed& s) {
   return fd;
 }
 
-// connect(2) of a datagram socket only notes the address. Where the peer is gone by now, sending
-// says so.
+// connect(2) of a datagram socket only stores the address. If the peer has ended, sending fails.
 long FreshDatagram(const Severed& s) {
   const long fd = Fresh(s);
   if (fd >= 0 && s.has_peer) Sys(SYS_connect, fd, &s.peer.storage, s.peer.length);
   return fd;
 }
 
-// A closed port of the loopback interface: sending there has the kernel refuse it at once.
+// A closed port of the loopback interface: the kernel refuses data there at once.
 socklen_t ClosedPort(int domain, sockaddr_storage& storage) {
-  constexpr uint16_t kTcpmux = 1;  // whoever listens there by UDP gets a datagram of no bytes
+  constexpr uint16_t kTcpmux = 1;  // a UDP listener there gets an empty datagram
   storage = {};
   if (domain == AF_INET) {
     auto& address = reinterpret_cast<sockaddr_in&>(storage);
@@ -138,10 +137,10 @@ socklen_t ClosedPort(int domain, sockaddr_storage& storage) {
   return sizeof address;
 }
 
-// Who waits for the answer to a query that went by another socket would send it again only after
-// seconds. ECONNREFUSED, told once, has glibc and c-ares do so at once, by a new socket; musl,
-// which does not connect its socket, waits. The error outlives the disconnection. Where the
-// loopback interface is down there is none, and all wait.
+// A thread that waits for the response to a query, which went out by another socket, would repeat
+// the query only after seconds. One ECONNREFUSED makes glibc and c-ares repeat it at once, with a
+// new socket; musl, which does not connect its socket, waits. The error stays after the socket is
+// disconnected. If the loopback interface is down there is no error, and all wait.
 long FreshQuery(const Severed& s) {
   const long fd = Fresh(s);
   if (fd < 0) return fd;
@@ -156,11 +155,11 @@ long FreshQuery(const Severed& s) {
   return fd;
 }
 
-// A thread that waits for the kernel's answer, whose request went by another socket, must get an
-// error and no end: glibc takes EAGAIN of a socket that blocks for "cannot tell", and ends the
-// process at an end of file, another family or EBADF (__netlink_assert_response). A request that is
-// still to be made is answered before its sendto(2) returns, so a microsecond is enough for it. One
-// that has joined groups of news is made to hear them again.
+// A thread that waits for the kernel's response, whose request went out by another socket, must get
+// an error, not an end. glibc treats EAGAIN of a blocking socket as "unknown", but ends the process
+// at an end of file, another family or EBADF (__netlink_assert_response). A later request is
+// answered before its sendto(2) returns, so a timeout of a microsecond suffices for it. A socket
+// that has joined multicast groups joins them again.
 long FreshNetlink(const Severed& s) {
   const long fd = Fresh(s);
   if (fd < 0) return fd;
@@ -175,7 +174,7 @@ long FreshNetlink(const Severed& s) {
   return fd;
 }
 
-// One end of a pipe whose other end is gone.
+// One end of a pipe whose other end is closed.
 Failure MakePipeEnd(const Severed& s, bool reads) {
   int ends[2] = {-1, -1};
   const long r = Sys(SYS_pipe2, ends, O_CLOEXEC | (s.status & O_NONBLOCK));
@@ -193,8 +192,8 @@ bool DescribeSevered(const Entry& entry, int descriptors, Severed& s) {
   if (status < 0) return false;
   s.status = static_cast<int>(status);
   if (entry.kind == Kind::kSocket) {
-    // c-ares's is the main loop's (conversations.cc). It sends further queries by the same socket,
-    // for which an error would not be meant.
+    // The socket of c-ares belongs to the main loop (conversations.cc). It sends further queries by
+    // the same socket, and these must not get the error.
     DescribeSocket(s, !entry.Has(Entry::kMain));
     return true;
   }
@@ -235,7 +234,8 @@ Failure MakeStandIn(const Severed& s) {
       fresh = FreshNetlink(s);
       break;
   }
-  // What this process may not make (no longer: a filter, a capability it gave up) is at its end.
+  // If this process may not make the socket any more (a seccomp filter, a dropped capability), an
+  // ended one takes its place.
   const bool denied = fresh == -EPERM || fresh == -EACCES || fresh == -EAFNOSUPPORT ||
                       fresh == -EPROTONOSUPPORT || fresh == -ENOSYS;
   if (denied && s.stand_in == StandIn::kFresh) return MakeEnd(s, SOCK_STREAM, true);
@@ -243,9 +243,9 @@ Failure MakeStandIn(const Severed& s) {
   return Place(fresh, s.fd, s.closes_on_exec, "socket");
 }
 
-// A peer hangs up when the other side has closed. On a machine with more to do a thread may have
-// got no processor in 20 ms (a crash in 5,000 forks beside ten other processes): as long as one is
-// seen running, or about to, it is waited for.
+// A peer hangs up when the other side has closed. On a busy machine a thread may get no processor
+// within 20 ms (this caused one crash in 5,000 forks beside ten other processes). So the wait
+// continues as long as a thread is running or runnable.
 void AwaitEnds() {
   pollfd waiting[OtherEnds::kMost];
   for (size_t i = 0; i < state.other_ends.count; ++i) waiting[i] = {state.other_ends.fds[i], 0, 0};

@@ -1,5 +1,5 @@
-// What the child gets in the place of a descriptor by which another thread of the parent converses
-// with somebody else: something that is at its end, or that hears nothing.
+// The replacement in the child for a descriptor that another thread of the parent uses to
+// communicate: an object that is at its end, or that receives nothing.
 #pragma once
 
 #include <cstdint>
@@ -12,15 +12,15 @@
 namespace livefork {
 
 enum class StandIn : uint8_t {
-  kStreamEnd,   // a connection whose peer has gone
-  kListener,    // listens where nobody connects
+  kStreamEnd,   // a connection whose peer has closed
+  kListener,    // a listener without clients
   kFresh,       // an unconnected socket of the same kind
   kDatagram,    // a socket of the same kind to the same peer
-  kQuery,       // the same, with an error that is told once
-  kNetlink,     // the same, and one that waits for an answer is told that there is none
+  kQuery,       // the same, with an error that is reported once
+  kNetlink,     // the same, and a thread that waits for a response gets an error
   kMuteSocket,  // a datagram socket that has been shut down
-  kPipeEnd,     // nobody writes to it any more
-  kBrokenPipe,  // nobody reads it any more
+  kPipeEnd,     // without a writer
+  kBrokenPipe,  // without a reader
 };
 
 struct Severed {
@@ -34,20 +34,20 @@ struct Severed {
   timeval timeouts[2];  // SO_RCVTIMEO and SO_SNDTIMEO
 };
 
-// The other ends of connections that are at their end, until those have been seen: AwaitEnds().
+// The other ends of severed connections, until the threads have seen the end: AwaitEnds().
 struct OtherEnds {
   static constexpr size_t kMost = 64;
   size_t count;
   int fds[kMost];
 };
 
-// In the parent, all threads parked: chooses what stands in. False if it is nothing that could be
-// severed (a file, a device that gives everybody the same).
+// In the parent, all threads parked: chooses the replacement. False if the object cannot be severed
+// (a file, or a device that gives all readers the same data).
 bool DescribeSevered(const Entry& entry, int descriptors, Severed& severed);
 
-// In the child, once its threads run: gives them 20 ms, and as long as they run at most 2 s, to
-// close the connections that are at their end, before the program goes on. A loop that closes one
-// while the program writes to it may fault, as Node's inspector does (TcpHolder::WriteRaw, in
+// In the child, once its threads run: gives them 20 ms, and while they run at most 2 s, to close
+// severed connections before the program continues. A loop that closes a connection while the
+// program writes to it may crash, as Node's inspector does (TcpHolder::WriteRaw, in
 // src/inspector_socket.cc).
 void AwaitEnds();
 

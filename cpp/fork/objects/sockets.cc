@@ -12,7 +12,7 @@
 namespace livefork {
 namespace {
 
-// Where the daemons listen that getaddrinfo(3) and the likes ask by nsswitch.conf: nscd (also
+// The sockets of daemons that getaddrinfo(3) and similar functions use by nsswitch.conf: nscd (also
 // unscd), systemd-resolved and -userdbd by varlink, SSSD, nslcd, winbind, avahi (mdns).
 constexpr const char* kDaemons[] = {
     "nscd/", "systemd/resolve/", "systemd/userdb/", "nslcd/", "samba/winbindd", "avahi-daemon/",
@@ -40,7 +40,7 @@ bool AsksNameServer(const Address& peer) {
 
 bool AsksNameDaemon(const Address& peer) {
   if (peer.storage.ss_family != AF_UNIX) return false;
-  char path[sizeof(sockaddr_un::sun_path) + 1] = {};  // the kernel needs no zero at the end
+  char path[sizeof(sockaddr_un::sun_path) + 1] = {};  // the kernel requires no null byte
   const auto& name = reinterpret_cast<const sockaddr_un&>(peer.storage);
   const size_t length = peer.length - offsetof(sockaddr_un, sun_path);
   if (peer.length <= offsetof(sockaddr_un, sun_path) || length >= sizeof path) return false;

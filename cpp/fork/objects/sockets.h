@@ -1,4 +1,4 @@
-// What can be asked of a socket without waiting.
+// Facts about a socket that can be read without waiting.
 #pragma once
 
 #include <sys/socket.h>
@@ -32,14 +32,14 @@ inline bool NameOf(int fd, Address& name) {
   return Sys(SYS_getsockname, fd, &name.storage, &name.length) == 0;
 }
 
-// Is it connected to a name server's port?
+// Whether it is connected to the port of a name server.
 bool AsksNameServer(const Address& peer);
 
-// Is it connected to a daemon that answers libc's look-ups, as nscd does?
+// Whether it is connected to a daemon that answers libc's look-ups, such as nscd.
 bool AsksNameDaemon(const Address& peer);
 
-// Is it one of the kind by which libc asks the kernel for its interfaces, request by request? One
-// that has joined a group listens to news instead.
+// Whether it is a socket by which libc requests the list of interfaces from the kernel. A socket
+// that has joined a group receives news instead.
 bool AsksForInterfaces(int fd);
 
 }  // namespace livefork

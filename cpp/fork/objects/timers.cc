@@ -24,8 +24,7 @@ timespec Split(int64_t ns) {
   return {static_cast<time_t>(ns / kSecond), static_cast<long>(ns % kSecond)};
 }
 
-// A time that counts from now, on the one clock that can be set, is not one of that clock's: it
-// must not move with it.
+// A relative time on the settable clock does not change when that clock is set.
 bool CountsByItself(const Timer& timer) {
   const bool settable = timer.clock == CLOCK_REALTIME || timer.clock == CLOCK_REALTIME_ALARM;
   return settable && (timer.flags & TFD_TIMER_ABSTIME) == 0;
@@ -33,8 +32,8 @@ bool CountsByItself(const Timer& timer) {
 
 }  // namespace
 
-// timerfd_gettime(2) counts what an interval has let pass since it ran out first, which fdinfo
-// alone does not (fs/timerfd.c, ctx->expired).
+// timerfd_gettime(2) counts expirations of an interval after the first one, which fdinfo alone does
+// not (fs/timerfd.c, ctx->expired).
 Failure DescribeTimer(int fdinfo, int fd, Timer& timer) {
   ObjectFacts facts;
   for (int tries = 0; tries < 3; ++tries) {
@@ -60,7 +59,7 @@ Failure DescribeTimer(int fdinfo, int fd, Timer& timer) {
 
 namespace {
 
-// One setting of a timer whose next expiration is `next` by the clock `clock`.
+// A setting of a timer whose next expiration is `next` on the clock `clock`.
 class Setting {
  public:
   explicit Setting(const Timer& timer)
@@ -72,14 +71,14 @@ class Setting {
         next_(by_itself_ ? timer.read_at + timer.left : timer.next),
         ticks_(timer.ticks) {}
 
-  // An expiration between the two calls would be overwritten: then it is counted here, and all is
-  // done again.
+  // An expiration between the two calls would be overwritten. So it is counted here, and the calls
+  // are repeated.
   Failure Make(int fd) {
     do {
       CountPassed();
       if (Failure failure = Set(fd)) return failure;
       if (ticks_ == 0 || Sys(SYS_ioctl, fd, kSetTicks, &ticks_) == 0) continue;
-      // A kernel without it (CONFIG_CHECKPOINT_RESTORE): one expiration instead of several.
+      // A kernel without the call (CONFIG_CHECKPOINT_RESTORE): one expiration instead of several.
       const itimerspec at_once{Split(interval_), {0, 1}};
       return Check(Sys(SYS_timerfd_settime, fd, 0, &at_once, nullptr), "timerfd_settime");
     } while (armed_ && ticks_ != 0 && Now() >= next_);
@@ -121,7 +120,7 @@ class Setting {
 
 }  // namespace
 
-// It runs out at the moment at which the parent's does.
+// The timer expires at the same moment as the parent's.
 Failure MakeTimer(const Timer& timer, int fd, int status, bool closes_on_exec) {
   const long fresh = Sys(SYS_timerfd_create, timer.clock, (status & O_NONBLOCK) | TFD_CLOEXEC);
   Failure failure = Place(fresh, fd, closes_on_exec, "timerfd_create");

@@ -1,4 +1,4 @@
-// timerfds: what is left, what has run out, and the child's own.
+// timerfds: remaining time, expirations, and the child's own timers.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +9,11 @@ namespace livefork {
 
 struct Timer {
   uint64_t clock;
-  uint64_t ticks;  // expirations that were not read yet
-  int flags;       // TFD_TIMER_ABSTIME and TFD_TIMER_CANCEL_ON_SET, as it was set
+  uint64_t ticks;  // unread expirations
+  int flags;       // TFD_TIMER_ABSTIME and TFD_TIMER_CANCEL_ON_SET of its setting
   bool armed;
-  int64_t next;     // when it runs out, by its own clock, in nanoseconds
-  int64_t read_at;  // when that was found out, by CLOCK_MONOTONIC
+  int64_t next;     // the next expiration on its own clock, in nanoseconds
+  int64_t read_at;  // when that was read, by CLOCK_MONOTONIC
   int64_t left;     // until then
   int64_t interval;
 };

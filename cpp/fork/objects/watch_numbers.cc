@@ -8,8 +8,8 @@
 namespace livefork {
 namespace {
 
-// 2 microseconds each. An instance that has given out more has been in use for long; its owner
-// then sees nothing, not even an end.
+// 2 microseconds each. An instance that has given out more has been in use for a long time; its
+// owner then gets no events, not even an end.
 constexpr int kEnds = 16384;
 
 }  // namespace
@@ -24,7 +24,7 @@ Failure WatchNumbers::UseUp(int wanted) {
   }
   const OpenFile pipe(read_.get());
   while (next_ < wanted) {
-    // A mask of none but IN_IGNORED is let through, and no event of the pipe is in it.
+    // The kernel accepts a mask with only IN_IGNORED, and no event of the pipe matches it.
     const long wd = Sys(SYS_inotify_add_watch, inotify_, pipe.path, IN_IGNORED);
     if (wd < 0) return Check(wd, "inotify_add_watch");
     if (wd != next_) return {ENOTSUP, "fork", "the kernel does not count watches as expected"};
@@ -36,14 +36,14 @@ Failure WatchNumbers::UseUp(int wanted) {
   return {};
 }
 
-// Too many of them would overflow the queue (fs.inotify.max_queued_events), which then drops what
-// is real.
+// Too many of them would overflow the queue (fs.inotify.max_queued_events), which then drops real
+// events.
 void WatchNumbers::Drain() {
   constexpr long kSize = sizeof(inotify_event);  // without a name
   int bytes = 0;
   if (!silent_ || mixed_ || queued_ == 0) return;
-  // An event of a file that came in between may lie before ours: then all is left, as libuv skips
-  // what is of a watch that it does not know.
+  // An event of a file may come before ours. Then all events are left in the queue, because libuv
+  // ignores events of unknown watches.
   mixed_ = Sys(SYS_ioctl, inotify_, FIONREAD, &bytes) < 0 || bytes != queued_ * kSize;
   while (!mixed_ && queued_ > 0) {
     inotify_event events[64];
@@ -67,7 +67,7 @@ Failure SeverInotify(int fd, int flags) {
     if (mark.wd > last) last = mark.wd;
   });
   if (Failure failure = PlaceInotify(fd, flags)) return failure;
-  // Where the user may have no more watches it goes without.
+  // If the user may have no more watches, this is skipped.
   if (r == 0 && last <= kEnds) WatchNumbers(fd, false).UseUp(last + 1);
   return {};
 }

@@ -1,6 +1,6 @@
-// The watch descriptors of a new inotify instance. The kernel hands them out in ascending order
-// (idr_alloc_cyclic(), fs/notify/inotify) and never again, so a certain number can be had: by
-// using up those before it.
+// The watch descriptors of a new inotify instance. The kernel assigns them in ascending order
+// (idr_alloc_cyclic(), fs/notify/inotify) and never reuses one. So a certain number can be reached
+// by using up those before it.
 #pragma once
 
 #include "fork/base/failure.h"
@@ -10,16 +10,16 @@ namespace livefork {
 
 class WatchNumbers {
  public:
-  // silent: what using numbers up leaves in the queue is taken out again.
+  // silent: events that come from using up numbers are removed from the queue.
   WatchNumbers(int inotify, bool silent) : inotify_(inotify), silent_(silent) {}
 
-  // The number that the next new watch will get.
+  // The number of the next new watch.
   int next() const { return next_; }
-  // A watch has got next().
+  // A watch has taken next().
   void Taken() { ++next_; }
 
-  // Until next() is wanted, adds a watch of a pipe of our own and removes it again. Each leaves an
-  // IN_IGNORED in the queue.
+  // Adds and removes a watch of our own pipe until next() is `wanted`. Each leaves an IN_IGNORED in
+  // the queue.
   Failure UseUp(int wanted);
 
  private:
@@ -34,9 +34,9 @@ class WatchNumbers {
 };
 
 // Puts an instance without watches at fd, for a watcher that cannot be rebuilt: a Worker's, or
-// that of another library, whose paths the kernel does not tell. It finds an IN_IGNORED for each
-// number that the parent's instance has given out, the sign that a watch is no more, and a watch
-// that it adds gets none of the numbers that it still remembers.
+// another library's, whose paths the kernel does not show. The watcher finds an IN_IGNORED for each
+// number that the parent's instance has assigned, which means that the watch has ended. New watches
+// get none of the old numbers.
 Failure SeverInotify(int fd, int flags);
 
 // Puts a new instance at fd.

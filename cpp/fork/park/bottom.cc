@@ -10,7 +10,7 @@
 namespace livefork {
 namespace {
 
-// From a function's entry to behind its wait: 122 bytes in the longest of all Node lines.
+// From a function's entry to the end of its wait: 122 bytes in the longest of all Node lines.
 constexpr uintptr_t kWaitSize = 160;
 
 struct Search {
@@ -31,14 +31,15 @@ int LookAt(dl_phdr_info* object, size_t, void* argument) {
   return 0;
 }
 
-// The mapped part of an object that a function is in.
+// The mapped part of the object that contains a function.
 LibcCode CodeAround(uintptr_t place) {
   Search search{place, {}};
   dl_iterate_phdr(LookAt, &search);
   return search.found;
 }
 
-// A return address into one of the two; where pointers are signed the signature is left out.
+// Whether a word is a return address into one of the two functions. A pointer signature is masked
+// out.
 bool IsWait(uintptr_t word) {
   const WorkerCode& code = state.libc.workers;
   word &= kCodeMask;
@@ -61,14 +62,14 @@ WorkerCode FindWorkerCode() {
   code.waits[0] = reinterpret_cast<uintptr_t>(uv_cond_wait);
   code.waits[1] = reinterpret_cast<uintptr_t>(uv_sem_wait);
   code.libuv = CodeAround(code.waits[0]);
-  // Any function of Node's own: libuv may be a library of its own (Debian's).
+  // Any function of Node itself: libuv may be a separate library (Debian).
   code.node = CodeAround(reinterpret_cast<uintptr_t>(dlsym(RTLD_DEFAULT, "napi_module_register")));
   code.threads = CodeAround(reinterpret_cast<uintptr_t>(pthread_create));
   return code;
 }
 
-// A frame record is the address of the caller's and, above it, the return address: node and libuv
-// are built with frame pointers on every line. Where they are not, no chain is found.
+// A frame record is the address of the caller's record, followed by the return address. node and
+// libuv are built with frame pointers on every line. Without frame pointers no chain is found.
 bool WaitsAtBottom(const Frames& frames) {
   constexpr size_t kMostWords = 96, kMostFrames = 5;
   const WorkerCode& code = state.libc.workers;
@@ -82,7 +83,7 @@ bool WaitsAtBottom(const Frames& frames) {
   const size_t most = frames.count < kMostWords ? frames.count : kMostWords;
   size_t at = 0;
   while (at < most && !IsWait(frames.words[at])) ++at;
-  // The record of libuv's function: the first one above that leads to a further one and into Node.
+  // The record of libuv's function: the first one above that leads to another record and into Node.
   for (++at; at + 1 < most; ++at) {
     const uintptr_t next = frames.words[at];
     if (is_record(next, frames.at + (at + 2) * sizeof(uintptr_t)) &&

@@ -1,15 +1,16 @@
-// Which system calls go on after a signal of ours, and how: resume.cc.
+// Which system calls continue after our signal; resume.cc continues them.
 #pragma once
 
 #include "fork/base/call.h"
 
 namespace livefork {
 
-// Those that may be made again as they are. ppoll(2), pselect6(2) and select(2) have written what
-// is left to where the limit was. close(2) is not among them: its descriptor is gone.
+// Calls that may be repeated unchanged. ppoll(2), pselect6(2) and select(2) have written the
+// remaining time to the timeout argument. close(2) is not included: its descriptor is already
+// closed.
 bool CanBeMadeAgain(const Call& call);
 
-// Whether the call has ended with a part of the bytes, of which it waits until all are through.
+// Whether the call has ended with only a part of the bytes, although it normally waits for all.
 bool IsPartial(const Call& call, long result);
 
 }  // namespace livefork

@@ -20,14 +20,14 @@ constexpr const char* kUnshared =
 constexpr const char* kNamespace = "a thread is in its own namespace (unshare(2), setns(2))";
 
 void HashGroups(Confinement& c) {
-  constexpr int kMost = 64;  // of the signal handler's stack; more are told apart by their number
+  constexpr int kMost = 64;  // of the handler's stack; of more only the number counts
   uint32_t groups[kMost] = {};
   const long count = Sys(SYS_getgroups, kMost, groups);
   c.groups = static_cast<uint32_t>(count > 0 ? count : Sys(SYS_getgroups, 0, nullptr));
   for (long i = 0; i < count; ++i) c.groups = c.groups * 31 + groups[i];
 }
 
-// Until the kernel knows no further one: EINVAL.
+// Until the kernel returns EINVAL for an unknown capability.
 void ReadBounds(Confinement& c) {
   for (unsigned i = 0; i < 64; ++i) {
     const long has = Sys(SYS_prctl, PR_CAPBSET_READ, i, 0, 0, 0);
@@ -47,14 +47,14 @@ uint64_t SeccompFilters(int task, int tid) {
   return 0;
 }
 
-// Where kcmp(2) is not there or not permitted nothing can be told.
+// If kcmp(2) is missing or not permitted, this is unknown.
 bool Unshared(int self, int tid) {
   return Sys(SYS_kcmp, self, tid, KCMP_FS, 0, 0) > 0 ||
          Sys(SYS_kcmp, self, tid, KCMP_FILES, 0, 0) > 0;
 }
 
-// Those that a thread can have of its own beside shared files: a mount namespace goes with a
-// working directory, a user namespace with a process of one thread.
+// Namespaces that a thread can have alone while it shares files. A mount namespace implies its own
+// working directory, and a user namespace a process with one thread.
 struct Namespaces {
   static constexpr const char* kNames[] = {
       "ns/net", "ns/uts", "ns/ipc", "ns/pid_for_children", "ns/cgroup", "ns/time_for_children"};
@@ -65,7 +65,7 @@ struct Namespaces {
       Sys(SYS_readlinkat, task, TaskPath(tid, kNames[i]).text, links[i], sizeof links[i] - 1);
     }
   }
-  // One of processes that are to come has no name until there is one. Of a thread that has ended
+  // A namespace for future children has no name until there is a child. For a thread that has ended
   // nothing is read.
   bool Differ(const Namespaces& other) const {
     return other.links[0][0] != '\0' && memcmp(links, other.links, sizeof links) != 0;
@@ -77,7 +77,7 @@ const char* SharedObstacle(int task, int self, int tid, const Namespaces& own) {
   return own.Differ(Namespaces(task, tid)) ? kNamespace : nullptr;
 }
 
-// The lines of /proc/self/task/TID/status that tell what a thread may do.
+// The lines of /proc/self/task/TID/status with a thread's privileges.
 bool Confines(const char* line) {
   for (const char* name : {"Uid:", "Gid:", "Groups:", "CapInh:", "CapPrm:", "CapEff:", "CapBnd:",
                            "NoNewPrivs:", "Seccomp:", "Seccomp_filters:"}) {
@@ -87,7 +87,7 @@ bool Confines(const char* line) {
   return false;
 }
 
-// 0: the thread is gone.
+// 0: the thread has ended.
 uint64_t HashStatus(int task, int tid) {
   Fd status(Sys(SYS_openat, task, TaskPath(tid, "status").text, O_RDONLY | O_CLOEXEC, 0));
   if (status.get() < 0) return 0;

@@ -1,5 +1,5 @@
-// What a thread may do. A new thread gets that of its maker, so one that differs from the forking
-// thread would come back in the child without its restrictions.
+// The privileges of a thread. A new thread inherits them from its creator. So a thread that differs
+// from the forking thread would lose its restrictions in the child.
 #pragma once
 
 #include <cstddef>
@@ -25,11 +25,11 @@ void DescribeConfinement(Confinement& confinement);
 struct Park;
 struct Thread;
 
-// Is every parked thread as free as the caller: ids, capabilities, no_new_privs, seccomp, and does
-// it share its file system settings and descriptor table? task is an open /proc/self/task.
+// Checks that every parked thread has the caller's ids, capabilities, no_new_privs and seccomp, and
+// shares its file system settings and descriptor table. task is an open /proc/self/task.
 Failure CheckConfinement(const Park& park, const Thread& self, int task);
 
-// The same without parking, from what /proc tells; nullptr, or why a fork would be refused.
+// The same without parking, from /proc; nullptr, or the reason why a fork would be refused.
 const char* ConfinementObstacle(int task);
 
 }  // namespace livefork

@@ -1,4 +1,5 @@
-// What must hold for every thread of the process, done by each while all are held.
+// Changes that every thread of the process must make: each thread makes them itself while all are
+// parked.
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -27,8 +28,8 @@ bool SameUser(const Confinement& a, const Confinement& b) {
   return memcmp(a.ids, b.ids, sizeof a.ids) == 0 && a.groups == b.groups;
 }
 
-// The user first: one that comes back may set the groups again, and one that has gone has set them
-// in an earlier call.
+// The user comes first: if root is regained, the groups may be set again; if root was dropped, an
+// earlier call has set them.
 long TakeUserOver(const void* argument) {
   const auto& caller = *static_cast<const Caller*>(argument);
   const uint32_t* ids = caller.confinement.ids;
@@ -41,8 +42,8 @@ long TakeUserOver(const void* argument) {
   return SameUser(now, caller.confinement) ? 0 : -EPERM;
 }
 
-// Inheritable capabilities are given up too, which take no privilege to give up: with a program
-// file's own they would come back.
+// Drops inheritable capabilities too, which needs no privilege: together with those of a program
+// file they would be regained.
 long SetNoNewPrivileges(const void*) {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct sets[2]{};
@@ -52,8 +53,8 @@ long SetNoNewPrivileges(const void*) {
   return r < 0 ? r : Sys(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-// Holds the threads that `task` lists; without it, those that ParkThreads() finds.
-// prepare runs in between, with the arena to take from.
+// Parks the threads that `task` lists; without it, those that ParkThreads() finds. prepare runs in
+// between, with memory from the arena.
 template <typename Prepare>
 int OnThreads(int task, uint64_t timeout, Errand errand, Prepare prepare) {
   Exclusive entry;
@@ -68,22 +69,22 @@ int OnThreads(int task, uint64_t timeout, Errand errand, Prepare prepare) {
   return failed == 0 ? 0 : -EPERM;
 }
 
-// Without a /proc of our own, as in a chroot: a filter that lets everything through, given to all
-// threads, takes no_new_privs along to them (seccomp_sync_threads() of kernel/seccomp.c).
+// Without our own /proc, as in a chroot: a seccomp filter that allows everything, set for all
+// threads, also sets no_new_privs for them (seccomp_sync_threads() of kernel/seccomp.c).
 int ByFilter() {
   if (long r = SetNoNewPrivileges(nullptr); r < 0) return static_cast<int>(r);
   sock_filter allow[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
   const sock_fprog program{1, allow};
   const long r = Sys(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
-  return r > 0 ? -EAGAIN : static_cast<int>(r);  // above 0: the thread that could not follow
+  return r > 0 ? -EAGAIN : static_cast<int>(r);  // above 0: the thread that could not be changed
 }
 
 }  // namespace
 
 int FollowCaller(uint64_t timeout) {
-  // Those too that have taken their ids over by now: it may have been after libc looked at them.
+  // Includes threads that have updated their ids by now, possibly after libc examined them.
   if (state.kept.count == 0) return 0;
-  // musl has changed the caller alone (BeginChange()).
+  // musl has changed only the caller (BeginChange()).
   const Fd task(kMissesKept ? -1 : Open("/proc/self/task"));
   const bool listed = !kMissesKept && ProcObstacle(task.get()) == nullptr;
   return OnThreads(listed ? task.get() : -1, timeout, TakeUserOver, []() -> const void* {
@@ -97,8 +98,7 @@ int FollowCaller(uint64_t timeout) {
 
 int ForbidNewPrivileges(uint64_t timeout) {
   Fd task(Open("/proc/self/task"));
-  // What lists threads by another namespace's numbers would have each of them taken for one that
-  // has ended.
+  // With the ids of another namespace every thread would seem to have ended.
   if (ProcObstacle(task.get()) != nullptr) return ByFilter();
   if (long r = SetNoNewPrivileges(nullptr); r < 0) return static_cast<int>(r);
   return OnThreads(task.get(), timeout, SetNoNewPrivileges,

@@ -15,9 +15,9 @@
 namespace livefork {
 namespace {
 
-// A thread's robust list as set_robust_list(2) knows it. An entry is the place in the mutex of the
-// address of the next one, and the word before it holds the address of the place before. The last
-// bit is set where the next one has priority inheritance.
+// A thread's robust list as in set_robust_list(2). An entry is the field of a mutex that contains
+// the address of the next entry; the word before it contains the address of the previous one. The
+// lowest bit is set if the next mutex has priority inheritance.
 struct RobustList {
   void** next;
   long lock;
@@ -52,7 +52,7 @@ void Replace(int* word, int old_id, int id) {
   }
 }
 
-// Both libcs' bit for PTHREAD_PROCESS_SHARED.
+// The bit for PTHREAD_PROCESS_SHARED in both libcs.
 bool IsShared(const int* lock) {
   constexpr int kShared = 128;
   return (lock[kKindBehindLock] & kShared) != 0;
@@ -69,8 +69,8 @@ void RenameFiles(uintptr_t pointer, int old_id, int id) {
   }
 }
 
-// What a stream's first bytes are before it is locked and after.
-constexpr size_t kStreamSize = 224;  // sizeof(FILE) in 1.2.5, and less than what fmemopen() takes
+// The first bytes of a stream before and after it is locked.
+constexpr size_t kStreamSize = 224;  // sizeof(FILE) in 1.2.5, less than fmemopen() allocates
 struct Locking {
   char before[kStreamSize], after[kStreamSize];
   explicit Locking(FILE* stream) {
@@ -78,7 +78,7 @@ struct Locking {
     flockfile(stream);
     memcpy(after, static_cast<void*>(stream), kStreamSize);
   }
-  // Where this value has come to be; 0: nowhere.
+  // The offset where this value has appeared; 0: none.
   template <typename T>
   ptrdiff_t Find(T value) const {
     constexpr size_t kSize = sizeof(T);
@@ -114,7 +114,7 @@ LibcCode FindCode() {
   LibcCode code{0, UINTPTR_MAX};
   dl_iterate_phdr(
       [](dl_phdr_info* object, size_t, void* found) {
-        // The dynamic linker that the kernel started the program by is libc itself on musl.
+        // On musl libc itself is the dynamic linker that the kernel starts.
         if (object->dlpi_addr == 0 || object->dlpi_addr != getauxval(AT_BASE)) return 0;
         uintptr_t size = 0;
         for (int i = 0; i < object->dlpi_phnum; ++i) {
@@ -164,7 +164,7 @@ HeldList FindHeld() {
 }
 
 void RenameHeld(uintptr_t pointer, void* robust_list, int old_id, int id) {
-  constexpr int kMost = 2048;  // as ROBUST_LIST_LIMIT of the kernel: the list may be a ring
+  constexpr int kMost = 2048;  // as ROBUST_LIST_LIMIT: the list may be circular
   RenameFiles(pointer, old_id, id);
   const Chain chain = ChainOf(pointer, robust_list);
   if (chain.head == nullptr) return;

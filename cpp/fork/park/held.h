@@ -1,5 +1,6 @@
-// The locks that a thread holds and that store its id, as libc lists them in the thread's record:
-// musl mutexes of every type but the normal one, and streams (flockfile(3)); glibc robust mutexes.
+// The locks that a thread holds and that store its id, as listed in libc's record of the thread.
+// musl lists mutexes of every type except the normal one, and streams (flockfile(3)); glibc lists
+// robust mutexes.
 #pragma once
 
 #include <cstddef>
@@ -8,31 +9,32 @@
 namespace livefork {
 
 struct HeldList {
-  ptrdiff_t offset = 0;  // of the list's head, from the thread pointer; 0: only the kernel knows it
-  ptrdiff_t lock = 0;    // of the lock's word, from its entry
+  ptrdiff_t offset = 0;  // from the thread pointer to the list's head; 0: not known
+  ptrdiff_t lock = 0;    // from an entry to the lock's word
 };
 
 struct HeldFiles {
-  ptrdiff_t offset = 0;  // of the address of the stream locked last, from the thread pointer
-  ptrdiff_t lock = 0, next = 0;  // of the lock's word and of the next stream's address, in a FILE
+  ptrdiff_t offset = 0;          // from the thread pointer to the address of the last locked stream
+  ptrdiff_t lock = 0, next = 0;  // in a FILE: the lock's word, the next stream's address
 };
 
-// Where libc's own code is. Zero until it is found, like all that is in State: an object of 144 kB
-// that begins with other values is so large in the file.
+// The address range of libc's code. Zero until it is found, like everything in State: an object of
+// 144 kB with other initial values would take this room in the file.
 struct LibcCode {
   uintptr_t begin = 0, end = 0;
   bool Has(uintptr_t place) const { return place >= begin && place < end; }
 };
 
-// musl's: all that is mapped of it. Everything, where it is not an object of its own.
+// For musl: all mapped parts. Everything, if it is not a separate object.
 LibcCode FindCode();
 
-// Look on at locks of their own. A list that is not found has offset 0.
+// Finds the lists by taking locks. A list that is not found has offset 0.
 HeldList FindHeld();
 HeldFiles FindHeldFiles();
 
-// In the child. Locks in memory that is shared with other processes stay the parent's: they leave
-// the list, whose neighbours write to each other, and all others get the new id.
+// In the child. Locks in memory that is shared with other processes stay the parent's, and are
+// removed from the list, because neighbours in the list write to each other. All others get the new
+// id.
 void RenameHeld(uintptr_t pointer, void* robust_list, int old_id, int id);
 
 }  // namespace livefork

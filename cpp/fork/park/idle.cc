@@ -1,4 +1,4 @@
-// Looking at threads without stopping them.
+// Examines threads without stopping them.
 #include <cstring>
 
 #include "fork/base/procfs.h"
@@ -10,7 +10,7 @@
 namespace livefork {
 namespace {
 
-// The third field of TID/stat, behind the name, which may hold anything. 0: the thread is gone.
+// The third field of TID/stat, after the name, which may contain any text. 0: the thread has ended.
 char StateOf(int task, int tid) {
   char text[128];
   if (ReadTask(task, tid, "stat", text, sizeof text) <= 0) return 0;
@@ -18,8 +18,8 @@ char StateOf(int task, int tid) {
   return at == nullptr ? '\0' : at[2];
 }
 
-// R runs, D waits for a disk or for memory. Only the caller gives work to the pool, so threads that
-// are seen asleep one after the other are asleep together.
+// R is running, D waits for a disk or for memory. Only the caller gives work to the pool. So
+// threads that are found asleep one after the other are all asleep at the same time.
 bool AllSleep(int task) {
   const int self = static_cast<int>(Sys(SYS_gettid));
   bool all = true;
@@ -38,7 +38,7 @@ void Sleep(uint64_t ns) {
   Sys(SYS_nanosleep, &pause, nullptr);
 }
 
-// Tries until it holds, at growing intervals of 10 ms at the most.
+// Tries until the condition is true, at growing intervals of at most 10 ms.
 template <typename F>
 bool Await(uint64_t patience, F holds) {
   const uint64_t deadline = MonotonicNs() + patience;
@@ -78,15 +78,15 @@ bool AdoptIds(uint64_t patience) {
     state.kept.Each([&](KeptIds::Entry& kept) {
       const int tid = kept.tid.load();
       if (tid == self) return;
-      // It has ended, and its record with it.
+      // The thread has ended, and its record too.
       if (AskToTakeId(task.get(), tid, kept.pointer) == -ESRCH) kept.tid.store(0);
     });
     return IdsAdopted();
   });
 }
 
-// A number that no thread has: they end at 2^22 (PID_MAX_LIMIT), and libc's locks have 29 bits for
-// an id.
+// An id that no thread has: ids end at 2^22 (PID_MAX_LIMIT), and libc's locks have 29 bits for an
+// id.
 void BeginChange() {
   if (!kMissesKept) IdInRecord(ThreadPointer()) |= kNobodys;
 }

@@ -10,8 +10,8 @@
 namespace livefork {
 namespace {
 
-// Who waits with a time limit may be pausing with a lock in hand. A loop of libuv's is not: it has
-// room for 1,024 events at a time.
+// A thread that waits with a time limit may pause while it holds a lock. A loop of libuv does not;
+// it is recognized by its room for 1,024 events.
 bool WaitsForWork(const Call& call, bool limited) {
   constexpr long kLibuvs = 1024;
   return !limited || call.arguments[2] == kLibuvs;

@@ -13,13 +13,13 @@
 
 namespace livefork {
 
-// The threads that keep an id that is not theirs. An entry's thread may have ended meanwhile: only
-// the thread itself writes to its record.
+// The threads that keep another thread's id. An entry's thread may have ended, so only the thread
+// itself writes to its record.
 struct KeptIds {
   static constexpr size_t kMost = Park::kMaxThreads + 1;
   struct Entry {
-    std::atomic<int> tid;  // what the kernel calls it; 0: it has its own id by now
-    int thread;            // the same, for good
+    std::atomic<int> tid;  // its kernel id; 0 once its record has the right id
+    int thread;            // its kernel id, permanently
     uintptr_t pointer;
   };
   size_t count = 0;
@@ -36,28 +36,28 @@ struct KeptIds {
   }
 };
 
-// Where a thread was stopped, or is seen.
+// The place where a thread was stopped or seen.
 struct Position {
   uintptr_t code;  // the next instruction
   Frames frames;
 };
 
-// May a thread that was stopped there have another id? On glibc if it holds no lock that stores its
-// id: where it waits for work, in epoll_wait(2) or at the bottom of its stack (bottom.h); anything
-// else may be done with a lock held. On musl in any call, and in any code but libc's own: the locks
-// that it holds are known (held.h), and none is being taken or given back there.
+// Whether a thread that was stopped there may change its id. On glibc only if it holds no lock that
+// stores its id: if it waits for work, in epoll_wait(2) or at the bottom of its stack (bottom.h).
+// Elsewhere it may hold a lock. On musl in any call, and in any code except libc's own: the locks
+// that it holds are known (held.h), and it is not taking or releasing one there.
 bool MayTakeId(Stop stop, const Call& call, const Position& position);
 
-// Where the record of the thread with this thread pointer has its id.
+// The id in the record of the thread with this thread pointer.
 int& IdInRecord(uintptr_t pointer);
 
 // Writes an id into the record, and into the locks that the thread is known to hold.
 void WriteId(uintptr_t pointer, void* robust_list, int id);
 
-// In the signal handler of a thread that was asked to: takes its id over if it may.
+// In the signal handler of a requested thread: updates its id if that is allowed.
 void TakeOwnIdIfMay(Stop stop, const Call& call, const Position& position);
 
-// Of the calling thread, if it keeps one.
+// Updates the calling thread's id, if it keeps another one.
 void TakeOwnId();
 
 }  // namespace livefork

@@ -16,13 +16,12 @@
 namespace livefork {
 namespace {
 
-// Kernel threads that io_uring or vhost run for the process are listed with it, take no signals,
-// own no user state and do not outlive a fork (PF_IO_WORKER, PF_USER_WORKER in
-// include/linux/sched.h).
+// Kernel threads of io_uring or vhost are listed with the process. They receive no signals, have no
+// user state and are not copied by a fork (PF_IO_WORKER, PF_USER_WORKER in include/linux/sched.h).
 bool IsKernelWorker(int task, int tid) {
   char text[512];
   if (ReadTask(task, tid, "stat", text, sizeof text) <= 0) return false;
-  const char* at = strrchr(text, ')');  // the name may hold spaces; flags is the 9th field
+  const char* at = strrchr(text, ')');  // the name may contain spaces; flags is the 9th field
   if (at == nullptr) return false;
   at += 2;
   for (int field = 3; field < 9 && *at != '\0'; ++at) field += *at == ' ';
@@ -30,8 +29,8 @@ bool IsKernelWorker(int task, int tid) {
   return (Number(at, 10) & (kIoWorker | kUserWorker)) != 0;
 }
 
-// Without /proc: asks for every id that there can be (PID_MAX_LIMIT) whether it is a thread of this
-// process, which is some tenths of a second.
+// Without /proc: tests every possible id (PID_MAX_LIMIT) for a thread of this process, which takes
+// some tenths of a second.
 template <typename F>
 void EachOfThisProcess(F f) {
   constexpr int kMost = 1 << 22;
@@ -41,10 +40,9 @@ void EachOfThisProcess(F f) {
   }
 }
 
-// What a thread is in right now; number -1 where it runs, or /proc does not say. After a change of
-// user the file belongs to root (PR_SET_DUMPABLE); then only the code itself tells the number of a
-// call.
-// False: nothing could be read.
+// The system call in which a thread is now; number -1 if it runs or /proc does not show it. After a
+// change of user the file belongs to root (PR_SET_DUMPABLE); then only the code shows the number of
+// a call. False: nothing could be read.
 bool See(int task, int tid, Seen& seen) {
   seen = {{-1, {}}, 0, 0};
   char text[256];
@@ -68,7 +66,7 @@ class Parking {
         generation_(generation),
         self_(static_cast<int>(Sys(SYS_gettid))) {}
 
-  // Threads come and go: done when a pass over the list meets nobody new.
+  // Threads start and end, so this repeats until a pass over the list finds no new one.
   Failure Run() {
     for (;;) {
       size_t before = park_.count;
@@ -79,8 +77,8 @@ class Parking {
     }
   }
 
-  // Gives up the threads that have not come, so that one that comes late passes on; tells whether
-  // there was any. One that is already on its way in is waited for: it is a matter of microseconds.
+  // Abandons the threads that have not arrived, so that a late one continues; returns whether there
+  // was any. It waits for a thread that is just arriving, which takes microseconds.
   bool Abandon() {
     bool any = false;
     for (size_t i = 0; i < park_.count; ++i) {
@@ -99,9 +97,10 @@ class Parking {
     return false;
   }
 
-  // Without another list: a directory of threads has as many links, and two (proc_task_getattr() in
-  // fs/proc/base.c). What is parked stays and makes nobody, so as many are these. A kernel worker
-  // may end, and somebody new be counted in its place.
+  // Without reading the list again: the link count of a directory of threads is their number plus
+  // two (proc_task_getattr() in fs/proc/base.c). Parked threads neither end nor start others, so an
+  // equal number means the same threads. (A kernel worker may end and a new thread be counted
+  // instead.)
   bool AllAreParked() const {
     if (task_ < 0 || ignored_ > 0) return false;
     size_t parked = 0;
@@ -147,12 +146,12 @@ class Parking {
     thread.Begin(generation_, tid);
     for (;;) {
       long r = Send(tid, Purpose::kPark, park_.count, seen);
-      if (r == -ESRCH) return {};  // it ended since it was listed
+      if (r == -ESRCH) return {};  // it has ended since it was listed
       if (r == 0) {
         ++park_.count;
         return {};
       }
-      // EAGAIN: RLIMIT_SIGPENDING is used up for the moment.
+      // EAGAIN: RLIMIT_SIGPENDING is temporarily exhausted.
       if (r != -EAGAIN || MonotonicNs() > deadline_) return Check(r, "rt_tgsigqueueinfo");
       timespec pause{0, 100000};
       Sys(SYS_nanosleep, &pause, nullptr);
@@ -178,7 +177,7 @@ class Parking {
     return n;
   }
 
-  // A thread that ends blocks all signals on its way out and simply disappears.
+  // A thread that ends blocks all signals first, and then disappears.
   void DropTheGone() {
     for (size_t i = 0; i < park_.count; ++i) {
       Thread& thread = park_.threads[i];
@@ -207,8 +206,8 @@ class Parking {
   int ignored_tids_[kMaxIgnored];
 };
 
-// A copy, as the thread goes on and may end. Where process_vm_readv(2) is denied the thread itself
-// decides.
+// A copy, because the thread continues and may end. If process_vm_readv(2) is denied, the thread
+// itself decides.
 class SeenFrames {
  public:
   SeenFrames(uintptr_t stack, uintptr_t pointer) : frames_(Frames::Between(stack, pointer)) {
@@ -267,8 +266,8 @@ Failure ParkThreads(int task, Arena& arena, uint64_t deadline, Park& park) {
 long AskToTakeId(int task, int tid, uintptr_t pointer) {
   if (Failure failure = InstallHandler()) return -failure.error;
   Seen seen;
-  // Seen at work, it need not be disturbed. Nor when it runs: the signal might cut a call whose
-  // number nobody knows, as it began since.
+  // A busy thread need not be interrupted. A running one neither: the signal might end a call that
+  // began since and whose number is unknown.
   const bool told = See(task, tid, seen);
   if (told && seen.call.number < 0) return -EAGAIN;
   if (told) {

@@ -16,14 +16,15 @@
 
 namespace livefork {
 
-// A call as /proc/self/task/TID/syscall shows it, with the place it is made from. The number that a
-// cut call had is nowhere else, where it is not part of the code right before the instruction.
+// A call from /proc/self/task/TID/syscall, with the place from which it is made. The number of an
+// interrupted call is not stored anywhere else, unless it is in the code right before the
+// instruction.
 struct Seen {
   Call call;
   uintptr_t stack, place;
 };
 
-// What a thread wrote down of itself when it was parked: enough to build it again in the child.
+// The state that a thread recorded when it was parked: sufficient to rebuild it in the child.
 struct Thread {
   enum State : uint32_t { kSignalled, kArriving, kParked, kGone };
 
@@ -31,8 +32,8 @@ struct Thread {
     tid = id;
     word.store(generation << 2 | kSignalled, std::memory_order_release);
   }
-  // From one state to the next, if the record still is of this park and in that state: parker and
-  // parked may both want to be the one who decides.
+  // Changes the state if the record still belongs to this park and has the state `from`. Both the
+  // parking and the parked thread may try this, and only one succeeds.
   bool Move(uint32_t generation, State from, State to) {
     uint32_t expected = generation << 2 | from;
     return word.compare_exchange_strong(expected, generation << 2 | to, std::memory_order_acq_rel);
@@ -41,15 +42,15 @@ struct Thread {
 
   std::atomic<uint32_t> word;
   int tid;
-  int new_tid;      // its id in the child
-  long first;       // the first argument of the call that it was last seen in (Seen)
-  bool keeps_id;    // the child's record keeps the parent's id: ids.h
-  Stop stop;        // where the signal met it
-  uintptr_t place;  // the next instruction there
-  uintptr_t stack;  // and its stack pointer
-  Call call;  // the system call in which it was stopped; number -1: it was running, or not known
+  int new_tid;        // its id in the child
+  long first;         // the first argument of the call in which it was last seen (Seen)
+  bool keeps_id;      // the child's record keeps the parent's id: ids.h
+  Stop stop;          // where the signal interrupted it
+  uintptr_t place;    // the next instruction there
+  uintptr_t stack;    // its stack pointer there
+  Call call;          // the system call in which it was stopped; number -1: none, or unknown
   uintptr_t pointer;  // thread pointer
-  int* clear_tid;     // where the kernel writes 0 when it ends (set_tid_address)
+  int* clear_tid;     // the kernel writes 0 there when the thread ends (set_tid_address)
   void* robust_list;
   size_t robust_size;
   char name[16];
@@ -75,17 +76,17 @@ struct Park {
   }
 };
 
-// Blocks every signal of the calling thread, those too that libc's own
-// sigprocmask leaves open; gives the old mask back at the end of the scope.
+// Blocks every signal of the calling thread, including those that libc's own sigprocmask does not
+// block; restores the old mask at the end of the scope.
 class SignalsBlocked {
  public:
   SignalsBlocked();
   SignalsBlocked(const SignalsBlocked&) = delete;
   SignalsBlocked& operator=(const SignalsBlocked&) = delete;
   ~SignalsBlocked();
-  // Before the end of the scope.
+  // Restores the mask before the end of the scope.
   void Restore();
-  // They stay blocked beyond the scope; gives the mask that was before.
+  // Keeps the signals blocked after the scope; returns the old mask.
   uint64_t Keep() {
     kept_ = true;
     return old_;
@@ -96,31 +97,32 @@ class SignalsBlocked {
   uint64_t old_;
 };
 
-// Parks all threads but the caller. task is an open /proc/self/task, or -1: those that keep an
-// ancestor's id (ids.h) or did, which need no /proc to be known. On failure all are released.
-// The caller has blocked its signals.
+// Parks all threads except the caller. task is an open /proc/self/task, or -1: then only threads
+// that keep or kept an ancestor's id (ids.h), which are known without /proc. On failure all are
+// released. The caller must have blocked its signals.
 Failure ParkThreads(int task, Arena& arena, uint64_t deadline, Park& park);
 
-// Lets the parked threads go on, and gives the parking signal back to libc.
+// Releases the parked threads, and returns the parking signal to libc.
 void ReleaseThreads();
 
-// What each parked thread does on its way out: a result below 0 counts as a failure.
+// A function that each parked thread runs when it is released. A result below 0 counts as a
+// failure.
 using Errand = long (*)(const void* argument);
 
-// As ReleaseThreads, but returns only when every parked thread has done the errand; how many
-// failed.
+// As ReleaseThreads, but returns only when every parked thread has run the function; returns how
+// many failed.
 size_t ReleaseOnErrand(const Park& park, Errand errand, const void* argument);
 
-// Whether each other thread is seen asleep, one after the other; true without /proc.
+// Whether every other thread is asleep, checked one after the other; true without /proc.
 bool OthersSleep();
 
-// In the child, where the rebuilt threads go to their parking place by themselves: forget the
-// parent's arrivals, then wait for n new ones.
+// In the child, where rebuilt threads park themselves: forget the parent's arrivals, then wait for
+// n new ones.
 void ExpectArrivals();
 void WaitForArrivals(size_t n);
 
-// Has a thread that waits take its own id over (ids.h), in its own time. task as above, or -1 where
-// there is no /proc; pointer: its thread pointer. Returns 0 or -errno.
+// Makes a waiting thread update its own id (ids.h), without waiting for it. task as above, or -1
+// without /proc; pointer: its thread pointer. Returns 0 or -errno.
 long AskToTakeId(int task, int tid, uintptr_t pointer);
 
 // Describes the calling thread as a parked one.

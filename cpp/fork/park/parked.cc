@@ -14,16 +14,16 @@
 namespace livefork {
 namespace {
 
-// The value that rt_tgsigqueueinfo carries to the handler: which park, and whose record. A stray
-// signal of a park that was given up is thereby told from one of this park.
+// The value that rt_tgsigqueueinfo passes to the handler: the park and the record. It distinguishes
+// a stray signal of an abandoned park from one of this park.
 void* Ticket(uint32_t generation, size_t index) {
   return reinterpret_cast<void*>((uint64_t{generation} << 32) | index);
 }
 
-// Tells a call from another one of the same number, made from elsewhere or with other arguments.
+// Distinguishes calls of the same number by their place and arguments.
 uint32_t Hash(uintptr_t stack, uintptr_t place, const Call& call) {
   uint64_t hash = stack * 31 + place;
-  // The first argument's register may hold the result already.
+  // The register of the first argument may already contain the result.
   for (int i = 1; i < 6; ++i) hash = hash * 31 + static_cast<uint64_t>(call.arguments[i]);
   return static_cast<uint32_t>(hash ^ hash >> 32);
 }
@@ -34,15 +34,15 @@ Purpose PurposeOf(const siginfo_t* info) {
   return static_cast<Purpose>(static_cast<uint32_t>(info->si_errno) >> kNumberBits);
 }
 
-// The record that a parking signal was sent to; nullptr if its park is over.
+// The record for a parking signal; nullptr if its park is over.
 Thread* RecordOf(const siginfo_t* info, uint32_t generation) {
   const auto ticket = reinterpret_cast<uint64_t>(info->si_value.sival_ptr);
   return ticket >> 32 == generation ? &state.rendezvous.threads.load()[ticket & UINT32_MAX]
                                     : nullptr;
 }
 
-// Where the register of the first argument holds the result: it was noted before the signal was
-// sent.
+// If the register of the first argument contains the result, the argument was recorded before the
+// signal was sent.
 bool RecallFirst(const siginfo_t* info, Call& call) {
   if (PurposeOf(info) == Purpose::kTakeId) {
     call.arguments[0] = reinterpret_cast<long>(info->si_value.sival_ptr);
@@ -54,14 +54,14 @@ bool RecallFirst(const siginfo_t* info, Call& call) {
   return thread != nullptr;
 }
 
-// Whether the thread stands where it was seen before the signal was sent; number: of that call.
+// Whether the thread is where it was seen before the signal was sent; number: of that call.
 bool IsAsSeen(const siginfo_t* info, const void* ucontext, const Call& call, long& number) {
   const uint32_t told = static_cast<uint32_t>(info->si_errno) & ((1u << kNumberBits) - 1);
   number = static_cast<long>(told) - 1;
   return told != 0 && Hash(StackPointer(ucontext), ProgramCounter(ucontext), call) == info->si_uid;
 }
 
-// Completes what is known of a call that was cut by what it was seen as before the signal was sent.
+// Completes the data of an interrupted call from the observation before the signal was sent.
 void Recall(const siginfo_t* info, const void* ucontext, Call& call) {
   long number = -1;
   const bool same = IsAsSeen(info, ucontext, call, number);
@@ -69,8 +69,9 @@ void Recall(const siginfo_t* info, const void* ucontext, Call& call) {
   if (kFirstArgumentLost && !(same && RecallFirst(info, call))) call.number = -1;
 }
 
-// Whether the thread has just come from a call that the signal has ended with a part of what was
-// asked for. Where the first argument's register has the result it must have been seen in it.
+// Whether the thread has just returned from a call that the signal has ended with a partial result.
+// If the register of the first argument contains the result, the thread must have been seen in the
+// call.
 bool RecallPartial(const siginfo_t* info, const void* ucontext, Call& call) {
   Call from = call;
   long number = -1;
@@ -87,11 +88,11 @@ void Forward(int signal, siginfo_t* info, void* ucontext) {
   if (handler == reinterpret_cast<void*>(SIG_DFL) || handler == reinterpret_cast<void*>(SIG_IGN)) {
     return;
   }
-  // libc's handler takes siginfo; a plain one ignores the further arguments.
+  // libc's handler takes siginfo; a plain handler ignores the further arguments.
   reinterpret_cast<void (*)(int, siginfo_t*, void*)>(handler)(signal, info, ucontext);
 }
 
-// What a thread does between the release and its own work.
+// Runs the function of the release before the thread continues its own work.
 void RunErrand(Rendezvous& r) {
   const Errand errand = r.errand.load(std::memory_order_acquire);
   if (errand == nullptr) return;
@@ -100,7 +101,7 @@ void RunErrand(Rendezvous& r) {
   FutexWake(r.done);
 }
 
-// Returns when the park is over, or at once if the signal is one of a park that is.
+// Returns when the park is over; at once if the signal belongs to a finished park.
 void StandParked(const siginfo_t* info, const ucontext_t* ucontext, Stop stop, const Call& call) {
   Rendezvous& r = state.rendezvous;
   const uint32_t generation = r.generation.load(std::memory_order_acquire);
@@ -113,15 +114,17 @@ void StandParked(const siginfo_t* info, const ucontext_t* ucontext, Stop stop, c
   thread.stack = StackPointer(ucontext);
   thread.call = call;
   thread.signal_stack = ucontext->uc_stack;
-  // In the child this returns a second time, in a rebuilt thread on the same stack. Signal frame,
-  // mask, floating point state and alternate stack below are the kernel's to restore.
+  // In the child this returns a second time, in a rebuilt thread on the same stack. The kernel
+  // restores mask, floating point state and alternate stack from the signal frame below.
   if (livefork_save_context(&thread.context) == 0) {
     thread.Move(generation, Thread::kArriving, Thread::kParked);
   }
-  // In this order, as the parker first says how many it wants and then looks at how many there are.
+  // In this order, because the parking thread first sets the wanted number and then reads the
+  // number of arrivals.
   const uint32_t arrived = r.arrived.fetch_add(1) + 1;
   if (arrived >= r.wanted.load()) FutexWake(r.arrived);
-  // From here on the record is not touched: it is another fork's before this thread wakes.
+  // From here on the record must not be touched: it may belong to another fork before this thread
+  // wakes.
   while (r.generation.load(std::memory_order_acquire) == generation) {
     FutexWait(r.generation, generation, 0);
   }
@@ -149,7 +152,7 @@ void OnSignal(int signal, siginfo_t* info, void* ucontext) {
   if (!ours && stop == Stop::kCut && call.number >= 0) Resume(ucontext, call);
 }
 
-// musl takes the signal over for each setuid(3) and its like, and leaves it ignored behind.
+// musl takes the signal over for each setuid(3) and similar call, and leaves it ignored.
 bool IsInstalled() {
   KernelAction now{};
   return Sys(SYS_rt_sigaction, kParkingSignal, nullptr, &now, sizeof(uint64_t)) == 0 &&
@@ -158,8 +161,8 @@ bool IsInstalled() {
 
 void RestoreHandler() {
   Rendezvous& r = state.rendezvous;
-  // A parking signal that is still queued for a thread would meet the default action, which ends
-  // the process; our handler lets it pass.
+  // A parking signal that is still queued for a thread would have the default action, which ends
+  // the process. Our handler ignores it.
   if (r.stray || !r.installed) return;
   Sys(SYS_rt_sigaction, kParkingSignal, &r.previous, nullptr, sizeof(uint64_t));
   r.installed = false;
@@ -176,8 +179,8 @@ void FutexWake(std::atomic<uint32_t>& word) {
   Sys(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT32_MAX);
 }
 
-// SA_ONSTACK, as libc installs this signal: a thread on a small stack of its own has an alternate
-// one for signals.
+// SA_ONSTACK, as libc uses for this signal: a thread with a small stack has an alternate one for
+// signals.
 Failure InstallHandler() {
   Rendezvous& r = state.rendezvous;
   r.pid = static_cast<int>(Sys(SYS_getpid));
@@ -187,7 +190,7 @@ Failure InstallHandler() {
   action.flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK | kRestorerFlag;
   action.restorer = kRestorer;
   action.mask = ~uint64_t{0};
-  // Known before ours is there: libc's signal may come at once, and must be passed on.
+  // Read before our handler is installed: libc's signal may come at once, and must be passed on.
   long result = Sys(SYS_rt_sigaction, kParkingSignal, nullptr, &r.previous, sizeof(uint64_t));
   if (result == 0) {
     result = Sys(SYS_rt_sigaction, kParkingSignal, &action, nullptr, sizeof(uint64_t));
@@ -198,17 +201,17 @@ Failure InstallHandler() {
 
 Failure OpenRendezvous(Thread* threads, uint32_t& generation) {
   Rendezvous& r = state.rendezvous;
-  // A record that was never used reads as one of generation 0.
+  // An unused record has generation 0.
   if (r.generation.load(std::memory_order_relaxed) == 0) r.generation.store(1);
   r.threads = threads;
   r.errand.store(nullptr, std::memory_order_release);
   r.arrived.store(0, std::memory_order_release);
-  WantArrivals(UINT32_MAX);  // nobody waits before all have been sent for
+  WantArrivals(UINT32_MAX);  // no wait before all signals are sent
   generation = r.generation.load(std::memory_order_relaxed);
   return InstallHandler();
 }
 
-// si_errno and si_uid are free for whoever queues a signal to itself, and arrive as they were sent.
+// The sender of a queued signal to its own process may use si_errno and si_uid freely.
 long Send(int tid, Purpose purpose, size_t index, const Seen& seen) {
   Rendezvous& r = state.rendezvous;
   siginfo_t info{};
@@ -266,7 +269,7 @@ size_t ReleaseOnErrand(const Park& park, Errand errand, const void* argument) {
 void ExpectArrivals() {
   state.rendezvous.arrived.store(0, std::memory_order_release);
   WantArrivals(UINT32_MAX);
-  // Signals queued for the parent's threads did not come along.
+  // Signals that were queued for the parent's threads are not copied.
   state.rendezvous.stray = false;
 }
 

@@ -1,5 +1,5 @@
-// The place where threads wait: the parking signal, its handler, and the generation that tells one
-// park from the next. Between park.cc and parked.cc only.
+// The place where threads wait: the parking signal, its handler, and the generation that
+// distinguishes parks. Only for park.cc and parked.cc.
 #pragma once
 
 #include <atomic>
@@ -11,7 +11,7 @@
 
 namespace livefork {
 
-// struct sigaction as rt_sigaction(2) takes it; libc's differs.
+// struct sigaction of rt_sigaction(2), which differs from libc's.
 struct KernelAction {
   void* handler;
   unsigned long flags;
@@ -20,46 +20,46 @@ struct KernelAction {
 };
 
 struct Rendezvous {
-  // A number, not a flag: a thread that has not yet left the last park must not take the next
-  // fork's park for its own.
-  // Begins with 1; 0 here, as one value that is not would put all of the state into the binary.
+  // A number, not a flag: a thread that has not left the last park yet must not mistake the next
+  // fork's park for it. Generations begin with 1; the initial value is 0, because any other value
+  // would put the whole state into the binary.
   std::atomic<uint32_t> generation{0};
   std::atomic<uint32_t> arrived{0};
-  // The arrival that wakes whoever waits: a wake-up for each costs more than what the threads do.
+  // The arrival that wakes the waiting thread: a wake-up for each arrival would cost more than the
+  // threads' own work.
   std::atomic<uint32_t> wanted{0};
-  // Atomic, as a stray signal of a park that was given up reads them while the next one is opened.
+  // Atomic, because a stray signal of an abandoned park reads them while the next one is opened.
   std::atomic<Thread*> threads{nullptr};
   std::atomic<int> pid{0};
-  // Of the release; how many have done it, and how many of them in vain.
+  // The function of the release; how many threads have run it, and how many of them failed.
   std::atomic<Errand> errand{nullptr};
   const void* argument = nullptr;
   std::atomic<uint32_t> done{0}, failed{0};
   KernelAction previous{};
   bool installed = false;
-  bool stray = false;  // an unhandled parking signal may still be on its way to some thread
+  bool stray = false;  // an unhandled parking signal may still be pending for a thread
 };
 
-// What a signal of ours is for.
+// The purpose of our signal.
 enum class Purpose : uint32_t { kPark, kTakeId };
 
-// Opens a park over these records and takes the signal over; gives its generation.
+// Opens a park over these records and takes the signal over; returns the generation.
 Failure OpenRendezvous(Thread* threads, uint32_t& generation);
 
-// Takes the parking signal over, if it is not.
+// Takes the parking signal over, unless this is done already.
 Failure InstallHandler();
 
-// Sends a thread the parking signal: to its record, threads[index], if it is to park. seen is what
-// it was last seen in. 0 or -errno.
+// Sends a thread the parking signal. To park it, index identifies its record. seen is its last
+// observed call. 0 or -errno.
 long Send(int tid, Purpose purpose, size_t index, const Seen& seen);
 
-// How many have come since the rendezvous was opened (see ExpectArrivals), and a wait of at most ns
-// nanoseconds until there are as many as were wanted before; false if there were not.
+// The number of arrivals since the rendezvous was opened (see ExpectArrivals), and a wait of at
+// most ns nanoseconds until the wanted number is reached; false if it is not.
 uint32_t Arrivals();
 void WantArrivals(uint32_t n);
 bool AwaitArrivals(uint32_t seen, uint64_t ns);
 
-// Some thread that was sent for was not waited for: its signal may still be on the way, so the
-// handler must stay.
+// A signalled thread was abandoned. Its signal may still be pending, so the handler must stay.
 void LeaveHandler();
 
 long FutexWait(std::atomic<uint32_t>& word, uint32_t value, uint64_t ns);

@@ -12,7 +12,7 @@
 namespace livefork {
 namespace {
 
-constexpr long kCutByUs = -1000;  // no errno: livefork_call() alone ever returns it
+constexpr long kCutByUs = -1000;  // not an errno: only livefork_call() returns it
 constexpr uint64_t kSecond = 1000000000;
 constexpr size_t kMaskSize = sizeof(uint64_t);
 
@@ -28,9 +28,8 @@ uint64_t* MaskOf(void* ucontext) {
   return reinterpret_cast<uint64_t*>(&static_cast<ucontext_t*>(ucontext)->uc_sigmask);
 }
 
-// A signal that the thread lets through, and has come while all were blocked. One that was sent to
-// the process goes to the main thread, as it does without a fork, once that has opened its mask
-// again.
+// Whether a signal is pending that the thread does not block, and that came while all were blocked.
+// The main thread gets signals to the process, as without a fork, once it has restored its mask.
 bool OwnSignalWaits(void* ucontext) {
   for (long pause = 50000; pause < 50000000; pause *= 2) {
     uint64_t pending = 0;
@@ -42,8 +41,8 @@ bool OwnSignalWaits(void* ucontext) {
   return true;
 }
 
-// The kernel tells nobody when a call began, so its time limit counts from now on: it ends late by
-// what had passed before the first signal, never early, and not later however many follow.
+// The kernel does not show when a call began, so its time limit counts from now. The call ends late
+// by the time before the first signal, but never early, and further signals do not add to this.
 class Limit {
  public:
   explicit Limit(uint64_t ns) : end_(MonotonicNs() + ns) {}
@@ -56,7 +55,7 @@ class Limit {
   uint64_t end_;
 };
 
-// Makes calls until one is not cut by us. make gives the arguments anew each time.
+// Repeats a call until our signal does not interrupt it. make computes the arguments each time.
 template <typename F>
 long Repeat(long number, F make) {
   for (;;) {
@@ -72,8 +71,8 @@ long Address(T* pointer) {
   return reinterpret_cast<long>(pointer);
 }
 
-// ppoll(2) and epoll_pwait(2) open the thread's own mask and wait in one step, so that no signal
-// falls in between.
+// ppoll(2) and epoll_pwait(2) set the thread's own mask and wait in one step, so no signal can come
+// in between.
 [[maybe_unused]] long Poll(const Call& call, uint64_t ns, uint64_t* mask) {
   const Limit limit(ns);
   timespec left;
@@ -98,7 +97,7 @@ long WaitForEvents(const Call& call, uint64_t ns, const uint64_t* mask) {
   });
 }
 
-// A sleep, which ppoll(2) of nothing is. What is left is told to whoever asked, as nanosleep(2)
+// Sleeps by ppoll(2) without descriptors. Returns the remaining time if requested, as nanosleep(2)
 // does.
 long SleepOn(uint64_t ns, timespec* remaining, uint64_t* mask) {
   const Limit limit(ns);
@@ -113,7 +112,8 @@ long SleepOn(uint64_t ns, timespec* remaining, uint64_t* mask) {
   return result;
 }
 
-// Where the call takes no mask: the thread's own is opened before it and closed behind.
+// For calls without a mask argument: sets the thread's own mask before the call and blocks all
+// signals after it.
 template <typename F>
 long Unmasked(const uint64_t* mask, F call) {
   uint64_t all = 0;
@@ -123,7 +123,7 @@ long Unmasked(const uint64_t* mask, F call) {
   return result;
 }
 
-// The calls with a time limit that is a struct timespec at arguments[at]: made with what is left.
+// Calls with a time limit as struct timespec at arguments[at]: repeated with the remaining time.
 long WithTimespec(const Call& call, int at, const uint64_t* mask) {
   const Limit limit(Nanoseconds(*reinterpret_cast<const timespec*>(call.arguments[at])));
   timespec left;
@@ -140,14 +140,14 @@ long WaitForFutex(const Call& call, const uint64_t* mask) {
   return WithTimespec(call, 3, mask);
 }
 
-// nanosleep(2) has told what is left, if it was asked.
+// nanosleep(2) has returned the remaining time, if requested.
 uint64_t ToSleep(long request, long remaining) {
   return Nanoseconds(*reinterpret_cast<const timespec*>(remaining != 0 ? remaining : request));
 }
 
-constexpr long kAgain = -1001;  // to be made again as it is: no limit, or one that still holds
+constexpr long kAgain = -1001;  // repeat unchanged: no time limit, or an absolute one
 
-// The result of a call that has gone on, or kAgain.
+// Continues a call; returns its result, or kAgain.
 long GoOn(const Call& call, uint64_t* mask) {
   const long* a = call.arguments;
   const auto milliseconds = [&](int at) {
@@ -176,7 +176,7 @@ long GoOn(const Call& call, uint64_t* mask) {
       if ((a[1] & TIMER_ABSTIME) != 0) return kAgain;
       return SleepOn(ToSleep(a[2], a[3]), reinterpret_cast<timespec*>(a[3]), mask);
     case SYS_futex:
-      // FUTEX_WAIT alone has a relative limit.
+      // Only FUTEX_WAIT has a relative limit.
       if ((a[1] & FUTEX_CMD_MASK) != FUTEX_WAIT || a[3] == 0) return kAgain;
       return WaitForFutex(call, mask);
     case SYS_rt_sigtimedwait:
@@ -192,7 +192,8 @@ long GoOn(const Call& call, uint64_t* mask) {
     case SYS_pause:
 #endif
     case SYS_rt_sigsuspend: {
-      // In one step: a signal that came between release and wait would be waited for for ever.
+      // In one step: otherwise a signal between release and wait would be missed, and the wait
+      // would never end.
       const long own = call.number == SYS_rt_sigsuspend ? a[0] : Address(mask);
       return Repeat(SYS_rt_sigsuspend, [&](long* arguments) {
         arguments[0] = own;

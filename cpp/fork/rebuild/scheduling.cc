@@ -11,7 +11,7 @@
 namespace livefork {
 namespace {
 
-// glibc's bits stand behind the id. musl has none: it asks the kernel at every call.
+// glibc's bits come after the id. musl has none: it asks the kernel at every call.
 constexpr size_t kWords = kRecordSize / sizeof(uint32_t);
 
 // From the thread pointer to the calling thread's record.
@@ -19,7 +19,7 @@ ptrdiff_t RecordOffset() {
   return static_cast<ptrdiff_t>(reinterpret_cast<uintptr_t>(pthread_self()) - ThreadPointer());
 }
 
-// The one word that only gained bits, if nothing else in the record changed.
+// The single word that has gained bits, if nothing else in the record has changed.
 SchedulingKnown Compare(const uint32_t* before, const uint32_t* after) {
   SchedulingKnown known;
   for (size_t i = 0; i < kWords; ++i) {
@@ -38,7 +38,7 @@ void* Observe(void* result) {
   for (size_t i = 0; i < kWords; ++i) before[i] = record[i];
   const int error = pthread_getschedparam(pthread_self(), &policy, &parameters);
   for (size_t i = 0; i < kWords; ++i) after[i] = record[i];
-  // Another policy than the default would be written to the record as well.
+  // A policy other than the default would also be written to the record.
   if (error == 0 && policy == SCHED_OTHER) {
     *static_cast<SchedulingKnown*>(result) = Compare(before, after);
   }

@@ -19,9 +19,9 @@ namespace {
 
 constexpr size_t kStackSize = 8192;
 
-// struct pthread lies at the thread pointer or below it, by CPU, at the same distance in every
-// thread, and differs between libc versions. The usual place is tried first; CheckRecords() proves
-// it on every thread, at every fork.
+// struct pthread is at the thread pointer or below it, depending on the CPU, at the same distance
+// in every thread. It differs between libc versions. The usual offset is tried first;
+// CheckRecords() verifies it for every thread at every fork.
 ptrdiff_t FindTidOffset() {
   const int tid = static_cast<int>(Sys(SYS_gettid));
   const auto record = reinterpret_cast<uintptr_t>(pthread_self());
@@ -50,7 +50,7 @@ LibcRecord Examine() {
   }
   if (libc.tid_offset == 0) libc.obstacle = "the thread id is not found in this libc's records";
   if (HasShadowStack()) libc.obstacle = "the process has a user shadow stack";
-  // glibc 2.35 and later say where they registered their restartable sequences.
+  // glibc 2.35 and later export the place of their restartable sequences.
   auto* offset = static_cast<const ptrdiff_t*>(dlsym(RTLD_DEFAULT, "__rseq_offset"));
   auto* size = static_cast<const unsigned*>(dlsym(RTLD_DEFAULT, "__rseq_size"));
   if (offset != nullptr && size != nullptr) {
@@ -60,12 +60,12 @@ LibcRecord Examine() {
   return libc;
 }
 
-// Asked each time: a seccomp filter may have come since.
+// Checked each time, because a seccomp filter may have been added.
 const char* PrctlObstacle() {
   int* address = nullptr;
   const long r = Sys(SYS_prctl, PR_GET_TID_ADDRESS, &address, 0, 0, 0);
   if (r == 0) return nullptr;
-  // A kernel that was built without it knows no such option.
+  // A kernel that was built without it does not know the option.
   return r == -EINVAL ? "the kernel has no PR_GET_TID_ADDRESS (CONFIG_CHECKPOINT_RESTORE)"
                       : "prctl(2) is not permitted";
 }
@@ -78,8 +78,8 @@ const LibcRecord& Libc() {
   return state.libc;
 }
 
-// The original registration was of 32 bytes even where the size in use is smaller (glibc 2.36
-// says 32, 2.40 may say 20).
+// The original registration had 32 bytes, even if the used size is smaller (32 in glibc 2.36,
+// possibly 20 in 2.40).
 void RegisterRseq(const LibcRecord& libc, uintptr_t thread_pointer) {
   if (libc.rseq_size == 0) return;
   auto* area = reinterpret_cast<uint32_t*>(thread_pointer + libc.rseq_offset);
@@ -89,9 +89,9 @@ void RegisterRseq(const LibcRecord& libc, uintptr_t thread_pointer) {
   area[1] = kRegistrationFailed;
 }
 
-// The first thing a rebuilt thread runs, on its temporary stack; then it is back in the signal
-// handler that parked its original. AddressSanitizer would look for that stack among those that it
-// knows of.
+// The first function of a rebuilt thread, on its temporary stack. Then the thread is in the signal
+// handler that parked its original. AddressSanitizer would search for that stack among the known
+// ones.
 [[gnu::no_sanitize_address]] void Enter(void* arg) {
   const auto* thread = static_cast<const Thread*>(arg);
   RegisterRseq(state.libc, thread->pointer);
@@ -104,7 +104,7 @@ void RegisterRseq(const LibcRecord& libc, uintptr_t thread_pointer) {
     Sys(SYS_sched_setaffinity, 0, thread->affinity_size, thread->affinity);
   }
   if (thread->sched[0] != 0) Sys(SYS_sched_setattr, 0, thread->sched, 0);
-  // A signal that comes before the frame is left, which brings it back, needs it already.
+  // The frame restores it at its end, but a signal before that needs it already.
   if ((thread->signal_stack.ss_flags & SS_DISABLE) == 0) {
     stack_t signal_stack = thread->signal_stack;
     signal_stack.ss_flags &= ~SS_ONSTACK;
@@ -117,7 +117,7 @@ constexpr unsigned long kThreadFlags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE
                                        CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
                                        CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID;
 
-// What a new thread inherits from its creator anyway is not set again.
+// Properties that a new thread inherits from its creator need not be set.
 void DropInherited(Thread& thread, const Thread& self) {
   if (thread.affinity_size == self.affinity_size &&
       memcmp(thread.affinity, self.affinity, sizeof thread.affinity) == 0) {
@@ -129,7 +129,7 @@ void DropInherited(Thread& thread, const Thread& self) {
 void RebuildSelf(const Thread& self) {
   const int tid = static_cast<int>(Sys(SYS_gettid));
   Sys(SYS_set_tid_address, self.clear_tid);
-  // fork(2) clears the registration; rseq it keeps.
+  // fork(2) clears this registration, but keeps rseq.
   if (self.robust_list != nullptr) {
     Sys(SYS_set_robust_list, self.robust_list, self.robust_size);
   }
@@ -154,12 +154,12 @@ Failure CheckRecords(const Park& park) {
     const int id = IdInRecord(t.pointer);
     const bool keeps = state.kept.Find(t.pointer, t.tid) != nullptr;
     t.keeps_id = !MayTakeId(t.stop, t.call, {t.place, Frames::Between(t.stack, t.pointer)});
-    // Without the address nobody would learn of the thread's end: who joins it waits for ever.
+    // Without the address the thread's end would not be reported, and a join would wait forever.
     if (((id == t.tid || keeps) && t.clear_tid != nullptr) || failure.error == ENOTSUP) return;
-    // musl's pthread_exit() takes the id out before the thread has ended.
-    failure = id == 0 ? Failure{EAGAIN, "fork", "a thread is about to end", true}
-                      : Failure{ENOTSUP, "fork",
-                                "libc keeps its thread ids at an unexpected place"};
+    // musl's pthread_exit() clears the id before the thread has ended.
+    failure = id == 0
+                  ? Failure{EAGAIN, "fork", "a thread is about to end", true}
+                  : Failure{ENOTSUP, "fork", "libc keeps its thread ids at an unexpected place"};
   });
   return failure;
 }

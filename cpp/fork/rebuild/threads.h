@@ -1,4 +1,4 @@
-// Gives the child the threads its parent had.
+// Rebuilds the parent's threads in the child.
 #pragma once
 
 #include "fork/base/arena.h"
@@ -7,24 +7,24 @@
 
 namespace livefork {
 
-// What must be known of libc and kernel before a thread can be rebuilt: where libc keeps a
-// thread's id, whether the kernel tells the clear-tid address. nullptr, or what is missing.
+// The preconditions in libc and kernel for rebuilding a thread: the offset of a thread's id in
+// libc's record, and PR_GET_TID_ADDRESS. nullptr, or what is missing.
 const char* ThreadObstacle();
 
-// All threads parked: does libc's record of each hold the id that the kernel gave it? If not, the
-// place it was looked for is wrong and fork must not go on.
+// All threads parked: checks that libc's record of each contains its kernel id. If not, the offset
+// is wrong, and the fork must fail.
 Failure CheckRecords(const Park& park);
 
-// Reserves what RebuildThreads needs, in the parent.
+// In the parent: reserves the memory for RebuildThreads.
 bool ReserveStacks(const Park& park, Arena& arena, char*& stacks);
 
-// In the child: makes the threads anew; each goes to its parking place and waits for the release.
-// self is the forking thread. Those that CheckRecords() did not find idle keep the parent's ids in
-// libc's records for now (ids.h).
+// In the child: makes the threads. Each parks itself and waits for the release. self is the forking
+// thread. Threads that CheckRecords() did not find idle keep the parent's ids in libc's records for
+// now (ids.h).
 Failure RebuildThreads(Park& park, const Thread& self, char* stacks);
 
-// Waits until all are there. Before that their records and temporary stacks are in use: nobody may
-// be released, and no other fork begin.
+// Waits until all threads have arrived. Before that their records and temporary stacks are in use,
+// so no thread may be released, and no other fork may begin.
 void AwaitThreads(const Park& park);
 
 }  // namespace livefork

@@ -1,4 +1,4 @@
-// The child's side of descriptors.h: every private object made anew at its old number.
+// The child's part of descriptors.h: makes every private object at its old number.
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -16,7 +16,7 @@ Failure MakeEventfd(const Descriptor& d, int flags) {
   return Check(Sys(SYS_write, d.fd, &d.value, sizeof d.value), "write");
 }
 
-// It is put in its place there, to close when a program is started.
+// It is placed there, close-on-exec.
 Failure MakeInotify(const Descriptor& d, int flags, FileWatchers& watchers) {
   Failure failure = RebuildInotify(watchers, d.fd, flags);
   if (failure || d.closes_on_exec) return failure;
@@ -52,7 +52,8 @@ Failure Each(const List<T>& list, Failure (*make)(const T&)) {
   return {};
 }
 
-// The epolls' registrations last, when everything that an epoll can watch stands in its place.
+// The epolls' registrations come last, when all objects that an epoll can watch are at their
+// numbers.
 Failure MakeAll(Snapshot& snapshot) {
   const Conversations& conversations = snapshot.conversations;
   for (const Descriptor& d : snapshot.descriptors) {
@@ -74,7 +75,7 @@ Failure MakeAll(Snapshot& snapshot) {
 Failure MakeTwins(Snapshot& snapshot) {
   snapshot.peers.Close();
   RememberLineage();
-  // A soft limit that was lowered below numbers in use would refuse them now.
+  // If the soft limit was lowered below numbers in use, placing them would fail.
   rlimit limit{}, open{};
   Sys(SYS_prlimit64, 0, RLIMIT_NOFILE, nullptr, &limit);
   open = limit;

@@ -1,4 +1,4 @@
-# The three routines of arch.h that C++ cannot say: they leave or enter a stack by hand.
+# The three routines of arch.h that cannot be written in C++, because they leave or enter a stack.
         .text
 
         .globl  livefork_save_context
@@ -75,7 +75,7 @@ livefork_call_made:
         ret
         .size   livefork_call, .-livefork_call
 
-# The byte before a restorer may be looked at by unwinders that take it for a return address.
+# Unwinders that take a restorer for a return address may read the byte before it.
         nop
         .globl  livefork_restorer
         .hidden livefork_restorer

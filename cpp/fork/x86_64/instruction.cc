@@ -6,11 +6,11 @@
 namespace livefork {
 namespace {
 
-// What an opcode writes to: nothing, the register of ModRM.reg, or the register or memory of
+// The target of an opcode: nothing, the register of ModRM.reg, or the register or memory of
 // ModRM.rm.
 enum class Writes : uint8_t { kUnknown, kNothing, kReg, kRm };
 
-// ModRM with what belongs to it.
+// ModRM with its operands.
 struct Operands {
   int length, reg, rm;
   bool memory;
@@ -33,7 +33,7 @@ Writes OfTwoBytes(int opcode) {
   switch (opcode) {
     case 0x1e:  // endbr64
     case 0x1f:  // nop
-    case 0x10:  // from here on moves and clearing of vector registers
+    case 0x10:  // from here on: moves and clearing of vector registers
     case 0x11:
     case 0x16:
     case 0x17:
@@ -57,8 +57,7 @@ Writes OfTwoBytes(int opcode) {
   }
 }
 
-// The groups that have a constant behind the operands: kind is ModRM.reg, size that of the
-// operands.
+// The groups with a constant after the operands: kind is ModRM.reg, size that of the operands.
 Writes OfGroup(int opcode, int kind, int size, int& constant) {
   constexpr int kCompare = 7, kTest = 0, kNot = 2, kNegate = 3;
   switch (opcode) {
@@ -124,8 +123,8 @@ struct Prefixes {
   int rex = 0;
 
   const unsigned char* Read(const unsigned char* at) {
-    // Operand size, segments fs and cs, and the two that choose among vector moves: the longest of
-    // compilers' nops have no more.
+    // Operand size, segments fs and cs, and the two that select vector moves. The longest nops of
+    // compilers have no more prefixes.
     for (int i = 0; i < 4 && (*at == 0x66 || *at == 0x64 || *at == 0x2e || *at >> 1 == 0x79); ++i) {
       narrow = narrow || *at == 0x66;
       ++at;
@@ -164,7 +163,7 @@ bool IsShort(const unsigned char*& at, const Prefixes& prefixes, Instruction& re
   return true;
 }
 
-// The rest: those with operands.
+// The other instructions, with operands.
 bool ReadOperands(const unsigned char*& at, const Prefixes& prefixes, Instruction& result) {
   const bool two = at[0] == 0x0f;
   if (two) ++at;
@@ -186,7 +185,7 @@ bool ReadOperands(const unsigned char*& at, const Prefixes& prefixes, Instructio
   return true;
 }
 
-// Without REX, the upper four of the byte registers are parts of rax, rcx, rdx and rbx.
+// Without REX, the upper four byte registers are parts of rax, rcx, rdx and rbx.
 bool IsOfBytes(const unsigned char* at) {
   return at[0] == 0x0f ? (at[1] & 0xf0) == 0x90
                        : (at[0] & 1) == 0 && at[0] != 0x90 && (at[0] & 0xf0) != 0xb0 &&

@@ -16,14 +16,14 @@ constexpr uintptr_t kSmallestPage = 4096;
 constexpr long kMostNumber = 1023;
 constexpr uintptr_t kSyscallSize = 2;
 
-// Without a signal for an answer: the kernel reads the new mask before it looks at what it is for.
+// Tests without a SIGSEGV: the kernel reads the new mask before it checks the other arguments.
 bool IsReadable(uintptr_t at) {
   constexpr int kNothing = -1;
   const uintptr_t word = at & ~(sizeof(uint64_t) - 1);
   return Sys(SYS_rt_sigprocmask, kNothing, word, nullptr, sizeof(uint64_t)) == -EINVAL;
 }
 
-// The bytes before an address that is known to have code before it.
+// The bytes before an address that follows code.
 class Line {
  public:
   // musl's syscall(2) has 100 bytes.
@@ -58,9 +58,9 @@ long OnStack(const greg_t* regs, long offset) {
   return *reinterpret_cast<const long*>(regs[REG_RSP] + offset);
 }
 
-// What the kernel leaves as it was, but for the stack pointer, which is nobody's number.
+// The registers that the kernel preserves, except the stack pointer, which is never a number.
 constexpr unsigned kKept = 0xffff & ~(1u << kRax | 1u << kRcx | 1u << kRsp | 1u << kR11);
-// What a function leaves as it was: rbx, rbp, r12 to r15.
+// The registers that a function preserves: rbx, rbp, r12 to r15.
 constexpr unsigned kPreserved = 1u << 3 | 1u << 5 | 0xf000;
 
 long ValueNow(const greg_t* regs, int reg) {
@@ -69,8 +69,8 @@ long ValueNow(const greg_t* regs, int reg) {
   return regs[kIndex[reg]];
 }
 
-// Goes along a straight line of code with a value that some registers hold, and tells which do at
-// its end; 0: none, or it cannot be told. source is not to be overwritten.
+// Follows a value through a straight line of code. holders are the registers with the value at the
+// beginning; returns those at the end; 0: none, or unknown. source must not be overwritten.
 unsigned HoldersAtEnd(const unsigned char* at, const Line& line, unsigned holders, int source) {
   while (at < line.end() && holders != 0) {
     const Instruction next = ReadInstruction(at);
@@ -84,7 +84,7 @@ unsigned HoldersAtEnd(const unsigned char* at, const Line& line, unsigned holder
   return at == line.end() ? holders : 0;
 }
 
-// What a line that begins here leaves in the wanted register: a constant, or the value of a
+// The value in the wanted register after a line that begins here: a constant, or the value of a
 // register that still has it (one of kept).
 long Leaves(const greg_t* regs, const Line& line, const unsigned char* at, int wanted,
             unsigned kept) {
@@ -98,7 +98,7 @@ long Leaves(const greg_t* regs, const Line& line, const unsigned char* at, int w
   return copies ? ValueNow(regs, first.from) : first.constant;
 }
 
-// Nobody knows where an instruction begins, so it is tried everywhere: a number counts if no other
+// It is not known where instructions begin, so every position is tried. A number counts if no other
 // is found.
 long NumberIn(const greg_t* regs, const Line& line, int wanted, unsigned kept) {
   long number = -1;
@@ -122,11 +122,11 @@ long NumberRightBefore(const Line& line) {
   return end[-2] == 0x31 && end[-1] == 0xc0 && !MayBeRenamed(end - 2) ? 0 : -1;
 }
 
-// Cancellation points make their calls in one place, __syscall_cp_asm of musl and
-// __syscall_cancel_arch of glibc 2.41, with no number in its code. What their one caller does tells
+// All cancellation points make their calls in one place, __syscall_cp_asm of musl and
+// __syscall_cancel_arch of glibc 2.41, whose code has no number. The code of the only caller shows
 // where the number is.
 
-// musl keeps it in a register, and compares it with close(2)'s when it is back (`nr != SYS_close`,
+// musl keeps it in a register, and compares it with close(2)'s after the return (`nr != SYS_close`,
 // src/thread/pthread_cancel.c).
 long NumberComparedAt(const greg_t* regs, const unsigned char* back) {
   constexpr int kNear = 32;
@@ -142,8 +142,8 @@ long NumberComparedAt(const greg_t* regs, const unsigned char* back) {
 }
 
 // glibc has it on the stack, as the last argument of __internal_syscall_cancel
-// (nptl/cancellation.c): `mov OFFSET(%rsp), %rsi` comes before the call, and between them registers
-// that are moved.
+// (nptl/cancellation.c): `mov OFFSET(%rsp), %rsi` comes before the call, with moves of registers in
+// between.
 long NumberPassedBefore(const greg_t* regs, const unsigned char* back) {
   constexpr int kMost = 6;
   const unsigned char* at = back - 5;
@@ -159,12 +159,12 @@ long NumberPassedBefore(const greg_t* regs, const unsigned char* back) {
 
 long NumberKept(const greg_t* regs, const Line& line) {
   if (line.size() < 5) return -1;
-  // mov OFFSET(%rsp), %rax; syscall: glibc's caller itself, where nothing can be cancelled.
+  // mov OFFSET(%rsp), %rax; syscall: glibc's caller itself, if cancellation is not possible.
   constexpr unsigned char kLoad[] = {0x48, 0x8b, 0x44, 0x24};
   if (memcmp(line.end() - 5, kLoad, sizeof kLoad) == 0 && line.end()[-1] < 0x80) {
     return OnStack(regs, line.end()[-1]);
   }
-  // mov %r11, 8(%rsp); syscall: both libcs' one place.
+  // mov %r11, 8(%rsp); syscall: the single place in both libcs.
   constexpr unsigned char kMade[] = {0x4c, 0x89, 0x5c, 0x24, 0x08};
   if (!EndsWith(line, kMade)) return -1;
   const auto* back = reinterpret_cast<const unsigned char*>(OnStack(regs, 0));
@@ -172,8 +172,7 @@ long NumberKept(const greg_t* regs, const Line& line) {
   return number < 0 ? NumberComparedAt(regs, back) : number;
 }
 
-// Whether a call went there by way of a stub of the linker's, `jmp *slot(%rip)`, or to the slot
-// itself.
+// Whether a call reached the function by a stub of the linker, `jmp *slot(%rip)`, or directly.
 bool LeadsTo(uintptr_t slot, uintptr_t function) {
   return slot % sizeof slot == 0 && IsReadable(slot) &&
          *reinterpret_cast<const uintptr_t*>(slot) == function;
@@ -191,7 +190,7 @@ bool IsStubOf(uintptr_t stub, uintptr_t function) {
   return LeadsTo(reinterpret_cast<uintptr_t>(at) + 6 + static_cast<uintptr_t>(distance), function);
 }
 
-// The number that was the first argument of a function which was called from before back.
+// The number that was the first argument of a function whose call is right before `back`.
 long NumberPassedTo(const greg_t* regs, uintptr_t function, uintptr_t back) {
   if (!IsReadable(back - 1)) return -1;
   Line line(reinterpret_cast<const unsigned char*>(back));
@@ -206,10 +205,9 @@ long NumberPassedTo(const greg_t* regs, uintptr_t function, uintptr_t back) {
   return NumberIn(regs, line, kRdi, kPreserved);
 }
 
-// libc's syscall(2), and whatever else has the number as its first argument: another argument is
-// there now. The caller has put it there, if it was this caller who made the call: of one that
-// jumped to the function nothing is on the stack. So it must be this very function that the caller
-// calls.
+// libc's syscall(2), and other functions with the number as first argument, whose register now has
+// another argument. The caller has set the first argument, if it made the call: code that jumped to
+// the function leaves nothing on the stack. So the caller must call this function.
 long NumberAskedFor(const greg_t* regs, const Line& line) {
   constexpr unsigned char kBranchTarget[] = {0xf3, 0x0f, 0x1e, 0xfa};
   constexpr unsigned char kFrame[] = {0x48, 0x83, 0xec};  // sub $SIZE, %rsp

@@ -1,13 +1,13 @@
-// Which system call a thread has just come back from. The CPU keeps the number in rax, where the
-// result is then, and the kernel, which has it still, tells it nobody.
+// The system call from which a thread has just returned. Its number was in rax, where the result is
+// now, and the kernel does not expose its copy.
 #pragma once
 
 #include <ucontext.h>
 
 namespace livefork {
 
-// As the code before the call tells it, the registers and the stack; -1: the instruction pointer is
-// not right behind a `syscall`, or its number is not to be known.
+// The number, from the code before the call, the registers and the stack. -1: the instruction
+// pointer is not right after a `syscall`, or the number is unknown.
 long NumberBehind(const greg_t* regs);
 
 }  // namespace livefork

@@ -1,4 +1,4 @@
-// What live fork on FreeBSD needs to know of the CPU: the thread pointer, the interrupted call.
+// The CPU-specific part of live fork on FreeBSD: the thread pointer, and the interrupted call.
 #pragma once
 
 #include <sys/syscall.h>
@@ -20,12 +20,12 @@ inline uintptr_t ThreadPointer() {
 // Where a thread was stopped.
 enum class Stopped { kElsewhere, kAtSyscall, kAtLock };
 
-// ERESTART has the instruction pointer moved back to `svc #0` (cpu_set_syscall_retval of
-// sys/arm64/arm64). With any other result it is right behind it, and no instruction of the program
+// ERESTART moves the instruction pointer back to `svc #0` (cpu_set_syscall_retval of
+// sys/arm64/arm64). With any other result it is right after it, and no instruction of the program
 // has run since.
 //
-// _umtx_op(2) for a umutex has the thread's id in its frame, which is another in the child. x8 has
-// the number, and keeps it.
+// _umtx_op(2) for a umutex has the thread's id in its frame, and the id differs in the child. x8
+// keeps the number.
 inline Stopped WhereStopped(const ucontext_t& context) {
   constexpr uint32_t kSvc = 0xd4000001;
   const gpregs& regs = context.uc_mcontext.mc_gpregs;

@@ -1,4 +1,4 @@
-// What live fork on FreeBSD needs to know of the CPU: the thread pointer, the interrupted call.
+// The CPU-specific part of live fork on FreeBSD: the thread pointer, and the interrupted call.
 #pragma once
 
 #include <sys/syscall.h>
@@ -21,11 +21,11 @@ inline uintptr_t ThreadPointer() {
 // Where a thread was stopped.
 enum class Stopped { kElsewhere, kAtSyscall, kAtLock };
 
-// ERESTART has the instruction pointer moved back to `syscall` (cpu_set_syscall_retval of
-// sys/amd64/amd64). With any other result it is right behind it, and no instruction of the program
+// ERESTART moves the instruction pointer back to `syscall` (cpu_set_syscall_retval of
+// sys/amd64/amd64). With any other result it is right after it, and no instruction of the program
 // has run since.
 //
-// _umtx_op(2) for a umutex has the thread's id in its frame, which is another in the child. The
+// _umtx_op(2) for a umutex has the thread's id in its frame, and the id differs in the child. The
 // number is a constant right before `syscall`, in libthr's stub and in libsys's; rax has the
 // result.
 inline Stopped WhereStopped(const ucontext_t& context) {
