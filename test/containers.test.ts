@@ -164,7 +164,7 @@ test("below another namespace's /proc a daemon is the program, started again", {
   const [outside = 0] = nest.processes().filter(named);
   assert.match(
     output.stderr,
-    /^daemonkit: the program is started again, because .*another PID namespace\n$/,
+    /^daemonkit: the program is started again because .*another PID namespace\n$/,
   );
   // All of its threads, which /proc/self/task lists there by numbers of ours.
   for (const tid of threadIds(outside)) assert.equal(status(outside, tid).NoNewPrivs, '1');

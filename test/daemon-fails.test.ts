@@ -68,7 +68,7 @@ test('without descriptors at any point: EMFILE, and nothing is left', async (t) 
 });
 
 const TWICE =
-  'Invalid state: this process is a daemon already; use currentDaemon() ?? becomeDaemon()';
+  'Invalid state: this process is a daemon already, so use currentDaemon() ?? becomeDaemon()';
 
 bothWays('a daemon does not become one once more, and goes on', async (nest) => {
   const { pid } = await nest.start('twice');

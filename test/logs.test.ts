@@ -50,7 +50,7 @@ const traps: Record<string, (path: string) => [code: string, words: RegExp]> = {
   },
   'a directory that everybody may write to': (path) => {
     chmodSync(join(path, '..'), 0o777);
-    return ['EPERM', /refused to root: everyone may write to the directory \/.*\/real\/logs/];
+    return ['EPERM', /refused to root: everybody may write to the directory \/.*\/real\/logs/];
   },
   'such a directory further up': (path) => {
     chmodSync(join(path, '../..'), 0o777);

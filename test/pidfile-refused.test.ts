@@ -36,7 +36,7 @@ const traps: Record<string, (path: string) => { code: string; words: RegExp }> =
     chmodSync(join(path, '..'), 0o777);
     return {
       code: 'EPERM',
-      words: /^EPERM: refused to root: everyone may write to the directory/,
+      words: /^EPERM: refused to root: everybody may write to the directory/,
     };
   },
   'such a directory further up': (path) => {
@@ -123,7 +123,7 @@ test('the launcher tells the refusal', needsRoot, async (t) => {
   chmodSync(nest.directory, 0o777);
   const { code, stderr } = await nest.fails('serve');
   assert.equal(code, 1);
-  assert.match(stderr, /EPERM: refused to root: everyone may write to the directory/);
+  assert.match(stderr, /EPERM: refused to root: everybody may write to the directory/);
 });
 
 test(

@@ -14,7 +14,7 @@ export function currentSlot(): object | undefined {
 /** A second call would turn the daemon into a launcher, which exits. */
 export function expectNoDaemon(): void {
   if (currentSlot() === undefined) return;
-  throw invalidState('this process is a daemon already; use currentDaemon() ?? becomeDaemon()');
+  throw invalidState('this process is a daemon already, so use currentDaemon() ?? becomeDaemon()');
 }
 
 /** Sets the result of currentDaemon(). */

@@ -28,7 +28,7 @@ function failure(path: string, errno: number, found: number, owner: number, at: 
     return failed(`refused to root: the symbolic link ${at} ${whose(owner)}`);
   }
   if (what === 'openDirectory') {
-    return failed(`refused to root: everyone may write to the directory ${at}`);
+    return failed(`refused to root: everybody may write to the directory ${at}`);
   }
   return systemError(errno, 'open', { path });
 }
@@ -114,7 +114,7 @@ export function expectSafeFile(found: BigIntStats, path: string): void {
   if (!isRoot()) return;
   const mode = Number(found.mode);
   expectOwner(found, path, [0]);
-  if ((mode & OTHERS_WRITE) !== 0) refuse(path, 'refused to root: everyone may write to the file');
+  if ((mode & OTHERS_WRITE) !== 0) refuse(path, 'refused to root: everybody may write to the file');
   if ((mode & GROUP_WRITES) !== 0 && found.gid !== 0n) {
     refuse(path, `refused to root: group ${found.gid} may write to the file`);
   }
