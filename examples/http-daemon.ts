@@ -1,5 +1,5 @@
-// A web server that becomes a daemon. The socket is opened first, so that a port in use is told on the
-// terminal, and a privileged one could be bound before `user` gives the privileges up.
+// A web server that becomes a daemon. The socket is opened first, so that a port in use is reported on
+// the terminal, and a privileged port can be bound before `user` drops the privileges.
 //
 //   npm run example:http-daemon          PORT=3000 npm run example:http-daemon
 import { once } from 'node:events';
@@ -30,7 +30,7 @@ Log:   ${log}`);
 
 becomeDaemon({ pidfile, log });
 
-// From here on this is the daemon: the terminal can go.
+// From here on this is the daemon: the terminal may close.
 console.log(`process ${process.pid} is ready`);
 
 process.on('SIGTERM', () => {

@@ -1,5 +1,5 @@
 // A web server with workers that share what the master has loaded. Kill a worker, reload, stop: the
-// master tells what it does.
+// master prints what it does.
 //
 //   npm run build:ts && node dist/examples/prefork-http.js        PORT=3000 WORKERS=8 node ...
 import { createServer } from 'node:http';

@@ -26,7 +26,7 @@ const server = createServer((request, response) => {
   response.end(`${greeting} from process ${process.pid}\n`);
 });
 
-/** What systemd is to keep while this process is replaced by the next one, which is passed it. */
+/** What systemd keeps while the next process replaces this one, and passes to it. */
 function stored(): { fd: number } {
   const fd = listeningSocket(address);
   notify({ fdStore: { fds: [fd], name: 'http' } });

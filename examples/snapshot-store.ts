@@ -1,5 +1,5 @@
-// An in-memory store that saves itself to disk while it goes on serving, as Redis does: a child has the
-// memory of one moment, and all the time that it needs. A child that fails leaves the last file as it was.
+// An in-memory store that saves itself to disk while it continues to serve, as Redis does: a child has
+// the memory of one moment, and as much time as it needs. A child that fails leaves the last file as it was.
 //
 //   npm run build:ts && node dist/examples/snapshot-store.js     PORT=3000 FILE=store.jsonl ACCOUNTS=100000 node ...
 import {
@@ -76,7 +76,7 @@ function write(): number {
 
 let saving: Promise<number> | undefined;
 
-/** One at a time: who asks meanwhile gets the same. */
+/** One at a time: calls in between get the same result. */
 function save(): Promise<number> {
   saving ??= runInFork(write, { nice: 10 })
     .catch((error) => {

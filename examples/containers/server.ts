@@ -14,11 +14,11 @@ const server = createServer((request, response) => {
 const master = prefork({
   server,
   listen: { port: Number(PORT) },
-  // Not by what the machine has: a container is given a part of it.
+  // Not the processors of the machine: a container gets a part of them.
   workers: Number(WORKERS),
   // With the seconds of preStop, below terminationGracePeriodSeconds.
   stopTimeout: 20_000,
-  // For the next request of a proxy that keeps its connections.
+  // Time for the next request of a proxy that keeps its connections.
   idleTimeout: 5_000,
   reapOrphans: process.pid === 1,
   onMasterReap: ({ id, pid, exitCode, signal, asked }) => {

@@ -1,5 +1,5 @@
-// Works until it is time to die. The loop is synchronous and never turns to the event loop; the flag is a word of
-// memory that the signal sets.
+// Works until it is time to die. The loop is synchronous and never returns to the event loop; the flag is a word
+// of memory that the signal sets.
 //
 //   node dist/examples/job-runner/minimal.js SPOOL        one file NAME.job for each job
 import { readdirSync, readFileSync, unlinkSync } from 'node:fs';

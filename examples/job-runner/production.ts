@@ -1,5 +1,5 @@
-// A job runner in production: each job is a fork of the runner, with all that is loaded, and can neither slow it down nor
-// take it along. When it is time to die no job is begun; those under way have ten seconds.
+// A job runner in production: each job is a fork of the runner, with all loaded data, and can neither slow the runner down
+// nor crash it. When it is time to die no new job starts; running jobs have ten seconds.
 //
 //   node dist/examples/job-runner/production.js SPOOL        NAME.job becomes NAME.done or NAME.failed
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// Port 80 without being root: bound first, then served by another user in a root directory of its own.
+// Port 80 without being root: bound first, then served by another user in another root directory.
 import { createServer } from 'node:http';
 import { becomeDaemon } from 'daemonkit';
 

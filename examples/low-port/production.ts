@@ -1,5 +1,5 @@
-// The same with what production asks for: a pidfile, logs that rotate, files of the chroot, readiness that is true, and
-// an end that finishes the requests.
+// The same for production: a pidfile, logs that rotate, files of the chroot, readiness that is true, and an end that
+// finishes the requests.
 //
 //   PORT=80 ROOT=/srv/hello node dist/examples/low-port/production.js
 //   node dist/examples/low-port/production.js stop

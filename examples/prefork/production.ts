@@ -1,8 +1,8 @@
 // A preforked server in production: the port is opened as root; the master is a daemon with pidfile and log; the
-// workers are another user, and load the configuration anew without a request lost.
+// workers are another user, and reload the configuration without losing a request.
 //
 //   PORT=80 CONFIG=/etc/hello.json node dist/examples/prefork/production.js
-//   kill -HUP  $(cat /run/hello.pid)      the configuration anew
+//   kill -HUP  $(cat /run/hello.pid)      reloads the configuration
 //   kill -TTIN $(cat /run/hello.pid)      one worker more; -TTOU is one less
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -12,7 +12,7 @@ const { PORT = '80', CONFIG = '/etc/hello.json', ACCOUNT = 'hello' } = process.e
 const load = () => JSON.parse(readFileSync(CONFIG, 'utf8')) as { greeting: string };
 let config = load();
 
-// A port in use is told on the terminal.
+// A port in use is reported on the terminal.
 const socket = listeningSocket({ port: Number(PORT), host: '127.0.0.1' });
 const daemon = becomeDaemon({
   pidfile: process.env.PIDFILE ?? '/run/hello.pid',
@@ -30,9 +30,9 @@ const master = prefork({
   workers: Number(process.env.WORKERS ?? 4),
   title: 'hello',
   respawn: { attempts: 10 },
-  // Connections to databases belong here: the master's would be everybody's.
+  // Connections to databases belong here: all workers would share the master's.
   onWorkerStart: () => dropPrivileges({ user: ACCOUNT }),
-  // What it throws cancels the reload, and the old workers serve on.
+  // An error cancels the reload, and the old workers continue to serve.
   onMasterReload: () => {
     config = load();
     console.log('configuration loaded');

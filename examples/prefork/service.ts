@@ -1,7 +1,7 @@
 // A preforked server under a service manager: examples/systemd and examples/runit start it. It serves on the socket that
 // it is passed, or on 127.0.0.1 and PORT.
 //
-//   SIGHUP    new workers, with what the master loads anew
+//   SIGHUP    new workers, with the data that the master reloads
 //   SIGUSR2   the program's newest version, where the manager can follow it
 //   SIGTERM   the end
 import { createServer } from 'node:http';
@@ -20,7 +20,7 @@ const master = prefork({
   server,
   listen: passed?.fd ?? { port: Number(PORT), host: '127.0.0.1' },
   workers: Number(WORKERS),
-  // The manager is told of it below.
+  // The signal is handled below, where the manager gets a report.
   reloadSignals: [],
   onMasterReload: () => {
     greeting = 'good day';

@@ -1,4 +1,4 @@
-// Workers that are replaced when they hang, or have served long enough, and a master that tells how they are.
+// Workers that are replaced when they hang, or have served long enough, and a master that reports their state.
 //
 //   node dist/examples/prefork/watched.js
 //   curl localhost:8080/hang                   the others answer; after two seconds another one has its seat

@@ -1,4 +1,4 @@
-// The recipe in an order that works: a daemon with a loop of its own, and no event loop.
+// The recipe in an order that works: a daemon with its own loop, and no event loop.
 import { appendFileSync } from 'node:fs';
 import { _exit, chroot, closeInherited, fork, redirectToNull, SignalFlag, setsid } from 'daemonkit';
 

@@ -1,4 +1,4 @@
-// The recipe in twelve lines: leave the shell, serve from a root directory of its own until it is time to die.
+// The recipe in twelve lines: leave the shell, serve from another root directory until it is time to die.
 import { createServer } from 'node:http';
 import { _exit, chroot, fork, redirectToNull, SignalFlag, setsid } from 'daemonkit';
 

@@ -14,7 +14,7 @@ function fail(code: number, error: unknown): never {
   process.exit(code);
 }
 
-/** execve(2) looks at no PATH. */
+/** execve(2) does not search PATH. */
 function find(program: string, path: string): string {
   if (program.includes('/')) return program;
   const candidates = path.split(delimiter).map((directory) => join(directory, program));
