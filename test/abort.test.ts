@@ -76,7 +76,7 @@ test('iteration: return() ends a pending next(), an abort rejects it, and neithe
   await assert.rejects(second, aborted);
   assert.deepEqual(await ends.next(), done);
 
-  // An abort that finds nobody waiting is told to the next who does, once.
+  // If no call waits at the abort, the next one that waits gets the error, once.
   const late = new AbortController();
   const told = flag.events({ signal: late.signal });
   hit();
@@ -160,7 +160,7 @@ test('reload: taken back while it can be, else the wait ends; those of others go
     await reload;
     say('as before', same());
 
-    // Two want the second one: it goes on when one of them does not.
+    // Two calls wait for the second one: it continues when one of them is aborted.
     controller = new AbortController();
     const first = new AbortController();
     const all = [
@@ -176,7 +176,7 @@ test('reload: taken back while it can be, else the wait ends; those of others go
     await Promise.all(all);
     say('replaced', !same(), master.pids.length);
 
-    // One that nobody wants does not come. Its workers take their time to end.
+    // A reload without a waiting call is cancelled. Its workers end slowly.
     block = 'stop';
     const was = loads;
     controller = new AbortController();

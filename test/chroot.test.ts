@@ -14,7 +14,7 @@ writeFileSync(join(jail, 'inside'), '');
 mkdirSync(join(jail, 'sub'));
 after(() => rmSync(jail, { recursive: true }));
 
-/** Runs a script to its first line of output and tells root and cwd as the kernel has them. */
+/** Runs a script to its first line of output and returns its root and cwd from the kernel. */
 async function rootAndCwd(call: string): Promise<{ root: string; cwd: string; said: string }> {
   const script = `${call}; console.log(process.cwd()); setInterval(() => {}, 1e6);`;
   const [command = '', ...args] = scriptCommand(script);

@@ -1,4 +1,4 @@
-// An application that has a copy of the package of its own, as npm's `install -g` of the command makes it.
+// An application with its own copy of the package, as after `npm install -g` of the command.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -181,7 +181,8 @@ test('a pidfile that was removed, with its directory or without: found all the s
     assert.deepEqual([stopped.code, stopped.stdout], [0, `process ${pid} ended by SIGTERM\n`]);
     assert.deepEqual(nest.processes(), []);
   }
-  // The directory is not there, and with it a daemon's file may be elsewhere: nobody knows.
+  // The directory does not exist. It may have been moved with a daemon's file, so the state is
+  // unknown.
   const unknown = /ENOENT: there is no directory .*run, so it is not known whether the daemon runs/;
   for (const command of ['stop', 'reload']) {
     const { code, stderr } = await daemonkit(nest, [command, ...file]);

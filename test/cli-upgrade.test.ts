@@ -51,7 +51,7 @@ test('daemonkit upgrade: a new release, a broken one, none', async (t) => {
     stdout: `upgraded: process ${next} (was ${first})\n`,
     stderr: '',
   });
-  // The workers of before may have taken a connection before they were told to leave.
+  // The old workers may have accepted a connection before they were asked to end.
   await until('the first one ends', () => hasEnded(first));
   assert.equal(await ask(file('s')), 'two');
 

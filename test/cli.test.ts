@@ -1,4 +1,4 @@
-// The command `daemonkit`: start, and what it tells. With the cases of FreeBSD's
+// The command `daemonkit`: start, and its output. With the cases of FreeBSD's
 // usr.sbin/daemon/tests/daemon_test.sh: chdir, pidfile, lock, newsyslog, output_file, title, user.
 import assert from 'node:assert/strict';
 import {

@@ -42,8 +42,8 @@ const open = () => { let fd = 100; while (isOpen(fd)) fd++; return dup2(0, fd); 
 const inChild = (closes) => {
   for (let tries = 0, pid = fork(); pid !== 0; pid = fork()) {
     const { exitCode, signal } = waitpid(pid);
-    // A thread of the runtime that wakes up meanwhile finds its epoll gone, and libuv aborts: the
-    // longer the loop takes, the more likely. That tells nothing of what was closed.
+    // If a thread of the runtime wakes up during the loop, its epoll is closed, and libuv aborts.
+    // This is more likely the longer the loop takes, and does not depend on what was closed.
     if (signal !== 'SIGABRT' || ++tries === 20) return exitCode === 7;
   }
   const ok = closes();

@@ -86,7 +86,7 @@ test('the first error ends the rest; so do an abort and the end of the iteration
   assert.deepEqual([error.name, error.message, input.closed, some], ['RangeError', 'one', 1, []]);
   assert.ok(input.taken <= 3);
   assert.equal(children(), '');
-  // What comes before the error is told.
+  // Results before the error are delivered.
   const partly = [];
   const two = (n) => { if (n === 2) throw new Error('two'); return n; };
   assert.equal((await failure(all(mapInForks(numbers(9), two, { chunk: 4 }), partly))).message, 'two');

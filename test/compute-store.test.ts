@@ -1,4 +1,4 @@
-// examples/snapshot-store.ts: what it saves is of one moment, and no request fails meanwhile.
+// examples/snapshot-store.ts: a saved file shows one moment, and no request fails during the save.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -75,7 +75,7 @@ test('the saved file is of one moment, however much is changed meanwhile', async
     assert.ok(Number(bytes) > ACCOUNTS * 500);
     const found = saved(file);
     assert.deepEqual([found.accounts, found.balance], [ACCOUNTS, 1000 * ACCOUNTS]);
-    // Each is told in two accounts, those of the moment all or none.
+    // Each transfer changes two accounts; a snapshot has both changes or none.
     assert.equal(found.moves % 2, 0);
     assert.ok(found.moves / 2 >= before && found.moves / 2 <= moves + 3);
     assert.ok(found.moves >= last);

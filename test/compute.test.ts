@@ -1,4 +1,4 @@
-// runInFork(): what comes back, what does not go on in the child, and that nothing is left of one.
+// runInFork(): its results, what does not run in the child, and that nothing is left of a child.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -230,7 +230,8 @@ test('wrong arguments, Workers and copies', () => {
   assert.equal(await runInFork(() => 1, { workers: true }), 1);
   await worker.terminate();
 
-  // A child of its own, of an async function; a copy by fork() has nothing of its parent's runs.
+  // A child of an async function makes its own child; a child of fork() has none of its parent's
+  // runs.
   assert.deepEqual(await runInFork(async () => [process.ppid, await runInFork(async () => { await pause(1); return process.ppid === 0; })]), [process.pid, false]);
   const run = runInFork(() => { for (let end = Date.now() + 200; Date.now() < end; ); return 'mine'; });
   while (children() === '') await pause(1);
@@ -290,7 +291,7 @@ test('nothing of the parent acts in the child', (t) => {
     await pause(150);
     return [errors, await fs.promises.readFile('/proc/self/comm', 'utf8')];
   };
-  // What is to come in the same turn of the event loop, and behind it.
+  // Work in the same turn of the event loop, and after it.
   const pending = () => { setImmediate(act('immediate')); port2.postMessage(1); setImmediate(act('immediate')); };
   for (const round of [1, 2, 3]) {
     setImmediate(pending);

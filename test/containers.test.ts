@@ -117,7 +117,7 @@ test("another namespace's /proc: what needs its numbers refuses, or does without
     say(code(() => daemonkit.fork()));
     say(code(() => daemonkit.prefork({ onWorkerStart() {} })));
     say(code(() => daemonkit.reapOrphans()));
-    // By the numbers outside its children would be others in here, who were to be ended.
+    // The outer pids of its children are other processes inside, which would be ended.
     const child = spawn('sleep', ['100']);
     say(orphans.descendants() ?? 'unknown');
     const pidfile = daemonkit.Pidfile.open(process.argv[1]);
@@ -166,7 +166,7 @@ test("below another namespace's /proc a daemon is the program, started again", {
     output.stderr,
     /^daemonkit: the program is started again because .*another PID namespace\n$/,
   );
-  // All of its threads, which /proc/self/task lists there by numbers of ours.
+  // All of its threads, which /proc/self/task lists there with pids of our namespace.
   for (const tid of threadIds(outside)) assert.equal(status(outside, tid).NoNewPrivs, '1');
   await nest.end(outside);
   const ended = once(child, 'exit');

@@ -1,4 +1,4 @@
-// Who the process is, thread by thread, in the kernel's words; and that nothing of root is left.
+// The ids of each thread, from the kernel; and that no privilege of root is left.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -109,7 +109,7 @@ test(
     const open = Object.values(descriptors(pid)).filter((target) => target.startsWith('/'));
     for (const target of open) assert.equal(statSync(target).isDirectory(), false, target);
     await nest.end(pid);
-    rmSync(nest.pidfile); // emptied, as nobody may not remove it
+    rmSync(nest.pidfile); // emptied, because the user nobody may not remove it
     const words =
       /EPERM: descriptor \d+ leads out of it, to \/usr \(close it, or keep: \[\d+\]\), /;
     const hook = await nest.fails('directoryInHook', { chroot: jail });

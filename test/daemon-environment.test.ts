@@ -59,7 +59,7 @@ test('another user gets the variables of the own login', needsRoot, async (t) =>
     LOGNAME: 'daemon',
     SHELL: '/usr/sbin/nologin',
   });
-  // One that nobody knows has none.
+  // An unknown user has none.
   assert.deepEqual(await environment(t, { user: 54321, group: 1 }), others);
 });
 

@@ -1,4 +1,4 @@
-// DaemonError: what becomeDaemon() throws when a step fails, and planDaemon() tells.
+// DaemonError: the error that becomeDaemon() throws when a step fails, and planDaemon() returns.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inspect } from 'node:util';

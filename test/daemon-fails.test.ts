@@ -171,7 +171,7 @@ for (const [scenario, words, options = () => ({})] of reported) {
     assert.match(stderr, words);
     assert.doesNotMatch(stdout, /exit/, 'no exit listeners anywhere');
     assert.deepEqual(nest.processes(), []);
-    // A file that somebody else put there is not ours to remove.
+    // A file that another program has put there must not be removed.
     assert.equal(existsSync(nest.pidfile), scenario === 'replaces');
   });
 }

@@ -1,4 +1,5 @@
-// Helpers that were started before becomeDaemon() are the daemon's: their pipes go on, they can be ended.
+// Helpers that were started before becomeDaemon() belong to the daemon: their pipes keep working,
+// and it can end them.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -41,7 +42,7 @@ await once(short, 'close');
 const signalled = [sleeper.kill(0), sleeper.kill(), peer.kill('SIGKILL')];
 await Promise.all([once(sleeper, 'close'), once(peer, 'close')]);
 const late = [sleeper.kill(), sleeper.killed, sleeper.exitCode];
-// Its own children, and a child of its own that must not reach the helpers.
+// It can start children, and its fork must not reach the helpers.
 const own = await once(spawn('sh', ['-c', 'exit 4']), 'exit');
 const pid = daemonkit.fork();
 if (pid === 0) daemonkit._exit(cat.kill() ? 1 : 6);

@@ -1,6 +1,6 @@
 // System calls of becomeDaemon() that fail, and launcher, middle process and daemon killed in the
-// middle of it: no process is left, no pidfile, and whoever started it knows. `npm run faults` tries
-// every call.
+// middle of it: no process and no pidfile is left, and the starter gets an error. `npm run faults`
+// tries every call.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';

@@ -1,4 +1,5 @@
-// What a daemon says before it is ready, and a starter who does not read it: nobody waits for that.
+// The output of a daemon before it is ready, and a starter that does not read it: nothing waits for
+// the reader.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, openSync, readFileSync, readSync, statSync } from 'node:fs';
@@ -11,12 +12,12 @@ import { whenFull } from './tools/full.js';
 const SAID = 600_000;
 const { O_NONBLOCK, O_RDWR } = constants;
 
-/** A pipe that nobody reads but by read(). */
+/** A pipe that is read only by read(). */
 function pipe(t: TestContext, nest: Nest, name: string): { fd: number; read: () => string } {
   const path = join(nest.directory, name);
   execFileSync('mkfifo', [path]);
   const fd = openSync(path, O_RDWR);
-  // An open file of its own, as the flags of the other are looked at.
+  // A separate open file, because the test examines the flags of the other.
   const reader = openSync(path, O_RDWR | O_NONBLOCK);
   t.after(() => [fd, reader].forEach(closeSync));
   const bytes = Buffer.alloc(1 << 20);
@@ -32,7 +33,7 @@ function pipe(t: TestContext, nest: Nest, name: string): { fd: number; read: () 
   return { fd, read };
 }
 
-/** The flags of an open file, which whoever has a copy of its descriptor shares. */
+/** The flags of an open file, which all duplicates of its descriptor share. */
 function blocks(fd: number): boolean {
   const flags = /^flags:\s+(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1];
   return (Number.parseInt(flags ?? '', 8) & O_NONBLOCK) === 0;

@@ -105,7 +105,7 @@ const FLAG = "const flag = new daemonkit.SignalFlag('SIGTERM');";
 const DAEMON = "daemonkit.becomeDaemon({ detach: false, env: 'keep' });";
 
 test('what a flag had before a fork does not end the child when the flag is disposed there', () => {
-  // Told to the parent, which has not come to it.
+  // Sent to the parent, which has not handled it yet.
   childLives(`${FLAG} ${DAEMON} kill();`);
 });
 

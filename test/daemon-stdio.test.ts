@@ -12,7 +12,7 @@ import { descriptors, stat } from './tools/proc.js';
 
 const TERMINAL = fileURLToPath(new URL('../../test/tools/terminal.py', import.meta.url));
 
-/** Processor time that a process uses meanwhile, in hundredths of a second. */
+/** Processor time that a process uses during the call, in hundredths of a second. */
 async function cpuTicks(pid: number, milliseconds: number): Promise<number> {
   const used = () => Number(stat(pid)[11]) + Number(stat(pid)[12]);
   const before = used();

@@ -1,4 +1,4 @@
-// Dispositions and the mask, as the kernel tells them in /proc/PID/status.
+// Dispositions and the mask, from /proc/PID/status.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';

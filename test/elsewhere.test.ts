@@ -1,5 +1,5 @@
-// Where daemonkit is not at home: other systems, by what the program is told, and other runtimes. The package is
-// loaded there, and a call refuses by name or works.
+// Unsupported systems (simulated) and other runtimes. The package can be loaded there; a call
+// works, or fails with the name of the function.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ interface Report {
   done?: Record<string, unknown>;
 }
 
-/** What tells the truth everywhere: there is no manager, no daemon, no fork for the hooks. */
+/** Calls with a true result everywhere: there is no manager, no daemon, no fork for the hooks. */
 const QUIET = ['atFork', 'currentDaemon', 'forkSupport', 'listenFds', 'notify'].concat([
   'notifyBarrier',
   'startWatchdog',

@@ -163,7 +163,7 @@ test('low-port/production: reload, log rotation, and a stop that tells', needsRo
   const [ROOT, port] = [rootIn(nest), await freePort()];
   const [log, page] = [join(ROOT, 'hello.log'), join(ROOT, 'index.html')];
   const env = { ROOT, PORT: `${port}`, PIDFILE: nest.pidfile, ACCOUNT: 'nobody' };
-  // The log is to be made anew by the other user.
+  // The other user must be able to make the log again.
   chmodSync(ROOT, 0o1777);
   const lost = await nest.run(command('low-port/production'), { env });
   assert.equal(lost.code, 1);

@@ -16,7 +16,7 @@ const TERMINAL = fileURLToPath(new URL('../../test/tools/terminal.py', import.me
 
 const prelude = `
 const { execve } = daemonkit;
-/** What a failed call must leave as it is, as the kernel tells it. */
+/** The state that a failed call must not change, from the kernel. */
 const seen = () => {
   const status = fs.readFileSync('/proc/self/status', 'utf8');
   const flags = fs.readdirSync('/proc/self/fd').flatMap((fd) => {

@@ -33,9 +33,9 @@ function said(source: string, options: Parameters<typeof linesOf>[1] = {}): unkn
 }
 
 /**
- * As `runScript()`, for what takes the runtime's own descriptors: where V8 has a task for a thread
- * meanwhile, libuv's uv_async_send() writes to an eventfd that is gone, and aborts. That tells nothing
- * of what was closed.
+ * As `runScript()`, for calls that close the runtime's own descriptors. If V8 has a task for a
+ * thread at that moment, libuv's uv_async_send() writes to a closed eventfd and aborts. This does
+ * not depend on what was closed.
  */
 function runBare(source: string): ReturnType<typeof runScript> {
   let outcome = runScript(tools + source);

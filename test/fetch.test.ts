@@ -12,7 +12,7 @@ import { scratch } from './tools/scratch.js';
 
 const MODULE = new URL('../../prebuilds/make/fetch.mjs', import.meta.url).href;
 
-/** Asks for `place`, in a process of its own; `body` is what would fetch it. */
+/** Requests `place` in a separate process; `body` is the code that would fetch it. */
 function fetching(t: TestContext, directory: string, body: string, anew = false) {
   const source = `import fs from 'node:fs'; import { fetchOnce } from '${MODULE}';
     const [directory] = process.argv.slice(1);

@@ -1,4 +1,4 @@
-// Node 22 and later read NODE_EXTRA_CA_CERTS on a thread of its own while the program starts.
+// Node 22 and later read NODE_EXTRA_CA_CERTS on a separate thread while the program starts.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

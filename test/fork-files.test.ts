@@ -1,5 +1,5 @@
-// Files that somebody is in the middle of reading or writing have one offset: two readers would get a part
-// each, and what two go on writing would be in the file twice.
+// Files that a thread is in the middle of reading or writing have one offset: two readers would
+// each get a part, and two writers would write the rest twice.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { succeeds } from './tools/run.js';

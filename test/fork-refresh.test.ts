@@ -1,5 +1,6 @@
-// The child is refreshed: what it must not keep of its parent it does not, nobody sees it being done,
-// and what cannot be done is refused before there is a child.
+// The child is refreshed: it does not keep state of the parent that it must not keep, the program
+// does not see the refresh, and if the refresh is impossible the fork is refused before there is a
+// child.
 import assert from 'node:assert/strict';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

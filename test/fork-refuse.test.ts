@@ -1,4 +1,4 @@
-// Where fork() cannot work it says so, leaves the parent intact and no child behind.
+// Where fork() cannot work it throws, does not change the parent, and leaves no child.
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync } from 'node:child_process';
 import { once } from 'node:events';

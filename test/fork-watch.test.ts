@@ -1,4 +1,4 @@
-// File watchers: each watches in the child the same file as in the parent, or its 'error' says so.
+// File watchers: in the child each watches the same file as in the parent, or emits 'error'.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { needs } from './tools/needs.js';
@@ -18,7 +18,10 @@ async function told<T>(scenario: string, options: RunOptions = {}): Promise<T[]>
 }
 
 const isRoot = process.getuid?.() === 0;
-/** As anybody but root, who may not open a file by its handle (and for the rest is the same). */
+/**
+ * As a user other than root, who may not open a file by its handle (and otherwise behaves the
+ * same).
+ */
 const notRoot = isRoot ? needs('setpriv') : {};
 const withoutHandles = isRoot ? ['setpriv', '--bounding-set=-dac_read_search'] : [];
 
@@ -35,7 +38,9 @@ interface Elsewhere {
   resources: string[];
 }
 
-/** A watch whose file has no name left is told to be gone, and what took its name is no matter. */
+/**
+ * A watch whose file has no name any more reports the end; a new file of that name does not matter.
+ */
 const always: Events = {
   gone: ['rename gone'],
   taken: ['rename taken'],
@@ -105,7 +110,7 @@ test('fork() in a callback: two watchers of the file, and what libuv had read', 
     ['parent', all],
     ['child', all],
   ]);
-  // Too many numbers to use up: of what libuv had read, the child misses what was still to be told.
+  // Too many numbers to use up: the child misses events that libuv had read but not delivered.
   const { later, last, ...rest } = all as Events;
   assert.deepEqual([later, last], [['change later'], ['change last']]);
   assert.deepEqual(await told('inCallbackFarOff'), [

@@ -16,7 +16,7 @@ import { fixture } from './tools/run.js';
 
 const needsFreebsd = needs('root', 'unshare', 'mount', 'umount', 'ps');
 
-// In mounts of its own. ps(1) is where Linux's finds what it needs: the words that are asked for are both systems'.
+// In a separate mount namespace. Linux's ps(1) works there: both systems have the same keywords.
 const WITHOUT_PROC = `set -e
 mount --rbind /proc "$1/proc"
 mount -t tmpfs -o ro tmpfs /proc
@@ -84,7 +84,7 @@ test('descriptors, by kern.proc.filedesc', needsFreebsd, async (t) => {
   assert.deepEqual(third, {
     ...{ fd: 3, type: 'socket', cloexec: true, inherited: true, runtime: false },
   });
-  // Somebody may have opened it by its name: nothing tells that it was passed on.
+  // It may have been opened by its name: nothing proves that it was passed on.
   assert.deepEqual(
     [at(4)?.type, at(4)?.target, at(4)?.inherited],
     ['file', process.execPath, false],
@@ -101,7 +101,7 @@ test('descriptors, by kern.proc.filedesc', needsFreebsd, async (t) => {
   assert.ok(
     sockets.length > 0 && sockets.every(({ inherited, runtime }) => !inherited && !runtime),
   );
-  // Whoever has started the tests may have left others.
+  // The starter of the tests may have left others.
   const gone = closed.map(({ fd }) => fd);
   assert.deepEqual(
     [3, 4, 5, own].map((fd) => gone.includes(fd)),
@@ -138,7 +138,7 @@ test('a pidfile: by its lock, the age that ps tells, and kill(2)', needsFreebsd,
 
 test('surroundings, fork, users', needsFreebsd, async (t) => {
   const nest = new Nest(t);
-  // A parent of this name says who it is, where there is somebody to ask.
+  // A parent of this name identifies the supervisor, if the system shows the name.
   const runsv = join(nest.directory, 'runsv');
   writeFileSync(runsv, '#!/bin/sh\n"$@"\nexit $?\n', { mode: 0o755 });
   const { command, root, ...said } = await says<{ command: string[]; root: string }>(

@@ -15,7 +15,7 @@ test(`${runs} calls of each function with arbitrary arguments, seed ${seed}`, (t
   const { status, signal, stdout, stderr } = spawnSync(
     process.execPath,
     [fixture('fuzz.js'), `${runs}`, `${seed}`],
-    // A directory of its own, should a file be made.
+    // A separate directory, in case a file is made.
     {
       cwd: scratch(t),
       encoding: 'utf8',

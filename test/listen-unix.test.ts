@@ -22,7 +22,7 @@ import { Grouped } from './tools/grouped.js';
 import { scratch } from './tools/scratch.js';
 import { linesOf, scriptCommand } from './tools/script.js';
 
-/** What is left of a socket whose server was killed: nobody removes its file. */
+/** The file of a socket whose server was killed stays. */
 function leaveStale(path: string): number {
   closeSync(listeningSocket({ path }));
   return lstatSync(path).ino;
@@ -182,7 +182,7 @@ test('a killed master leaves its file, the next one takes it; what is not its ow
   const next = new Grouped(t, source, { args: [path] });
   await next.hears('ready');
   assert.ok(await answers(path));
-  // Somebody moves it away, and puts another one there.
+  // Another program moves it away and puts another one there.
   renameSync(path, `${path}.moved`);
   const fd = listeningSocket({ path });
   t.after(() => closeSync(fd));

@@ -1,4 +1,4 @@
-// With `user`: whose a new log is, and how it is opened anew when its process is root no more.
+// With `user`: the owner of a new log, and reopening it when the process is no longer root.
 import assert from 'node:assert/strict';
 import {
   chmodSync,
@@ -67,7 +67,7 @@ bothWays(
       rmSync(log, { force: true });
       renameSync(`${log}.1`, log);
     }
-    // A directory of its own needs neither.
+    // A separate directory needs neither.
     chownSync(logs, NOBODY, NOBODY);
     await rotate(() => {});
     await until('it makes one', () => existsSync(log) && readFileSync(log, 'utf8') !== '');

@@ -1,5 +1,5 @@
-// What a log cannot take: full disks, limits, FIFOs that nobody reads. The server goes on, and the log tells
-// later what is lost.
+// A log without room: full disks, limits, FIFOs without readers. The server continues, and the log
+// later reports the loss.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
@@ -57,7 +57,7 @@ class Writer {
   /** Ends it; what is in the log and what that says is lost must be all that it has written. */
   async settle(text: () => string, why: string): Promise<void> {
     const reports = () => [...text().matchAll(LOST)];
-    // Both streams write within four lines, and tell before.
+    // Both streams write within four lines, and report before.
     const room = () => text().split(LOST).at(-1)?.length ?? 0;
     await until('both streams tell', () => reports().length >= 2 && room() > 1000);
     writeFileSync(this.#said.replace(/said$/, 'stop'), '');
@@ -130,7 +130,7 @@ test('a plan opens no FIFO: its reader sees no end', async (t) => {
   const plan = `fs.writeSync(1, JSON.stringify(daemonkit.planDaemon({ log: '${fifo}' })
     .find(({ step }) => step === 'stdio').precondition) + '\\n');`;
   assert.deepEqual(linesOf(plan), ['met']);
-  // It fails with ENXIO if nobody reads.
+  // It fails with ENXIO without a reader.
   const writer = openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK);
   writeSync(writer, 'written');
   closeSync(writer);

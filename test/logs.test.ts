@@ -113,7 +113,7 @@ test('root writes to no log that others could have put there', needsRoot, (t) =>
   for (const [at, { name, path, code, words, there }] of laid.entries()) {
     const errors = told[at]?.errors ?? [];
     const refused = [code, 'stdio', true];
-    // A plan opens no FIFO: a reader who waits for one to write would see the end at once.
+    // A plan opens no FIFO: a waiting reader would see the end at once.
     const planned = name.includes('FIFO') ? [undefined, undefined, false] : refused;
     assert.deepEqual(
       errors.map((error) => [error.code, error.step, words.test(error.message)]),

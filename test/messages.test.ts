@@ -1,4 +1,4 @@
-// What a message says to whoever did something wrong: what it was, and what to do instead.
+// Messages for mistakes: they name the mistake and the remedy.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { Nest } from './tools/daemons.js';
 import { needsRoot } from './tools/needs.js';
 import { entry, linesOf } from './tools/script.js';
 
-/** The messages of the errors that these expressions throw, in a process of their own. */
+/** The messages of the errors that these expressions throw, in a separate process. */
 function messages(expressions: readonly string[], before = ''): string[] {
   const tried = expressions.map(
     (expression) => `try { ${expression}; say('no error'); } catch (error) { say(error.message); }`,

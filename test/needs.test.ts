@@ -1,5 +1,5 @@
-// The tests skip, with the reason, for want of a program that a machine may be without: a file that runs one
-// asks for it.
+// The tests skip, with the reason, if a program is missing: a test file that runs a program
+// declares it.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,7 +22,10 @@ const ALIASES: Record<string, string[]> = {
 
 const ASKING = /\bneeds\([^)]*\)|\btools = \[[^\]]*\]/g;
 
-/** Does a source run a program: as a word of its own, at the beginning of a string or of a command in it? */
+/**
+ * Whether a source runs a program: as a separate word, at the beginning of a string or of a command
+ * in it.
+ */
 function runs(source: string, program: string): boolean {
   const word = program.replaceAll('+', '\\+');
   return new RegExp(`(?:['"\`]|[;&|(] ?)${word}(?:['"\`]| -{1,2}\\w| \\$)`).test(source);

@@ -21,7 +21,7 @@ const service = (source: string, ...args: string[]) => [
   ...args,
 ];
 
-/** A service that tells these states, a message each. */
+/** A service that reports these states, one message each. */
 const teller = (states: NotifyState[]) =>
   service(
     `for (const state of JSON.parse(process.argv[1])) if (notify(state) !== true) process.exit(3);`,
@@ -175,7 +175,8 @@ test('a barrier ends when the manager lets go, or its time is over, or an AbortS
   );
 });
 
-// A manager without WATCHDOG_PID means whoever inherits the variable; the program has begun for itself only.
+// Without WATCHDOG_PID the variable applies to every process that inherits it; the program has
+// started the watchdog only for itself.
 for (const watchdogPid of [true, false]) {
   const pid = watchdogPid ? 'with' : 'without';
   test(`the watchdog ${pid} WATCHDOG_PID: half the interval, unref, silent in forks and when ill`, (t) =>

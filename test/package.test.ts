@@ -128,7 +128,7 @@ describe('the package', () => {
     const names = unpacked.filter((name) => statSync(join(into, name)).isFile());
     assert.deepEqual(names.sort(), tree('cpp').sort());
     for (const name of names) {
-      // Line by line; of the comments that have lines of their own these are there, empty.
+      // Line by line; comments on separate lines are empty lines.
       const ours = readFileSync(join(root, name), 'utf8').split('\n');
       const packed = readFileSync(join(into, name), 'utf8').split('\n');
       assert.equal(packed.length, ours.length, name);

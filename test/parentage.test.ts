@@ -1,4 +1,4 @@
-// Subreapers, the signal of a parent's end, pidfds: between processes that tell what becomes of them.
+// Subreapers, the parent death signal, pidfds: between processes that report their state.
 import assert from 'node:assert/strict';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';

@@ -1,4 +1,5 @@
-// Who holds a pidfile, told by pidfileRead() and signalled by pidfileSignal(): never anybody else.
+// pidfileRead() returns and pidfileSignal() signals the holder of a pidfile, and never another
+// process.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,7 +16,7 @@ import { linesOf } from './tools/script.js';
 
 const NOBODY = 65534;
 
-/** A process that is nobody's daemon; it must live on. */
+/** An unrelated process, which must survive. */
 async function bystander(t: TestContext, holds?: number): Promise<number> {
   const child = spawn('sleep', ['60'], {
     stdio: ['ignore', 'ignore', 'ignore', holds ?? 'ignore'],
@@ -102,7 +103,7 @@ test('an heir of the lock is not the daemon', async (t) => {
   assert.equal(pidfileRead(path).state, 'unknown');
   assert.throws(() => pidfileSignal(path, 'SIGKILL'), { code: 'ESTALE' });
   await lives(heir);
-  // And when the heir is named, it is the one who holds it.
+  // When the file names the fork, the fork is the holder.
   writeFileSync(path, `${heir}\n`);
   assert.equal(pidfileRead(path).state, 'running');
 });
@@ -121,7 +122,7 @@ test('a zombie does not run', (t) => {
 
 test('a number that changes hands while we look is no proof', needs('root', 'unshare'), (t) => {
   const path = join(scratch(t), 'd.pid');
-  // A namespace of its own has no rivals for the next number, which root may choose.
+  // A new namespace has no other processes that could take the next pid, which root may choose.
   const via = ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child'];
   const said = linesOf(
     `import { spawn } from 'node:child_process';
@@ -165,7 +166,7 @@ test('to root, what others could have written tells nothing', needsRoot, async (
   await lives(pid);
 });
 
-/** What an ordinary user is told of a pidfile, and whether it may signal whom it means. */
+/** What an ordinary user learns about a pidfile, and whether it may signal the holder. */
 function asNobody(path: string) {
   const source = `process.setgid(${NOBODY}); process.setuid(${NOBODY});
     const path = process.argv[1];

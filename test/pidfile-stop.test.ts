@@ -88,7 +88,7 @@ test('an AbortSignal ends the wait: for the end, for the file to be written', as
   const waits = pidfileStop(starting, { signal: late.signal });
   late.abort(reason);
   await assert.rejects(waits, aborted);
-  // Nobody has it any more, and it is nobody's to stop.
+  // No process holds it any more, so there is nothing to stop.
   const nobody = pidfileStop(starting);
   locked.remove();
   assert.equal((await nobody).state, 'none');

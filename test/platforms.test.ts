@@ -54,7 +54,7 @@ function sameNames(there: string[], listed: string[]): void {
   );
 }
 
-/** Per family of cpp/sys, the systems that have a file of their own for it. */
+/** For each family of cpp/sys, the systems with a separate file. */
 function families(): Map<string, string[]> {
   const found = new Map<string, string[]>();
   for (const file of readdirSync(join(root, 'cpp', 'sys'))) {

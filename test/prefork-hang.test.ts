@@ -176,10 +176,10 @@ test('time in which a worker could have run', () => {
   // Starved, whether the kernel has booked its wait or not.
   assert.equal(one(look('R', 3)), 3);
   assert.equal(one(look('R', 3, 97)), 3);
-  // Four endless loops on two processors keep one another from running, and nobody else does.
+  // Four endless loops on two processors keep only each other from running.
   const four = Array.from({ length: 4 }, () => look('R', 50, 50));
   assert.deepEqual(couldHaveRun(four, 2), [100, 100, 100, 100]);
-  // Two of them, beside others' work on the same processors.
+  // Two of them, with other load on the same processors.
   const two = Array.from({ length: 2 }, () => look('R', 50, 50));
   for (const time of couldHaveRun(two, 2)) assert.ok(time > 50 && time < 70);
   assert.equal(one({ ...look('R', 9000), gap: 100 }), 100);

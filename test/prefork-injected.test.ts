@@ -33,7 +33,7 @@ const fails: [
   // The line, the relay, the process itself, the wait for it.
   ['master whose upgrade fails', 'socketpair', 1, 'tolerated', /EMFILE|ENOMEM|ENFILE/],
   ['master whose upgrade fails', 'clone', 1, 'tolerated', /EAGAIN: .*fork/],
-  // The word that the new program may go on is said again.
+  // The record that the new program may continue is sent again.
   ['master that hands over', 'sendto', 1, 'tolerated', /^upgraded$/],
   // Killed by the next one.
   ['master of a hung worker', 'kill', 1, 'tolerated', /^SIGKILL$/],
@@ -70,7 +70,7 @@ const kills: [phase: PhaseName, call: string, words: RegExp][] = [
   ['ending master', 'kill', /^killed$/],
   ['starting worker', 'listen', /^SIGKILL$/],
   ['serving worker', 'accept4', /^SIGKILL$/],
-  // Its workers may be zombies before anybody can tell whose they are.
+  // Its workers may be zombies before they can be identified.
   ['master that takes over', 'pidfd_open', /^the new program was ended by SIGKILL/],
   ['starting worker of a reload', 'sendto', /SIGKILL.*ended before it was ready/],
 ];

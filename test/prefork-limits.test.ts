@@ -115,7 +115,7 @@ test('wrong options are refused before anything happens', () => {
   refused({ stopSignals: 'SIGUSR1', reloadSignals: 'SIGUSR1' }, never, 'reloadSignals');
   refused({ reloadSignals: ['SIGHUP'], upgradeSignals: 'SIGHUP' }, never, 'upgradeSignals');
   refused({ scaleUpSignals: 'SIGURG', scaleDownSignals: 'SIGURG' }, never, 'scaleDownSignals');
-  // As the option may be called by those who know others: a signal, or what is to be called.
+  // Names of this option in other programs: a signal, or a callback.
   refused({ onHang: 'SIGNONE' }, 'ERR_INVALID_ARG_VALUE', 'hangSignal');
   refused({ onHang: () => {}, onMasterHang: () => {} }, 'ERR_INVALID_ARG_VALUE', 'onHang');
 });

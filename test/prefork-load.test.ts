@@ -7,8 +7,8 @@ import { often } from './tools/full.js';
 import { autocannon, Clients, Preforked } from './tools/preforked.js';
 import { descriptors } from './tools/proc.js';
 
-// Longer than any client may be kept waiting by the load of the machine: 9 s were too few with another
-// file's forty threads beside this one.
+// Longer than the load of the machine may delay any client: 9 s were too few with forty threads of
+// another test file running.
 const options = { workers: 3, idleTimeout: 120_000, stopTimeout: 240_000 };
 
 /** Of load; the reloads and kills come when they come. */

@@ -69,7 +69,7 @@ test('seats are filled while onMasterReload hangs, which is over after readyTime
   assert.deepEqual(world.told('reloaded'), []);
   world.pass(1);
   assert.deepEqual(world.told('reloaded'), ['ETIMEDOUT']);
-  // It settles at last: that is nobody's reload any more.
+  // It settles at last, when no reload is running any more.
   world.apply((state, now) => event.hookSettled(state, now));
   assert.deepEqual(world.pids, [103, 104, 105]);
   world.reload();

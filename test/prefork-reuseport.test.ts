@@ -50,7 +50,7 @@ async function twice(server: Preforked, signal: NodeJS.Signals): Promise<void> {
   server.kill(signal);
 }
 
-/** One request over a connection of its own, by hand: connected now, answered some time. */
+/** One request over a separate connection, by hand: connected now, answered later. */
 function request(port: number): { connected: Promise<unknown>; answered: Promise<number> } {
   const socket = connect(port, '127.0.0.1');
   socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
@@ -63,7 +63,7 @@ function request(port: number): { connected: Promise<unknown>; answered: Promise
   return { connected: once(socket, 'connect'), answered };
 }
 
-/** Those who kept their connections, and those who came anew. */
+/** Clients with old connections, and clients with new ones. */
 async function allWereAnswered(
   server: Preforked,
   clients: Clients,
@@ -195,7 +195,7 @@ test('descriptors of the program: a queue each, made before', async (t) => {
   });
   assert.equal(listeners(port).length, 2);
   assert.throws(() => listeningSocket({ port, host: '127.0.0.1' }), { code: 'EADDRINUSE' });
-  // Who has it shall have it alone.
+  // The holder must be the only one.
   const own = { port, host: '127.0.0.1' };
   const before = readdirSync('/proc/self/fd').length;
   assert.throws(() => prefork({ onWorkerStart() {}, listen: own, balance: 'reuseport' }), {

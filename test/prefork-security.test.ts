@@ -11,7 +11,7 @@ import { scratch } from './tools/scratch.js';
 
 const NOBODY = 65534;
 
-/** A directory that everybody may enter, to be a root. */
+/** A directory that everyone may enter, as root directory. */
 function jailFor(t: TestContext): string {
   const jail = scratch(t);
   chmodSync(jail, 0o755);
@@ -21,7 +21,7 @@ function jailFor(t: TestContext): string {
 /** A field of all threads of a process, each value once. */
 function everywhere(pid: number, field: string): string[] {
   const all = threadIds(pid).map((tid) => status(pid, tid));
-  // A thread that has ended meanwhile tells nothing.
+  // For a thread that has ended there is nothing to read.
   return [...new Set(all.flatMap((one) => (one[field] === undefined ? [] : one[field].trim())))];
 }
 

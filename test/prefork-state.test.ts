@@ -144,7 +144,7 @@ test('deadlines: not ready in time, not gone in time; times beyond 2^31', () => 
   world.pass(100_000);
   assert.deepEqual(world.sent('kill'), [101, 102], 'once');
 
-  // The master was stopped meanwhile: what 101 has said waits to be heard.
+  // The master was stopped: the messages of 101 are waiting to be read.
   const still = new World();
   still.ready(100);
   still.now += 100_000;
@@ -221,7 +221,7 @@ test('no sequence of events leaves a seat empty, a promise open or a worker unas
         if (what === 10) world.recycle(pid);
         if (what === 11) world.hangs(pid, which % 2 ? 'SIGABRT' : 'SIGKILL');
         if (what === 12 && world.state.phase === 'running') {
-          // Whoever waited for another number has been told that it was changed.
+          // Waits for another number are rejected, because the number was changed.
           if (!world.state.scaling) scalings++;
           world.scale(1 + (which % 5));
         }

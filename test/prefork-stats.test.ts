@@ -1,4 +1,5 @@
-// How a master tells of its workers: stats(), the diagnostics channels, daemonkit status --workers.
+// A master's reports about its workers: stats(), the diagnostics channels, daemonkit status
+// --workers.
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';

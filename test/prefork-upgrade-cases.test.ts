@@ -174,7 +174,7 @@ test('a daemon without privileges: pidfile, log, Unix socket', needsOpenFolders(
   assert.match(written, /worker 2 of version 3 starts/);
   assert.match(written, /version 2 is broken/);
   assert.notEqual(next, first);
-  // Only who opened it for root can: the file of before goes on.
+  // Only root could open it, so the former file stays in use.
   await server.stops();
   assert.throws(() => statSync(path), { code: 'ENOENT' });
 });
@@ -204,7 +204,7 @@ test('a supervisor that knows one process: refused, with who it is', async (t) =
     const child = spawn(file, args, { env: cleanEnvironment(server.mark), stdio: 'ignore' });
     t.after(() => child.kill('SIGKILL'));
     await server.hears('ready');
-    // By its number here: it tells the one of its namespace.
+    // Its pid in this namespace; the program prints the one of its own namespace.
     const ours = server.processes();
     const master = ours.find(
       (pid) => ours.filter((other) => +(stat(other)[1] ?? 0) === pid).length === 2,

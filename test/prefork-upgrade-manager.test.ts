@@ -1,4 +1,4 @@
-// An upgrade under a service manager, which is told who the main process is.
+// An upgrade under a service manager, which receives the new main pid.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { until } from './tools/daemons.js';
@@ -57,7 +57,8 @@ test('RELOADING, MAINPID by the old master, then the new one; its sockets and wa
   assert.deepEqual([answer.version, answer.ppid], [3, next]);
   await until('the manager tells', () => manager.exitCode === 0);
   assert.deepEqual(from(first).at(-1)?.includes('STOPPING=1'), false);
-  // It is the manager's child now, and is looked at anew when another was the main process in between.
+  // It is the manager's child now, and is checked again if another process was the main process in
+  // between.
   const back = await until('the main process again', () =>
     manager.messages.find(({ pid, lines }) => pid !== first && lines.includes(`MAINPID=${next}`)),
   );

@@ -45,7 +45,7 @@ test('one that fails, and one that does not, without a failed request', async (t
     [first, 'ERR_UPGRADE_FAILED', 'load', 1, null],
   );
   assert.match(broken.stderr, /Error: version 2 is broken/);
-  // It goes on to where standard error has always led.
+  // It is forwarded to the usual standard error.
   await until('told', () => server.stderr.includes('Error: version 2 is broken'));
   const worker = await server.fails({ version: 3, fail: 'worker' });
   assert.deepEqual([worker.code, worker.step], ['ERR_UPGRADE_FAILED', 'workers']);
@@ -71,7 +71,7 @@ test('one that fails, and one that does not, without a failed request', async (t
     ours?.filter((name) => process.env[name] === undefined),
     [],
   );
-  // The first one may have had more, from whoever has started the test.
+  // The first process may have had more, from the starter of the test.
   await until('no more descriptors', () => shape(next).length <= before.length);
   assert.equal((await server.ask()).version, 4);
   assert.notEqual(Number(stat(next)[1]), first);

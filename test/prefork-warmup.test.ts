@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { prefork } from 'daemonkit';
 import { Grouped } from './tools/grouped.js';
 
-/** 30 MB of objects behind a closure; workers read them all, some by requests of their own making. */
+/** 30 MB of objects behind a closure. Workers read all of them, some by requests to themselves. */
 const reading = `
   const { createServer } = await import('node:http');
   const serving = () => {

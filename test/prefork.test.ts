@@ -124,7 +124,7 @@ test('a request longer than the deadline is cut off; the worker still exits by i
 for (const worker of ['spin', 'deaf'] as const) {
   test(`a worker that hangs is killed at the deadline (${worker})`, async (t) => {
     const server = await Preforked.ready(t, { worker, options: { stopTimeout: 300, workers: 2 } });
-    // The one hangs before it is told, the other when it is.
+    // One hangs before it gets the request, the other when it gets it.
     const hanging =
       worker === 'spin' ? get({ port: server.port, host: '127.0.0.1', path: '/spin' }) : undefined;
     hanging?.on('error', () => {});

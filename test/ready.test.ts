@@ -13,7 +13,7 @@ import { entry } from './tools/script.js';
 
 type Ready = 'auto' | 'evaluated' | 'detached' | undefined;
 
-/** Runs a program whose main module calls becomeDaemon() and goes on with `after`. */
+/** Runs a program whose main module calls becomeDaemon(), followed by `after`. */
 function starts(nest: Nest, ready: Ready, after: string, name = 'app.mjs', more = '') {
   const program = `${nest.directory}/${name}`;
   const options = JSON.stringify({ pidfile: nest.pidfile, log: nest.log, ready, detach: true });
@@ -74,7 +74,7 @@ test('by default, an error of the next line and a port in use fail the start; ev
     const common = await starts(nest, undefined, "throw new Error('of CommonJS');", 'app.cjs');
     assert.match(common.stderr, /Error: of CommonJS/);
     assert.equal(common.code, 1);
-    // As it was: whoever wants to be told no more than that it was born.
+    // The former behaviour: success as soon as the daemon exists.
     const detached = await starts(
       nest,
       'detached',

@@ -1,4 +1,4 @@
-// reapOrphans(): zombies of nobody go, everybody else's children keep their statuses.
+// reapOrphans(): it reaps orphaned zombies, and all other children keep their statuses.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

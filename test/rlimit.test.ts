@@ -1,4 +1,4 @@
-// Resource limits, as the kernel tells them in /proc/PID/limits.
+// Resource limits, from /proc/PID/limits.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';

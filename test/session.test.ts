@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { getpgid, getsid } from 'daemonkit';
 import { stat } from './tools/proc.js';
 
-/** Process group and session, as the kernel tells them. */
+/** Process group and session, from the kernel. */
 const groupAndSession = (pid: number) => stat(pid).slice(2, 4).map(Number);
 
 test('getpgid and getsid agree with /proc', () => {

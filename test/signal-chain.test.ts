@@ -1,5 +1,5 @@
 // A SignalFlag among others that handle the same signal: process.on(), child_process, native
-// handlers, other flags; and under more signals than anybody can take.
+// handlers, other flags; and under more signals than can be handled.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,7 +18,7 @@ const ALRM = 14;
 const folder = mkdtempSync(join(tmpdir(), 'daemonkit-signal-'));
 after(() => rmSync(folder, { recursive: true }));
 
-/** Sends SIGALRM and tells which of the two kinds of handler it reached. */
+/** Sends SIGALRM and returns which of the two kinds of handler it reached. */
 async function reached(flags: SignalFlag[], listener: { calls: number }) {
   for (const flag of flags) flag.clear();
   const before = listener.calls;

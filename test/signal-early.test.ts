@@ -90,7 +90,7 @@ for (const how of ['nothing', 'daemon', 'listener', 'flag']) {
       { args: [how] },
     );
     await group.endsWell();
-    // Where nobody catches it, it kills.
+    // Without a handler it kills.
     const ends = new Set(group.words('ended').flat());
     if (how === 'nothing') ends.delete('SIGTERM');
     assert.equal(group.words('ended').length, 6);

@@ -127,7 +127,7 @@ while time.time() < end:
   assert.match(lines.find((line) => line.startsWith('parent')) as string, /^parent true 0$/);
 });
 
-/** Sends until a line comes in, and then tells how many real-time signals the target has been sent. */
+/** Sends signals until a line arrives, then prints how many real-time signals it has sent. */
 const storm = (pid: number) => `import ctypes, os, select, signal, sys, time
 libc, sent = ctypes.CDLL(None), 0
 while not select.select([sys.stdin], [], [], 0)[0]:

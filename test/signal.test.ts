@@ -160,7 +160,7 @@ test('events that no loop has taken are kept, until clear()', async () => {
 
 test('clear() forgets what was only counted, too', async () => {
   using flag = new SignalFlag('SIGALRM');
-  // More than a pipe holds: the rest is dropped, and told by its count alone.
+  // More than a pipe holds: the rest is dropped, and only counted.
   const storm = 5000;
   for (let i = 0; i < storm; i++) hit();
   flag.clear();

@@ -1,4 +1,4 @@
-// 0, 1 and 2 of a program that has closed them, or was started with something of its own there.
+// 0, 1 and 2 of a program that has closed them, or that has opened other files there.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';

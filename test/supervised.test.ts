@@ -1,4 +1,4 @@
-// becomeDaemon() under a supervisor: what it does not do, and what it tells.
+// becomeDaemon() under a supervisor: the steps that it omits, and its reports.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -182,7 +182,7 @@ test('detached by force: systemd looks at the daemon anew, once it is its child'
     [between, `MAINPID=${pid}`],
   ]);
   assert.equal(Number(stat(pid)[1]), manager.pid);
-  // Whoever asks who the sender is finds it, until all is read. It holds nothing that is the daemon's.
+  // The sender can be looked up until everything is read. It holds no descriptor of the daemon.
   const opened = Object.values(descriptors(between));
   assert.deepEqual(opened.map((target) => target.replace(/:.*/, '')).sort(), [
     'pipe',

@@ -1,4 +1,4 @@
-// Who watches a process: told from what service managers leave in a process, by processes that have it.
+// The detection of supervisors, from the traces that service managers leave in a process.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { openSync, statSync, writeFileSync } from 'node:fs';
@@ -22,7 +22,7 @@ interface Asking {
 const VARIABLES =
   /^(NOTIFY_SOCKET|LISTEN_\w+|SYSTEMD_EXEC_PID|INVOCATION_ID|JOURNAL_STREAM|PIDFILE)$/;
 
-/** What the function says in a process of its own. */
+/** The function's result in a separate process. */
 function told({ env = {}, via = [], stderr }: Asking = {}): string {
   const clean = Object.entries(process.env).filter(([name]) => !VARIABLES.test(name));
   const [file = '', ...args] = [...via, ...ASK];

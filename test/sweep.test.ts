@@ -14,7 +14,7 @@ import { sweep } from './tools/sweep.js';
 const SUITE = fileURLToPath(new URL('tools/suite.js', import.meta.url));
 
 const ends = {
-  // Who is told of it depends on whether the hook of the file or the runner meets it first.
+  // The reporter depends on whether the hook of the file or the runner finds it first.
   passes: /left behind|ok 1 - it leaves processes behind/,
   pipe: /left behind|timed out/,
   fails: /as asked/,
@@ -36,7 +36,7 @@ test('nothing is left of a test file, however its test ends', options, async (t)
     t.after(() => sweep(`DAEMONKIT_TEST=${id}`));
     const output = collect(suite);
     assert.deepEqual(await once(suite, 'close'), [1, null], output.stdout);
-    // What outlives its file is told by the runner, on standard error.
+    // The runner reports processes that outlive their file, on standard error.
     assert.match(output.stdout + output.stderr, words, how);
     assert.deepEqual(marked(`DAEMONKIT_TEST=${id}`), [], how);
   });

@@ -1,4 +1,4 @@
-// Functions that nobody waits for must not return a promise; and readiness that could not be told.
+// Functions that are not awaited must not return a promise; and readiness that cannot be reported.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -120,11 +120,11 @@ test('readiness that could not be told can be told again, and a start that faile
     const writer = open('w');
     fs.closeSync(reader);
     const options = { detach: false, notifyFd: writer, pidfile: ${pidfile}, env: 'keep', ready: 'manual' };
-    // Nobody reads it: nothing is begun.
+    // It has no reader: nothing starts.
     say(said(() => becomeDaemon(options)));
     say(planDaemon(options).find(({ step }) => step === 'notify').precondition.code);
     say([currentDaemon() === undefined, fs.existsSync(${pidfile}), String(listeners()) === String(before)]);
-    // Its reader goes meanwhile.
+    // Its reader ends during the call.
     reader = open(fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
     const daemon = becomeDaemon(options);
     fs.closeSync(reader);

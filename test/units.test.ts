@@ -94,7 +94,7 @@ test('hello-activated: the connection that starts it is served', needsSystemd, a
   assert.deepEqual(await once(child, 'exit'), [0, null]);
 });
 
-/** Starts a program that tells its readiness by a newline on descriptor 3, and waits for that. */
+/** Starts a program that reports readiness by a newline on descriptor 3, and waits for that. */
 async function newline(child: ChildProcess): Promise<string> {
   let said = '';
   const pipe = child.stdio[3] as Readable;

@@ -59,7 +59,7 @@ test('waitpidAsync: no polling, one look before and one after', needsStrace, () 
     const calls = text.slice(text.lastIndexOf('getppid(')).split('\n').filter(Boolean);
     const names = calls.map((line) => line.slice(0, line.indexOf('(')));
     assert.deepEqual(names.slice(0, 4), ['getppid', 'wait4', 'pidfd_open', 'wait4']);
-    // Node puts every signal's action back when it exits; nobody caught SIGCHLD before.
+    // Node restores every signal's action when it exits; SIGCHLD had no handler before.
     assert.ok(names.slice(4).every((name) => !name.startsWith('wait')));
     assert.ok(calls.every((line) => !line.startsWith('rt_sigaction(SIGCHLD, {sa_handler=0x')));
   } finally {

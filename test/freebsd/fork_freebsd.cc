@@ -29,7 +29,7 @@ void* TakeTurns(void* argument) {
     turn = 1 - own;
     ++turns;
     pthread_cond_signal(&turned);
-    // Not so fast that nobody ever sees the two of them wait.
+    // Slow enough that both can be seen waiting.
     pthread_mutex_unlock(&mutex);
     usleep(500);
     pthread_mutex_lock(&mutex);
@@ -196,7 +196,7 @@ void* Hold(void* argument) {
   return nullptr;
 }
 
-// What was held is given back, and can be taken again by anybody.
+// The lock is released, and any thread can take it again.
 bool AllFree(Held& held) {
   for (int tries = 0; tries < 10000 && held.result < 0; ++tries) usleep(1000);
   return held.result == 0 && LockAll(held) == 0 && UnlockAll(held) == 0;

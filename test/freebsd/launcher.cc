@@ -90,8 +90,8 @@ TEST(Timeout, "awaitBirth: one that hangs is ended and reaped") {
 
 TEST(Interrupted, "awaitBirth: a signal to the launcher ends the launch") {
   const pid_t self = getpid();
-  // Until the launcher has its handlers the signal waits: it would end the launcher, and nobody the
-  // daemon. awaitBirth() lets all signals in.
+  // Until the launcher has its handlers the signal waits: it would end the launcher, and nothing
+  // would end the daemon. awaitBirth() unblocks all signals.
   sigset_t term;
   sigemptyset(&term);
   sigaddset(&term, SIGTERM);

@@ -19,7 +19,7 @@ Test** last = &first;
 constexpr unsigned kSeconds = 60;
 constexpr int kPassed = 0, kFailed = 1, kSkipped = 77;
 
-// What a test's process tells of itself; shared with the program.
+// The report of a test's process; shared with the program.
 struct Word {
   bool failed;
   char why[200];

@@ -14,7 +14,7 @@ struct Test {
   Test* next = nullptr;
 };
 
-// Fails the test that is running and goes on.
+// Fails the running test and continues.
 void Fail(const char* file, int line, const std::string& what);
 
 // Ends the test that is running: what it cannot do without is missing.

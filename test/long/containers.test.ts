@@ -92,7 +92,7 @@ test('a master that has dropped its privileges may not look at its workers eithe
   assert.deepEqual(said, [true]);
 });
 
-/** Who may write in a test's directory. */
+/** The user who may write in a test's directory. */
 function given(nest: { directory: string }, id: number): void {
   chownSync(nest.directory, id, id);
   chmodSync(nest.directory, 0o755);
@@ -174,7 +174,7 @@ for (const options of ['hidepid=1', 'hidepid=2', 'hidepid=4', 'hidepid=2,subset=
       const { status, stdout, stderr } = spawnSync(program, rest, { encoding: 'utf8' });
       return { status, text: stdout + stderr };
     };
-    // Its own user sees it, and root; others are told that it is not known.
+    // Its own user and root see it; for others it is unknown.
     assert.match(
       command(NOBODY, 'status', '--pidfile', nest.pidfile).text,
       new RegExp(`\\b${pid}\\b`),

@@ -1,5 +1,5 @@
-// Every system call that a fork, a becoming daemon or a preforking server makes fails once, or kills who
-// makes it: the campaigns of `npm run faults`, with the first, that is, one place of each call.
+// Every system call of a fork, a starting daemon or a preforking server fails once, or kills its
+// process: the campaigns of `npm run faults`, with only the first place of each call.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { daemonFaults } from '../tools/faults-daemon.js';

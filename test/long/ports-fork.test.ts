@@ -24,9 +24,9 @@ async function built(name: string, machine: Machine): Promise<string> {
   return program;
 }
 
-/** Runs a program in a group of its own, of which nothing is left afterwards. */
+/** Runs a program in a separate process group, of which nothing is left afterwards. */
 async function output(command: string, ...args: string[]): Promise<{ code: number; text: string }> {
-  // Its many busy threads would starve the file that runs beside this one.
+  // Its many busy threads would take the processors from the test file that runs in parallel.
   const child = spawn('nice', ['-n', '10', command, ...args], {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -66,7 +66,7 @@ async function greets(port: number, greeting: string): Promise<number> {
   assert.fail(`nobody says ${greeting}`);
 }
 
-/** Clients must not stand still meanwhile, but there are none. */
+/** Clients must not be blocked during this, but there are none. */
 function told(env: NodeJS.ProcessEnv, command: string, ...args: string[]): string {
   const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', env });
   assert.equal(status, 0, `${command} ${args.join(' ')}: ${stdout}${stderr}`);
@@ -77,7 +77,7 @@ const logged = ({ log }: Place) => readFileSync(join(log, 'current'), 'utf8');
 const logs = (place: Place, line: RegExp) => until(`${line}`, () => line.test(logged(place)));
 const nameOf = (pid: number) => readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
 
-/** s6-svscan, and what of its programs has been told of the service. */
+/** s6-svscan, and what its programs know about the service. */
 async function s6(t: TestContext, program: string) {
   const place = await installed(t, 's6/hello', program);
   const { nest, service, env } = place;

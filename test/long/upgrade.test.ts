@@ -39,7 +39,7 @@ for (const balance of ['shared', 'reuseport'] as const) {
     await load.stop();
     assert.deepEqual(load.failures, []);
     assert.equal([...load.versions].filter((version) => version <= 11).length, 11);
-    // The pid in the variable that told it what it has, and the line's inode, have as many digits as they have.
+    // The pid in its variable, and the line's inode, may have any number of digits.
     const [, [fds = 0, bytes = 0] = []] = sizes;
     for (const [n, size] of sizes.slice(1)) {
       assert.equal(n, fds);

@@ -66,7 +66,7 @@ napi_value Attach(napi_env env, napi_callback_info info) {
   return version;
 }
 
-// told(): what the handlers said since the last call.
+// told(): the reports of the handlers since the last call.
 napi_value Told(napi_env env, napi_callback_info) {
   napi_value text;
   napi_create_string_utf8(env, told.c_str(), told.size(), &text);

@@ -135,7 +135,7 @@ int Kinds() {
 }
 
 void Start(int kind) {
-  // From here on /proc tells nobody but root what threads are in.
+  // From here on /proc shows only to root in which calls threads are.
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   pthread_t thread;
   pthread_create(&thread, nullptr, Run, reinterpret_cast<void*>(kKinds[kind]));

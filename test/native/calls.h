@@ -1,5 +1,4 @@
-// A thread that waits again and again in a system call of which only the code before it tells what
-// it is.
+// A thread that waits repeatedly in a system call whose number is only in the code before it.
 #pragma once
 
 namespace calls {

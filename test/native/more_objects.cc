@@ -69,7 +69,7 @@ int64_t Shutdown(const int64_t* a) {
   return Result(shutdown(static_cast<int>(a[0]), static_cast<int>(a[1])));
 }
 
-// pipeSize(fd, size): sets it, if size is not 0, and tells it.
+// pipeSize(fd, size): sets it, if size is not 0, and returns it.
 int64_t PipeSize(const int64_t* a) {
   const int fd = static_cast<int>(a[0]);
   if (a[1] != 0 && fcntl(fd, F_SETPIPE_SZ, static_cast<int>(a[1])) < 0) return -errno;

@@ -51,7 +51,7 @@ int Install(unsigned call, unsigned error, unsigned flags) {
   return r == 0 ? 0 : errno;
 }
 
-// What a thread of its own shall be refused, and at last what came of it; -1 before.
+// The call to refuse in a separate thread, and later the result; -1 before.
 struct Elsewhere {
   unsigned call;
   unsigned error;

@@ -1,6 +1,6 @@
-// System calls that fail on demand, for good: by a seccomp(2) filter, so that the call of whoever
-// makes it is refused, libc's and a raw one. Errno 0 makes a call that does nothing and says all is
-// well. Of all threads, or of a new one alone, which then sleeps for ever. For root.
+// System calls that fail on demand, for good: by a seccomp(2) filter, which refuses calls of libc
+// and raw calls alike. With errno 0 the call does nothing and succeeds. For all threads, or only
+// for a new one, which then sleeps forever. For root.
 #pragma once
 
 #include <node_api.h>

@@ -1,7 +1,7 @@
 // silent_fs DIRECTORY: a file server in user space (fuse(4)) of one empty file, `file`, that stops
-// answering. Prints "ready" when it is mounted, and again for each line that it is told: `silent`.
-// Its end, or that of its standard input, unmounts it. Nothing here can be cached, so that whoever
-// asks for the file's attributes waits.
+// answering. Prints "ready" when it is mounted, and again for each line of input: `silent`. Its
+// end, or that of its standard input, unmounts it. Nothing here can be cached, so a request for the
+// file's attributes waits.
 #include <fcntl.h>
 #include <linux/fuse.h>
 #include <poll.h>
@@ -92,5 +92,5 @@ int main(int count, char** arguments) {
     fflush(stdout);
   }
   umount2(arguments[1], MNT_DETACH);
-  return 0;  // the device's end fails whoever still waits
+  return 0;  // closing the device fails all waiting requests
 }

@@ -64,7 +64,7 @@ void* OnSmallStack(void*) {
   alternate.ss_sp =
       mmap(nullptr, alternate.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   sigaltstack(&alternate, nullptr);
-  // musl has no makecontext(3); from here nobody comes back.
+  // musl has no makecontext(3); this does not return.
   unsigned char* top = area + kCanary + kSmall;
 #if defined(__x86_64__)
   asm volatile("mov %0, %%rsp\n\tcall *%1" : : "r"(top), "r"(Spin) : "memory");
@@ -96,7 +96,7 @@ napi_value Overwritten(napi_env env, napi_callback_info) {
 // A lock that stores its owner's id, held over a sleep.
 pthread_mutex_t mutex;
 std::atomic<int> held{0}, go{0}, unlocked{-1};
-// A condition that comes true when the holder may go on.
+// A condition that becomes true when the holder may continue.
 pthread_mutex_t other = PTHREAD_MUTEX_INITIALIZER;
 pthread_cond_t may_go = PTHREAD_COND_INITIALIZER;
 
@@ -219,8 +219,7 @@ napi_value Unlocks(napi_env env, napi_callback_info) {
   return Integer(env, pthread_mutex_unlock(mine.mutex));
 }
 
-// A thread that waits in nanosleep(2), or computes, and when it may go on ends its process by
-// abort(3).
+// A thread that waits in nanosleep(2), or computes, and later ends its process by abort(3).
 void* AbortLater(void* computes) {
   held = 1;
   while (go == 0) {
@@ -277,7 +276,7 @@ napi_value Waited(napi_env env, napi_callback_info) {
   return Integer(env, limited);
 }
 
-// call(kind): a thread for it (calls.h); tells whether there is that kind.
+// call(kind): a thread for it (calls.h); returns whether that kind exists.
 napi_value Call(napi_env env, napi_callback_info info) {
   const int kind = Argument(env, info);
   const bool known = kind < calls::Kinds();
@@ -345,7 +344,7 @@ napi_value Confine(napi_env env, napi_callback_info info) {
 }
 
 #ifdef __x86_64__
-// A function of one byte, the last that is mapped: whoever looks further faults.
+// A function of one byte, the last mapped one: reading further faults.
 void* CallForEver(void* function) {
   for (;;) reinterpret_cast<void (*)()>(function)();
 }

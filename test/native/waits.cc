@@ -75,8 +75,8 @@ int ClockNanosleepUntil(int64_t ns) {
   return Result(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, nullptr));
 }
 
-// By an instruction of its own, as compilers put it: libc's syscall(2) has one for all calls, in
-// front of which no number is to be seen. docs/live-fork-internals.md, "Calls that go on".
+// By a separate instruction, as compilers make it: libc's syscall(2) has one for all calls, without
+// a number before it. docs/live-fork-internals.md, "Calls that go on".
 long WaitFor(const int* word, const timespec* span) {
 #ifdef __x86_64__
   long result;

@@ -16,7 +16,7 @@ int Stop();
 
 struct Counts {
   int64_t received;
-  int64_t missing;  // numbers that were passed over: somebody else has read them
+  int64_t missing;  // missing numbers: another process has read them
   int64_t cut;      // epoll_wait(2) without a timeout that came back empty
   bool finished;    // the last message has come
   bool ended;       // the connection is at its end

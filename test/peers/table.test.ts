@@ -1,4 +1,4 @@
-// docs/peers.md names tests: each must be there, or the table promises what nobody checks.
+// docs/peers.md names tests: each must exist, or the table has claims without a test.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';

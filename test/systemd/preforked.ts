@@ -118,7 +118,7 @@ function transient(name: string, properties: string[], ...program: string[]): vo
 
 const SERVICE = '/opt/daemonkit/dist/test/fixtures/service.js';
 
-/** The launcher tells who the main process is; where nobody listens systemd finds it. */
+/** The launcher reports the main pid; without a socket systemd finds it by itself. */
 async function detached(unit: Unit): Promise<void> {
   for (const properties of [['Type=notify', 'NotifyAccess=main'], ['Type=forking']]) {
     const options = { detach: true, pidfile: '/run/detached.pid', log: '/var/log/detached.log' };
@@ -155,7 +155,7 @@ async function preforkForking(unit: Unit): Promise<void> {
   assert.deepEqual([existsSync('/run/hello.pid'), hasEnded(next)], [false, true]);
 }
 
-/** Nobody can tell systemd of another main process. */
+/** No process can report another main pid to systemd. */
 async function simple(unit: Unit): Promise<void> {
   const environment = `Environment=PORT=${unit.port}`;
   transient(unit.name, ['Type=exec', environment], PROGRAM);

@@ -7,6 +7,6 @@ export interface Scenario {
   about: string;
   /** The first version of systemd that knows what the unit says. */
   since?: number;
-  /** A text is told behind the unit's line. */
+  /** A text is printed after the unit's line. */
   play(unit: Unit): Promise<unknown>;
 }

@@ -62,7 +62,7 @@ async function notifyReload(unit: Unit): Promise<void> {
   isDynamicUser(main);
   assert.equal((await unit.ask()).greeting, 'hello');
   await unit.reload();
-  // It was waited for: nobody has to ask twice.
+  // Its end was awaited, so one query is sufficient.
   assert.deepEqual(await unit.ask(), { greeting: 'good day', pid: main });
   assert.equal(unit.state.NRestarts, '0');
   await unit.stops();
@@ -79,7 +79,7 @@ async function forking(unit: Unit): Promise<void> {
   await unit.reload();
   assert.equal(await unit.greets('good day'), main);
   assert.match(readFileSync('/var/log/hello.log', 'utf8'), /^GET \/$/m);
-  // The pidfile of the one that was killed names nobody, and is taken over.
+  // The pidfile of the killed daemon names no process, and is taken over.
   const next = await restarts(unit, main);
   assert.equal(pid(), next);
   await unit.stops();
@@ -92,7 +92,7 @@ async function activated(service: Unit): Promise<void> {
     await socket.start();
     assert.deepEqual([service.state.ActiveState, service.main], ['inactive', 0]);
     const { pid } = await service.ask();
-    // The connection waits for nobody to be told that the service is ready.
+    // The connection does not wait for the report of readiness.
     await service.shows({ MainPID: `${pid}`, ActiveState: 'active' });
     isDynamicUser(pid);
     await using clients = new Clients(service.port);
@@ -100,7 +100,7 @@ async function activated(service: Unit): Promise<void> {
     await service.restart();
     await until('the next one serves', () => clients.pids.has(service.main));
     await clients.stop();
-    // Its end is nobody's loss: the next connection starts another.
+    // Its end does no harm: the next connection starts another.
     process.kill(service.main, 'SIGKILL');
     await service.shows({ ActiveState: 'failed', Result: 'signal' });
     const next = await service.ask();

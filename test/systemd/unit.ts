@@ -19,7 +19,7 @@ export function succeeds(file: string, ...args: string[]): string {
   return stdout;
 }
 
-/** Clients go on meanwhile. */
+/** Clients continue during this. */
 export async function systemctl(...args: string[]): Promise<void> {
   await promisify(execFile)('systemctl', args, { timeout: 120_000 });
 }
@@ -46,7 +46,7 @@ export function ask(port: number): Promise<Answer> {
   });
 }
 
-/** Clients that ask one after the other until they are told to stop; none may be turned away. */
+/** Clients that send requests one after the other until they are stopped; none may be refused. */
 export class Clients implements AsyncDisposable {
   readonly pids = new Set<number>();
   requests = 0;
@@ -95,7 +95,7 @@ export class Unit {
     readonly port = 0,
   ) {}
 
-  /** What systemctl tells of it. */
+  /** The output of systemctl about it. */
   get state(): Record<string, string> {
     const lines = succeeds('systemctl', 'show', this.name).split('\n');
     return Object.fromEntries(lines.map((line) => line.split(/=(.*)/s, 2)));
@@ -117,7 +117,7 @@ export class Unit {
     return systemctl('restart', this.name);
   }
 
-  /** It ends well, with all of its processes, and serves nobody. */
+  /** It ends in order, with all of its processes, and serves no client. */
   async stops(): Promise<void> {
     const { ControlGroup } = this.state;
     await systemctl('stop', this.name);
@@ -143,7 +143,7 @@ export class Unit {
     return ask(this.port);
   }
 
-  /** Waits until somebody serves; gives who. */
+  /** Waits until a process serves; returns its pid. */
   async answers(): Promise<number> {
     for (const end = performance.now() + 60_000; performance.now() < end; await sleep(50)) {
       const answer = await this.ask().catch(() => undefined);
@@ -152,7 +152,7 @@ export class Unit {
     assert.fail(`${this.name} never answers`);
   }
 
-  /** Waits for the greeting, and gives who has said it. */
+  /** Waits for the greeting, and returns its sender. */
   async greets(greeting: string): Promise<number> {
     for (const end = performance.now() + 60_000; performance.now() < end; await sleep(50)) {
       const answer = await this.ask();
@@ -171,7 +171,7 @@ export class Unit {
     return command('journalctl', '--unit', this.name, '--output=cat', '--no-pager').stdout;
   }
 
-  /** Waits for what systemctl tells; a pattern, or the text itself. */
+  /** Waits for an output of systemctl: a pattern, or the text itself. */
   async shows(expected: Record<string, string | RegExp>): Promise<Record<string, string>> {
     let state: Record<string, string> = {};
     const fits = ([name, value]: [string, string | RegExp]) =>

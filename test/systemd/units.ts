@@ -1,5 +1,5 @@
-// Runs in the booted system (test/tools/systemd.ts): installs the units of examples/systemd as they are, and plays them.
-// A line for each; what failed is told again at the end, with the journal.
+// Runs in the booted system (test/tools/systemd.ts): installs the units of examples/systemd as they
+// are, and plays them. Prints a line for each; failures are repeated at the end, with the journal.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import { inspect } from 'node:util';

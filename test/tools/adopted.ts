@@ -1,5 +1,5 @@
-// Children that are a script's own but not libuv's: whoever execs keeps its children, so a launcher
-// starts them and then becomes Node.
+// Children of a script that libuv does not know: exec keeps the children of a process, so a
+// launcher starts them and then executes Node.
 import assert from 'node:assert/strict';
 import { runScript } from './script.js';
 
@@ -18,7 +18,7 @@ os.environ['CHILDREN'] = ' '.join(map(str, pids))
 os.execvp(sys.argv[2 + count], sys.argv[2 + count:])
 `;
 
-/** Begins the command of a child that shall not go on before the script calls resume(). */
+/** The beginning of the command of a child that must wait until the script calls resume(). */
 export const gate = 'kill -STOP $$;';
 
 /** The command of a child that ends itself by a signal. */

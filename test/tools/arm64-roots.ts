@@ -1,5 +1,5 @@
-// A Debian of arm64 as a file tree, the Nodes for it, and how a command runs there under qemu-user. All is cached
-// beside what roots.ts and nodes.ts have.
+// A Debian of arm64 as a file tree, the Nodes for it, and how a command runs there under qemu-user.
+// Everything is cached with the files of roots.ts and nodes.ts.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -74,7 +74,7 @@ function run(libc: Libc, line: string, refresh: boolean) {
   console.log(
     `\n# arm64, ${libc}: Node ${answer.node}\nfork(): ${refused}\nbecomeDaemon(): ${daemon}`,
   );
-  // The emulator has no PR_GET_TID_ADDRESS; without that nobody would learn of a thread's end.
+  // The emulator has no PR_GET_TID_ADDRESS; without that a thread's end would not be reported.
   if (answer.live || !/ENOTSUP.*PR_GET_TID_ADDRESS/.test(refused)) {
     failures.push(`${libc}, Node ${answer.node}: fork() says ${refused}; ${answer.reasons}`);
   }

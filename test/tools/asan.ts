@@ -60,7 +60,7 @@ function bounded(file: string, args: string[], env: NodeJS.ProcessEnv) {
   return { ...outcome, seconds, good, end: code ?? outcome.signal ?? outcome.status };
 }
 
-/** Takes what the sanitizers have written, and tells it. */
+/** Collects the reports of the sanitizers, and prints them. */
 function takeReports(): number {
   const found = readdirSync(reports);
   for (const name of found) console.log(readFileSync(join(reports, name), 'utf8'));

@@ -1,11 +1,11 @@
-// Daemons that are their script started again, whose runs are told apart.
+// Daemons that are their script started again, with distinguishable runs.
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { TestContext } from 'node:test';
 import { type LaunchOptions, Nest } from './daemons.js';
 import { entry } from './script.js';
 
-/** What a run of the script tells of itself, before its call of becomeDaemon(). */
+/** The report of a run of the script before its call of becomeDaemon(). */
 export interface Run {
   pid: number;
   argv: string[];
@@ -13,7 +13,7 @@ export interface Run {
   [what: string]: unknown;
 }
 
-/** A nest whose scripts tell of each of their runs. */
+/** A nest whose scripts report each of their runs. */
 export class Burrow extends Nest {
   constructor(t: TestContext) {
     super(t, 'reexec');

@@ -15,7 +15,7 @@ export interface Played {
   problem?: string;
 }
 
-/** Plays every case in turn, and tells of each in a line of JSON. */
+/** Runs every case in turn, and prints a line of JSON for each. */
 export async function playAll(cases: Record<string, () => unknown>): Promise<void> {
   const owner = process.pid;
   for (const [name, body] of Object.entries(cases)) {
@@ -53,7 +53,7 @@ export async function inFolder<T>(body: (folder: string) => Promise<T>): Promise
 /** What a {@link program} and its forks write on. */
 export interface Paper {
   print(line: string): void;
-  /** Whether somebody has printed the line. */
+  /** Whether the line was printed. */
   has(line: string): boolean;
 }
 

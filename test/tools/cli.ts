@@ -25,7 +25,10 @@ export interface CliOptions {
 /** The command line of `daemonkit ARGS`. */
 const cliCommand = (args: readonly string[]) => [process.execPath, PROGRAM, ...args];
 
-/** Runs `daemonkit ARGS` in the nest's directory, until it and whoever holds its pipes has ended. */
+/**
+ * Runs `daemonkit ARGS` in the nest's directory, until it and all processes with its pipes have
+ * ended.
+ */
 export async function daemonkit(nest: Nest, args: readonly string[], options: CliOptions = {}) {
   const [file = '', ...rest] = [...(options.under ?? []), ...cliCommand(args)];
   const child = spawn(file, rest, {
@@ -53,7 +56,7 @@ export async function starts(
   return Number(pid);
 }
 
-/** Writes an application; in an ES module `daemonkit` is in scope. It goes on until it is ended. */
+/** Writes an application; in an ES module `daemonkit` is in scope. It runs until it is ended. */
 export function writeApp(nest: Nest, name: string, source: string): string {
   const path = join(nest.directory, name);
   const esm = name.endsWith('.mjs') ? `import * as daemonkit from ${JSON.stringify(entry)};\n` : '';

@@ -21,7 +21,7 @@ export const AS_PROCESS_1 = [...PID_NAMESPACE, '--mount-proc'];
 /** The same with the /proc of the namespace outside. */
 export const OUTER_PROC = PID_NAMESPACE;
 
-/** What follows in a mount namespace of its own, after these lines of sh. */
+/** Runs the rest in a separate mount namespace, after these lines of sh. */
 export const mounted = (...lines: string[]): string[] => {
   return ['unshare', '--mount', 'sh', '-ec', [...lines, 'exec "$@"'].join('\n'), 'sh'];
 };

@@ -26,7 +26,7 @@ export interface Launch {
   port: number;
 }
 
-/** What the daemon tells of itself over HTTP. */
+/** The daemon's report over HTTP. */
 export interface Report {
   pid: number;
   ppid: number;

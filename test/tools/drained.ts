@@ -85,7 +85,7 @@ function frame(
   return Buffer.concat([head, payload]);
 }
 
-/** A client of HTTP/2 that sends what it is told to, and answers no PING until then. */
+/** A client of HTTP/2 that sends only on request, and answers no PING until then. */
 export function frames(port: number, secure: boolean) {
   const options = { port, host: '127.0.0.1', rejectUnauthorized: false, ALPNProtocols: ['h2'] };
   const socket = secure ? tls.connect(options) : net.connect(options);

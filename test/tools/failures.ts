@@ -1,13 +1,13 @@
 // What failed, out of what another runner has printed: a log's middle may be cut, and its end is what is read.
 
-/** Characters of one case that are told, and of all. */
+/** How many characters are printed of one case, and of all. */
 const CASE = 3000;
 const ALL = 12_000;
 
 export const cut = (text: string, most: number) =>
   text.length <= most ? text : `${text.slice(0, most)}\n[${text.length - most} characters more]`;
 
-/** The end of a text, where a program tells what it died of. */
+/** The end of a text, which contains the cause of a program's end. */
 export function tail(text: string, most = 4000): string {
   if (text.length <= most) return text;
   return `[${text.length - most} characters before]\n${text.slice(-most)}`;
@@ -38,7 +38,7 @@ export function failedCases(tap: string): string[] {
     parents[depth] = title;
     if (ok.startsWith('#') || /# (TODO|SKIP)\b/.test(title)) continue;
     const block = blockAfter(lines, at + 1, indent);
-    // Its subtests are told themselves.
+    // Its subtests are reported separately.
     if (/^ {2}failureType: '?subtestsFailed/m.test(block)) continue;
     failed.push(cut(`${parents.filter(Boolean).join(' › ')}\n${block}`, CASE));
   }

@@ -1,5 +1,5 @@
-// Every system call of becomeDaemon() fails in turn, or kills whoever makes it: launcher, middle
-// process and daemon.
+// Every system call of becomeDaemon() fails in turn, or kills its process: launcher, middle process
+// and daemon.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chownSync, existsSync, readFileSync } from 'node:fs';
@@ -44,7 +44,7 @@ class Start extends Traced {
     const late = signalCode !== null && !(await this.allEnded());
     if (exitCode === 0 || late) {
       assert.equal(this.stderr, '');
-      // There it has told that it is ready, and waits for the launcher's end.
+      // There it has reported that it is ready, and waits for the launcher's end.
       if (killedAt === 'poll' && this.processes().length === 0) {
         assert.ok(this.#unlocked(), 'still locked');
         return { result: 'tolerated', what: 'a daemon, killed when it was ready' };
@@ -59,7 +59,8 @@ class Start extends Traced {
     const what = signalCode ?? /^(\w*Error|daemonkit): .*$/m.exec(this.stderr)?.[0];
     assert.ok(what, `exit code ${exitCode}, and not a word: ${this.stderr}`);
     assert.ok(await this.allEnded(), 'processes are left');
-    // Who is killed cannot remove its pidfile, and who could not lock it must not; that stops nobody.
+    // A killed process cannot remove its pidfile, and a process without the lock must not. This
+    // does not prevent the next start.
     if (signalCode !== null || /flock/.test(what)) assert.ok(this.#unlocked(), 'still locked');
     else assert.equal(existsSync(this.#pidfile), false, `the pidfile is left: ${what}`);
     return { result: 'refused', what };

@@ -1,4 +1,4 @@
-// Every system call of fork() fails in turn, or kills whoever makes it.
+// Every system call of fork() fails in turn, or kills its process.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

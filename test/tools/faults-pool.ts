@@ -51,7 +51,10 @@ export class Pool extends Traced {
     return this.first.exitCode !== null || this.first.signalCode !== null;
   }
 
-  /** The upgrade has failed, and that is told; or the first program has ended, and another one is ready, or none left. */
+  /**
+   * The upgrade has failed and reported that; or the first program has ended, and another one is
+   * ready, or none is left.
+   */
   get decided(): boolean {
     if (!this.gone) return this.events('error').some(({ by }) => by === this.first.pid);
     const all = this.processes();
@@ -62,7 +65,7 @@ export class Pool extends Traced {
     return this.#said.filter(({ event }) => names.includes(event));
   }
 
-  /** The workers that came by this reload or start: whole, or told that they are not. */
+  /** The workers of this reload or start: complete, or reported as incomplete. */
   settled(ready: () => boolean): boolean {
     const unasked = this.events('exit').some(({ asked }) => !asked);
     return this.gone || ready() || unasked || this.events('error', 'not ready').length > 0;
@@ -93,7 +96,7 @@ export class Pool extends Traced {
     }
   }
 
-  /** What became of it; throws if anything is as it must not be. `killed` is who was to be killed. */
+  /** The outcome; throws if anything is wrong. `killed` is the process that the fault kills. */
   async outcome(killed?: number): Promise<Omit<Fault, 'place'>> {
     if (this.gone) return this.#ending(killed === this.master);
     if (killed !== undefined && killed !== this.master) {
@@ -156,7 +159,8 @@ export class Pool extends Traced {
     if (exitCode === 0) return undefined;
     const why = /^.*(?:Assertion|Check) failed.*$/m.exec(this.stderr)?.[0].trim();
     if (/^SIG(ABRT|TRAP|SEGV)$/.test(`${signalCode}`)) return why ?? `${signalCode}`;
-    // Of a flag's own pipe, which read(2) does not fail on: uncaught, as nobody would hear it.
+    // For a flag's own pipe, on which read(2) does not fail: uncaught, because no code could catch
+    // it.
     return /SignalRecords\.pull/.test(this.stderr) ? 'EIO of a signal flag, uncaught' : undefined;
   }
 

@@ -1,4 +1,4 @@
-// Every system call of prefork()'s master and workers fails in turn, or kills whoever makes it: while it
+// Every system call of prefork()'s master and workers fails in turn, or kills its process: while it
 // starts, serves, reloads, ends.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PreforkOptions } from 'daemonkit';
@@ -9,7 +9,7 @@ import { Pool, WORKERS } from './faults-pool.js';
 import { attach, attachMain, detach, type Place, sample } from './strace.js';
 import { faultAt, placesOf, type Trial } from './traced.js';
 
-/** Where the fault is to come: who is traced from when on, what makes it act, and until when. */
+/** The place of the fault: the traced process, the begin, the trigger, and the end. */
 interface Phase {
   halt: Halt | '';
   /** Only the main thread of the master: its children are others' phases. */
@@ -70,7 +70,8 @@ export const phases = {
       if (!pool.gone) process.kill(pid, 'SIGTTOU');
       // The one more may be one that could not be watched, and was killed for that.
       await until('told', () => pool.gone || pool.events('exit', 'error').length > 0);
-      // An error may have been told before: strace(1) that lets go as a signal comes, SIGTTOU of all, may lose it.
+      // An error may have been reported before: if strace(1) detaches when a signal arrives, such
+      // as SIGTTOU, the signal may be lost.
       await until('one less', () => pool.gone || pool.workers().length === WORKERS);
     },
   },
@@ -148,7 +149,7 @@ export const phases = {
       return reloaded(pool);
     },
   },
-  // Its program is not there: whatever fails besides, the master goes on with what it had.
+  // Its program does not exist: the master continues unchanged, whatever else fails.
   'master whose upgrade fails': {
     halt: '',
     alone: true,

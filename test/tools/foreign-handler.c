@@ -1,5 +1,5 @@
 // A native module that handles SIGALRM, or -DSIGNAL=..., by itself, as any addon may. Built by the
-// tests; with -DRAISE it raises the signal instead and tells what became of errno.
+// tests; with -DRAISE it raises the signal instead and returns the resulting errno.
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

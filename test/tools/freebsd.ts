@@ -34,7 +34,7 @@ function recordOf(folder: string, fd: number): OpenFile {
   for (const [pattern, kind] of KINDS) {
     const [found, number = '0'] = pattern.exec(target) ?? [];
     if (found === undefined) continue;
-    // A pipe's end is known by its address; the others have none that is told.
+    // A pipe's end is identified by its address; the system shows none for the others.
     if (kind === 'pipe' || kind === 'socket') {
       return [fd, kind, `${kind}:[${Number(number).toString(16)}]`, kind === 'pipe' ? access : 3];
     }

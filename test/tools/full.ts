@@ -1,5 +1,5 @@
-// A test that plays more of the same in `npm run test:all` than in `npm test`. Whoever imports this
-// runs in both.
+// For tests that do more of the same in `npm run test:all` than in `npm test`. A test file that
+// imports this runs in both.
 const full = process.env.DAEMONKIT_FULL === '1';
 
 /** How many: of rounds, forks, seconds. */

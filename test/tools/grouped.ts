@@ -1,5 +1,5 @@
-// An ES module in a process group of its own, which says what it finds in lines of JSON; none of the
-// group is left behind.
+// Runs an ES module in a separate process group. It prints its results as lines of JSON; no process
+// of the group is left.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -41,7 +41,7 @@ const ready = new Promise<void>((resolve) => {
   });
 });
 
-/** One request over a connection of its own; gives who has answered. */
+/** One request over a separate connection; returns the process that answered. */
 function ask(path: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const options = { host: '127.0.0.1', port, path, agent: false };

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const KINDS = {
-  /** What a fork is to a program, and to those who fork for it: the runtime has a part in each. */
+  /** The kinds of forks of a program; the runtime is involved in each. */
   fork: /^(fork.*|compute.*|copies|signal-early|thrown|prefork(-(callbacks|connections|hang|injected|two|upgrade|warmup))?)$/,
   daemon: /^daemon/,
   /** libc changes the ids of all threads by a signal, and reads passwd and group. */

@@ -124,7 +124,7 @@ function runNode(name: string, where: Inside, forks: number, parts: readonly Par
     ...{ forks: 0, 'forks failed': 0, tests: 0, 'tests failed': 0, skipped: 0, minutes: 0 },
   };
   console.log(`\n# ${name}: ${row.libc}, Node ${version}`);
-  // At once as well: a run of hours that is ended early has told what it found.
+  // Printed at once, so that a long run that is ended early has printed its findings.
   const failed = (part: string, what: string) => {
     failures.push(`${name}, Node ${version}, ${part}:\n${what}`);
     console.log(failures.at(-1));

@@ -6,13 +6,13 @@ import { fileURLToPath } from 'node:url';
 const LIB = fileURLToPath(new URL('../../lib', import.meta.url));
 
 /**
- * The rooms of lib/, lowest first: each may import those above it in this list, and its own files. Rooms
- * that shall not know each other at all are in APART.
+ * The rooms of lib/, lowest first: each may import those above it in this list, and its own files.
+ * Rooms that must not import each other at all are in APART.
  */
 export const ROOMS = [
   'base', // errors, checks of arguments: knows no system
   'addon', // the native binary
-  'system', // what Linux and FreeBSD tell
+  'system', // data from Linux and FreeBSD
   'atfork', // what every fork runs, and all copies of the package share
   'posix', // one file for each family of man pages
   'signal',
@@ -29,16 +29,16 @@ export const ROOMS = [
 ];
 
 /**
- * What is in a room that has rooms of its own, lowest first, and the files at its top: each may import those
- * above it in this list, and its own files.
+ * The sub-rooms of a room, lowest first, and its top files: each may import those above it in this
+ * list, and its own files.
  */
 export const STRATA = {
   prefork: [
     'drain', // a server ends without failing a request
     'worker', // a worker, from its fork to its end
     'warmup', // the heap before a fork
-    'options.ts', // what may be told, and is told of a worker: types alone
-    'told.ts', // what is told to who watches: types alone
+    'options.ts', // options, and reports about workers: only types
+    'told.ts', // reports for observers: only types
     'state', // what a master knows and does next: pure functions
     'upgrade', // another program takes this one's place
     'watch', // how the workers are
@@ -54,7 +54,7 @@ const TOP = { 'atload.ts': 'daemon', 'index.ts': 'prefork' };
 /** The two ways in, which begin with atload.ts. */
 const ENTRIES = ['index.ts', 'cli/main.ts'];
 
-/** Rooms that do not need each other, and shall not begin to. */
+/** Rooms that do not need each other, and must not import each other. */
 const APART = { prefork: ['daemon'], stdio: ['fork', 'signal'], pidfile: ['fork', 'stdio'] };
 
 /** The files of a room that others may import, where there is more in it than they should know. */

@@ -16,7 +16,8 @@ function run(name, ...args) {
 
 const folder = mkdtempSync(join(tmpdir(), 'daemonkit-pack-'));
 try {
-  // With prepack, which makes the package's package.json; that has no prepare, which would build the addon anew.
+  // With prepack, which makes the package's package.json; that has no prepare, which would build
+  // the addon again.
   const pack = ['pack', '--json', '--pack-destination', folder];
   const [{ filename }] = JSON.parse(execFileSync('npm', pack, { cwd: root, encoding: 'utf8' }));
   const tarball = join(folder, filename);

@@ -1,4 +1,4 @@
-// Runs a service under test/tools/manager.py, and tells what that was told.
+// Runs a service under test/tools/manager.py, and returns the messages that this received.
 
 import assert from 'node:assert/strict';
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
@@ -97,14 +97,14 @@ export class Manager {
     return message;
   }
 
-  /** Waits for the service to exit; gives all that was told. */
+  /** Waits for the service to exit; returns all messages. */
   async exits(code = 0): Promise<string[][]> {
     await until('the service exits', () => this.exitCode !== undefined);
     assert.equal(this.exitCode, code, this.output);
     return this.told;
   }
 
-  /** Lets go of the barriers' descriptors, or makes the socket anew. */
+  /** Closes the barriers' descriptors, or makes a new socket. */
   command(what: 'release' | 'rebind'): void {
     this.#process.stdin.write(`${what}\n`);
   }

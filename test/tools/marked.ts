@@ -10,7 +10,7 @@ export function marked(mark: string): number[] {
       return false;
     }
   };
-  // FreeBSD has none; there nobody can look at another's environment without ps(1).
+  // FreeBSD has none; there another process's environment is only visible by ps(1).
   if (!existsSync('/proc/self/environ')) return [];
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && ours(name))

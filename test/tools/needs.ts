@@ -1,4 +1,4 @@
-// What a test cannot do without, as options of node:test: it skips, and says for want of what.
+// The requirements of a test, as options of node:test: it skips with the missing one as reason.
 
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
@@ -56,7 +56,7 @@ function installed(program: string): boolean {
   });
 }
 
-/** `root`, or programs of {@link PACKAGES}: the first that is missing is told. */
+/** `root`, or programs of {@link PACKAGES}: the first missing one is the reason. */
 export function needs(...what: string[]): { skip: string | false } {
   for (const one of what) {
     if (one === 'root') {
@@ -83,7 +83,7 @@ export const needsSystemd = needs('systemd-notify', 'systemd-analyze', 'systemd-
 /** The files that it rotates are other users'. */
 export const needsLogrotate = needs('root', 'logrotate');
 
-/** Both at once: the first that is missing is told. */
+/** Both at once: the first missing one is the reason. */
 export const needsRootAndStrace = needs('root', 'strace');
 
 export const needsZig = why(

@@ -28,7 +28,7 @@ type Verdict =
   | 'passes in both'
   | 'skipped in both'
   | 'fails in both'
-  /** The fork did not happen; or the test ended before, which is told by how. */
+  /** The fork did not happen; or the test ended before, with the way of its end. */
   | 'not forked'
   | 'must differ'
   /** With the preload alone it fails as well. */

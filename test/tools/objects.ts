@@ -66,7 +66,7 @@ export const O_NONBLOCK = 0o4000;
 
 /** An epoll that is not libuv's. */
 export const ownEpoll = () => call('epoll', O_CLOEXEC);
-/** The first descriptor that it tells, or EAGAIN. */
+/** The first descriptor that it reports, or EAGAIN. */
 export const ready = (epoll: number) => call('epollWait', epoll, 0);
 
 /** Sleeps without the event loop. */

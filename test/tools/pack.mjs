@@ -1,6 +1,7 @@
-// What `npm pack` runs before and after: prepack and postpack. The package's package.json is the repository's without
-// what only the repository needs (scripts, devDependencies). npm packs the file that is there, so it is replaced
-// meanwhile; and it comes back also when npm fails or is killed, because a process of its own waits for npm's end.
+// What `npm pack` runs before and after: prepack and postpack. The package's package.json is the
+// repository's without what only the repository needs (scripts, devDependencies). npm packs the
+// file that is there, so it is replaced during that time. It is restored even if npm fails or is
+// killed, because a separate process waits for npm's end.
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -58,8 +59,8 @@ function isThere(pid) {
 }
 
 /**
- * The same with a tab for each four spaces that a line begins with, a tenth of what tsc writes. Not where a
- * template may go on over several lines, which are its text.
+ * The same with a tab for each four spaces that a line begins with, a tenth of what tsc writes. Not
+ * where a template may continue over several lines, which are its text.
  */
 function tabbed(source) {
   const lines = source.split('\n');

@@ -129,7 +129,7 @@ export class Project {
     return { ...more, PATH: this.#path, HOME: this.directory, PREBUILDS_ONLY: '1' };
   }
 
-  /** Runs a program of this text to its end; the name tells whether it is a CommonJS module. */
+  /** Runs a program of this text to its end; the name decides whether it is a CommonJS module. */
   run(name: string, text: string, env: NodeJS.ProcessEnv = {}) {
     const program = join(this.directory, name);
     writeFileSync(program, text);

@@ -1,4 +1,4 @@
-// The cases of a peer's test suite, written anew for daemonkit: docs/peers.md has all of them.
+// The cases of a peer's test suite, rewritten for daemonkit: docs/peers.md has all of them.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';

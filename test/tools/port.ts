@@ -1,4 +1,4 @@
-// A port for a program that is told by a number where to listen.
+// A port for a program that takes a port number.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 

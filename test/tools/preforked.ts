@@ -101,7 +101,7 @@ export class Preforked {
     process.kill(pid, signal);
   }
 
-  /** One request, over a connection of its own unless there is an agent. */
+  /** One request, over a separate connection unless there is an agent. */
   ask(path = '/', agent: Agent | false = false): Promise<Answer & { connection: string }> {
     return askAt(this.port, path, agent);
   }
@@ -120,7 +120,7 @@ export class Preforked {
   }
 }
 
-/** One request to a port, over a connection of its own unless there is an agent. */
+/** One request to a port, over a separate connection unless there is an agent. */
 export async function askAt(port: number, path = '/', agent: Agent | false = false) {
   const request = get({ port, host: '127.0.0.1', path, agent });
   const [response] = await once(request, 'response');
@@ -174,7 +174,7 @@ export interface Load {
   '2xx': number;
 }
 
-/** Has autocannon, in a process of its own, load a server for some seconds. */
+/** Loads a server with autocannon, in a separate process, for some seconds. */
 export async function autocannon(
   port: number,
   seconds: number,

@@ -1,8 +1,8 @@
-// What the kernel tells of a process in /proc: the tests' second opinion.
+// A process's state in /proc: the tests' independent source.
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
-/** The text of a file of /proc/PID, or undefined if the process or thread is gone meanwhile. */
+/** The text of a file of /proc/PID, or undefined if the process or thread has ended. */
 function text(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
@@ -104,7 +104,7 @@ export function runningIn(pgid: number): number[] {
   return processGroup(pgid).filter((pid) => stat(pid)[0] !== 'Z');
 }
 
-/** Who becomes the parent of an orphan here: process 1, or a subreaper that has started the tests. */
+/** The parent of an orphan here: process 1, or a subreaper that has started the tests. */
 export function adopter(): number {
   const parent = 'cut -d " " -f 4 /proc/$$/stat';
   const orphan = `while test $(${parent}) = $0; do sleep 0.01; done; ${parent}`;

@@ -40,7 +40,7 @@ export function debianRoot(suite: string, more: string[] = [], refresh = false):
   const name = [suite, ...more].join('+');
   const include = [...PACKAGES, ...more].join(',');
   const fill = (fresh: string) => {
-    // In mounts of its own: what it mounts, and what it leaves so, is nobody else's.
+    // In a separate mount namespace, so that its mounts do not affect others.
     const command = ['debootstrap', '--variant=minbase', `--include=${include}`, suite, fresh];
     const { status, stdout, stderr } = spawnSync('unshare', ['--mount', ...command], {
       encoding: 'utf8',

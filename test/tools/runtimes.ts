@@ -1,5 +1,5 @@
-// Bun and Deno, fetched from npm as the Node lines are (nodes.ts): by whoever plays the long tests. The others
-// use what is there.
+// Bun and Deno, fetched from npm as the Node lines are (nodes.ts): by the long tests. The others
+// use what exists.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { isFull } from './full.js';
@@ -19,7 +19,7 @@ const RUNTIMES = {
 
 export type Runtime = keyof typeof RUNTIMES;
 
-/** What is to be started, as argv; or why there is none here. */
+/** The command to start, as argv; or the reason why there is none here. */
 export function findRuntime(name: Runtime): { command: string[]; skip?: false } | { skip: string } {
   const { program, ...packages } = RUNTIMES[name];
   const source = packages[process.arch as 'x64' | 'arm64'];

@@ -148,7 +148,9 @@ export const accepted: readonly string[] = [
   ...UNDEFINED,
 ];
 
-/** What must not, and the numbers of the errors that tsc tells: 2345 is an argument of a wrong type. */
+/**
+ * Code that must not compile, and the numbers of tsc's errors: 2345 is an argument of a wrong type.
+ */
 export const refused: readonly (readonly [snippet: string, ...codes: number[]])[] = [
   [`expectType<number | null>()(1) satisfies true;`, 1360],
   [optional('{ x: number, y?: number }'), 1360],

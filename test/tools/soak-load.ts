@@ -42,7 +42,7 @@ interface Reached {
   worker?: number | undefined;
 }
 
-/** Who has answered on a connection. */
+/** The process that has answered on a connection. */
 const answered = new WeakMap<object, number>();
 
 async function read(stream: AsyncIterable<string>, status: unknown): Promise<string> {

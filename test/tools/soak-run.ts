@@ -1,4 +1,4 @@
-// One daemon of npm run soak: what is done to it, and what its clients and the kernel say meanwhile.
+// One daemon of npm run soak: the actions on it, and the reports of its clients and the kernel.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';

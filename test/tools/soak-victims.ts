@@ -14,13 +14,16 @@ export interface Victim {
 /** The client of a killed worker may not have heard of it yet when it asks again. */
 const SLACK_MS = 100;
 
-/** It failed as its worker was killed; whose connection had no answer yet may have been anybody's. */
+/**
+ * It failed because its worker was killed; a connection without an answer may have belonged to any
+ * worker.
+ */
 export function isOf({ worker, begun, ended, code }: Failed, victim: Victim): boolean {
   if (!/^(ECONNRESET|EPIPE|ERR_HTTP2_\w+)$/.test(code) || ended < victim.from) return false;
   return worker === victim.pid || (worker === undefined && begun <= victim.to + SLACK_MS);
 }
 
-/** Has a worker hang. Who answers is on the same connection as who is to hang. */
+/** Makes a worker hang. The request uses the connection of the worker that answers before. */
 export async function hangHttp1(port: number): Promise<number> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const ask = (path: string) => get({ port, host: '127.0.0.1', agent, path });

@@ -1,6 +1,7 @@
-// Part of npm run compile: the addon's sources in one file, from which an installed package can build it where no
-// binary fits (docs/prebuilds.md). They are 200 files, which nobody else needs. Plain JavaScript, so that
-// it runs before anything is built; a tar archive by itself, as busybox and FreeBSD have no GNU tar.
+// Part of npm run compile: the addon's sources in one file, from which an installed package can
+// build it where no binary fits (docs/prebuilds.md). They are 200 files, which are not needed
+// otherwise. Plain JavaScript, so that it runs before anything is built; a tar archive by itself,
+// as busybox and FreeBSD have no GNU tar.
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,8 +31,9 @@ function header(name, size) {
 }
 
 /**
- * Without the comments that have lines of their own, a third of the archive: who reads them reads the repository. The
- * lines stay, so that a compiler's messages fit both. Not in a macro or a literal of several lines.
+ * Without comments on separate lines, a third of the archive: readers of comments use the
+ * repository. The lines stay, so that a compiler's messages fit both. Not in a macro or a literal
+ * of several lines.
  */
 function bare(source) {
   return source.includes('R"') ? source : source.replace(/(?<!\\\n)^[ \t]*\/\/.*/gm, '');

@@ -1,6 +1,6 @@
-// Part of npm run build:ts: removes what tsc has made of sources that are no more (tsc does not). A test
-// that was removed, or belongs to another branch, would run on. And of the declarations those that nobody
-// gets to from index.d.ts, as the package has no others.
+// Part of npm run build:ts: removes the output of deleted sources (tsc does not). Otherwise a test
+// that was removed, or belongs to another branch, would still run. Also removes declarations that
+// index.d.ts does not reach, because the package has no others.
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,4 @@
-// A preforked server whose master takes one step after the other, each when it is told to.
+// A preforked server whose master takes one step at a time, on request.
 import type { TestContext } from 'node:test';
 import { Grouped } from './grouped.js';
 import { descriptors } from './proc.js';

@@ -1,4 +1,4 @@
-// strace(1) on a running process: it makes system calls fail, or kills whoever makes them.
+// strace(1) on a running process: it makes system calls fail, or kills their process.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -30,7 +30,7 @@ export function attach(pid: number, ...options: string[]): Promise<ChildProcess>
   return start(['-f', ...options], pid, () => threadIds(pid));
 }
 
-/** Attaches to the main thread alone, and follows nobody. */
+/** Attaches only to the main thread, and does not follow children. */
 export function attachMain(pid: number, ...options: string[]): Promise<ChildProcess> {
   return start(options, pid, () => [pid]);
 }

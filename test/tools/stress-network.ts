@@ -19,7 +19,7 @@ done | ip -batch - && exec "$@"`;
 export function inNetwork(addresses: number): string {
   const met = Object.values(networkInterfaces()).flat().length;
   if (process.env[mark]) {
-    setParentDeathSignal('SIGTERM'); // whoever started it is only waiting
+    setParentDeathSignal('SIGTERM'); // its starter is only waiting
     return `look-ups meet ${met} addresses`;
   }
   const why = (reason: string) => `look-ups meet ${met} addresses: ${reason}`;

@@ -39,7 +39,7 @@ export class Wire {
       for (; held.length >= 8; held = held.subarray(8)) this.#take(held.readBigUInt64LE());
     });
     this.#timer = setInterval(() => {
-      if (this.#next - this.#expected > 1000n) return; // nobody reads
+      if (this.#next - this.#expected > 1000n) return; // no reader
       for (let i = 0; i < 3; i++) this.#send(this.#next++);
       this.count.sent += 3;
     }, 2);

@@ -23,7 +23,7 @@ import { Debugger, Wire } from './stress-peers.js';
 const mostDumps = 10;
 const mostCores = 3;
 const mostTold = 20;
-/** How long a standstill of the machine is told with what fails after it. */
+/** For how long a standstill of the machine is reported with later failures. */
 const standstillMatters = 60_000;
 const exitCodes: Record<string, number> = { exit: 7, natural: 5, throw: 1, _exit: 13 };
 
@@ -135,7 +135,7 @@ class StressRun {
     }
   }
 
-  /** Adds up what the parent tells at the end of each of its loads. */
+  /** Adds up the parent's reports at the end of each of its loads. */
   #count({ lookups, threads }: Counts) {
     const { counts } = this.result;
     counts.lookups.begun += lookups.begun;
@@ -180,7 +180,7 @@ class StressRun {
       if (child.hung || now - child.since < this.#patience * 1000) continue;
       child.hung = true;
       this.#fail('hang', `${pid}: ${child.what}; ${this.#dump(pid, `hang-${pid}`)}`);
-      // Only a child that this run was told of, and that its parent has not reaped.
+      // Only a child that was reported to this run, and that its parent has not reaped.
       if (processGroup(this.#process.pid ?? 0).includes(pid)) killIfThere(pid);
       this.#last = performance.now();
     }

@@ -56,7 +56,7 @@ for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => ru
 // that has no child since it only begins, or is about to make the next, has left nothing; and a runner may
 // need seconds for either on a crowded machine.
 let idle = 0;
-// From Node 26 on the runner gives up tests only, and waits for a file whose process goes on.
+// From Node 26 on the runner only gives up tests, and waits for a file whose process continues.
 const since = new Map<number, number>();
 const watch = setInterval(() => {
   const running = childrenOf(runner.pid as number);

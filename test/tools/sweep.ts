@@ -18,9 +18,9 @@ export function commandOf(pid: number): string {
   }
 }
 
-/** Kills all with this mark, also those that they start meanwhile; tells who it was. */
+/** Kills all processes with this mark, including those that they start in between; returns them. */
 export async function sweep(mark: string, patience = 0): Promise<string[]> {
-  // What was told to end may need a moment for it.
+  // A process that was asked to end may need a moment.
   for (const end = Date.now() + patience; Date.now() < end; await sleep(20)) {
     if (marked(mark).length === 0) return [];
   }

@@ -38,7 +38,7 @@ function debian(suite: string): string {
   const packages = ['libatomic1', 'procps', 'systemd'];
   const fill = (fresh: string) => {
     console.log(`debootstrap ${suite}`);
-    // In mounts of its own: what it mounts is nobody else's.
+    // In a separate mount namespace, so that its mounts do not affect others.
     const { status, stdout, stderr } = spawnSync(
       'unshare',
       [

@@ -34,7 +34,10 @@ const folder = join(root, 'test', 'native');
 // It has no condition and no comment: JSON, as gyp's format allows.
 const { targets } = JSON.parse(readFileSync(join(folder, 'binding.gyp'), 'utf8')) as Gyp;
 
-/** Builds the package's binary for a target of prebuilds/, and the tests' addons; tells where they are. */
+/**
+ * Builds the package's binary for a target of prebuilds/, and the tests' addons; returns their
+ * paths.
+ */
 export function builtFor(name: string): { binary: string; addons: string } {
   const [target] = named([name]) as [Target];
   build(target);

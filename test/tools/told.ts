@@ -1,4 +1,4 @@
-// File watchers in fixtures: what they tell, and what the kernel says that they watch.
+// File watchers in fixtures: their events, and the kernel's list of their watches.
 import { strict as assert } from 'node:assert';
 import {
   type FSWatcher,
@@ -12,12 +12,12 @@ import { fork } from 'daemonkit';
 import { until } from './cases.js';
 import { reap } from './child.js';
 
-/** What each watcher has told, in the order of its first time. */
+/** The events of each watcher, in the order of their first occurrence. */
 export class Told {
   readonly events: Record<string, string[]> = {};
   readonly #watchers: FSWatcher[] = [];
 
-  /** Watches path under a name of its own. */
+  /** Watches path under a separate name. */
   watch(name: string, path: string, more: { recursive?: boolean } = {}): FSWatcher {
     const watcher = watch(path, more, (event, file) => this.note(name, `${event} ${file}`));
     watcher.on('error', ({ code, message }: NodeJS.ErrnoException) => {
@@ -34,7 +34,10 @@ export class Told {
     if (!events.includes(event)) events.push(event);
   }
 
-  /** Waits until the event was told; one inotify tells in order, so all before it were told too. */
+  /**
+   * Waits until the event was reported. An inotify instance reports in order, so all earlier ones
+   * were reported too.
+   */
   async after(name: string, event: string): Promise<Record<string, string[]>> {
     await until(() => this.events[name]?.includes(event) ?? false);
     return this.events;

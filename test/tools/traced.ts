@@ -13,11 +13,11 @@ import { killIfThere, stat } from './proc.js';
 import { fixture } from './run.js';
 import { errorOf, inject, type Place, places } from './strace.js';
 
-/** Starts `PROGRAM DIRECTORY ARGS...`, which may stop itself where a tracer shall begin. */
+/** Starts `PROGRAM DIRECTORY ARGS...`, which may stop itself where a tracer must begin. */
 export class Traced {
   readonly directory = mkdtempSync(join(tmpdir(), 'daemonkit-'));
   readonly first: ChildProcess;
-  /** When the first process has ended, and whoever has its output. */
+  /** When the first process, and all processes with its output, have ended. */
   readonly closed: Promise<unknown>;
   stderr = '';
   readonly #mark = `DAEMONKIT_TEST=${randomUUID()}`;
@@ -64,12 +64,12 @@ export class Traced {
   }
 }
 
-/** What a campaign does with a program: it has strace(1) at it, and tells what came of that. */
+/** The work of a campaign on a program: it attaches strace(1), and reports the outcome. */
 export interface Trial {
   traced: Traced;
   /** Gives the pid that was traced. */
   trace(options: string[]): Promise<number>;
-  /** Throws if anything is as it must not be. `at` is where somebody was to be killed. */
+  /** Throws if anything is wrong. `at` is the place of a kill. */
   outcome(at?: { call: string; pid: number }): Promise<Omit<Fault, 'place'>>;
 }
 
@@ -86,7 +86,7 @@ export async function placesOf({ traced, trace, outcome }: Trial): Promise<Place
   }
 }
 
-/** Makes one call fail, or kill; `where` says in words whose it is. */
+/** Makes one call fail, or kill; `where` describes its process. */
 export async function faultAt(
   { traced, trace, outcome }: Trial,
   { call, when, file }: Place,

@@ -44,7 +44,7 @@ export class Upgraded {
   stderr = '';
   #setup: Setup;
 
-  /** @param start - false: somebody else runs the command. */
+  /** @param start - false: another program runs the command. */
   constructor(t: TestContext, setup: Omit<Setup, 'version'> = {}, start = true) {
     this.directory = scratch(t);
     this.#setup = { ...setup, version: 1 };
@@ -133,7 +133,7 @@ export class Upgraded {
     return this.master;
   }
 
-  /** An upgrade that fails; gives what the master that goes on has said. */
+  /** An upgrade that fails; returns the messages of the master, which continues. */
   async fails(setup: Partial<Setup>): Promise<Said> {
     const errors = this.events('error').length;
     this.becomes(setup);

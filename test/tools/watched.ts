@@ -1,4 +1,4 @@
-// Starts test/fixtures/watched.ts: a preforked server that tells how its workers are.
+// Starts test/fixtures/watched.ts: a preforked server that reports the state of its workers.
 import { get } from 'node:http';
 import type { TestContext } from 'node:test';
 import type {
@@ -49,7 +49,7 @@ export class Watched extends Preforked {
     return this.#lines('stats').at(-1)?.stats;
   }
 
-  /** Waits for stats from now on that are as they shall be. */
+  /** Waits for stats that meet the condition, from now on. */
   async sees(what: string, fits: (workers: WorkerStats[]) => unknown): Promise<PreforkStats> {
     const before = this.events('stats').length;
     const look = () => {

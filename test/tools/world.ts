@@ -38,7 +38,7 @@ export class World {
     this.turn();
   }
 
-  /** Something happens, and the master does what is to be done. */
+  /** Applies an event, and the actions of the master. */
   apply(happened: (state: event.State, now: number) => event.State): void {
     this.state = happened(this.state, this.now);
     this.turn();
@@ -119,7 +119,7 @@ export class World {
     return this.state.workers.map(({ pid }) => pid);
   }
 
-  /** Those that shall stay. */
+  /** Those that must stay. */
   get staying(): number[] {
     return this.state.workers.filter(({ leaving }) => !leaving).map(({ pid }) => pid);
   }

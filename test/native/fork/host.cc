@@ -1,7 +1,7 @@
 // fork-host units | ROUNDS [steady]: cpp/fork without Node. Forks a process whose threads wait,
-// poll, lock, allocate and compute; every child must see each of them go on, and end in good order;
-// so must the parent. With "steady" none of them starts threads. One line of JSON tells what was
-// done; the exit status is 0 if all of it was right.
+// poll, lock, allocate and compute; in every child each of them must continue and end in order, and
+// in the parent too. With "steady" none of them starts threads. One line of JSON reports the work;
+// the exit status is 0 if everything was right.
 #include <dirent.h>
 #include <sys/wait.h>
 #include <time.h>

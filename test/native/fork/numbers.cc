@@ -38,7 +38,7 @@ Code Bytes(const unsigned char (&bytes)[N]) {
   return code;
 }
 
-// What is told of code that is followed by `syscall`, which ends at this place of a page.
+// The result for code that is followed by `syscall`, and that ends at this place of a page.
 long NumberAt(const Code& code, unsigned char* end, long stack = 0) {
   memcpy(end - 2, "\x0f\x05", 2);
   unsigned char* const at = end - 2 - code.size;

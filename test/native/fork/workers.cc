@@ -257,7 +257,7 @@ void StopWorkers(Workers& w) {
   for (size_t i = 0; i < kCount; ++i) {
     if (!kWorks[i].busy && i != kPoll) join(i);
   }
-  // Nobody needs an answer any more; one more event lets it see that.
+  // No answer is needed any more; one more event makes the thread notice that.
   w.stop_poll = true;
   const uint64_t last = 0;
   w.Expect(write(w.pipe_ends[0][1], &last, sizeof last) == sizeof last, "the last write()");
