@@ -21,7 +21,7 @@ const WAYS = ['shared', 'reuseport', 'cluster'] as const;
 const WARM_UP_SECONDS = 1;
 type Way = (typeof WAYS)[number];
 
-/** Requests that the worker has served, told by SIGUSR2. */
+/** Requests that the worker has served; SIGUSR2 prints the number. */
 let served = 0;
 
 function serving() {
@@ -33,7 +33,7 @@ function serving() {
 
 const tell = () => console.log(JSON.stringify({ served }));
 
-/** The application, in a process of its own; told by an argument which way to go. */
+/** The application, in a separate process; an argument selects the way. */
 async function application(way: Way, workers: number): Promise<void> {
   process.on('SIGUSR2', () => {});
   if (way === 'cluster') {
@@ -113,7 +113,7 @@ async function main(workers: number, rounds: number, seconds: number) {
     reuseport: [],
     cluster: [],
   };
-  // They take turns, so that what else the machine does hits all of them.
+  // They take turns, so that other load on the machine affects all of them.
   for (let i = 0; i < rounds; i++) {
     for (const way of WAYS) of[way].push(await measure(way, workers, seconds));
   }

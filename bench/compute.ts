@@ -32,7 +32,7 @@ interface Order {
 }
 
 type Sums = Map<number, number>;
-/** What came of it, and the processor's time of the other process, in milliseconds. */
+/** The result, and the processor time of the other process, in milliseconds. */
 type Way = () => Promise<[sums: Sums, cpu: number]>;
 
 function aggregate(orders: readonly Order[], sums: Sums = new Map()): Sums {
@@ -71,7 +71,7 @@ process.on('message', (data) => {
   before = process.cpuUsage();
 });`;
 
-/** Looks at all processes of a tree, from outside. */
+/** Measures all processes of a tree, from outside. */
 const WATCHER = `const fs = require('node:fs');
 const read = (path) => { try { return fs.readFileSync(path, 'utf8'); } catch { return ''; } };
 const root = process.argv[1];
@@ -104,7 +104,7 @@ function fill(): Order[] {
   return orders;
 }
 
-/** A way, made ready for these orders, and what ends its helpers. */
+/** A way, prepared for these orders, and a function that ends its helpers. */
 type Prepare = (orders: Order[], folder: string) => [way: Way, end: () => unknown];
 
 const alone =
@@ -206,7 +206,7 @@ async function costOf(way: Way): Promise<Cost> {
   return { wall, cpu: own + cpu, still: delay.max / 1e6 };
 }
 
-/** In MB; beside a watcher, which takes time of its own. */
+/** In MB; with a watcher, which uses some time itself. */
 async function moreMemory(way: Way): Promise<number> {
   const watcher = spawn(process.execPath, ['-e', WATCHER, `${process.pid}`], {
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -219,7 +219,7 @@ async function moreMemory(way: Way): Promise<number> {
   return Number(`${(await told)[0]}`) - before;
 }
 
-/** A program of its own for one way. */
+/** A separate program for one way. */
 async function one(name: string, what: string): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'daemonkit-bench-'));
   const [way, end] = (WAYS[name] as Prepare)(fill(), folder);

@@ -17,7 +17,7 @@ const PEER = 'daemonize-process, npm';
 const PYTHON = '/usr/bin/python3';
 
 const folder = mkdtempSync(join(tmpdir(), 'daemonkit-bench-'));
-/** A line of monotonic nanoseconds for each moment; the clock is the machine's. */
+/** A line of monotonic nanoseconds for each moment; all processes have the same clock. */
 const note = join(folder, 'times');
 
 function program(name: string, source: string): string {
@@ -34,7 +34,7 @@ const ours = program(
   'ours.mjs',
   `import { becomeDaemon } from ${JSON.stringify(import.meta.resolve('daemonkit'))};
 ${NOTE_NOW}
-// The daemon of a re-exec comes here again.
+// The daemon of a re-exec reaches this place again.
 if (process.ppid === Number(process.argv[3])) now();
 becomeDaemon({ strategy: process.argv[2] });
 now();`,
@@ -60,7 +60,7 @@ with daemon.DaemonContext(): now()
 
 interface Way {
   command: string[];
-  /** The launcher does not note the call: it is a program of its own, so its start counts. */
+  /** The launcher does not record the call: it is a separate program, so its start counts. */
   external?: boolean;
   available: () => boolean;
 }
@@ -111,7 +111,7 @@ async function daemonize({ command, external = false }: Way): Promise<Cost> {
 async function measure(): Promise<Record<string, Cost>> {
   const there = Object.entries(WAYS).filter(([, way]) => way.available());
   const results = there.map(([name, way]) => ({ name, way, costs: [] as Cost[] }));
-  // In turn, so that whatever else the machine does hits all.
+  // In turn, so that other load on the machine affects all.
   for (let i = 0; i < ROUNDS; i++) {
     for (const { way, costs } of results) costs.push(await daemonize(way));
   }

@@ -18,7 +18,7 @@ const ALL = 2 ** 32 - 1;
 
 const nanoseconds = () => Number(process.hrtime.bigint());
 
-/** Runs the whole again under the highest limit that the kernel has, if we may set that. */
+/** Runs everything again under the kernel's highest limit, if this user may set it. */
 function raiseLimit(): void {
   const highest = readFileSync('/proc/sys/fs/nr_open', 'utf8').trim();
   const prlimit = [`--nofile=${highest}:${highest}`];

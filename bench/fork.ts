@@ -33,14 +33,14 @@ interface Cost {
   pause: number;
 }
 interface Child extends Cost {
-  /** MB that nobody shares with the child, when it is idle; not of those that end at once. */
+  /** MB that only the idle child has; not for children that end at once. */
   own?: number;
 }
 
 const now = () => Number(process.hrtime.bigint()) / 1e6;
 const noted = () => Number(readFileSync(note, 'utf8'));
 
-/** Notes the time of its first statement, and stays until it is ended. */
+/** Records the time of its first statement, and stays until it is ended. */
 const MODULE = `
 require('node:fs').writeFileSync(process.argv[2], '' + Number(process.hrtime.bigint()) / 1e6);
 setInterval(() => {}, 1000);`;
@@ -121,7 +121,9 @@ function middle(of: Child[]): Child {
   return of[0]?.own === undefined ? cost : { ...cost, own: at('own') };
 }
 
-/** All ways in turn, so that whatever else the machine does hits each; and each after the same rest. */
+/**
+ * All ways in turn, so that other load on the machine affects each; and each after the same pause.
+ */
 async function rounds(): Promise<Record<string, Child>> {
   const results = Object.entries(WAYS).map(([name, way]) => ({ name, way, of: [] as Child[] }));
   for (let i = 0; i < ROUNDS; i++) {

@@ -25,8 +25,8 @@ interface Cost {
   first: number;
 }
 
-// Each is told its megabytes and the file by which its children tell the time. They fill their memory, print
-// a line, and for each line that they read make one turn, whose figures they print.
+// Each gets its megabytes and the file for its children's times. It fills its memory, prints a
+// line, and for each line of input makes one turn and prints its figures.
 const RUBY = `
 megabytes, path, loops, firsts = ARGV[0].to_i, ARGV[1], ARGV[2].to_i, ARGV[3].to_i
 $stdout.sync = true
@@ -103,7 +103,7 @@ function own(note: number): Cost {
   return { loop: loop / 1000, first: median(firsts) / 1000 };
 }
 
-/** The same in another language: a process for the size, that makes one turn for each line. */
+/** The same in another language: a process of the size, which makes one turn for each line. */
 class Peer {
   readonly name: string;
   readonly #command: string[];
@@ -112,7 +112,7 @@ class Peer {
     this.#command = command;
   }
 
-  /** Why it is not measured. */
+  /** The reason why it is not measured. */
   get missing(): string | undefined {
     const { error, status } = spawnSync(this.#command[0] as string, ['-e', '1']);
     if (error === undefined && status === 0) return undefined;
@@ -140,7 +140,7 @@ function middle(costs: Cost[]): Cost {
   };
 }
 
-/** One size of the heap, in a process of its own, as a heap that has been large stays so. */
+/** One size of the heap, in a separate process, because a heap that was large stays large. */
 function measureHeap(megabytes: number, folder: string) {
   const [path, theirs] = [join(folder, 'own'), join(folder, 'theirs')];
   const note = openSync(path, 'w+');

@@ -56,7 +56,7 @@ const KINDS: Record<
 /** Microseconds. */
 interface Cost {
   pause: number;
-  /** What all threads of the parent have spent on it, which a busy machine changes less. */
+  /** The processor time of all threads of the parent, which a busy machine changes less. */
   cpu: number;
 }
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** What is kept of one run of a benchmark. */
+/** The stored result of one run of a benchmark. */
 export interface Result {
   machine: {
     cpu: string;
@@ -18,7 +18,7 @@ export interface Result {
   measured: object;
 }
 
-/** The comment that a benchmark's source begins with, but for how it is run. */
+/** The first comment of a benchmark's source, without how to run it. */
 function purpose(name: string): string {
   const path = fileURLToPath(new URL(`../../bench/${name}.ts`, import.meta.url));
   const [comment = ''] = /^(?:\/\/.*\n)+/.exec(readFileSync(path, 'utf8')) ?? [];
@@ -48,7 +48,7 @@ const PICTURES = [
   },
 ];
 
-/** The page. The figures of one table are of one run, in which the ways took turns. */
+/** The page. The figures of one table come from one run, in which the ways took turns. */
 export function page(results: Record<string, Result>): string {
   return `# Benchmarks
 

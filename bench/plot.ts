@@ -11,14 +11,14 @@ interface Plot {
   x: string;
   y: string;
   lines: readonly Line[];
-  /** Both axes, each power of ten as wide as the next. */
+  /** Logarithmic scale for both axes. */
   logarithmic?: boolean;
 }
 
 const [WIDTH, HEIGHT] = [640, 360];
 const FRAME = { left: 64, right: 624, top: 40, bottom: 308 };
 
-/** Whoever looks at it chooses the scheme, also where the page shows it as an image. */
+/** The reader's colour scheme applies, even if the page shows the file as an image. */
 const STYLE = `
   text { font: 12px sans-serif; fill: #333 }
   .title { font-size: 14px; font-weight: bold }
@@ -32,7 +32,7 @@ const STYLE = `
     .s0 { stroke: #6cb0ff; fill: #6cb0ff } .s1 { stroke: #ff9c5a; fill: #ff9c5a } .s2 { stroke: #8fd05c; fill: #8fd05c }
   }`;
 
-/** Round numbers from below the least to above the greatest. */
+/** Round numbers from below the minimum to above the maximum. */
 function ticks(values: number[], logarithmic: boolean): number[] {
   const [least, most] = [Math.min(...values), Math.max(...values)];
   if (logarithmic) {
@@ -52,7 +52,7 @@ const place = (value: number, [from, to]: number[], logarithmic: boolean): numbe
 
 const ends = (of: number[]) => [of[0] as number, of.at(-1) as number];
 
-/** Draws them; the measured values of x are what the axis names. */
+/** Draws the lines; the x axis shows the measured values. */
 export function plot({ title, x, y, lines, logarithmic = false }: Plot): string {
   const { left, right, top, bottom } = FRAME;
   const all = lines.flatMap(({ points }) => points);
@@ -94,12 +94,12 @@ ${curves.join('\n')}
 `;
 }
 
-/** What bench/fork.ts prints as JSON. */
+/** The JSON of bench/fork.ts. */
 export interface ForkResult {
   rows: { heap: number; ways: Record<string, { pause: number }> }[];
 }
 
-/** How long the parent stands still, by its heap. */
+/** How long the parent is blocked, by the size of its heap. */
 export function pausePlot({ rows }: ForkResult): string {
   const line = (way: string): Line => {
     return { name: way, points: rows.map(({ heap, ways }) => [heap, ways[way]?.pause ?? NaN]) };
@@ -113,7 +113,7 @@ export function pausePlot({ rows }: ForkResult): string {
   });
 }
 
-/** What bench/memory.ts prints as JSON. */
+/** The JSON of bench/memory.ts. */
 export interface MemoryResult {
   rows: { workers: number; prefork: { total: number }; cluster: { total: number } }[];
 }

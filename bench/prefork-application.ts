@@ -16,11 +16,11 @@ export interface Settings {
   warmup: boolean;
   rounds: number;
   seconds: number;
-  /** So many requests instead of so many seconds, for a machine that is busy otherwise. */
+  /** A number of requests instead of seconds, for a busy machine. */
   requests: number | undefined;
 }
 
-/** Objects as a catalogue has them, on the heap: not buffers, which any way could share. */
+/** Objects like those of a catalogue, on the heap: not buffers, which every way could share. */
 function load(mb: number) {
   const items = Array.from({ length: 4200 * mb }, (_, i) => {
     const name = `item ${i} of the catalogue`;
@@ -32,7 +32,7 @@ function load(mb: number) {
 
 type Data = ReturnType<typeof load>;
 
-/** Adds up what is in all of it. */
+/** Adds up all of the data. */
 function readAll(data: Data): number {
   let sum = 0;
   for (let i = 0; i < 3; i++) {
@@ -59,7 +59,7 @@ function serving(data: Data) {
 
 const say = (value: object) => console.log(JSON.stringify(value));
 
-/** The application, in a process of its own; told by an argument which way to go. */
+/** The application, in a separate process; an argument selects the way. */
 export async function application(
   way: Way,
   { workers, mb, readOnly, warmup }: Settings,

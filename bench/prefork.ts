@@ -14,16 +14,16 @@ import { nodeLines } from '../test/tools/nodes.js';
 import { application, type Settings, WAYS, type Way } from './prefork-application.js';
 import { median, memory, printTable, privateMemory } from './tools.js';
 
-/** For the compiler, and for the collector's first look at what was loaded. */
+/** For the compiler, and for the first garbage collection of the loaded data. */
 const WARM_UP_SECONDS = 2;
 
 interface Round {
   way: Way;
   /** Milliseconds from the first fork until all workers are ready. */
   ready: number;
-  /** The same from the start of the program, the loading of the data included. */
+  /** The same from the start of the program, including the loading of the data. */
   started: number;
-  /** MB that a worker shares with nobody: when ready, and after the load. */
+  /** MB that only one worker has: when ready, and after the load. */
   privateReady: number;
   privateLoaded: number;
   /** MB of all workers and the master, shared pages counted once (Pss). */
@@ -48,7 +48,7 @@ function cpu(pids: number[]): number {
 const mean = (values: number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 const privateOf = (pids: number[]) => mean(pids.map(privateMemory));
 
-/** What was answered: all of it, and in a second. */
+/** Responses: the total, and per second. */
 interface Fired {
   answered: number;
   rate: number;
@@ -66,11 +66,13 @@ async function fire(port: number, ...how: string[]): Promise<Fired> {
   return { answered: requests.total, rate: requests.average, errors: errors + timeouts };
 }
 
-/** How many requests each worker has served, asked of whoever answers until all have. */
+/**
+ * How many requests each worker has served, from repeated requests until all workers have answered.
+ */
 async function shares(port: number, pids: number[]): Promise<number[]> {
   const served = new Map<number, number>();
   for (let tries = 0; served.size < pids.length && tries < 2000; tries++) {
-    // Several at once, or an idle machine has one worker answer them all.
+    // Several at once, because on an idle machine one worker would answer all of them.
     const answers = Array.from({ length: 8 }, () => fetch(`http://127.0.0.1:${port}/served`));
     for (const response of await Promise.all(answers)) {
       const [pid, count] = (await response.json()) as [number, number];
@@ -178,7 +180,7 @@ async function main(settings: Settings, json: boolean) {
   console.log(JSON.stringify({ ...results, ratios }));
 }
 
-/** For another run of this program with the same settings. */
+/** The arguments for another run of this program with the same settings. */
 function argumentsOf(settings: Settings): string[] {
   const { workers, mb, readOnly, warmup, rounds, seconds, requests } = settings;
   const numbers = { workers, mb, rounds, seconds, ...(requests && { requests }) };
@@ -186,7 +188,7 @@ function argumentsOf(settings: Settings): string[] {
   return [...given, ...(readOnly ? ['--read-only'] : []), ...(warmup ? [] : ['--no-warmup'])];
 }
 
-/** One line of Node and number of workers after the other, each in a Node of its own. */
+/** All Node lines and numbers of workers in turn, each in a separate Node process. */
 async function compare(nodes: string[], workers: string[], settings: Settings): Promise<void> {
   const rows = [];
   const all = [];

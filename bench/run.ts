@@ -19,7 +19,7 @@ const all = readdirSync(here('.'))
   .map((file) => file.slice(0, -3))
   .filter((name) => !NOT_BENCHMARKS.includes(name));
 
-/** Prints what the benchmark prints; its last line is the JSON. */
+/** Prints the benchmark's output; its last line is the JSON. */
 async function run(name: string): Promise<Result> {
   console.log(`\n${name}`);
   const load = loadavg()[0] as number;

@@ -12,12 +12,12 @@ const ROUNDS = 9;
 
 const nanoseconds = () => Number(process.hrtime.bigint());
 
-/** A flag as one would write it by hand: what the compiler may keep in a register. */
+/** A handwritten flag, which the compiler may keep in a register. */
 class Plain {
   raised = false;
 }
 
-// One function each, or the compiler sees two shapes of `raised` in a single loop.
+// A function for each, because otherwise the compiler sees two shapes of `raised` in a single loop.
 function readFlag(flag: SignalFlag, times: number): number {
   let raised = 0;
   for (let i = 0; i < times; i++) if (flag.raised) raised++;
@@ -46,14 +46,16 @@ function perRead(run: (times: number) => number): number {
   return median(rounds);
 }
 
-/** Microseconds from kill(2) to the code that waits, for each way in turn so that load hits both. */
+/**
+ * Microseconds from kill(2) to the waiting code, for each way in turn, so that load affects both.
+ */
 async function latencies(): Promise<{ wait: number; on: number }> {
   const wait: number[] = [];
   const on: number[] = [];
   for (let i = 0; i < LATENCIES; i++) {
     {
       using flag = new SignalFlag(SIGNAL);
-      // Begins to watch, outside of what is measured, as process.on() does below.
+      // Begins to watch outside of the measured time, as process.on() does below.
       const waiting = flag.wait();
       const start = nanoseconds();
       process.kill(process.pid, SIGNAL);

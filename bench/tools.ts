@@ -1,4 +1,4 @@
-// What the benchmarks share.
+// Common functions of the benchmarks.
 import { readFileSync } from 'node:fs';
 
 export const median = (values: number[]) =>
@@ -11,10 +11,10 @@ export function memory(pid: number, ...fields: string[]): number {
   return fields.reduce((sum, field) => sum + kiB(field), 0) / 1024;
 }
 
-/** The memory that a process shares with nobody, in MB. */
+/** The private memory of a process, in MB. */
 export const privateMemory = (pid: number) => memory(pid, 'Private_Clean', 'Private_Dirty');
 
-/** Fills the heap up to so many megabytes with objects, which the collector has to keep. */
+/** Fills the heap up to so many megabytes with live objects. */
 export function fill(megabytes: number, heap: object[][] = []): object[][] {
   while (process.memoryUsage().heapUsed < megabytes * 2 ** 20) {
     heap.push(Array.from({ length: 10_000 }, (_, i) => ({ i, text: `${i}` })));

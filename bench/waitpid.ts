@@ -9,7 +9,7 @@ import { median, printTable } from './tools.js';
 
 const ROUNDS = 300;
 
-/** A child of ours that child_process does not know. */
+/** A child of this process that child_process does not know. */
 function orphan(): number {
   const script = 'sleep 1000 >/dev/null 2>&1 & echo $!';
   return Number(execFileSync('sh', ['-c', script], { encoding: 'utf8' }));
@@ -34,7 +34,7 @@ async function oneOfEach(turn: number) {
     ['sync', () => timed(second, () => waitpid(second))],
     ['event', () => timed(child.pid as number, () => exit)],
   ];
-  // Whoever comes first finds the caches cold.
+  // The first way finds cold caches.
   const shift = turn % ways.length;
   const costs = { async: 0, sync: 0, event: 0 };
   for (const [way, run] of [...ways.slice(shift), ...ways.slice(0, shift)])

@@ -1,5 +1,5 @@
-// The least that a copy of this very process can cost: one raw clone(2) whose child only looks at
-// the clock. For the benchmark only; not part of the package.
+// The minimum cost of a copy of this process: one raw clone(2) whose child only reads the clock.
+// For the benchmark only; not part of the package.
 #include <node_api.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -27,8 +27,8 @@ struct Cost {
   int64_t first, pause;
 };
 
-// V8's heap is MADV_DONTFORK: with `all` the copy has it, as the child of a live fork does. The
-// other threads run on, which could tear what they write; this child reads nothing.
+// V8's heap is MADV_DONTFORK: with `all` the copy has it, like the child of a live fork. The other
+// threads keep running, so the copy of their data may be inconsistent; this child reads none of it.
 Cost CloneOnce(bool all, int64_t* clock) {
   livefork::Mappings mappings;
   livefork::Fd maps(livefork::Open("/proc/self/maps"));

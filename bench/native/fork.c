@@ -21,7 +21,7 @@ int main(int argc, char** argv) {
   int64_t* first = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   char* memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (first == MAP_FAILED || memory == MAP_FAILED) return 111;
-  // Small pages, as V8's heap has them.
+  // Small pages, like V8's heap.
   madvise(memory, size, MADV_NOHUGEPAGE);
   memset(memory, 1, size);
   const int64_t start = now();
