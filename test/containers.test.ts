@@ -19,9 +19,12 @@ import { linesOf } from './tools/script.js';
 
 const CLI = fixture('../../lib/cli/bin.js');
 
-test('in a Docker container: fork, pidfiles, change of user', needs('root', 'unshare'), (t) => {
-  const said = linesOf<unknown>(
-    `import { spawnSync } from 'node:child_process';
+test(
+  'in a Docker container: fork, pidfiles, change of user',
+  needs('root', 'unshare', 'cc'),
+  (t) => {
+    const said = linesOf<unknown>(
+      `import { spawnSync } from 'node:child_process';
     import { pbkdf2 } from 'node:crypto';
     import { promisify } from 'node:util';
     import { Worker } from 'node:worker_threads';
@@ -51,12 +54,13 @@ test('in a Docker container: fork, pidfiles, change of user', needs('root', 'uns
       _exit(waitpid(last).exitCode);
     }
     say(waitpid(-1).exitCode);`,
-    { via: DOCKER, args: [join(scratch(t), 'pid')] },
-  );
-  const refused = 'unshare: unshare failed: Operation not permitted\n';
-  const live = { live: true, reasons: [], limits: [] };
-  assert.deepEqual(said, [refused, live, 5, 'running', 65534, 6]);
-});
+      { via: DOCKER, args: [join(scratch(t), 'pid')] },
+    );
+    const refused = 'unshare: unshare failed: Operation not permitted\n';
+    const live = { live: true, reasons: [], limits: [] };
+    assert.deepEqual(said, [refused, live, 5, 'running', 65534, 6]);
+  },
+);
 
 bothWays(
   'in a Docker container: a daemon of another user is found by root, who may not look into it',
@@ -79,7 +83,7 @@ bothWays(
 );
 
 test('process 1 of a Docker container: a master reloads, reaps, and stops by SIGTERM', {
-  ...needs('root', 'unshare'),
+  ...needs('root', 'unshare', 'cc'),
 }, async (t) => {
   const options = { workers: 2, user: 'nobody', reapOrphans: true, maxMemory: 2 ** 40 };
   const server = new Preforked(t, { options }, [...AS_PROCESS_1, ...DOCKER]);

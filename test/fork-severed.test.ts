@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { needs } from './tools/needs.js';
+import { libc } from './tools/package.js';
 import { succeeds } from './tools/run.js';
 import { scratch } from './tools/scratch.js';
 
@@ -45,9 +46,11 @@ test('look-ups with a thousand addresses: every one ends', needsNamespaces, asyn
 
 test("libc's queries: no answer is lost", needsNamespaces, async (t) => {
   const folder = scratch(t);
+  // In the child, musl's copies of the parent's look-ups keep the thread pool until their `timeout` is over.
+  const musl = libc === 'musl';
   writeFileSync(
     join(folder, 'resolv.conf'),
-    'nameserver 127.0.0.1\noptions timeout:30 attempts:1\n',
+    `nameserver 127.0.0.1\noptions timeout:${musl ? 10 : 30} attempts:1\n`,
   );
   writeFileSync(join(folder, 'nsswitch.conf'), 'hosts: dns\n');
   const bind = ['resolv.conf', 'nsswitch.conf']
@@ -55,7 +58,8 @@ test("libc's queries: no answer is lost", needsNamespaces, async (t) => {
     .map((name) => `mount --bind ${folder}/${name} /etc/${name} &&`);
   const script = `mount --make-rprivate / && ${bind.join(' ')} exec "$@"`;
   const options = { under: [...inNetwork, 'sh', '-c', script, 'sh'], timeout: 80_000 };
-  assert.equal(await succeeds('severed-names.js', ['names'], options), 'done\n');
+  const forks = musl ? ['3'] : [];
+  assert.equal(await succeeds('severed-names.js', ['names', ...forks], options), 'done\n');
 });
 
 test("a connection to nscd is libc's, whoever waits", needsNamespaces, async (t) => {

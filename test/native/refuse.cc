@@ -18,7 +18,12 @@
 namespace {
 
 const std::map<std::string, int> kCalls = {
+// musl makes dup3(3) without flags by dup2(2), where the processor has it (src/unistd/dup3.c).
+#if defined(SYS_dup2) && !defined(__GLIBC__)
+    {"dup3", SYS_dup2},
+#else
     {"dup3", SYS_dup3},
+#endif
     {"chdir", SYS_chdir},
     {"chroot", SYS_chroot},
     {"clone", SYS_clone},

@@ -39,5 +39,8 @@ export function muslNode(
 ): { folder: string; program: string } {
   const fill = (fresh: string) => fetchWheel(line, processors[arch], fresh);
   const place = join(cacheFolder('nodes-musl'), `${line}-${arch}`);
-  return { folder: fetchOnce(place, PROGRAM, fill, refresh), program: PROGRAM };
+  const folder = fetchOnce(place, PROGRAM, fill, refresh);
+  // The tests run it as other users too, and the loader looks for the wheel's libraries in here.
+  chmodSync(folder, 0o755);
+  return { folder, program: PROGRAM };
 }

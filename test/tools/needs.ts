@@ -13,6 +13,7 @@ export const needsRoot = why(process.getuid?.() !== 0, 'needs root');
 /** The Debian packages of what a machine may be without. Node, g++, make and python3 bring the rest. */
 export const PACKAGES: Record<string, string> = {
   bash: 'bash',
+  cc: 'gcc',
   chrt: 'util-linux',
   cpio: 'cpio',
   curl: 'curl',

@@ -9,8 +9,8 @@
 
 namespace livefork {
 
-// Copies at most a page through the scratch pipe, which is empty; returns how many bytes were
-// readable.
+// Copies at most a page through the scratch pipe, which is empty; returns how many bytes, or 0 if
+// any of them is unreadable: a pipe takes nothing of a page that it gets in part (pipe_write()).
 inline size_t Peek(const ProcFiles& files, uintptr_t from, void* to, size_t size) {
   constexpr size_t kMost = 4096;
   const long written = Sys(SYS_write, files.scratch_write.get(), from, size < kMost ? size : kMost);

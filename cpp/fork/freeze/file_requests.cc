@@ -69,10 +69,13 @@ class Finder {
     const auto sp = static_cast<uintptr_t>(StackPointer(thread.context));
     Failure failure = Words(reinterpret_cast<const uintptr_t*>(&thread.context),
                             sizeof thread.context / sizeof(uintptr_t));
-    for (uintptr_t at = sp; !failure && at < sp + kStack; at += kPiece) {
-      const size_t n = Peek(files_, at, words, kPiece);
-      failure = Words(words, n / sizeof *words);
-      if (n < kPiece) break;
+    // Page by page: of a piece beyond the stack's end Peek() reads nothing, and on musl the frame of
+    // worker() is in the last page.
+    for (uintptr_t at = sp; !failure && at < sp + kStack;) {
+      const size_t rest = kPiece - at % kPiece;
+      if (Peek(files_, at, words, rest) < rest) break;
+      failure = Words(words, rest / sizeof *words);
+      at += rest;
     }
     return failure;
   }
