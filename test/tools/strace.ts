@@ -111,6 +111,7 @@ export function errorOf(call: string): string {
   const known: Record<string, string> = {
     clone: 'EAGAIN',
     clone3: 'EAGAIN',
+    fork: 'EAGAIN',
     open: 'EMFILE',
     openat: 'EMFILE',
     pipe2: 'EMFILE',

@@ -69,8 +69,8 @@ class Finder {
     const auto sp = static_cast<uintptr_t>(StackPointer(thread.context));
     Failure failure = Words(reinterpret_cast<const uintptr_t*>(&thread.context),
                             sizeof thread.context / sizeof(uintptr_t));
-    // Page by page: of a piece beyond the stack's end Peek() reads nothing, and on musl the frame of
-    // worker() is in the last page.
+    // Page by page: of a piece beyond the stack's end Peek() reads nothing, and on musl the frame
+    // of worker() is in the last page.
     for (uintptr_t at = sp; !failure && at < sp + kStack;) {
       const size_t rest = kPiece - at % kPiece;
       if (Peek(files_, at, words, rest) < rest) break;
