@@ -97,8 +97,10 @@ const SCRIPTS: Record<string, (node: string) => string> = {
   live: (node) => `step live ${node} dist/test/fixtures/arm64.js`,
   daemon: (node) =>
     `step daemon ${node} --test --test-reporter=tap --test-name-pattern='${DAEMON}' dist/test/daemon.test.js`,
+  // What is in the machine's folders is gone with it; nothing is left of a run without a failure.
   stress: (node) =>
-    `step stress ${node} dist/test/tools/stress.js --forks ${options.forks} --patience 600 --addresses ${options.addresses}`,
+    `step stress ${node} dist/test/tools/stress.js --forks ${options.forks} --patience 600 --addresses ${options.addresses}
+for log in /tmp/daemonkit-stress-*/stderr.txt; do if [ -f $log ]; then step log tail -n 200 $log; step kernel dmesg; fi; done`,
 };
 
 interface Row {

@@ -83,6 +83,8 @@ mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 mount -t devpts -o gid=5,mode=620 devpts /dev/pts
 ln -s /proc/self/fd /dev/fd
 ip link set lo up
+# What a process died of is told in the kernel's log.
+echo 1 > /proc/sys/debug/exception-trace
 mkfifo /run/pipe
 seconds() { cut -d' ' -f1 /proc/uptime; }
 step() {
