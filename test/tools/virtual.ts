@@ -73,7 +73,7 @@ exec switch_root /root /bin/sh /first.sh $script
 
 // The shell stays as process 1, which reaps.
 const SECOND = `export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8
-export PREBUILDS_ONLY=1
+export PREBUILDS_ONLY=1 FORK_HOST_PATIENCE=600
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t tmpfs -o mode=1777 tmpfs /tmp

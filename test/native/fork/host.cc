@@ -2,6 +2,7 @@
 // poll, lock, allocate and compute; in every child each of them must continue and end in order, and
 // in the parent too. With "steady" none of them starts threads. One line of JSON reports the work;
 // the exit status is 0 if everything was right.
+// FORK_HOST_PATIENCE: seconds until a fork is given up, for an emulated machine (default: 20).
 #include <dirent.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -27,6 +28,7 @@ uint64_t Now() {
 }
 
 const char* role = "parent";
+uint64_t patience = 20 * kSecond;
 
 [[noreturn]] void Fail(const char* what, const char* detail) {
   dprintf(2, "%s %d: %s: %s\n", role, getpid(), what, detail);
@@ -42,7 +44,7 @@ void AwaitProgress(const Workers& workers) {
   constexpr uint64_t kRounds = 3;
   Progress first{}, now{};
   const size_t count = ReadProgress(workers, first);
-  const uint64_t deadline = Now() + 60 * kSecond;
+  const uint64_t deadline = Now() + 3 * patience;
   for (size_t i = 0; i < count;) {
     ReadProgress(workers, now);
     CheckFault(workers);
@@ -57,7 +59,7 @@ void AwaitProgress(const Workers& workers) {
 
 // As fork(2), but it fails by ending the process.
 int Fork() {
-  const livefork::ForkResult result = livefork::Fork({nullptr, 20 * kSecond, false, false});
+  const livefork::ForkResult result = livefork::Fork({nullptr, patience, false, false});
   const livefork::Failure& failure = result.failure;
   if (failure) Fail(failure.syscall, failure.reason ? failure.reason : strerror(failure.error));
   return result.pid;
@@ -94,7 +96,7 @@ void UseThreadIds() {
   if (alone) livefork::BeginChange();
   if (setegid(kGroup) != 0) Fail("setegid", strerror(errno));
   if (alone) livefork::EndChange();
-  if (livefork::FollowCaller(20 * kSecond) != 0) Fail("FollowCaller", "not all threads");
+  if (livefork::FollowCaller(patience) != 0) Fail("FollowCaller", "not all threads");
   DIR* tasks = opendir("/proc/self/task");
   if (tasks == nullptr) Fail("opendir", strerror(errno));
   while (const dirent* entry = readdir(tasks)) {
@@ -127,6 +129,8 @@ void UseThreadIds() {
 int main(int argc, char** argv) {
   setvbuf(stdout, nullptr, _IONBF, 0);
   if (argc > 1 && strcmp(argv[1], "units") == 0) return RunUnits();
+  const char* seconds = getenv("FORK_HOST_PATIENCE");
+  if (seconds != nullptr) patience = kSecond * strtoul(seconds, nullptr, 10);
   const int rounds = argc > 1 ? atoi(argv[1]) : 10;
   const char* reasons[8];
   if (const size_t n = livefork::Obstacles(reasons, 8)) {
