@@ -79,7 +79,7 @@ bothWays(
     assert.equal(command('stop').status, 0);
     assert.deepEqual(nest.processes(), []);
   },
-  needs('root'),
+  needs('root', 'cc'),
 );
 
 test('process 1 of a Docker container: a master reloads, reaps, and stops by SIGTERM', {
