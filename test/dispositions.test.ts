@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { needs } from './tools/needs.js';
 import { signals } from './tools/proc.js';
 import { entry, runScript } from './tools/script.js';
 import { disposition, guard, subject } from './tools/subject.js';
@@ -92,8 +93,11 @@ function addon(signal: string): string {
   return `process.dlopen({ exports: {} }, ${JSON.stringify(file)});`;
 }
 
-test('resetSignals: ignored, listened to, handled by an addon; the runtime keeps its own', async () => {
-  await using process_ = subject(`
+test(
+  'resetSignals: ignored, listened to, handled by an addon; the runtime keeps its own',
+  needs('cc'),
+  async () => {
+    await using process_ = subject(`
     import { spawn } from 'node:child_process';
     const child = spawn('sleep', ['1000']);
     ${addon('SIGALRM')} ${addon('SIGSEGV')}
@@ -112,28 +116,29 @@ test('resetSignals: ignored, listened to, handled by an addon; the runtime keeps
     say(daemonkit.resetSignals({ signals: 'SIGRTMIN+6' }), daemonkit.resetSignals({ signals: ['SIGHUP', 18] }));
     say(daemonkit.resetSignals({ signals: [] }), 'ignored');
     setInterval(() => {}, 1000);`);
-  const ignored = () => members(signals(process_.pid).SigIgn);
-  assert.equal(await process_.line(), 'SIGHUP,SIGRTMIN+6');
-  assert.equal(await process_.line(), 'SIGRTMIN+6 SIGHUP,SIGCONT');
-  assert.equal(await process_.line(), ' ignored');
-  assert.deepEqual(ignored(), [XFSZ]);
-  const caught = () => members(signals(process_.pid).SigCgt).filter((n) => n !== 33);
-  const before = [INT, QUIT, USR1, SEGV, USR2, PIPE, ALRM, TERM, CHLD, WINCH, IO];
-  assert.deepEqual(
-    caught(),
-    before.sort((a, b) => a - b),
-  );
-  process.kill(process_.pid, 'SIGUSR2');
-  assert.equal(await process_.line(), 'SIGQUIT,SIGPIPE,SIGALRM,SIGTERM');
-  assert.equal(await process_.line(), '');
-  assert.deepEqual(ignored(), [PIPE, XFSZ]);
-  assert.deepEqual(caught(), [INT, USR1, SEGV, CHLD, WINCH, IO]);
-  const pid = execFileSync('pgrep', ['-P', `${process_.pid}`, 'sleep'], { encoding: 'utf8' });
-  process.kill(Number(pid));
-  assert.equal(await process_.line(), 'child SIGTERM');
-  process.kill(process_.pid, 'SIGQUIT');
-  assert.equal(await process_.end(), 'SIGQUIT');
-});
+    const ignored = () => members(signals(process_.pid).SigIgn);
+    assert.equal(await process_.line(), 'SIGHUP,SIGRTMIN+6');
+    assert.equal(await process_.line(), 'SIGRTMIN+6 SIGHUP,SIGCONT');
+    assert.equal(await process_.line(), ' ignored');
+    assert.deepEqual(ignored(), [XFSZ]);
+    const caught = () => members(signals(process_.pid).SigCgt).filter((n) => n !== 33);
+    const before = [INT, QUIT, USR1, SEGV, USR2, PIPE, ALRM, TERM, CHLD, WINCH, IO];
+    assert.deepEqual(
+      caught(),
+      before.sort((a, b) => a - b),
+    );
+    process.kill(process_.pid, 'SIGUSR2');
+    assert.equal(await process_.line(), 'SIGQUIT,SIGPIPE,SIGALRM,SIGTERM');
+    assert.equal(await process_.line(), '');
+    assert.deepEqual(ignored(), [PIPE, XFSZ]);
+    assert.deepEqual(caught(), [INT, USR1, SEGV, CHLD, WINCH, IO]);
+    const pid = execFileSync('pgrep', ['-P', `${process_.pid}`, 'sleep'], { encoding: 'utf8' });
+    process.kill(Number(pid));
+    assert.equal(await process_.line(), 'child SIGTERM');
+    process.kill(process_.pid, 'SIGQUIT');
+    assert.equal(await process_.end(), 'SIGQUIT');
+  },
+);
 
 test('resetSignals: what whoever started Node had ignored', () => {
   // Node itself resets the signals up to 31 when it starts.

@@ -34,7 +34,7 @@ function faulty(folder: string): string {
   return path;
 }
 
-test('the check of a binary finds all that is wrong with it', needs('readelf'), (t) => {
+test('the check of a binary finds all that is wrong with it', needs('cc', 'readelf'), (t) => {
   const path = faulty(scratch(t));
   const { status, stdout } = prebuild('check', glibc, '--file', path);
   const said = (pattern: RegExp) => assert.match(stdout, pattern);

@@ -10,6 +10,7 @@ import { after, test } from 'node:test';
 import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { SignalFlag } from 'daemonkit';
+import { needs } from './tools/needs.js';
 import { residentKiB } from './tools/proc.js';
 import { runScript } from './tools/script.js';
 import { disposition, subject } from './tools/subject.js';
@@ -119,35 +120,39 @@ function build(name: string, ...flags: string[]): string {
   return JSON.stringify(file);
 }
 
-test('a native handler is chained when below and kept when on top; errno survives', () => {
-  const foreign = build('foreign.node');
-  // More than the pipe holds, so that its write(2) fails within the handler.
-  const raise = build('raise.node', '-DRAISE=9000');
-  const load = (file: string) => `process.dlopen({ exports: {} }, ${file});`;
-  const run = (source: string) => {
-    const { status, stdout, stderr } = runScript(`
+test(
+  'a native handler is chained when below and kept when on top; errno survives',
+  needs('cc'),
+  () => {
+    const foreign = build('foreign.node');
+    // More than the pipe holds, so that its write(2) fails within the handler.
+    const raise = build('raise.node', '-DRAISE=9000');
+    const load = (file: string) => `process.dlopen({ exports: {} }, ${file});`;
+    const run = (source: string) => {
+      const { status, stdout, stderr } = runScript(`
       const hit = () => process.kill(process.pid, 'SIGALRM');
       const flag = () => new daemonkit.SignalFlag('SIGALRM');
       const say = (...words) => fs.writeSync(1, words.join(' ') + '\\n');
       ${source}`);
-    assert.deepEqual([status, stderr], [0, '']);
-    return stdout.trim().split('\n');
-  };
-  assert.deepEqual(run(`const f = flag(); ${load(raise)} say(f.raised, f.view[1]);`), [
-    'errno 77',
-    'true 9000',
-  ]);
-  assert.deepEqual(
-    run(`${load(foreign)} const f = flag(); hit(); say(f.raised); f[Symbol.dispose](); hit();`),
-    ['foreign 1', 'true', 'foreign 1'],
-  );
-  // Its handler sets errno too.
-  assert.equal(run(`${load(foreign)} const f = flag(); ${load(raise)}`).at(-1), 'errno 77');
-  assert.deepEqual(
-    run(`const f = flag(); ${load(foreign)} hit(); f[Symbol.dispose](); hit(); say(f.raised);`),
-    ['foreign 1', 'foreign 1', 'false'],
-  );
-});
+      assert.deepEqual([status, stderr], [0, '']);
+      return stdout.trim().split('\n');
+    };
+    assert.deepEqual(run(`const f = flag(); ${load(raise)} say(f.raised, f.view[1]);`), [
+      'errno 77',
+      'true 9000',
+    ]);
+    assert.deepEqual(
+      run(`${load(foreign)} const f = flag(); hit(); say(f.raised); f[Symbol.dispose](); hit();`),
+      ['foreign 1', 'true', 'foreign 1'],
+    );
+    // Its handler sets errno too.
+    assert.equal(run(`${load(foreign)} const f = flag(); ${load(raise)}`).at(-1), 'errno 77');
+    assert.deepEqual(
+      run(`const f = flag(); ${load(foreign)} hit(); f[Symbol.dispose](); hit(); say(f.raised);`),
+      ['foreign 1', 'foreign 1', 'false'],
+    );
+  },
+);
 
 /** Sends in Python, where kill(2) in a loop is fast. */
 function send(code: string): void {
