@@ -2,7 +2,10 @@
 // as any other.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { Grouped } from './tools/grouped.js';
+
+const addon = new URL('../../test/native/build/Release/test_threads.node', import.meta.url);
 
 test('a fork of a daemon, and of a master, that is told to end at once does', async (t) => {
   const group = new Grouped(
@@ -64,6 +67,35 @@ test('a fork has its other handlers for the signal, which hear of it once', asyn
     children.map((pid) => [pid, 0]),
   );
   assert.deepEqual(group.words('counts'), new Array(3).fill([1]));
+});
+
+test('a fork of a daemon ends, also when another thread is slow to handle the signal', async (t) => {
+  const group = new Grouped(
+    t,
+    `const { createRequire } = await import('node:module');
+    const threads = createRequire(process.argv[1])(process.argv[1]);
+    daemonkit.becomeDaemon({ detach: false, env: 'keep' });
+    say('installed', threads.slowHandler(15));
+    // The child has its threads in the parent's order; while they come back they block everything.
+    const takes = fs.readdirSync('/proc/self/task').findIndex((tid, i) => {
+      if (i === 0) return false;
+      const [, mask] = /SigBlk:\\s*(\\w+)/.exec(fs.readFileSync('/proc/self/task/' + tid + '/status', 'utf8'));
+      return (BigInt('0x' + mask) & 0x4000n) === 0n;
+    });
+    for (let i = 0; i < 20; i++) {
+      const pid = fork();
+      if (pid === 0) await pause(1e6);
+      const all = fs.readdirSync('/proc/' + pid + '/task').map(Number);
+      say('sent', threads.tgkill(pid, all[takes], 15));
+      say('ended', (await daemonkit.waitpidAsync(pid)).signal);
+    }
+    process.exit(0);`,
+    { args: [fileURLToPath(addon)] },
+  );
+  await group.endsWell();
+  assert.deepEqual(group.words('installed'), [[0]]);
+  assert.deepEqual(group.words('sent'), new Array(20).fill([0]));
+  assert.deepEqual(group.words('ended'), new Array(20).fill(['SIGTERM']));
 });
 
 for (const how of ['nothing', 'daemon', 'listener', 'flag']) {

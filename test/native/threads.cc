@@ -371,6 +371,32 @@ napi_value Scheduling(napi_env env, napi_callback_info) {
   return Integer(env, pthread_getschedparam(pthread_self(), &policy, &parameters));
 }
 
+// Over the handler of a signal one that takes 50 ms first, on any thread but the main one.
+struct sigaction quick;
+
+napi_value SlowHandler(napi_env env, napi_callback_info info) {
+  const int number = Argument(env, info);
+  if (sigaction(number, nullptr, &quick) != 0) return Integer(env, -errno);
+  struct sigaction slow = quick;
+  slow.sa_flags |= SA_SIGINFO;
+  slow.sa_sigaction = [](int signal, siginfo_t* from, void* context) {
+    const timespec while_others_run{0, 50000000};
+    if (syscall(SYS_gettid) != getpid()) nanosleep(&while_others_run, nullptr);
+    quick.sa_sigaction(signal, from, context);
+  };
+  return Integer(env, sigaction(number, &slow, nullptr));
+}
+
+// To one thread of a process: (pid, tid, signal).
+napi_value Tgkill(napi_env env, napi_callback_info info) {
+  size_t count = 3;
+  napi_value arguments[3];
+  int32_t values[3] = {};
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
+  for (size_t i = 0; i < count; i++) napi_get_value_int32(env, arguments[i], &values[i]);
+  return Integer(env, syscall(SYS_tgkill, values[0], values[1], values[2]));
+}
+
 napi_value Init(napi_env env, napi_value exports) {
   const struct {
     const char* name;
@@ -382,6 +408,8 @@ napi_value Init(napi_env env, napi_value exports) {
                    {"confine", Confine},
                    {"edge", Edge},
                    {"scheduling", Scheduling},
+                   {"slowHandler", SlowHandler},
+                   {"tgkill", Tgkill},
                    {"locks", Locks},
                    {"unlocks", Unlocks},
                    {"waitsToAbort", WaitsToAbort},
