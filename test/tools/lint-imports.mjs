@@ -37,7 +37,8 @@ export const STRATA = {
     'drain', // a server ends without failing a request
     'worker', // a worker, from its fork to its end
     'warmup', // the heap before a fork
-    'options.ts', // options, and reports about workers: only types
+    'ends.ts', // reports about workers that ended or hang: only types
+    'options.ts', // options: only types
     'told.ts', // reports for observers: only types
     'state', // what a master knows and does next: pure functions
     'upgrade', // another program takes this one's place

@@ -13,13 +13,7 @@ import { type Action, next } from '../state/next.js';
 import * as event from '../state/state.js';
 import type { PreforkStats } from '../told.js';
 import { upgradeOptions } from '../upgrade/program.js';
-import {
-  abandonUpgrade,
-  askUpgrade,
-  forgetUpgrade,
-  ownUpgradeOver,
-  Place,
-} from '../upgrade/upgrades.js';
+import * as upgrades from '../upgrade/upgrades.js';
 import { Overseer } from '../watch/overseer.js';
 import type { Limits } from '../watch/recycle.js';
 import { beWorker } from '../worker/worker.js';
@@ -60,7 +54,7 @@ export class Engine {
   readonly #crew: Crew;
   readonly #overseer: Overseer;
   readonly #turns: Turns;
-  readonly #place: Place;
+  readonly #place: upgrades.Place;
   /** This process is a fork of the master. */
   #left = false;
   #closed = false;
@@ -106,12 +100,11 @@ export class Engine {
     this.#hook = atFork({
       child: () => registry.makingWorker || this.#leave(false),
     });
-    // If the program does not use it, its rejection must not count as unhandled; `finished` reports
-    // the failure.
+    // `finished` reports the failure too, so this rejection must not count as unhandled.
     this.ready.catch(() => {});
     if (plan.title !== undefined) process.title = `${plan.title}: master`;
     this.#overseer.changed(undefined, this.#state);
-    this.#place = new Place({
+    this.#place = new upgrades.Place({
       stop: () => void this.stop(),
       told: () => this.#overseer.upgraded(),
     });
@@ -145,8 +138,8 @@ export class Engine {
     const { upgrade, rules } = this.#plan;
     const { signal, program } = upgradeOptions(options, upgrade.program);
     const attempt = { ...upgrade, program, patience: rules.stopTimeout };
-    await this.#whileRunning(() => ownUpgradeOver(signal));
-    return this.#whileRunning(() => askUpgrade(attempt, signal));
+    await this.#whileRunning(() => upgrades.ownUpgradeOver(signal));
+    return this.#whileRunning(() => upgrades.askUpgrade(attempt, signal));
   }
 
   stop(signal?: AbortSignal): Promise<void> {
@@ -208,7 +201,7 @@ export class Engine {
   #retreat(): void {
     if (this.#closed) return;
     this.#closed = true;
-    abandonUpgrade();
+    upgrades.abandonUpgrade();
     this.#sockets.close((error) => this.#callbacks.error(error));
   }
 
@@ -285,10 +278,7 @@ export class Engine {
     beWorker({ id, generation, plan, socket, remains, line, pulse, stopRequested });
   }
 
-  /**
-   * Called in a fork of the master, which may be a worker of this or another master and keep a
-   * socket.
-   */
+  /** In a fork of the master: a worker of this or another master may keep a socket. */
   #leave(worker: boolean, kept?: number): void {
     if (this.#left) return;
     this.#left = true;
@@ -297,7 +287,7 @@ export class Engine {
     else this.#orders.leave();
     registry.masters.delete(this.#registered);
     this.#turns.leave();
-    forgetUpgrade();
+    upgrades.forgetUpgrade();
     this.#place.leave();
     this.#reloads.forget();
     this.#stops.forget();
