@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { native } from '../lib/addon/native.js';
 import { gate, killed, noChild, withFamily } from './tools/adopted.js';
 import { needsStrace } from './tools/needs.js';
 import { runScript, scriptCommand } from './tools/script.js';
@@ -13,7 +14,13 @@ import { guard, subject } from './tools/subject.js';
 const caught = 'const caught = (f) => { try { return f(); } catch (e) { return failure(e); } };';
 
 test('waitpid: exit codes and signals, each told once', () => {
-  const commands = ['exit 0', 'exit 255', killed('KILL'), killed('TERM'), killed(34)];
+  const commands = [
+    'exit 0',
+    'exit 255',
+    killed('KILL'),
+    killed('TERM'),
+    killed(native.signalRtMin()),
+  ];
   const lines = withFamily(
     commands,
     `${caught} for (const pid of children) say(brief(waitpid(pid)));

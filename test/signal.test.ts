@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { type SignalEvent, SignalFlag } from 'daemonkit';
+import { native } from '../lib/addon/native.js';
 import { needsRoot } from './tools/needs.js';
 import { entry, runScript } from './tools/script.js';
 import { disposition, subject } from './tools/subject.js';
@@ -122,10 +123,11 @@ test('wait() is ended by an AbortSignal and by dispose', async () => {
 
 test('an event tells the sender, its real user id, the time and the count', needsRoot, async () => {
   using flag = new SignalFlag(['SIGALRM', 'SIGRTMIN+3', 'SIGRTMAX']);
-  const earliest = Date.now();
+  const [first, earliest] = [native.signalRtMin(), Date.now()];
+  const third = first + 3;
   // Only the real user id of root's child is another one: it may signal us still.
   const code = `import os; os.setresuid(1234, 0, 0)
-for signal in (14, 37, 37, 64): os.kill(${process.pid}, signal)`;
+for signal in (14, ${third}, ${third}, 64): os.kill(${process.pid}, signal)`;
   const sender = spawnSync('python3', ['-c', code]);
   assert.equal(sender.status, 0, String(sender.stderr));
   const events = await take(flag, 4);
@@ -133,7 +135,12 @@ for signal in (14, 37, 37, 64): os.kill(${process.pid}, signal)`;
   events.sort((a, b) => a.number - b.number || a.count - b.count);
   assert.deepEqual(
     events.map(({ signal, number, count }) => `${signal} ${number} ${count}`),
-    ['SIGALRM 14 1', 'SIGRTMIN+3 37 1', 'SIGRTMIN+3 37 2', 'SIGRTMIN+30 64 1'],
+    [
+      'SIGALRM 14 1',
+      `SIGRTMIN+3 ${third} 1`,
+      `SIGRTMIN+3 ${third} 2`,
+      `SIGRTMIN+${64 - first} 64 1`,
+    ],
   );
   for (const event of events) {
     assert.deepEqual([event.pid, event.uid], [sender.pid, 1234]);
