@@ -20,6 +20,7 @@ for (const balance of ['shared', 'reuseport'] as const) {
     const options = { balance, workers: 3, upgradeTimeout: 15_000, stopTimeout: 20_000 };
     const server = await Upgraded.ready(t, { pidfile, options });
     const load = new Load(server, 4);
+    t.after(() => load.stop());
     await load.goesOn(500);
     const sizes: [descriptors: number, environment: number][] = [];
     for (let version = 2; version <= 11; version++) {
