@@ -47,7 +47,7 @@ export function onceQuiet(callback: () => void): void {
 /**
  * How long a signal may need from the kernel to the event loop. While the threads of a fork come
  * back, the kernel gives a signal to any of them; on a crowded machine that thread can lose the
- * processor inside the signal handler. Without this time, 4 of 12,500 forks of a daemon lost a
+ * processor inside the signal handler. Without this time, 4 of 25,800 forks of a daemon lost a
  * SIGTERM that was sent to them at once (two processors, load 14 to 50).
  */
 const LATE_MS = 200;
