@@ -4,25 +4,16 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { cleanEnvironment } from './environment.js';
+import { filesIn, quickFiles } from './files.js';
 import { marked } from './marked.js';
 import { childrenOf, killIfThere } from './proc.js';
 import { commandOf, sweep } from './sweep.js';
 
-const tests = fileURLToPath(new URL('..', import.meta.url));
-
 /** Minutes after which a test, and at last its file, is given up. */
 const PATIENCE = { quick: 5, all: 30 };
-
-function filesIn(folder: string): string[] {
-  return readdirSync(join(tests, folder))
-    .filter((name) => name.endsWith('.test.js'))
-    .map((name) => join(tests, folder, name));
-}
 
 const hasLongForm = (file: string) => readFileSync(file, 'utf8').includes('/full.js');
 
@@ -30,7 +21,7 @@ const [first, ...rest] = process.argv.slice(2);
 const all = first === '--all';
 const given = all ? rest : process.argv.slice(2);
 const options = given.filter((argument) => argument.startsWith('-'));
-const quick = [...filesIn('.'), ...filesIn('peers')];
+const quick = quickFiles();
 const chosen = given.filter((argument) => !argument.startsWith('-'));
 const files =
   chosen.length > 0 ? chosen : all ? [...filesIn('long'), ...quick.filter(hasLongForm)] : quick;
