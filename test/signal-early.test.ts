@@ -69,34 +69,53 @@ test('a fork has its other handlers for the signal, which hear of it once', asyn
   assert.deepEqual(group.words('counts'), new Array(3).fill([1]));
 });
 
-test('a fork of a daemon ends, also when another thread is slow to handle the signal', async (t) => {
-  const group = new Grouped(
-    t,
-    `const { createRequire } = await import('node:module');
-    const threads = createRequire(process.argv[1])(process.argv[1]);
-    daemonkit.becomeDaemon({ detach: false, env: 'keep' });
-    say('installed', threads.slowHandler(15));
-    // The child has its threads in the parent's order; while they come back they block everything.
-    const takes = fs.readdirSync('/proc/self/task').findIndex((tid, i) => {
-      if (i === 0) return false;
-      const [, mask] = /SigBlk:\\s*(\\w+)/.exec(fs.readFileSync('/proc/self/task/' + tid + '/status', 'utf8'));
-      return (BigInt('0x' + mask) & 0x4000n) === 0n;
-    });
-    for (let i = 0; i < 20; i++) {
-      const pid = fork();
-      if (pid === 0) await pause(1e6);
-      const all = fs.readdirSync('/proc/' + pid + '/task').map(Number);
-      say('sent', threads.tgkill(pid, all[takes], 15));
-      say('ended', (await daemonkit.waitpidAsync(pid)).signal);
-    }
-    process.exit(0);`,
-    { args: [fileURLToPath(addon)] },
-  );
-  await group.endsWell();
-  assert.deepEqual(group.words('installed'), [[0]]);
-  assert.deepEqual(group.words('sent'), new Array(20).fill([0]));
-  assert.deepEqual(group.words('ended'), new Array(20).fill(['SIGTERM']));
-});
+for (const [who, signal] of [
+  ['daemon', 'SIGTERM'],
+  ['master', 'SIGINT'],
+  ['master', 'SIGTERM'],
+  ['daemon and master', 'SIGTERM'],
+  ['flag', 'SIGUSR2'],
+] as const) {
+  test(`a fork ends, also when another thread is slow to handle the signal: ${who}, ${signal}`, async (t) => {
+    const group = new Grouped(
+      t,
+      `const { createRequire } = await import('node:module');
+      const threads = createRequire(process.argv[1])(process.argv[1]);
+      const [who, signal] = process.argv.slice(2);
+      const number = (await import('node:os')).constants.signals[signal];
+      let slow = false;
+      // The first of the child's hooks: the others remove handlers while one of these runs.
+      daemonkit.atFork({ child: () => slow && threads.awaitSlow() });
+      if (who.includes('daemon')) daemonkit.becomeDaemon({ detach: false, env: 'keep', reopenOn: 'SIGUSR1' });
+      const flag = who === 'flag' && new daemonkit.SignalFlag(signal);
+      if (flag) daemonkit.atFork({ child: () => flag[Symbol.dispose]() });
+      const master = who.includes('master') && prefork({ workers: 1, onWorkerStart() {} });
+      if (master) await master.ready;
+      slow = threads.slowHandler(number) === 0;
+      say('installed', slow);
+      // The child has its threads in the parent's order; while they come back they block everything.
+      const takes = fs.readdirSync('/proc/self/task').findIndex((tid, i) => {
+        if (i === 0) return false;
+        const [, mask] = /SigBlk:\\s*(\\w+)/.exec(fs.readFileSync('/proc/self/task/' + tid + '/status', 'utf8'));
+        return (BigInt('0x' + mask) & (1n << BigInt(number - 1))) === 0n;
+      });
+      for (let i = 0; i < 5; i++) {
+        const pid = fork();
+        if (pid === 0) await pause(1e6);
+        const all = fs.readdirSync('/proc/' + pid + '/task').map(Number);
+        say('sent', threads.tgkill(pid, all[takes], number));
+        say('ended', (await daemonkit.waitpidAsync(pid)).signal);
+      }
+      if (master) await master.stop();
+      process.exit(0);`,
+      { args: [fileURLToPath(addon), who, signal] },
+    );
+    await group.endsWell();
+    assert.deepEqual(group.words('installed'), [[true]]);
+    assert.deepEqual(group.words('sent'), new Array(5).fill([0]));
+    assert.deepEqual(group.words('ended'), new Array(5).fill([signal]));
+  });
+}
 
 for (const how of ['nothing', 'daemon', 'listener', 'flag']) {
   test(`a worker that is asked to end at once does, whoever else catches SIGTERM: ${how}`, async (t) => {

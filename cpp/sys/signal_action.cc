@@ -24,6 +24,8 @@ struct Slot {
   // handler may be running.
   std::atomic<SignalHandler> next{nullptr};
   std::atomic<SignalHandler> foreign{nullptr};
+  // The handler that the last GiveSignalBack() has restored, unless CallNext() calls it.
+  std::atomic<SignalHandler> restored{nullptr};
 };
 
 Slot slots[kSignals];
@@ -102,6 +104,7 @@ int TakeFirst(Slot* slot, int number) {
   if (sigaction(number, nullptr, &slot->original) != 0) return -errno;
   if (int error = HoldLibuv(slot, number)) return error;
   sigaction(number, nullptr, &slot->covered);
+  slot->restored = nullptr;
   slot->next = HandlerOf(slot->covered);
   slot->foreign =
       IsForeign(number, slot->original, slot->covered) ? HandlerOf(slot->original) : nullptr;
@@ -125,6 +128,7 @@ void GiveLastBack(Slot* slot, int number) {
   } else if (HandlerOf(slot->original) != HandlerOf(slot->covered)) {
     // libuv has none and has set SIG_DFL. If process.on() came and went before us, it would leave
     // SIG_DFL without us too.
+    slot->restored = slot->foreign == nullptr ? HandlerOf(slot->original) : nullptr;
     sigaction(number, &slot->original, nullptr);
   }
 }
@@ -154,6 +158,17 @@ void CallNext(int number, siginfo_t* info, void* context) {
   const Slot& slot = slots[number];
   if (SignalHandler foreign = slot.foreign) foreign(number, info, context);
   if (SignalHandler next = slot.next) next(number, info, context);
+}
+
+// The kernel picks the handler when it delivers a signal. Another thread can lose the processor
+// there, and run the handler after the main thread has restored the action.
+void SendAgainIfGivenBack(int number) {
+  struct sigaction now {};
+  sigaction(number, nullptr, &now);
+  // A handler that was installed over ours has received the signal, and libuv's gets it from
+  // CallNext().
+  const SignalHandler handler = HandlerOf(now);
+  if (handler == nullptr || handler == slots[number].restored) kill(getpid(), number);
 }
 
 }  // namespace sys

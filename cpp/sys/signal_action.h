@@ -23,4 +23,8 @@ bool SignalTaken(int number);
 // For the handler: runs the handlers below it. Async-signal-safe.
 void CallNext(int number, siginfo_t* info, void* context);
 
+// For the handler, if it has nobody to tell: after the last GiveSignalBack() sends this process the
+// signal again, for the restored action. Async-signal-safe.
+void SendAgainIfGivenBack(int number);
+
 }  // namespace sys

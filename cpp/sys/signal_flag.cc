@@ -106,6 +106,8 @@ void OnSignal(int number, siginfo_t* info, void* context) {
     flag->users--;
   }
   CallNext(number, info, context);
+  // A flag that was closed meanwhile has given its signal back first.
+  if (!raised) SendAgainIfGivenBack(number);
   errno = saved;
 }
 

@@ -371,8 +371,10 @@ napi_value Scheduling(napi_env env, napi_callback_info) {
   return Integer(env, pthread_getschedparam(pthread_self(), &policy, &parameters));
 }
 
-// Over the handler of a signal one that takes 50 ms first, on any thread but the main one.
+// Over the handler of a signal one that another thread than the main one needs 50 ms for, as if it
+// lost the processor there. It is there for one signal: what it was put over is back before that.
 struct sigaction quick;
+std::atomic<int> slow_began{0};
 
 napi_value SlowHandler(napi_env env, napi_callback_info info) {
   const int number = Argument(env, info);
@@ -380,11 +382,24 @@ napi_value SlowHandler(napi_env env, napi_callback_info info) {
   struct sigaction slow = quick;
   slow.sa_flags |= SA_SIGINFO;
   slow.sa_sigaction = [](int signal, siginfo_t* from, void* context) {
-    const timespec while_others_run{0, 50000000};
-    if (syscall(SYS_gettid) != getpid()) nanosleep(&while_others_run, nullptr);
+    if (syscall(SYS_gettid) != getpid()) {
+      sigaction(signal, &quick, nullptr);
+      slow_began = 1;
+      const timespec while_others_run{0, 50000000};
+      nanosleep(&while_others_run, nullptr);
+    }
     quick.sa_sigaction(signal, from, context);
   };
   return Integer(env, sigaction(number, &slow, nullptr));
+}
+
+// Waits until the slow handler has begun; 0 after 20 s.
+napi_value AwaitSlow(napi_env env, napi_callback_info) {
+  for (int i = 0; i < 20000 && slow_began == 0; i++) {
+    const timespec while_it_comes{0, 1000000};
+    nanosleep(&while_it_comes, nullptr);
+  }
+  return Integer(env, slow_began);
 }
 
 // To one thread of a process: (pid, tid, signal).
@@ -409,6 +424,7 @@ napi_value Init(napi_env env, napi_value exports) {
                    {"edge", Edge},
                    {"scheduling", Scheduling},
                    {"slowHandler", SlowHandler},
+                   {"awaitSlow", AwaitSlow},
                    {"tgkill", Tgkill},
                    {"locks", Locks},
                    {"unlocks", Unlocks},
