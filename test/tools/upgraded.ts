@@ -129,7 +129,8 @@ export class Upgraded {
     this.becomes({ ...setup, version });
     this.kill('SIGUSR2', before);
     await this.hears('ready', ready + 1);
-    await until(`${before} ends`, () => ['gone', 'Z'].includes(stat(before)[0] ?? ''));
+    const ended = () => ['gone', 'Z'].includes(stat(before)[0] ?? '');
+    await until(`${before} ends`, ended).catch((error) => assert.fail(`${error} ${this.state()}`));
     return this.master;
   }
 
@@ -162,6 +163,19 @@ export class Upgraded {
         return [];
       }
     });
+  }
+
+  /** For a failed test: what each process does, what they have said last, and their errors. */
+  state(): string {
+    const each = this.processes().map((pid) => {
+      const at = (name: string) => readFileSync(`/proc/${pid}/${name}`, 'utf8');
+      try {
+        return `${at('stat')}${at('status').match(/^Sig.*$|^Threads.*$|^NSpid.*$/gm)} ${at('wchan')}`;
+      } catch (error) {
+        return `${pid}: ${error}`;
+      }
+    });
+    return `${each.join('\n')}\n${JSON.stringify(this.said.slice(-8))}\n${this.stderr}`;
   }
 
   async stops(): Promise<void> {
