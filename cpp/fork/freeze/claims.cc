@@ -2,8 +2,6 @@
 
 #include <sys/epoll.h>
 
-#include "fork/freeze/main_loop.h"
-
 namespace livefork {
 namespace {
 
@@ -18,13 +16,6 @@ void Mark(Entry& entry, unsigned marks) {
 }
 
 }  // namespace
-
-void MarkHandles(const Table& table, void* loop) {
-  auto visit = [](void* context, int fd, uint16_t mark) {
-    Mark(*static_cast<const Table*>(context), fd, Entry::kMain | mark);
-  };
-  EachHandle(loop, visit, const_cast<Table*>(&table));
-}
 
 void MarkWatched(const List<Epoll>& epolls) {
   // Repeats for epolls that the main loop watches through others: at most five levels

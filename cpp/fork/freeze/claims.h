@@ -9,9 +9,6 @@
 
 namespace livefork {
 
-// Marks descriptors with a handle in libuv's main loop.
-void MarkHandles(const Table& table, void* loop);
-
 // Marks descriptors that the epolls watch: those of the main loop (and epolls that it watches, for
 // example an addon's by a uv_poll_t), and those of others. The main loop's epoll is marked too.
 void MarkWatched(const List<Epoll>& epolls);

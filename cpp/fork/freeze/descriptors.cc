@@ -30,9 +30,10 @@ class Reader {
   Failure Run(const Park& park, const ForkRequest& request) {
     void* const loop = request.loop;
     const bool move = request.move;
-    Failure failure = table_.Read(files_, snapshot_.peers.fd(), arena_, deadline_);
+    HandleMarks handles;
+    if (!handles.Read(loop, arena_)) return kArenaFull;
+    Failure failure = table_.Read(files_, snapshot_.peers.fd(), handles, arena_, deadline_);
     if (failure) return failure;
-    MarkHandles(table_, loop);
     if ((failure = Epolls(BackendOf(loop)))) return failure;
     if (!move && (failure = Awaited(park))) return failure;
     running_ = AnyUnclear(park);

@@ -9,6 +9,7 @@
 
 #include "fork/base/sort.h"
 #include "fork/base/statx.h"
+#include "fork/freeze/main_loop.h"
 #include "fork/park/park.h"
 
 namespace livefork {
@@ -92,6 +93,22 @@ long AskFile(int descriptors, int fd, FileFacts& facts) {
   return 0;
 }
 
+bool HandleMarks::Read(void* loop, Arena& arena) {
+  const auto measure = [](void* context, int fd, uint16_t) {
+    auto* self = static_cast<HandleMarks*>(context);
+    self->size_ = std::max(self->size_, fd + 1);
+  };
+  EachHandle(loop, measure, this);
+  marks_ = arena.Take<uint16_t>(static_cast<size_t>(size_));
+  if (marks_ == nullptr) return false;
+  const auto mark = [](void* context, int fd, uint16_t mark) {
+    uint16_t& marks = static_cast<HandleMarks*>(context)->marks_[fd];
+    marks = static_cast<uint16_t>(marks | Entry::kMain | mark);
+  };
+  EachHandle(loop, mark, this);
+  return true;
+}
+
 bool Deadline::Over() {
   return ++calls_ % 64 == 0 && MonotonicNs() > ns_;
 }
@@ -102,8 +119,18 @@ bool ClosesOnExec(int fd) {
 }
 
 // A socket is recognized by a call that takes no lock; ten thousand connections cost ten thousand
-// short calls. For others the link in /proc shows the type: the kernel's own name, or a path.
+// short calls. A stream of libuv's is no file, whose system could block, so one call gets its type
+// and the inode, which its registration is compared with. For others the link in /proc shows the
+// type: the kernel's own name, or a path. A number that has become free gets -1.
 Failure Table::Classify(Entry& entry) const {
+  Statx st{};
+  const bool stream = entry.Has(Entry::kMainStream);
+  const long asked = stream ? Ask(entry.fd, kType | kInode, st) : -ENOSYS;
+  if (asked == 0 && S_ISSOCK(st.mode)) {
+    entry.kind = Kind::kSocket;
+    entry.inode = st.inode;
+    return {};
+  }
   int type = 0;
   socklen_t length = sizeof type;
   if (Sys(SYS_getsockopt, entry.fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0) {
@@ -112,6 +139,10 @@ Failure Table::Classify(Entry& entry) const {
   }
   Link link;
   const long r = ReadLink(descriptors_, entry.fd, link);
+  if (stream && r == -ENOENT) {
+    entry.fd = -1;
+    return {};
+  }
   if (r < 0) {
     const bool denied = r == -EPERM || r == -EACCES || r == -ENOSYS;
     if (!denied) return Check(r, "readlinkat");
@@ -126,8 +157,8 @@ Failure Table::Classify(Entry& entry) const {
 
 // Reads the directory only once, because the kernel makes and discards a cache entry for each
 // number (proc_fill_cache).
-Failure Table::Numbers(const ProcFiles& files, int own, Arena& arena, Deadline& deadline,
-                       List<int>& numbers) const {
+Failure Table::Numbers(const ProcFiles& files, int own, const HandleMarks& handles, Arena& arena,
+                       Deadline& deadline, List<int>& numbers) const {
   Failure failure;
   const auto add = [&](int fd) {
     if (fd == own || files.Owns(fd)) return true;
@@ -138,16 +169,19 @@ Failure Table::Numbers(const ProcFiles& files, int own, Arena& arena, Deadline& 
   };
   const int dense = DenseNumbers(files);
   for (int fd = 0; fd < dense && !failure; ++fd) {
-    if (Sys(SYS_fcntl, fd, F_GETFD) >= 0) add(fd);
+    // Classify() finds out whether a stream is open.
+    const bool stream = (handles.Of(fd) & Entry::kMainStream) != 0;
+    if (stream || Sys(SYS_fcntl, fd, F_GETFD) >= 0) add(fd);
   }
   const long r = dense > 0 ? 0 : EachNumber(descriptors_, add);
   return failure ? failure : Check(r, "getdents64");
 }
 
-Failure Table::Read(const ProcFiles& files, int own, Arena& arena, Deadline& deadline) {
+Failure Table::Read(const ProcFiles& files, int own, const HandleMarks& handles, Arena& arena,
+                    Deadline& deadline) {
   descriptors_ = files.descriptors.get();
   List<int> numbers;
-  Failure failure = Numbers(files, own, arena, deadline, numbers);
+  Failure failure = Numbers(files, own, handles, arena, deadline, numbers);
   if (failure) return failure;
   entries_ = arena.Take<Entry>(numbers.size());
   if (entries_ == nullptr) return kArenaFull;
@@ -155,8 +189,9 @@ Failure Table::Read(const ProcFiles& files, int own, Arena& arena, Deadline& dea
   for (const int fd : numbers) {
     if (deadline.Over()) return kTooLate;
     Entry& entry = entries_[size_];
-    entry = {fd, Kind::kOther, 0, 0};
+    entry = {fd, Kind::kOther, handles.Of(fd), 0};
     if ((failure = Classify(entry))) return failure;
+    if (entry.fd < 0) continue;
     ordered = ordered && (size_ == 0 || entries_[size_ - 1].fd < fd);
     ++size_;
   }
@@ -164,7 +199,14 @@ Failure Table::Read(const ProcFiles& files, int own, Arena& arena, Deadline& dea
   return {};
 }
 
+// The entries ascend, so a number stands at its own place, or before that by the count of free
+// numbers below it: in a dense table a few steps.
 Entry* Table::Find(int fd) const {
+  constexpr int kSteps = 16;
+  if (size_ == 0 || fd < 0) return nullptr;
+  Entry* near = entries_ + std::min<size_t>(static_cast<size_t>(fd), size_ - 1);
+  for (int i = 0; i < kSteps && near != begin() && near->fd > fd; ++i) --near;
+  if (near->fd == fd) return near;
   auto less = [](const Entry& entry, int number) { return entry.fd < number; };
   Entry* at = std::lower_bound(begin(), end(), fd, less);
   return at != end() && at->fd == fd ? at : nullptr;

@@ -76,10 +76,23 @@ class Deadline {
 
 constexpr Failure kTooLate{EAGAIN, "fork", "the descriptors could not be read in time"};
 
+// What the main loop has handles for, before the table is read.
+class HandleMarks {
+ public:
+  bool Read(void* loop, Arena& arena);
+  uint16_t Of(int fd) const { return fd < size_ ? marks_[fd] : uint16_t{0}; }
+
+ private:
+  uint16_t* marks_ = nullptr;
+  int size_ = 0;
+};
+
 class Table {
  public:
-  // Reads /proc/self/fd, without the descriptors of fork() itself (files, and own).
-  Failure Read(const ProcFiles& files, int own, Arena& arena, Deadline& deadline);
+  // Reads /proc/self/fd, without the descriptors of fork() itself (files, and own), and marks those
+  // with a handle.
+  Failure Read(const ProcFiles& files, int own, const HandleMarks& handles, Arena& arena,
+               Deadline& deadline);
 
   Entry* begin() const { return entries_; }
   Entry* end() const { return entries_ + size_; }
@@ -96,8 +109,8 @@ class Table {
   int descriptors() const { return descriptors_; }
 
  private:
-  Failure Numbers(const ProcFiles& files, int own, Arena& arena, Deadline& deadline,
-                  List<int>& numbers) const;
+  Failure Numbers(const ProcFiles& files, int own, const HandleMarks& handles, Arena& arena,
+                  Deadline& deadline, List<int>& numbers) const;
   Failure Classify(Entry& entry) const;
   int descriptors_ = -1;  // /proc/self/fd
   Entry* entries_ = nullptr;
