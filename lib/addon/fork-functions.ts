@@ -1,9 +1,17 @@
 // The types of the addon's functions for fork() and the refresh of a child.
-export interface Forked {
-  pid: number;
+export interface ForkFailure {
   errno: number;
   syscall?: string;
   reason?: string;
+}
+
+/** The pid, 0 in the child; or why there is no child. */
+export type Forked = number | ForkFailure;
+
+/** What the launcher has waited for. */
+export interface Launched {
+  pid: number;
+  outcome: [how: number, code: number, signal: number, text: string];
 }
 
 export interface ForkFunctions {
@@ -22,7 +30,7 @@ export interface ForkFunctions {
     birthTimeout: number,
     notify: number,
     farewell: [fd: number, before: string, after: string],
-  ): Forked & { outcome?: [how: number, code: number, signal: number, text: string] };
+  ): Forked | Launched;
   /** As launch(), for the process between: it announces its child on `channel` and exits. */
   step(timeout: number, channel: number): Forked;
   forkObstacles(): string[];

@@ -151,7 +151,7 @@ class Run {
     let pid = -1;
     const make = () => {
       const made = native.fork(TIMEOUT, anyWorkers());
-      pid = made.pid;
+      if (typeof made === 'number') pid = made;
       return made;
     };
     forking = this;

@@ -44,8 +44,9 @@ export function startByFork(birth: Birth, { launcher, daemon }: Ends): ReturnTyp
       channelOfManager() ?? -1,
       farewellBeforehand(),
     );
+    if (typeof made === 'number' || 'errno' in made) return made;
     outcome = made.outcome;
-    return made;
+    return made.pid;
   };
   const middle = forkBy(make, workers, true);
   return outcome === undefined ? { middle } : { middle, outcome };

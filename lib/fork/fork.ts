@@ -198,11 +198,10 @@ export function forkObstacles({ workers = false }: ForkOptions = {}, option?: st
 
 function makeChild(make: () => Forked): number {
   awaitStartup();
-  const { pid, errno, syscall, reason } = make();
-  if (errno < 0) {
-    throw systemError(errno, syscall ?? 'fork', reason === undefined ? {} : { detail: reason });
-  }
-  return pid;
+  const made = make();
+  if (typeof made === 'number') return made;
+  const { errno, syscall = 'fork', reason } = made;
+  throw systemError(errno, syscall, reason === undefined ? {} : { detail: reason });
 }
 
 /** Options of {@link quiesce}. */

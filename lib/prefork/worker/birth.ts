@@ -39,7 +39,7 @@ function forkOrDie({ workers = false }: ForkOptions): Omit<Born, 'line'> {
   let pid = -1;
   const make = () => {
     const made = native.fork(TIMEOUT, anyWorkers());
-    pid = made.pid;
+    if (typeof made === 'number') pid = made;
     return made;
   };
   registry.makingWorker = true;
