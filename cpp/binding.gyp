@@ -73,6 +73,7 @@
             "fork/freeze/registrations.cc",
             "fork/park/calls.cc",
             "fork/park/resume.cc",
+            "fork/park/seen.cc",
             "fork/objects/files_in_use.cc",
             "fork/objects/ring.cc",
             "fork/objects/ring_setup.cc",

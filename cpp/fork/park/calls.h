@@ -10,6 +10,10 @@ namespace livefork {
 // closed.
 bool CanBeMadeAgain(const Call& call);
 
+// Whether a call that waits means the same whatever its first argument is: a sleep in its various
+// forms. It is never passed a wrong one, because it has got as far as waiting.
+bool IgnoresFirst(const Call& call);
+
 // Whether the call has ended with only a part of the bytes, although it normally waits for all.
 bool IsPartial(const Call& call, long result);
 

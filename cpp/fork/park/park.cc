@@ -1,7 +1,6 @@
 #include "fork/park/park.h"
 
 #include <signal.h>
-#include <sys/uio.h>
 #include <time.h>
 
 #include <cstring>
@@ -10,6 +9,7 @@
 #include "fork/base/statx.h"
 #include "fork/park/ids.h"
 #include "fork/park/parked.h"
+#include "fork/park/seen.h"
 #include "fork/state.h"
 #include "libc.h"
 
@@ -38,22 +38,6 @@ void EachOfThisProcess(F f) {
   for (int tid = 1; tid <= kMost; ++tid) {
     if (Sys(SYS_tgkill, pid, tid, 0) == 0 && !f(tid)) return;
   }
-}
-
-// The system call in which a thread is now; number -1 if it runs or /proc does not show it. After a
-// change of user the file belongs to root (PR_SET_DUMPABLE); then only the code shows the number of
-// a call. False: nothing could be read.
-bool See(int task, int tid, Seen& seen) {
-  seen = {{-1, {}}, 0, 0};
-  char text[256];
-  if (ReadTask(task, tid, "syscall", text, sizeof text) <= 0) return false;
-  if (text[0] < '0' || text[0] > '9') return true;  // "running", or "-1" between calls
-  const char* at = text;
-  seen.call.number = static_cast<long>(Number(at, 10));
-  for (long& argument : seen.call.arguments) argument = static_cast<long>(Number(at, 16));
-  seen.stack = Number(at, 16);
-  seen.place = Number(at, 16);
-  return true;
 }
 
 // The park in progress.
@@ -116,11 +100,33 @@ class Parking {
     return false;
   }
 
+  // Where a call's result overwrites its first argument, a call that begins between the look and
+  // the signal cannot be repeated. A thread that runs may be about to begin one, so it is looked at
+  // again until it is seen in a call, for 6 ms at most: a thread that computes may never be.
   Failure SignalNewThreads() {
+    constexpr long kFirst = 50000, kLast = 6400000;
+    for (long pause = kFirst;; pause *= 2) {
+      const bool last = !kFirstArgumentLost || pause == kLast || MonotonicNs() > deadline_;
+      bool passed_over = false;
+      if (Failure failure = SignalThose(last, passed_over)) return failure;
+      if (!passed_over) return {};
+      timespec moment{0, pause};
+      Sys(SYS_nanosleep, &moment, nullptr);
+    }
+  }
+
+  // Signals all new threads, or those that are seen in a call.
+  Failure SignalThose(bool all, bool& passed_over) {
     Failure failure;
     auto signal = [&](int tid) {
       if (tid == self_ || Known(tid) || IsIgnored(tid)) return true;
-      failure = SignalOne(tid);
+      Seen seen;
+      See(task_, tid, seen);
+      if (seen.runs && !all) {
+        passed_over = true;
+      } else {
+        failure = SignalOne(tid, seen);
+      }
       return !failure;
     };
     long r = 0;
@@ -135,13 +141,11 @@ class Parking {
     return failure ? failure : Check(r, "getdents64");
   }
 
-  Failure SignalOne(int tid) {
+  Failure SignalOne(int tid, const Seen& seen) {
     if (park_.count == Park::kMaxThreads) {
       return {EAGAIN, "fork", "the process has more threads than fork() can carry"};
     }
     Thread& thread = park_.threads[park_.count];
-    Seen seen;
-    See(task_, tid, seen);
     thread.first = seen.call.arguments[0];
     thread.Begin(generation_, tid);
     for (;;) {
@@ -204,26 +208,6 @@ class Parking {
   int self_;
   size_t ignored_ = 0;
   int ignored_tids_[kMaxIgnored];
-};
-
-// A copy, because the thread continues and may end. If process_vm_readv(2) is denied, the thread
-// itself decides.
-class SeenFrames {
- public:
-  SeenFrames(uintptr_t stack, uintptr_t pointer) : frames_(Frames::Between(stack, pointer)) {
-    const size_t size = frames_.count * sizeof(uintptr_t);
-    const iovec to{copy_, size}, from{reinterpret_cast<void*>(stack), size};
-    const long got = Sys(SYS_process_vm_readv, Sys(SYS_getpid), &to, 1, &from, 1, 0);
-    known_ = got == static_cast<long>(size);
-    frames_.words = copy_;
-  }
-  bool known() const { return known_; }
-  const Frames& get() const { return frames_; }
-
- private:
-  uintptr_t copy_[Frames::kMost];
-  Frames frames_;
-  bool known_;
 };
 
 }  // namespace

@@ -16,14 +16,6 @@
 
 namespace livefork {
 
-// A call from /proc/self/task/TID/syscall, with the place from which it is made. The number of an
-// interrupted call is not stored anywhere else, unless it is in the code right before the
-// instruction.
-struct Seen {
-  Call call;
-  uintptr_t stack, place;
-};
-
 // The state that a thread recorded when it was parked: sufficient to rebuild it in the child.
 struct Thread {
   enum State : uint32_t { kSignalled, kArriving, kParked, kGone };

@@ -58,7 +58,10 @@ bool RecallFirst(const siginfo_t* info, Call& call) {
 bool IsAsSeen(const siginfo_t* info, const void* ucontext, const Call& call, long& number) {
   const uint32_t told = static_cast<uint32_t>(info->si_errno) & ((1u << kNumberBits) - 1);
   number = static_cast<long>(told) - 1;
-  return told != 0 && Hash(StackPointer(ucontext), ProgramCounter(ucontext), call) == info->si_uid;
+  // glibc from 2.41 on, and musl, make all calls that can be cancelled in one place.
+  const bool other = call.number >= 0 && call.number != number;
+  return told != 0 && !other &&
+         Hash(StackPointer(ucontext), ProgramCounter(ucontext), call) == info->si_uid;
 }
 
 // Completes the data of an interrupted call from the observation before the signal was sent.
@@ -66,7 +69,9 @@ void Recall(const siginfo_t* info, const void* ucontext, Call& call) {
   long number = -1;
   const bool same = IsAsSeen(info, ucontext, call, number);
   if (same && call.number < 0) call.number = number;
-  if (kFirstArgumentLost && !(same && RecallFirst(info, call))) call.number = -1;
+  if (!kFirstArgumentLost || (same && RecallFirst(info, call))) return;
+  call.arguments[0] = 0;
+  if (!IgnoresFirst(call)) call.number = -1;
 }
 
 // Whether the thread has just returned from a call that the signal has ended with a partial result.
@@ -75,8 +80,9 @@ void Recall(const siginfo_t* info, const void* ucontext, Call& call) {
 bool RecallPartial(const siginfo_t* info, const void* ucontext, Call& call) {
   Call from = call;
   long number = -1;
-  const bool same = IsAsSeen(info, ucontext, call, number);
-  from.number = same ? number : CameFrom(ucontext);
+  from.number = CameFrom(ucontext);
+  const bool same = IsAsSeen(info, ucontext, from, number);
+  if (same) from.number = number;
   if (kFirstArgumentLost && !(same && RecallFirst(info, from))) return false;
   if (!IsPartial(from, ResultOf(ucontext))) return false;
   call = from;
@@ -149,7 +155,12 @@ void OnSignal(int signal, siginfo_t* info, void* ucontext) {
         {ProgramCounter(ucontext), Frames::Between(StackPointer(ucontext), ThreadPointer())});
   }
   if (partial) Complete(ucontext, call);
-  if (!ours && stop == Stop::kCut && call.number >= 0) Resume(ucontext, call);
+  if (ours || stop != Stop::kCut) return;
+  if (call.number >= 0) {
+    Resume(ucontext, call);
+  } else if (kFirstArgumentLost) {
+    EndForNoReason(ucontext);
+  }
 }
 
 // musl takes the signal over for each setuid(3) and similar call, and leaves it ignored.

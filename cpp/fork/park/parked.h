@@ -8,6 +8,7 @@
 
 #include "fork/base/failure.h"
 #include "fork/park/park.h"
+#include "fork/park/seen.h"
 
 namespace livefork {
 

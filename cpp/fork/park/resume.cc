@@ -235,6 +235,14 @@ void Resume(void* ucontext, const Call& call) {
   }
 }
 
+void EndForNoReason(void* ucontext) {
+  Call call;
+  StoppedAt(ucontext, call);
+  const long command = call.arguments[1] & FUTEX_CMD_MASK;
+  const bool waits = command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET;
+  if (call.number == SYS_futex && waits && !OwnSignalWaits(ucontext)) SetResult(ucontext, 0);
+}
+
 bool MarkCut(void* ucontext) {
   if (ProgramCounter(ucontext) != reinterpret_cast<uintptr_t>(livefork_call_made)) return false;
   Call call;

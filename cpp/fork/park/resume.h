@@ -12,9 +12,15 @@ namespace livefork {
 // because the EINTR belongs to that signal.
 void Resume(void* ucontext, const Call& call);
 
-// The same for a call that the signal has ended with a partial result: write(2) to a pipe or socket
-// that waits for room, send(2) in the same way, recv(2) with MSG_WAITALL. It requests the rest, as
-// the kernel would have done. Any other cause of the partial result also ends that request.
+// For a call that cannot be repeated, because its first argument is lost: ends a wait at a futex
+// with 0 instead of EINTR. futex(2): 0 may mean a spurious wake-up, so callers look at the word
+// again.
+void EndForNoReason(void* ucontext);
+
+// The same as Resume() for a call that the signal has ended with a partial result: write(2) to a
+// pipe or socket that waits for room, send(2) in the same way, recv(2) with MSG_WAITALL. It
+// requests the rest, as the kernel would have done. Any other cause of the partial result also ends
+// that request.
 void Complete(void* ucontext, const Call& call);
 
 // First in the signal handler: if the interrupted call is one of Resume() itself, marks it as

@@ -16,6 +16,7 @@
 #include "fork/park/park.h"
 #include "numbers.h"
 #include "registers.h"
+#include "sleeps.h"
 
 using livefork::Sys;
 
@@ -244,6 +245,7 @@ int RunUnits() {
   CheckNumbers(Test);
   ContextKeepsRegisters();
   ParkAndRelease();
+  CheckSleeps(Test, arena);
   RebuildOne();
   printf("1..%d\n", number);
   return failed == 0 ? 0 : 1;
