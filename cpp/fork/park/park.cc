@@ -48,7 +48,8 @@ class Parking {
         park_(park),
         deadline_(deadline),
         generation_(generation),
-        self_(static_cast<int>(Sys(SYS_gettid))) {}
+        self_(static_cast<int>(Sys(SYS_gettid))),
+        runners_(deadline) {}
 
   // Threads start and end, so this repeats until a pass over the list finds no new one.
   Failure Run() {
@@ -100,29 +101,25 @@ class Parking {
     return false;
   }
 
-  // Where a call's result overwrites its first argument, a call that begins between the look and
-  // the signal cannot be repeated. A thread that runs may be about to begin one, so it is looked at
-  // again until it is seen in a call, for 6 ms at most: a thread that computes may never be.
+  // Threads that run are passed over as long as Runners has it.
   Failure SignalNewThreads() {
-    constexpr long kFirst = 50000, kLast = 6400000;
-    for (long pause = kFirst;; pause *= 2) {
-      const bool last = !kFirstArgumentLost || pause == kLast || MonotonicNs() > deadline_;
+    constexpr long kLongest = 1000000;
+    for (long pause = 50000;; pause += pause < kLongest ? pause : 0) {
       bool passed_over = false;
-      if (Failure failure = SignalThose(last, passed_over)) return failure;
+      if (Failure failure = SignalThose(passed_over)) return failure;
       if (!passed_over) return {};
       timespec moment{0, pause};
       Sys(SYS_nanosleep, &moment, nullptr);
     }
   }
 
-  // Signals all new threads, or those that are seen in a call.
-  Failure SignalThose(bool all, bool& passed_over) {
+  Failure SignalThose(bool& passed_over) {
     Failure failure;
     auto signal = [&](int tid) {
       if (tid == self_ || Known(tid) || IsIgnored(tid)) return true;
       Seen seen;
       See(task_, tid, seen);
-      if (seen.runs && !all) {
+      if (kFirstArgumentLost && seen.runs && runners_.LookAgain(tid)) {
         passed_over = true;
       } else {
         failure = SignalOne(tid, seen);
@@ -208,6 +205,7 @@ class Parking {
   int self_;
   size_t ignored_ = 0;
   int ignored_tids_[kMaxIgnored];
+  Runners runners_;
 };
 
 }  // namespace

@@ -20,14 +20,6 @@ void* Ticket(uint32_t generation, size_t index) {
   return reinterpret_cast<void*>((uint64_t{generation} << 32) | index);
 }
 
-// Distinguishes calls of the same number by their place and arguments.
-uint32_t Hash(uintptr_t stack, uintptr_t place, const Call& call) {
-  uint64_t hash = stack * 31 + place;
-  // The register of the first argument may already contain the result.
-  for (int i = 1; i < 6; ++i) hash = hash * 31 + static_cast<uint64_t>(call.arguments[i]);
-  return static_cast<uint32_t>(hash ^ hash >> 32);
-}
-
 constexpr unsigned kNumberBits = 16;
 
 Purpose PurposeOf(const siginfo_t* info) {
@@ -55,11 +47,12 @@ bool RecallFirst(const siginfo_t* info, Call& call) {
 }
 
 // Whether the thread is where it was seen before the signal was sent; number: of that call.
-bool IsAsSeen(const siginfo_t* info, const void* ucontext, const Call& call, long& number) {
+bool IsAsSeen(const siginfo_t* info, const void* ucontext, Call call, long& number) {
   const uint32_t told = static_cast<uint32_t>(info->si_errno) & ((1u << kNumberBits) - 1);
   number = static_cast<long>(told) - 1;
   // glibc from 2.41 on, and musl, make all calls that can be cancelled in one place.
   const bool other = call.number >= 0 && call.number != number;
+  call.number = number;
   return told != 0 && !other &&
          Hash(StackPointer(ucontext), ProgramCounter(ucontext), call) == info->si_uid;
 }

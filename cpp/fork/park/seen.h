@@ -24,6 +24,29 @@ struct Seen {
 // a call. False: nothing could be read.
 bool See(int task, int tid, Seen& seen);
 
+// Distinguishes calls of the same number by their place and arguments.
+uint32_t Hash(uintptr_t stack, uintptr_t place, const Call& call);
+
+// Threads that ran when they were looked at. Where a call's result overwrites its first argument, a
+// call that begins between the look and the signal cannot be repeated, and a thread that runs may
+// be about to begin one. So it is looked at again, unless it computes, for at most half of the time
+// until the deadline. One that gets no processor has to be waited for anyway.
+class Runners {
+ public:
+  explicit Runners(uint64_t deadline);
+  bool LookAgain(int tid);
+
+ private:
+  struct Runner {
+    int tid, looks;
+    uint64_t used;  // of the processor, at the first look
+  };
+  static constexpr size_t kMost = 128;
+  uint64_t end_;
+  size_t count_ = 0;
+  Runner runners_[kMost];
+};
+
 // A copy, because the thread continues and may end. If process_vm_readv(2) is denied, the thread
 // itself decides.
 class SeenFrames {
