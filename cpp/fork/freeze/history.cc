@@ -15,7 +15,9 @@ struct Memory {
 };
 Memory memories[kPlaces];
 
-uint64_t asked_since = 0;
+// When the fork with this deadline first had a doubt. One attempt may take longer than the
+// patience.
+uint64_t asked_since = 0, asked_by = 0;
 
 }  // namespace
 
@@ -37,15 +39,18 @@ Failure Doubts::Add(uint64_t inode, Arena& arena) {
 }
 
 Failure Doubts::Settle(uint64_t deadline) {
-  constexpr uint64_t kPatience = 10000000, kForgotten = 1000000000;
+  constexpr uint64_t kPatience = 10000000;
   if (inodes_.size() == 0) return {};
   const uint64_t now = MonotonicNs();
-  if (asked_since == 0 || now - asked_since > kForgotten) asked_since = now;
+  if (asked_by != deadline) {
+    asked_by = deadline;
+    asked_since = now;
+  }
   const bool time = now < deadline && now - asked_since < (deadline - now) / 2;
   if (time && now - asked_since < kPatience) {
     return {EAGAIN, "fork", "a thread may be about to wait on a socket or pipe", true};
   }
-  asked_since = 0;
+  asked_by = 0;
   for (const uint64_t inode : inodes_) Remember(inode, Verdict::kNobodys);
   return {};
 }

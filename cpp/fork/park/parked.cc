@@ -152,7 +152,7 @@ void OnSignal(int signal, siginfo_t* info, void* ucontext) {
   if (call.number >= 0) {
     Resume(ucontext, call);
   } else if (kFirstArgumentLost) {
-    EndForNoReason(ucontext);
+    ResumeWithoutFirst(ucontext);
   }
 }
 

@@ -235,12 +235,19 @@ void Resume(void* ucontext, const Call& call) {
   }
 }
 
-void EndForNoReason(void* ucontext) {
+// Until the thread's next rt_sigreturn(2), restart_syscall(2) continues the call, with what is left
+// of its time. A copy of the thread has no such call, and a second park ends it.
+void ResumeWithoutFirst(void* ucontext) {
   Call call;
   StoppedAt(ucontext, call);
   const long command = call.arguments[1] & FUTEX_CMD_MASK;
   const bool waits = command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET;
-  if (call.number == SYS_futex && waits && !OwnSignalWaits(ucontext)) SetResult(ucontext, 0);
+  if (call.number != SYS_futex || !waits || OwnSignalWaits(ucontext)) return;
+  const long result = Unmasked(MaskOf(ucontext), [] {
+    constexpr long kNone[6] = {};
+    return livefork_call(SYS_restart_syscall, kNone);
+  });
+  SetResult(ucontext, result == -ETIMEDOUT || result == -EAGAIN ? result : 0);
 }
 
 bool MarkCut(void* ucontext) {

@@ -12,10 +12,10 @@ namespace livefork {
 // because the EINTR belongs to that signal.
 void Resume(void* ucontext, const Call& call);
 
-// For a call that cannot be repeated, because its first argument is lost: ends a wait at a futex
-// with 0 instead of EINTR. futex(2): 0 may mean a spurious wake-up, so callers look at the word
-// again.
-void EndForNoReason(void* ucontext);
+// For a call that cannot be repeated, because its first argument is lost: continues a wait at a
+// futex, or ends it with 0 instead of EINTR. futex(2): 0 may mean a spurious wake-up, so callers
+// look at the word again.
+void ResumeWithoutFirst(void* ucontext);
 
 // The same as Resume() for a call that the signal has ended with a partial result: write(2) to a
 // pipe or socket that waits for room, send(2) in the same way, recv(2) with MSG_WAITALL. It

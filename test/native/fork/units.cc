@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "fork/base/procfs.h"
+#include "fork/freeze/history.h"
 #include "fork/park/park.h"
 #include "numbers.h"
 #include "registers.h"
@@ -174,6 +175,21 @@ void ParkAndRelease() {
        "and the vector registers");
 }
 
+// An attempt to fork takes seconds on a machine that is busy enough.
+void SlowAttemptsSettle() {
+  const uint64_t deadline = livefork::MonotonicNs() + 20000000000;
+  auto attempt = [&] {
+    livefork::Doubts doubts;
+    if (doubts.Add(42, arena)) abort();
+    const livefork::Failure failure = doubts.Settle(deadline);
+    arena.Clear();
+    return failure;
+  };
+  const bool doubted = attempt().passing;
+  usleep(1100000);
+  Test(doubted && !attempt(), "a doubt is settled at the second attempt, a second later");
+}
+
 thread_local int own = 0;
 
 struct Reborn {
@@ -246,6 +262,7 @@ int RunUnits() {
   ContextKeepsRegisters();
   ParkAndRelease();
   CheckSleeps(Test, arena);
+  SlowAttemptsSettle();
   RebuildOne();
   printf("1..%d\n", number);
   return failed == 0 ? 0 : 1;
