@@ -3,7 +3,7 @@
 // error there would leave two processes that both act as the parent.
 export const { apply, defineProperty, deleteProperty, getOwnPropertyDescriptor, ownKeys, set } =
   Reflect;
-export const { Set: PlainSet, WeakRef: Weak } = globalThis;
+export const { Symbol: PlainSymbol, WeakRef: Weak } = globalThis;
 
 const { deref } = WeakRef.prototype;
 

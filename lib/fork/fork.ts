@@ -13,7 +13,7 @@ import { boolean, integer, options as optionsObject } from '../base/validate.js'
 import { dropChildren, holdChildren } from './children.js';
 import { forkLimits } from './limits.js';
 import { publishFork } from './published.js';
-import { expectHeadroom, refresh, refreshChild, refreshObstacles } from './refresh.js';
+import { expectHeadroom, refreshChild, refreshObstacles } from './refresh.js';
 import { awaitStartup } from './startup.js';
 import { anyWorkers, liveWorkers } from './workers.js';
 
@@ -170,7 +170,7 @@ function rehearse(): void {
   if (now() - rehearsed < 60_000) return;
   rehearsed = now();
   try {
-    refresh(undefined, true);
+    refreshChild(undefined, true);
     publishFork(0, 0, true);
     rehearseChildHooks();
   } catch {

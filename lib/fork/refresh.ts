@@ -46,10 +46,7 @@ export function expectHeadroom(depth = 400): void {
 
 type Moving = Parameters<typeof moveChildren>[0];
 
-/**
- * @param rehearsal - in the parent, without any effect; for the reason see rehearseChildHooks().
- */
-export function refresh(moving?: Moving, rehearsal?: boolean): void {
+function refresh(moving?: Moving, rehearsal?: boolean): void {
   refreshPid(rehearsal ? {} : process);
   refreshEntropy(undefined, rehearsal);
   if (moving === undefined) releaseChildren(rehearsal);
@@ -63,11 +60,13 @@ export function refresh(moving?: Moving, rehearsal?: boolean): void {
  * runs no exit handlers, because they belong to the parent; the parent gets the exit status.
  *
  * @param moving - the parent's children, if the child replaces the parent.
+ * @param rehearsal - in the parent, without any effect; for the reason see rehearseChildHooks().
  */
-export function refreshChild(moving?: Moving): void {
+export function refreshChild(moving?: Moving, rehearsal?: boolean): void {
   try {
-    refresh(moving);
+    refresh(moving, rehearsal);
   } catch (error) {
+    if (rehearsal) return;
     native.writeAll(2, `daemonkit: the child of fork() cannot continue: ${error}\n`);
     native.exit(UNFIT);
   }
