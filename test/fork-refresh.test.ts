@@ -46,6 +46,24 @@ test('integers that a pool thread draws at the moment of the fork differ too', a
   assert.equal(new Set([...(one as []), ...(other as [])]).size, 80);
 });
 
+test('new contexts of parent and child have different Math.random', () => {
+  const source = `const { runInNewContext } = await import('node:vm');
+    const value = () => console.log(JSON.stringify([process.pid, runInNewContext('Math.random()')]));
+    const { fork, waitpid, _exit } = daemonkit;
+    for (let i = 0; i < 4; i++) {
+      const pid = fork();
+      if (pid === 0) { value(); _exit(0); }
+      waitpid(pid);
+    }
+    value();`;
+  const values = linesOf(source) as [pid: number, value: number][];
+  const parents = values.pop()?.[1];
+  assert.equal(values.length, 4);
+  for (const [, value] of values) assert.notEqual(value, parents);
+  // Two children have the same seed in one of 256 cases.
+  assert.ok(new Set(values.map(([, value]) => value)).size > 1);
+});
+
 test('where V8’s heap is not as expected: caches drawn empty, Math.random replaced', async () => {
   assert.equal(await succeeds('refresh-entropy.js', ['secondBest']), 'done\n');
 });
