@@ -16,7 +16,7 @@ import assert from 'node:assert/strict';
 const { runInFork } = daemonkit;
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const leads = (fd) => { try { return fs.readlinkSync('/proc/self/fd/' + fd); } catch { return ''; } };
-// libuv keeps the one of fs.watch(); an OpenSSL that was built without getrandom(2), as that of the wheels for musl, its source.
+// libuv keeps the one of fs.watch(); a c-ares that was built without getrandom(2), as that of the wheels for musl, its source.
 const descriptors = () => fs.readdirSync('/proc/self/fd').filter((fd) => !/inotify|^.dev.urandom/.test(leads(fd))).length;
 const children = () => fs.readFileSync('/proc/self/task/' + process.pid + '/children', 'utf8').trim();
 const failure = (promise) => promise.then(() => assert.fail('it was resolved'), (error) => error);

@@ -37,7 +37,7 @@ bothWays(
     const under = ['python3', TERMINAL, ...AS_NOBODY];
     const third = await nest.start('serve', {}, { under, stdio: ['pipe', 'pipe', 'pipe'] });
     assert.equal(stat(third.pid)[4], '0', 'no terminal');
-    // An OpenSSL that was built without getrandom(2), as that of the wheels for musl, keeps its source open.
+    // A c-ares that was built without getrandom(2), as that of the wheels for musl, keeps its source open.
     const targets = Object.values(descriptors(third.pid)).filter((to) => to !== '/dev/urandom');
     assert.deepEqual(
       targets.filter((target) => target.startsWith('/dev/') && target !== '/dev/null'),

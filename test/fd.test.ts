@@ -189,7 +189,8 @@ test(
     // getppid(2) marks where the call begins and ends.
     const marked = `daemonkit.getppid(); closefrom(400); daemonkit.getppid();`;
     said(marked, { via: ['strace', '-o', trace, '-e', 'trace=desc,close_range,getppid'] });
-    const text = readFileSync(trace, 'utf8');
+    // V8's allocations are mmap(2) at any time with musl's malloc.
+    const text = readFileSync(trace, 'utf8').replace(/^mmap\(.*\n/gm, '');
     assert.match(text, /getppid\(\) .*\nclose_range\(400, 4294967295, 0\) += 0\ngetppid\(\) /);
   },
 );

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { native } from '../lib/addon/native.js';
 import { needsRoot } from './tools/needs.js';
 import { stat } from './tools/proc.js';
 import { runScript } from './tools/script.js';
@@ -110,7 +111,7 @@ test(
     say(fd);
     pidfdSendSignal(fd, 0);
     pidfdSendSignal(fd, 'SIGUSR2');
-    pidfdSendSignal(fd, 38);
+    pidfdSendSignal(fd, ${native.signalRtMin() + 4});
     const dead = daemonkit.fork();
     if (dead === 0) daemonkit._exit(0);
     const child = pidfdOpen(dead);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
 import { Nest, until } from './tools/daemons.js';
 import { often } from './tools/full.js';
@@ -32,12 +32,13 @@ function starts(nest: Nest, ready: Ready, after: string, name = 'app.mjs', more 
 const RUNS = 'setInterval(() => {}, 1000);';
 
 test('by default, an error of the next line and a port in use fail the start; evaluated too', async (t) => {
-  const rival = createServer().listen(0, '127.0.0.1');
+  // By name, as musl's getaddrinfo(3) prefers ::1, and glibc's here 127.0.0.1.
+  const rival = createServer().listen(0, 'localhost');
   await once(rival, 'listening');
-  const { port } = rival.address() as { port: number };
+  const { address, port } = rival.address() as AddressInfo;
   const cases: [name: string, after: string, words: RegExp, code?: number][] = [
     ['throws', `${RUNS} throw new Error('the next line');`, /Error: the next line\n +at .*app/],
-    ['listens', `net.createServer().listen(${port}, '127.0.0.1');`, /EADDRINUSE/],
+    ['listens', `net.createServer().listen(${port}, '${address}');`, /EADDRINUSE/],
     ['listens by name', `net.createServer().listen(${port}, 'localhost');`, /EADDRINUSE/],
     ['rejects', `${RUNS} Promise.reject(new Error('a promise'));`, /Error: a promise/],
     [
@@ -75,11 +76,8 @@ test('by default, an error of the next line and a port in use fail the start; ev
     assert.match(common.stderr, /Error: of CommonJS/);
     assert.equal(common.code, 1);
     // The former behaviour: success as soon as the daemon exists.
-    const detached = await starts(
-      nest,
-      'detached',
-      `net.createServer().listen(${port}, '127.0.0.1');`,
-    );
+    const listens = `net.createServer().listen(${port}, '${address}');`;
+    const detached = await starts(nest, 'detached', listens);
     assert.deepEqual([detached.code, detached.stderr], [0, '']);
     await until('it has ended', () => nest.processes().length === 0);
     assert.match(nest.logged(), /EADDRINUSE/);

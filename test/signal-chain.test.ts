@@ -10,6 +10,7 @@ import { after, test } from 'node:test';
 import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { SignalFlag } from 'daemonkit';
+import { native } from '../lib/addon/native.js';
 import { needs } from './tools/needs.js';
 import { residentKiB } from './tools/proc.js';
 import { runScript } from './tools/script.js';
@@ -162,6 +163,8 @@ function send(code: string): void {
 }
 
 test('a million signals with a blocked event loop: no flag lost, no memory, no standstill', async () => {
+  // musl keeps one signal more for itself than glibc.
+  const queues = native.signalRtMin() + 1;
   await using stormed = subject(`
     const flag = new SignalFlag(['SIGALRM', 'SIGRTMIN+1']);
     const stop = new SignalFlag('SIGTERM');
@@ -193,7 +196,7 @@ test('a million signals with a blocked event loop: no flag lost, no memory, no s
   send(`for i in range(1000000): os.kill(${stormed.pid}, 14)`);
   // These queue, so each is a delivery: more than the pipe and the queue hold.
   send(`for i in range(10000):
-  while libc.sigqueue(${stormed.pid}, 35, ctypes.c_void_p(0)) != 0: os.sched_yield()`);
+  while libc.sigqueue(${stormed.pid}, ${queues}, ctypes.c_void_p(0)) != 0: os.sched_yield()`);
   const grown = residentKiB(stormed.pid) - before;
   assert.ok(grown < 2048, `${grown} KiB more`);
   process.kill(stormed.pid, 'SIGHUP');
@@ -203,7 +206,11 @@ test('a million signals with a blocked event loop: no flag lost, no memory, no s
   assert.ok(Number(alarms) > 0 && Number(alarms) <= 1_000_000, alarms);
   // The order of these two is the loop's.
   const lines = [await stormed.line(), await stormed.line()].sort();
-  assert.match(lines.join(), /^HUP,waited (14|35)$/, 'process.on() of others has lost nothing');
+  assert.match(
+    lines.join(),
+    new RegExp(`^HUP,waited (14|${queues})$`),
+    'process.on() of others has lost nothing',
+  );
   const [last, events] = (await stormed.line()).split(' ');
   assert.equal(last, 'last', 'the last event has the last count');
   assert.ok(Number(events) > 1000 && Number(events) < 10_000, `${events} events`);

@@ -131,7 +131,9 @@ test("what was there before daemonkit is the script's own, too; a redirection is
   const library = JSON.stringify(new URL('../lib/index.js', import.meta.url).href);
   const file = join(nest.directory, 'db');
   const outcome = async (opened: string, under: string[] = []) => {
-    const source = `import fs, { closeSync } from 'node:fs'; import net from 'node:net'; import { once } from 'node:events';
+    // node:dns first: the c-ares of the wheels for musl opens /dev/urandom then, and keeps it.
+    const source = `import 'node:dns';
+      import fs, { closeSync } from 'node:fs'; import net from 'node:net'; import { once } from 'node:events';
       ${opened} const { planDaemon } = await import(${library});
       try { planDaemon({ detach: true }).forEach(({ precondition: { message } }) => {
         if (message) console.error(message); }); } catch ({ message }) { console.error(message); }

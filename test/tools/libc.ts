@@ -1,8 +1,8 @@
-// npm run test:libc [-- TARGETS... [--forks N] [--nodes 20,24] [--parts stress,fork,...] [--refresh]]: the package's
+// npm run test:libc [-- TARGETS... [--forks N] [--nodes 20,24] [--parts stress,fork,...] [--files execve,...] [--refresh]]: the package's
 // binary, and the tests that a C library has a part in, on other releases of glibc and on musl, with each Node line.
 // Each target is a file tree of Debian's in namespaces of its own; nothing is left of it. Needs root and debootstrap.
 import { spawnSync } from 'node:child_process';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { cut } from './failures.js';
@@ -36,7 +36,8 @@ const TARGETS: Record<string, Target> = {
 };
 
 const usage = `test:libc -- [${Object.keys(TARGETS).join(' ')}] [--forks N] [--nodes ${supportedLines}]
-  [--parts ${all}] [--refresh]`;
+  [--parts ${all}]
+  [--files NAMES, of the tests of these parts: execve,fd] [--refresh]`;
 
 interface Row {
   target: string;
@@ -64,6 +65,7 @@ function parse() {
       forks: { type: 'string' },
       nodes: { type: 'string', default: `${supportedLines}` },
       parts: { type: 'string' },
+      files: { type: 'string' },
       refresh: { type: 'boolean', default: false },
     },
   });
@@ -76,7 +78,9 @@ function parse() {
   if (forks !== undefined && !(Number.isInteger(forks) && forks > 0)) {
     throw new Error(`--forks: not a number: ${values.forks}`);
   }
-  return { names, parts, forks, lines: values.nodes.split(','), refresh: values.refresh };
+  const files = values.files?.split(',');
+  const { nodes, refresh } = values;
+  return { names, parts, files, forks, lines: nodes.split(','), refresh };
 }
 
 /** What a program prints in a root; both of its outputs. */
@@ -115,7 +119,13 @@ function stressed(where: Inside, forks: number): { forks: number; failed: string
   }
 }
 
-function runNode(name: string, where: Inside, forks: number, parts: readonly Part[]): Row {
+function runNode(
+  name: string,
+  where: Inside,
+  forks: number,
+  parts: readonly Part[],
+  files?: string[],
+): Row {
   const start = performance.now();
   const { libc } = TARGETS[name] as Target;
   const version = said(where, programOf(where), '-p', 'process.versions.node');
@@ -137,7 +147,11 @@ function runNode(name: string, where: Inside, forks: number, parts: readonly Par
       if (result.failed.length > 0) failed(part, cut(result.failed.join('\n'), 2000));
       continue;
     }
-    const result = played([...inside(where), programOf(where), SUITE], filesOf(part).map(there));
+    const wanted = filesOf(part).filter(
+      (file) => files?.includes(basename(file, '.test.js')) ?? true,
+    );
+    if (wanted.length === 0) continue;
+    const result = played([...inside(where), programOf(where), SUITE], wanted.map(there));
     console.log(`${part}: ${result.pass} passed, ${result.fail} failed, ${result.skipped} skipped`);
     row.tests += result.pass + result.fail;
     row['tests failed'] += result.fail;
@@ -160,7 +174,8 @@ function runTarget(name: string, options: ReturnType<typeof parse>): Row[] {
       ? { folder: dirname(found.path), program: 'node' }
       : muslNode(line, options.refresh);
     const where = { root, ...built, node };
-    return runNode(name, where, options.forks ?? target.forks, options.parts ?? target.parts);
+    const { forks = target.forks, parts = options.files ? kinds : target.parts, files } = options;
+    return runNode(name, where, forks, parts, files);
   });
 }
 
