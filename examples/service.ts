@@ -44,11 +44,7 @@ if (values.log !== undefined) options.log = values.log;
 if (values['notification-fd'] !== undefined) options.notifyFd = Number(values['notification-fd']);
 const daemon = becomeDaemon(options);
 
-daemon.status('reading the configuration');
-await sleep(100); // what takes its time at the start belongs here
-daemon.ready();
-daemon.status('serving');
-
+// From the start: a supervisor that asks the port, as runit's check does, may send this before ready().
 process.on('SIGHUP', () => {
   const reload = daemon.reloading(async () => {
     await sleep(100);
@@ -56,6 +52,11 @@ process.on('SIGHUP', () => {
   });
   reload.then(() => daemon.status('serving anew'));
 });
+
+daemon.status('reading the configuration');
+await sleep(100); // what takes its time at the start belongs here
+daemon.ready();
+daemon.status('serving');
 
 process.on('SIGTERM', () => {
   daemon.stopping();

@@ -28,14 +28,7 @@ const master = prefork({
   onMasterError: ({ message }) => console.error(message),
 });
 
-try {
-  await master.ready;
-} catch (error) {
-  daemon.fail(error);
-}
-daemon.ready();
-daemon.status(`serving with ${master.pids.length} workers`);
-
+// From the start: the first worker answers before all of them do.
 process.on('SIGHUP', () => {
   daemon
     .reloading(() => master.reload())
@@ -44,6 +37,14 @@ process.on('SIGHUP', () => {
       ({ message }) => console.error(message),
     );
 });
+
+try {
+  await master.ready;
+} catch (error) {
+  daemon.fail(error);
+}
+daemon.ready();
+daemon.status(`serving with ${master.pids.length} workers`);
 
 await master.finished.catch((error) => daemon.fail(error));
 process.exit();
