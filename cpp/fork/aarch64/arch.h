@@ -91,6 +91,10 @@ inline Stop StoppedAt(const void* ucontext, Call& call) {
 inline long CameFrom(const void* ucontext) {
   return static_cast<long>(static_cast<const ucontext_t*>(ucontext)->uc_mcontext.regs[8]);
 }
+// Unknown: no register shows whether the thread came there by `svc` or by a jump.
+inline bool IsBehindCall(const void*) {
+  return false;
+}
 inline long ResultOf(const void* ucontext) {
   return static_cast<long>(static_cast<const ucontext_t*>(ucontext)->uc_mcontext.regs[0]);
 }

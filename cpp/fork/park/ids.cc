@@ -35,8 +35,28 @@ KeptIds::Entry* KeptIds::Find(uintptr_t pointer, int tid) {
   return nullptr;
 }
 
+// musl's code around its calls: pthread_mutex_trylock.c has read the id before set_robust_list(2)
+// and FUTEX_UNLOCK_PI, __tl_lock() and __lockfile() before FUTEX_WAIT, pthread_create.c before
+// clone(2).
+bool HasMadeCall(const void* ucontext, Stop stop, const Call& call) {
+  if (!kListsHeld || stop != Stop::kRunning || !IsBehindCall(ucontext)) return false;
+  const long number = CameFrom(ucontext);
+  switch (number) {
+    case SYS_futex:
+      return (call.arguments[1] & FUTEX_CMD_MASK) == FUTEX_WAKE;
+    case SYS_set_robust_list:
+    case SYS_clone:
+    case SYS_clone3:
+      return false;
+    default:
+      return number >= 0;
+  }
+}
+
 bool MayTakeId(Stop stop, const Call& call, const Position& position) {
-  if (kListsHeld) return stop != Stop::kRunning || !state.libc.code.Has(position.code);
+  if (kListsHeld) {
+    return stop != Stop::kRunning || position.made || !state.libc.code.Has(position.code);
+  }
   if (stop == Stop::kRunning) return false;
   switch (call.number) {
 #ifdef SYS_epoll_wait

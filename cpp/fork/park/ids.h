@@ -40,12 +40,18 @@ struct KeptIds {
 struct Position {
   uintptr_t code;  // the next instruction
   Frames frames;
+  bool made = false;  // HasMadeCall()
 };
+
+// Whether a thread that was stopped while it ran has just returned from a call before or in which
+// musl does not read the id for later use. So it is not about to store it in a lock.
+bool HasMadeCall(const void* ucontext, Stop stop, const Call& call);
 
 // Whether a thread that was stopped there may change its id. On glibc only if it holds no lock that
 // stores its id: if it waits for work, in epoll_wait(2) or at the bottom of its stack (bottom.h).
-// Elsewhere it may hold a lock. On musl in any call, and in any code except libc's own: the locks
-// that it holds are known (held.h), and it is not taking or releasing one there.
+// Elsewhere it may hold a lock. On musl in any call, right behind most calls, and in any code
+// except libc's own: the locks that it holds are known (held.h), and it is not taking or releasing
+// one there.
 bool MayTakeId(Stop stop, const Call& call, const Position& position);
 
 // The id in the record of the thread with this thread pointer.

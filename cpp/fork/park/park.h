@@ -37,6 +37,7 @@ struct Thread {
   int new_tid;        // its id in the child
   long first;         // the first argument of the call in which it was last seen (Seen)
   bool keeps_id;      // the child's record keeps the parent's id: ids.h
+  bool made;          // HasMadeCall()
   Stop stop;          // where the signal interrupted it
   uintptr_t place;    // the next instruction there
   uintptr_t stack;    // its stack pointer there

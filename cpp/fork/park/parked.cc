@@ -112,6 +112,7 @@ void StandParked(const siginfo_t* info, const ucontext_t* ucontext, Stop stop, c
   thread.place = ProgramCounter(ucontext);
   thread.stack = StackPointer(ucontext);
   thread.call = call;
+  thread.made = HasMadeCall(ucontext, stop, call);
   thread.signal_stack = ucontext->uc_stack;
   // In the child this returns a second time, in a rebuilt thread on the same stack. The kernel
   // restores mask, floating point state and alternate stack from the signal frame below.
@@ -145,7 +146,8 @@ void OnSignal(int signal, siginfo_t* info, void* ucontext) {
   } else {
     TakeOwnIdIfMay(
         stop, call,
-        {ProgramCounter(ucontext), Frames::Between(StackPointer(ucontext), ThreadPointer())});
+        {ProgramCounter(ucontext), Frames::Between(StackPointer(ucontext), ThreadPointer()),
+         HasMadeCall(ucontext, stop, call)});
   }
   if (partial) Complete(ucontext, call);
   if (ours || stop != Stop::kCut) return;

@@ -153,7 +153,8 @@ Failure CheckRecords(const Park& park) {
   park.Each([&](Thread& t) {
     const int id = IdInRecord(t.pointer);
     const bool keeps = state.kept.Find(t.pointer, t.tid) != nullptr;
-    t.keeps_id = !MayTakeId(t.stop, t.call, {t.place, Frames::Between(t.stack, t.pointer)});
+    const Position position{t.place, Frames::Between(t.stack, t.pointer), t.made};
+    t.keeps_id = !MayTakeId(t.stop, t.call, position);
     // Without the address the thread's end would not be reported, and a join would wait forever.
     if (((id == t.tid || keeps) && t.clear_tid != nullptr) || failure.error == ENOTSUP) return;
     // musl's pthread_exit() clears the id before the thread has ended.

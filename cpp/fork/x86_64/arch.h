@@ -108,6 +108,11 @@ inline Stop StoppedAt(const void* ucontext, Call& call) {
 inline long CameFrom(const void* ucontext) {
   return NumberBehind(static_cast<const ucontext_t*>(ucontext)->uc_mcontext.gregs);
 }
+// Whether it has just returned from one: `syscall` leaves the address behind itself in rcx.
+inline bool IsBehindCall(const void* ucontext) {
+  const auto* regs = static_cast<const ucontext_t*>(ucontext)->uc_mcontext.gregs;
+  return regs[REG_RCX] == regs[REG_RIP];
+}
 inline long ResultOf(const void* ucontext) {
   return static_cast<const ucontext_t*>(ucontext)->uc_mcontext.gregs[REG_RAX];
 }
