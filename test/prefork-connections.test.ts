@@ -75,7 +75,7 @@ test('fetch() and the global agents in the master: workers get their own answers
     await master.ready;
     say('ready');
     say('slow', await Promise.all(slow));
-    process.once('SIGUSR2', async () => {
+    process.once('SIGURG', async () => {
       say('after', await all('/after'));
       await master.stop();
       process.exit(0);
@@ -85,7 +85,7 @@ test('fetch() and the global agents in the master: workers get their own answers
   );
   await group.hears('waits');
   const before = connections;
-  process.kill(group.pid, 'SIGUSR2');
+  process.kill(group.pid, 'SIGURG');
   await group.endsWell();
   assert.deepEqual(group.words('wrong'), []);
   assert.equal(group.words('worker').length, 3);
