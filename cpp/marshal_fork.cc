@@ -101,8 +101,8 @@ Napi::Value Fork(const Napi::CallbackInfo& info) {
 }
 
 // launch(timeout, close, channel, relay, log, birthTimeout, notify, farewell): a fork that moves
-// the process into its child. The parent waits here for the daemon and exits, or returns
-// its pid and the outcome of the wait.
+// the process into its child. The parent waits here for the daemon and exits, or returns its pid
+// and the outcome of the wait.
 Napi::Value Launch(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const std::vector<int> close_first = FromJs<std::vector<int>>::Get(info[1]);

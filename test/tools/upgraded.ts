@@ -10,7 +10,7 @@ import type { TestContext } from 'node:test';
 import type { Setup } from '../fixtures/upgrade.js';
 import { until } from './daemons.js';
 import { cleanEnvironment } from './environment.js';
-import { killIfThere, stat } from './proc.js';
+import { hasEnded, killIfThere, stat } from './proc.js';
 import { fixture } from './run.js';
 import { scratch } from './scratch.js';
 
@@ -129,8 +129,9 @@ export class Upgraded {
     this.becomes({ ...setup, version });
     this.kill('SIGUSR2', before);
     await this.hears('ready', ready + 1);
-    const ended = () => ['gone', 'Z'].includes(stat(before)[0] ?? '');
-    await until(`${before} ends`, ended).catch((error) => assert.fail(`${error} ${this.state()}`));
+    await until(`${before} ends`, () => hasEnded(before)).catch((error) =>
+      assert.fail(`${error} ${this.state()}`),
+    );
     return this.master;
   }
 
