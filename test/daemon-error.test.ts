@@ -31,7 +31,7 @@ test('a step that fails: step, code, errno, syscall, path', () => {
     assert.match(inspect(error), /^DaemonError: becomeDaemon: step chdir: ENOENT/);
     // Where it comes from, in the words of the message.
     assert.ok(stack.includes(message));
-    assert.match(stack, /\n +at expectDirectory .*\/checks\.js/);
+    assert.match(stack, /\n +at expectDirectory .*\/dist\/lib\//);
   }
 });
 

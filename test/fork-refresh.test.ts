@@ -226,7 +226,13 @@ test('V8 compiles the refresh once, in the parent, and not in each child', (t) =
   const names = readFileSync(log, 'utf8')
     .split('\n')
     .filter((line) => line.startsWith('function,parse-function,'))
-    .map((line) => line.split(',').at(-1));
+    // Where two modules have a function of one name, the bundle numbers them: closeChannel$1.
+    .map((line) =>
+      line
+        .split(',')
+        .at(-1)
+        ?.replace(/\$\d+$/, ''),
+    );
   const parsed = (name: string) => names.filter((one) => one === name).length;
   const refresh = ['refreshChild', 'refreshPid', 'refreshEntropy', 'closeChannel', 'guardSetters'];
   assert.deepEqual(refresh.map(parsed), [1, 1, 1, 1, 1]);

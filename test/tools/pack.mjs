@@ -3,7 +3,7 @@
 // file that is there, so it is replaced during that time. It is restored even if npm fails or is
 // killed, because a separate process waits for npm's end.
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -59,27 +59,6 @@ function isThere(pid) {
 }
 
 /**
- * The same with a tab for each four spaces that a line begins with, a tenth of what tsc writes. Not
- * where a template may continue over several lines, which are its text.
- */
-function tabbed(source) {
-  const lines = source.split('\n');
-  if (lines.some((line) => (line.match(/`/g) ?? []).length % 2 !== 0)) return source;
-  return lines
-    .map((line) => line.replace(/^(?: {4})+/, (spaces) => '\t'.repeat(spaces.length / 4)))
-    .join('\n');
-}
-
-function indent() {
-  const folder = join(root, 'dist', 'lib');
-  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
-    if (!name.endsWith('.js')) continue;
-    const file = join(folder, name);
-    writeFileSync(file, tabbed(readFileSync(file, 'utf8')));
-  }
-}
-
-/**
  * All declarations as one file, in place of some sixty that are there for each other. Its tool wants a TypeScript
  * with an API, which 7 has not: package.json's overrides.
  */
@@ -105,7 +84,7 @@ async function before() {
   run(tsc, '-p', 'tsconfig.json');
   run(tsc, '-p', 'tsconfig.types.json');
   run('test/tools/stale.mjs');
-  indent();
+  run('test/tools/bundle.mjs');
   bundleTypes(run);
   run('test/tools/sources.mjs');
   const missing = targets.filter(({ path }) => !existsSync(path)).map(({ name }) => name);

@@ -27,7 +27,8 @@ for (const folder of ['lib', 'test', 'examples', 'bench']) {
   if (!existsSync(dist)) continue;
   for (const name of readdirSync(dist, { recursive: true, encoding: 'utf8' })) {
     const [, stem, kind] = made.exec(name) ?? [];
-    if (stem === undefined) continue;
+    // Those of bundle.mjs, which removes them itself.
+    if (stem === undefined || name.startsWith('chunks/')) continue;
     const stale = !existsSync(join(root, folder, `${stem}.${kind}ts`));
     if (!stale && !isOver(join(dist, name))) continue;
     rmSync(join(dist, name), { recursive: true });
