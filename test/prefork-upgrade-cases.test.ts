@@ -16,7 +16,7 @@ import { until } from './tools/daemons.js';
 import { cleanEnvironment } from './tools/environment.js';
 import { whenFull } from './tools/full.js';
 import { needs, needsOpenFolders } from './tools/needs.js';
-import { hasEnded, stat, status } from './tools/proc.js';
+import { childrenOf, hasEnded, stat, status } from './tools/proc.js';
 import { scratch } from './tools/scratch.js';
 import { Load, Upgraded } from './tools/upgraded.js';
 
@@ -67,6 +67,43 @@ test('two calls at once are one, for all masters; stop() ends one', async (t) =>
   const taken = server.events('asked').at(-1);
   assert.equal(taken?.code, 'ERR_INVALID_STATE', JSON.stringify(taken));
 });
+
+/** How the end of an upgrade begins before the master is asked to stop. */
+const ENDS: Record<string, (server: Upgraded, next: number) => unknown> = {
+  'nothing else': () => {},
+  'SIGKILL of the new program': (server, next) => server.kill('SIGKILL', next),
+  'a signal that aborts': (server) => server.kill('SIGUSR1'),
+  'a time limit': () => {},
+};
+
+for (const [name, begin] of Object.entries(ENDS)) {
+  test(`stop() waits until nothing is left of a new program: ${name}`, async (t) => {
+    const [directory, late] = [scratch(t), name === 'a time limit'];
+    const [pidfile, path] = [join(directory, 'd.pid'), join(directory, 's')];
+    // The new workers spin: SIGKILL ends them, half a second after the limit.
+    const options = { stopTimeout: 2000, upgradeTimeout: late ? 3000 : 60_000 };
+    const setup = { held: true, pidfile, listen: { path }, options };
+    const server = await Upgraded.ready(t, setup);
+    const { master } = server;
+    const old = childrenOf(master);
+    server.becomes({ version: 2, fail: 'spin', abortable: true });
+    server.kill('SIGUSR1');
+    const spins = (id: number) => server.stderr.includes(`worker ${id} of version 2 starts`);
+    await until('they spin', () => spins(1) && spins(2));
+    const next = childrenOf(master).find((pid) => !old.includes(pid)) as number;
+    begin(server, next);
+    if (name !== 'nothing else') await until('its end begins', () => hasEnded(next));
+    server.kill('SIGTERM');
+    await until('the old workers end', () => old.every(hasEnded));
+    server.kill('SIGTERM');
+    await server.hears('finished');
+    assert.deepEqual([server.processes(), childrenOf(master)], [[master], []], server.state());
+    for (const file of [pidfile, path]) assert.throws(() => statSync(file), { code: 'ENOENT' });
+    assert.equal((await server.hears('asked')).event, 'asked');
+    server.kill('SIGTERM');
+    await until('all end', () => server.processes().length === 0);
+  });
+}
 
 test('the old master is killed in the middle: the new program goes on alone', async (t) => {
   const pidfile = join(scratch(t), 'd.pid');

@@ -58,6 +58,9 @@ export class Engine {
   /** This process is a fork of the master. */
   #left = false;
   #closed = false;
+  /** Pending while a new program ends that this master has abandoned, or that takes over. */
+  #successor: Promise<void> | undefined;
+  #ended = false;
 
   constructor(plan: PreforkPlan) {
     this.#plan = plan;
@@ -105,6 +108,7 @@ export class Engine {
     if (plan.title !== undefined) process.title = `${plan.title}: master`;
     this.#overseer.changed(undefined, this.#state);
     this.#place = new upgrades.Place({
+      runs: () => this.#turns.running,
       stop: () => void this.stop(),
       told: () => this.#overseer.upgraded(),
     });
@@ -145,7 +149,7 @@ export class Engine {
   stop(signal?: AbortSignal): Promise<void> {
     if (this.#left) return never();
     this.#apply((state) => event.stopAsked(state));
-    return this.#state.phase === 'ended' ? Promise.resolve() : this.#stops.add(signal);
+    return this.#ended ? Promise.resolve() : this.#stops.add(signal);
   }
 
   stats(): PreforkStats {
@@ -195,13 +199,22 @@ export class Engine {
       this.#reloads.end(action.error, this.#state.phase === 'running');
     } else if (action.what === 'scaled') {
       this.#scales.end(action.error, this.#state.phase === 'running');
-    } else this.#end(action.error);
+    } else this.#finish(action.error);
+  }
+
+  /** No worker is left. A new program must be gone too: nobody could end it after this process. */
+  #finish(error?: Error): void {
+    const end = () => {
+      if (!this.#left) this.#end(error);
+    };
+    if (this.#successor === undefined) end();
+    else this.#successor.then(end, end);
   }
 
   #retreat(): void {
     if (this.#closed) return;
     this.#closed = true;
-    upgrades.abandonUpgrade();
+    this.#successor = upgrades.abandonUpgrade();
     this.#sockets.close((error) => this.#callbacks.error(error));
   }
 
@@ -260,6 +273,7 @@ export class Engine {
   }
 
   #end(error?: Error): void {
+    this.#ended = true;
     this.#hook[Symbol.dispose]();
     this.#orders[Symbol.dispose]();
     this.#reaper?.[Symbol.dispose]();

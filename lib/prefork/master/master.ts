@@ -20,8 +20,8 @@ export class PreforkMaster implements AsyncDisposable {
    */
   readonly ready: Promise<void>;
   /**
-   * Resolves when the master has stopped and no worker is left; rejected if it gave up
-   * (`respawn.attempts`: `ERR_WORKERS_FAILED`).
+   * Resolves when the master has stopped and neither a worker nor a cancelled upgrade's new program
+   * is left; rejected if it gave up (`respawn.attempts`: `ERR_WORKERS_FAILED`).
    */
   readonly finished: Promise<void>;
   /** The TCP port; 0 without one. */
@@ -136,8 +136,9 @@ export class PreforkMaster implements AsyncDisposable {
    *
    * @param options - `signal`: an AbortSignal that ends the wait. The master still stops, unless
    *   the signal had aborted before the call.
-   * @returns a promise that resolves when no worker is left. Rejected with an `AbortError`
-   *   (`ABORT_ERR`, with the signal's reason as `cause`) if aborted.
+   * @returns a promise that resolves when no worker is left, and nothing of a new program whose
+   *   upgrade the stop has cancelled. Rejected with an `AbortError` (`ABORT_ERR`, with the signal's
+   *   reason as `cause`) if aborted.
    */
   stop(options?: Abortable): Promise<void> {
     return waiting(options, (signal) => this.#engine.stop(signal));

@@ -54,6 +54,7 @@ export class Upgrade {
   /** Aborts when this process may end before the successor. */
   readonly #parted = new AbortController();
   #over = false;
+  #forgotten = false;
 
   /** @throws the errors of fork(2) and socketpair(2); then nothing is left. */
   constructor(attempt: Attempt) {
@@ -97,7 +98,7 @@ export class Upgrade {
 
   /** Whether it is too late to cancel. */
   get isTakingOver(): boolean {
-    return this.#claims !== undefined;
+    return this.#claims !== undefined && !this.#over;
   }
 
   /** The handed-over resources that the successor has taken. */
@@ -115,6 +116,7 @@ export class Upgrade {
   /** Called in a fork of this process. */
   forget(): void {
     this.#over = true;
+    this.#forgotten = true;
     this.#alarm.clear();
     this.#line.close();
     this.#relay.close();
@@ -207,6 +209,8 @@ export class Upgrade {
     this.#alarm.clear();
     if (this.#step === 'takeover') this.#nameSelf();
     await this.#remains.end(this.pid, this.#gone, this.#attempt.patience);
+    // A fork that was made meanwhile has no part in it.
+    if (this.#forgotten) return;
     this.#line.close();
     this.#relay.drain();
     this.#relay.close();

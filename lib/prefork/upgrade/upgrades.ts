@@ -1,6 +1,8 @@
 // Calls for an upgrade. There is one upgrade at a time for the whole process with all its masters.
 
 import { Waits } from '../../base/abort.js';
+import { Alarm, clock } from '../../base/alarm.js';
+import { deferred } from '../../base/deferred.js';
 import { asError, codedError, invalidState } from '../../base/errors.js';
 import { setTimeout } from '../../base/timers.js';
 import { INT_MAX } from '../../base/validate.js';
@@ -8,6 +10,7 @@ import type { WaitEnd } from '../../posix/wait.js';
 import { tryNotify } from '../../service/notify.js';
 import { afterTrial, begins, isReadyNow, succession } from '../../system/succession.js';
 import type { WorkerState } from '../state/data.js';
+import { KILL_AFTER_MS } from '../state/state.js';
 import { type Attempt, Upgrade } from './attempt.js';
 import { withTold } from './error.js';
 import { expectStartable } from './program.js';
@@ -20,9 +23,15 @@ interface Current {
   upgrade: Upgrade;
   waits: Waits<number>;
   patience: number;
+  /** Resolves when the outcome is told; then nothing is left of a failed program. */
+  settled: Promise<void>;
+  /** Ends the wait for a new program that is late to take over. */
+  limit: Alarm;
+  late: Promise<void>;
 }
 
 interface Master {
+  runs: () => boolean;
   /** Called when another program has taken over. */
   stop: () => void;
   /** Called when an upgrade has begun or failed. */
@@ -102,17 +111,29 @@ export function askUpgrade(attempt: Attempt, signal: AbortSignal | undefined): P
   return one.waits.add(signal, (error) => aborted(one, error));
 }
 
-/** A master stops: cancels the upgrade. */
-export function abandonUpgrade(): void {
-  if (current !== undefined && !current.upgrade.isTakingOver) {
-    current.upgrade.abandon(invalidState('the master stops'));
+/**
+ * A master stops: cancels the upgrade. Resolves when nothing is left of the new program, or it has
+ * taken over.
+ *
+ * @returns undefined if there is no upgrade.
+ */
+export function abandonUpgrade(): Promise<void> | undefined {
+  if (current === undefined) return undefined;
+  const { upgrade, settled, limit, late, patience } = current;
+  if (!upgrade.isTakingOver) {
+    upgrade.abandon(invalidState('the master stops'));
+    return settled;
   }
+  // It is ready, so it is not ended. If it is late, it continues alone.
+  limit.set(clock() + patience + KILL_AFTER_MS);
+  return Promise.race([settled, late.then(() => (upgrade.isTakingOver ? undefined : settled))]);
 }
 
 /** Called in a fork of the process. */
 export function forgetUpgrade(): void {
   current?.upgrade.forget();
   current?.waits.forget();
+  current?.limit.clear();
   current = undefined;
   parting = undefined;
 }
@@ -129,15 +150,22 @@ function begin(attempt: Attempt): void {
   } catch (error) {
     throw noted(withTold(asError(error), { step: 'start', stderr: '', end: undefined }));
   }
-  const one = { upgrade, waits: new Waits<number>(), patience: attempt.patience };
+  const late = deferred<void>();
+  const one: Current = {
+    upgrade,
+    waits: new Waits<number>(),
+    patience: attempt.patience,
+    settled: upgrade.taken.then(
+      (pid) => succeeded(one, pid),
+      (error) => failed(one, error),
+    ),
+    limit: new Alarm(() => late.resolve()),
+    late: late.promise,
+  };
   current = one;
   tryNotify({ reloading: true });
   noteBegun();
   for (const { told } of masters) told();
-  upgrade.taken.then(
-    (pid) => succeeded(one, pid),
-    (error) => failed(one, error),
-  );
 }
 
 function noted(error: Error): Error {
@@ -152,8 +180,9 @@ function aborted({ upgrade, waits }: Current, error: Error): boolean {
   return true;
 }
 
-function succeeded({ upgrade, waits, patience }: Current, pid: number): void {
+function succeeded({ upgrade, waits, patience, limit }: Current, pid: number): void {
   current = undefined;
+  limit.clear();
   // This process reports it, because the manager still accepts its messages.
   tryNotify({ mainPid: pid, ready: true });
   const sockets = upgrade.claims?.sockets ?? [];
@@ -166,10 +195,12 @@ function succeeded({ upgrade, waits, patience }: Current, pid: number): void {
   for (const { stop } of [...masters]) stop();
 }
 
-function failed({ waits }: Current, error: Error): void {
+function failed({ waits, limit }: Current, error: Error): void {
   current = undefined;
+  limit.clear();
   noted(error);
   const [first = ''] = error.message.split('\n', 1);
   tryNotify({ ready: true, status: `upgrade: ${first}`.slice(0, LONGEST_STATUS) });
-  waits.reject(error, masters.size === 0);
+  // When all masters stop, the rejection must not count as unhandled.
+  waits.reject(error, ![...masters].some((master) => master.runs()));
 }
