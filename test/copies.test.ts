@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { secondCopy } from './tools/copy.js';
 import { until } from './tools/daemons.js';
 import { cleanEnvironment } from './tools/environment.js';
-import { childrenOf, descriptors, stat } from './tools/proc.js';
+import { childrenOf, descriptors, killIfThere, presence } from './tools/proc.js';
 import { scratch } from './tools/scratch.js';
 import { entry, linesOf } from './tools/script.js';
 
@@ -143,10 +143,10 @@ test('the command is of one, the application of the other: workers hold neither 
   const started = command('start', '--log', log as string, '--ready', 'manual', app as string);
   assert.equal(started.status, 0, started.stderr);
   const daemon = Number(readFileSync(pidfile as string, 'utf8'));
+  const isThere = presence(daemon);
   t.after(() => {
-    for (const pid of [...childrenOf(daemon), daemon]) {
-      if (stat(pid)[0] !== 'gone') process.kill(pid, 'SIGKILL');
-    }
+    if (!isThere()) return;
+    for (const pid of [...childrenOf(daemon), daemon]) killIfThere(pid);
   });
   const [worker = 0] = childrenOf(daemon);
   const held = Object.values(descriptors(worker));

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { until } from './tools/daemons.js';
 import { freePort } from './tools/port.js';
 import { Preforked } from './tools/preforked.js';
-import { processGroup, runningIn, stat, status } from './tools/proc.js';
+import { presence, processGroup, runningIn, stat, status } from './tools/proc.js';
 import { scratch } from './tools/scratch.js';
 
 test('becomeDaemon(), then prefork(): reload by SIGHUP, stop by SIGTERM, no pidfile left', async (t) => {
@@ -15,7 +15,8 @@ test('becomeDaemon(), then prefork(): reload by SIGHUP, stop by SIGTERM, no pidf
   const server = new Preforked(t, { daemon, options: { workers: 2 } });
   assert.deepEqual(await server.ended, [0, null], server.stderr);
   const pid = Number(readFileSync(daemon.pidfile, 'utf8'));
-  t.after(() => stat(pid)[0] !== 'gone' && process.kill(pid, 'SIGKILL'));
+  const isThere = presence(pid);
+  t.after(() => isThere() && process.kill(pid, 'SIGKILL'));
   const said = (event: string) =>
     readFileSync(daemon.log, 'utf8').split(`"event":"${event}"`).length - 1;
   await until('ready', () => said('ready') === 1);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { until } from './tools/daemons.js';
 import { cleanEnvironment } from './tools/environment.js';
-import { stat } from './tools/proc.js';
+import { presence, stat } from './tools/proc.js';
 import { fixture } from './tools/run.js';
 import { scratch } from './tools/scratch.js';
 
@@ -26,7 +26,8 @@ for (const how of ['redirect', 'daemon', 'chroot']) {
     const filled = (path: string) => existsSync(path) && statSync(path).size > 0;
     await until('it writes', () => filled(log) && filled(pidfile));
     const pid = Number(readFileSync(pidfile, 'utf8'));
-    const runs = () => existsSync(`/proc/${pid}`) && stat(pid)[0] !== 'Z';
+    const isThere = presence(pid);
+    const runs = () => isThere() && stat(pid)[0] !== 'Z';
     t.after(() => runs() && process.kill(pid, 'SIGKILL'));
     for (let i = 0; i < ROTATIONS; i++) {
       renameSync(log, `${log}.${i}`);

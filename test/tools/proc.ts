@@ -93,6 +93,15 @@ export function stat(pid: number): string[] {
   return line.slice(line.lastIndexOf(')') + 2).split(' ');
 }
 
+/**
+ * Whether the process that has this number now is there, as a zombie too: the number may become
+ * another's, which began later.
+ */
+export function presence(pid: number): () => boolean {
+  const began = stat(pid)[19];
+  return () => began !== undefined && stat(pid)[19] === began;
+}
+
 /** Kills a process, or by a negative number a group, that may have ended since it was looked up. */
 export function killIfThere(pid: number): void {
   try {
