@@ -79,6 +79,7 @@ void ExportFd(Napi::Object exports) {
   with_loop("completeWrites", marshal::CompleteWrites);
   with_loop("awaitRequests", marshal::AwaitRequests);
   with_loop("leaveLoop", marshal::LeaveLoop);
+  with_loop("isBusy", marshal::IsBusy);
   with_loop("mapFile", marshal::MapFile);
 }
 

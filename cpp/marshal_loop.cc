@@ -46,6 +46,10 @@ Napi::Value LeaveLoop(const Napi::CallbackInfo& info) {
   return ToJs(info.Env(), sys::LeaveLoop(Loop(info.Env())));
 }
 
+Napi::Value IsBusy(const Napi::CallbackInfo& info) {
+  return ToJs(info.Env(), sys::IsBusy(Loop(info.Env())));
+}
+
 void DisownProcesses(const Napi::CallbackInfo& info) {
   sys::DisownProcesses(Loop(info.Env()));
 }

@@ -124,6 +124,41 @@ test('the first error ends the rest; so do an abort and the end of the iteration
   `);
 });
 
+test('a result does not wait for the next items of a slow iterable', () => {
+  holds(`
+  let give;
+  const input = (async function* () { for (let n = 0; n < 3; n++) { yield n; await new Promise((resolve) => { give = resolve; }); } })();
+  const results = mapInForks(input, (n) => n * 2, { concurrency: 4 });
+  for (const n of [0, 1, 2]) {
+    assert.deepEqual(await results.next(), { done: false, value: 2 * n });
+    while (give === undefined) await pause(1);
+    give();
+    give = undefined;
+  }
+  assert.equal((await results.next()).done, true);
+  `);
+});
+
+test('an error of the iterable at its end, and of a step that is none, are told', () => {
+  holds(`
+  const closes = {
+    sync: function* () { try { yield 1; yield 2; yield 3; yield 4; } finally { throw new Error('at the end'); } },
+    async: async function* () { try { yield 1; yield 2; yield 3; yield 4; } finally { throw new Error('at the end'); } },
+  };
+  for (const [name, make] of Object.entries(closes)) {
+    for (const concurrency of [1, 2]) for (const wait of [0, 5]) {
+      const loop = async () => { for await (const one of mapInForks(make(), (n) => n, { concurrency })) { if (wait > 0) await pause(wait); break; } };
+      assert.equal((await failure(loop())).message, 'at the end', [name, concurrency, wait].join());
+    }
+  }
+  for (const next of [5, undefined, null, 'x']) {
+    const input = { [Symbol.iterator]: () => ({ next: () => next, return: () => assert.fail('closed') }) };
+    const error = await failure(all(mapInForks(input, (n) => n)));
+    assert.deepEqual([error.name, error.message], ['TypeError', 'Iterator result ' + next + ' is not an object']);
+  }
+  `);
+});
+
 test('wrong arguments are told at the call', () => {
   holds(`
   const code = (...args) => { try { mapInForks(...args); } catch (error) { return error.code; } };

@@ -4,35 +4,13 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { holds } from './tools/compute.js';
 import { until } from './tools/daemons.js';
 import { cleanEnvironment } from './tools/environment.js';
 import { Grouped } from './tools/grouped.js';
 import { hasEnded } from './tools/proc.js';
 import { scratch } from './tools/scratch.js';
 import { runScript, scriptCommand } from './tools/script.js';
-
-const prelude = `
-import assert from 'node:assert/strict';
-const { runInFork } = daemonkit;
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const leads = (fd) => { try { return fs.readlinkSync('/proc/self/fd/' + fd); } catch { return ''; } };
-// libuv keeps the one of fs.watch(); a c-ares that was built without getrandom(2), as that of the wheels for musl, its source.
-const descriptors = () => fs.readdirSync('/proc/self/fd').filter((fd) => !/inotify|^.dev.urandom/.test(leads(fd))).length;
-const children = () => fs.readFileSync('/proc/self/task/' + process.pid + '/children', 'utf8').trim();
-const failure = (promise) => promise.then(() => assert.fail('it was resolved'), (error) => error);
-await runInFork(() => 1);
-const before = descriptors();
-process.on('beforeExit', () => {
-  assert.equal(descriptors(), before, 'a descriptor is left');
-  assert.equal(children(), '', 'a child is left');
-});
-`;
-
-/** The module asserts for itself, and says nothing. */
-function holds(source: string, args: string[] = []): void {
-  const { status, signal, stderr, stdout } = runScript(prelude + source, { args, timeout: 60_000 });
-  assert.deepEqual([status, signal, stderr, stdout], [0, null, '', '']);
-}
 
 test('results are what structuredClone() makes of them, and a Buffer stays one', () => {
   holds(`

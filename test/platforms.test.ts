@@ -20,7 +20,7 @@ const NATIVE = {
     disposition dup dup2 entropyFound exit exitDescriptor fillRandom flockExclusive flockHeld fork
     forkInterface forkObstacles getChildSubreaper
     getParentDeathSignal getdtablesize getpgid getpid getppid getresgid getresuid getrlimit getsid
-    giveBackStandard groupByName handleDescriptors hasCapabilities idsAdopted ignoreSignal isListening leaveLoop listenTcp listenUnix
+    giveBackStandard groupByName handleDescriptors hasCapabilities idsAdopted ignoreSignal isBusy isListening leaveLoop listenTcp listenUnix
     localPort loginGroup loopDescriptors makeBlocking mapFile notifyAnew notifyBarrier notifyOpen notifySend processHandles queuedWrites quiesce
     openTrusted randomIntCache redirect reexec refreshEntropy rememberStandard resetSignal
     resetTerminal rlimitResources sendRecord setChildSubreaper setParentDeathSignal setgroups

@@ -94,15 +94,14 @@ class Leaving {
     uv_os_fd_t fd = -1;
     if (handle->type != UV_TTY && uv_fileno(handle, &fd) == 0 && fd > 2) Sever(fd);
     if (handle->type == UV_TIMER) {
-      // The environment's timer, made before any other. JavaScript has its own list of timers.
       if (timers_++ > 0) uv_timer_stop(reinterpret_cast<uv_timer_t*>(handle));
       return;
     }
     if (handle->type == UV_ASYNC) {
       // The first two belong to V8's platform and the environment; the others to messages and calls
       // of addons' threads.
-      if (asyncs_++ > 1) reinterpret_cast<uv_async_t*>(handle)->async_cb = Ignore;
-      return;
+      if (asyncs_++ <= 1) return;
+      reinterpret_cast<uv_async_t*>(handle)->async_cb = Ignore;
     }
     if (handle->type == UV_FS_EVENT) uv_fs_event_stop(reinterpret_cast<uv_fs_event_t*>(handle));
     if (handle->type == UV_FS_POLL) uv_fs_poll_stop(reinterpret_cast<uv_fs_poll_t*>(handle));
@@ -125,6 +124,22 @@ class Leaving {
 
 void LeaveHandle(uv_handle_t* handle, void* leaving) {
   if (uv_is_closing(handle) == 0) static_cast<Leaving*>(leaving)->Leave(handle);
+}
+
+// The environment's timer, made before any other. JavaScript has its own list of timers.
+void FindTimer(uv_handle_t* handle, void* data) {
+  auto*& found = *static_cast<uv_handle_t**>(data);
+  if (found == nullptr && handle->type == UV_TIMER && uv_is_closing(handle) == 0) found = handle;
+}
+
+uv_handle_t* JavaScriptsTimer(uv_loop_t& loop) {
+  uv_handle_t* found = nullptr;
+  uv_walk(&loop, FindTimer, &found);
+  return found;
+}
+
+bool KeepsAlive(const uv_handle_t* handle) {
+  return handle != nullptr && uv_is_active(handle) != 0 && uv_has_ref(handle) != 0;
 }
 
 int UndoneRequests(uv_loop_t& loop) {
@@ -158,7 +173,16 @@ int LeaveLoop(uv_loop_t& loop) {
   close(dead);
   loop.active_reqs.count -= static_cast<unsigned>(EmptyDone(loop));
   loop.closing_handles = nullptr;
-  return leaving.failure();
+  return leaving.failure() != 0 ? leaving.failure() : int{KeepsAlive(JavaScriptsTimer(loop))};
+}
+
+bool IsBusy(uv_loop_t& loop) {
+  uv_handle_t* timer = JavaScriptsTimer(loop);
+  if (!KeepsAlive(timer)) return uv_loop_alive(&loop) != 0;
+  uv_unref(timer);
+  const bool busy = uv_loop_alive(&loop) != 0;
+  uv_ref(timer);
+  return busy;
 }
 
 }  // namespace sys

@@ -13,8 +13,12 @@ bool AwaitRequests(uv_loop_t& loop, int milliseconds);
 // Ends everything that is on the loop now: sockets, pipes and other watched descriptors are at
 // their end at once (0, 1, 2 and terminals stay unchanged, and are not read). File watchers and
 // timers are stopped, except the one for JavaScript's timers. Completed requests and closing
-// handles are not reported. No handle keeps the loop alive. 0, or -errno.
+// handles are not reported. No handle keeps the loop alive, except that timer. 1 if it does, 0, or
+// -errno.
 int LeaveLoop(uv_loop_t& loop);
+
+// Whether something keeps the loop alive besides JavaScript's timers, which are one handle.
+bool IsBusy(uv_loop_t& loop);
 
 // Removes a descriptor from the loop's kernel object. libuv does this only when it closes the
 // descriptor, and the kernel only when no process has the open file any more; but the parent has

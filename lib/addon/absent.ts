@@ -17,6 +17,7 @@ export const NODES: ReadonlySet<string> = new Set([
   'fork',
   'forkObstacles',
   'handleDescriptors',
+  'isBusy',
   'launch',
   'leaveLoop',
   'loopDescriptors',

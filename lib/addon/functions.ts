@@ -72,8 +72,10 @@ export interface Native extends ForkFunctions {
   completeWrites(fd: number): void;
   /** Waits until the thread pool has done all requests of the event loop; false on timeout. */
   awaitRequests(milliseconds: number): boolean;
-  /** cpp/sys/loop_leave.h: 0, or -errno. */
+  /** cpp/sys/loop_leave.h: 1 if JavaScript's timers keep the event loop alive, 0, or -errno. */
   leaveLoop(): number;
+  /** Whether something else than JavaScript's timers keeps the event loop alive. */
+  isBusy(): boolean;
   /** An ArrayBuffer for each part of a file, or -errno: cpp/marshal_mapped.h. */
   mapFile(
     fd: number,

@@ -1,6 +1,7 @@
 // Descriptors on the event loop.
 
 import { closeSync } from 'node:fs';
+import { onAbort } from '../base/abort.js';
 import { abortError, systemError } from '../base/errors.js';
 import { clearTimeout, setTimeout } from '../base/timers.js';
 import { native, type Watch } from './native.js';
@@ -55,11 +56,11 @@ export function readableWithin(
       end();
       reject(abortError(signal as AbortSignal));
     };
-    signal?.addEventListener('abort', abort);
+    const unwatch = onAbort(signal, abort);
     const end = () => {
       clearTimeout(timer);
       watched.close();
-      signal?.removeEventListener('abort', abort);
+      unwatch();
     };
     if (signal?.aborted) abort();
   });

@@ -9,6 +9,46 @@ export interface Abortable {
   signal?: AbortSignal | undefined;
 }
 
+/** What to call when a signal aborts, and the listener that calls it. */
+interface Watch {
+  acts: Set<() => void>;
+  tell: () => void;
+}
+
+const watches = new WeakMap<AbortSignal, Watch>();
+
+function watchOf(signal: AbortSignal): Watch {
+  const known = watches.get(signal);
+  if (known !== undefined) return known;
+  const acts = new Set<() => void>();
+  // One that ends others leaves those uncalled.
+  const tell = () => {
+    for (const act of [...acts]) if (acts.has(act)) act();
+  };
+  const watch = { acts, tell };
+  watches.set(signal, watch);
+  signal.addEventListener('abort', tell);
+  return watch;
+}
+
+/**
+ * Calls back when the signal aborts. All waits on one signal share a listener: Node 20 warns of a
+ * leak at the eleventh, although the signal for a server's end may serve any number of waits.
+ *
+ * @returns a function that ends this.
+ */
+export function onAbort(signal: AbortSignal | undefined, act: () => void): () => void {
+  if (signal === undefined) return () => {};
+  const { acts, tell } = watchOf(signal);
+  const own = () => act();
+  acts.add(own);
+  return () => {
+    if (!acts.delete(own) || acts.size > 0) return;
+    watches.delete(signal);
+    signal.removeEventListener('abort', tell);
+  };
+}
+
 /** The signal in a wait's options. Throws its `AbortError` if it has already aborted. */
 export function signalIn({ signal }: Abortable): AbortSignal | undefined {
   if (signal === undefined) return undefined;
@@ -70,8 +110,7 @@ export class Waits<T> {
       wait.reject(error);
       this.#changed();
     };
-    this.#all.set(wait, () => signal?.removeEventListener('abort', abort));
-    signal?.addEventListener('abort', abort);
+    this.#all.set(wait, onAbort(signal, abort));
     this.#changed();
     return wait.promise;
   }

@@ -1,6 +1,7 @@
 // A child of runInFork(), from its fork to its end.
-import { readdirSync } from 'node:fs';
+import { ftruncateSync, readdirSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
+import { inspect } from 'node:util';
 import { native } from '../addon/native.js';
 import { codedError, systemError } from '../base/errors.js';
 import { isThenable } from '../base/validate.js';
@@ -9,13 +10,16 @@ import { setLimits } from '../posix/rlimit.js';
 import { type Cloned, clone } from './clone.js';
 import { tell } from './failure.js';
 import { handOver } from './handover.js';
-import { asyncMark, leaveParent, silenceTimers } from './leave.js';
+import { asyncMark, leaveParent, ownTimers, silenceTimers } from './leave.js';
 import type { Plan } from './options.js';
 import { flushOwn } from './outputs.js';
 
 /** The kinds of results: a value, or a thrown error. */
 export const VALUE = 0;
 export const THROWN = 1;
+
+/** The pid of this process, if it is the child of a run. */
+let child = 0;
 
 export interface Work {
   job: () => unknown;
@@ -46,15 +50,39 @@ function exit(code: number): never {
   return native.exit(code & 0xff);
 }
 
-/** Writes the result and ends the process without running anything of the parent's. */
-export function endWith(file: number, kind: number, value: unknown): never {
+/** Writes the result; where there is no room for it, the reason. */
+function deliver(file: number, kind: number, value: unknown): void {
   try {
     handOver(file, ...cloneOf(kind, value));
+  } catch (error) {
+    // The limit FSIZE is that of this file, too: what has been written must not count.
+    ftruncateSync(file);
+    handOver(file, THROWN, clone(tell(error)));
+  }
+}
+
+/** In a fork that the function has made: only the child itself has a result. */
+function endCopy(kind: number, value: unknown): never {
+  if (kind === THROWN) native.writeAll(2, `${inspect(value)}\n`);
+  return exit(kind === THROWN ? 1 : 0);
+}
+
+/** Writes the result and ends the process without running anything of the parent's. */
+export function endWith(file: number, kind: number, value: unknown): never {
+  if (child !== 0 && native.getpid() !== child) return endCopy(kind, value);
+  try {
+    deliver(file, kind, kind === THROWN ? tell(value) : value);
   } catch (error) {
     native.writeAll(2, `daemonkit: the result of a forked function is lost: ${error}\n`);
     return native.exit(UNFIT);
   }
   return exit(0);
+}
+
+/** For an error at the fork, in the child. */
+export function endAtFork(file: number, error: unknown): never {
+  child = native.getpid();
+  return endWith(file, THROWN, error);
 }
 
 /** On Linux nice(2) changes only one thread, but V8's threads share the work. */
@@ -64,13 +92,16 @@ function renice(nice: number): void {
   for (const tid of readdirSync('/proc/self/task')) setPriority(Number(tid), nice);
 }
 
-function enter({ plan, parent }: Work): void {
+/** @returns whether timers of the parent keep the event loop alive. */
+function enter({ plan, parent }: Work): boolean {
+  child = native.getpid();
   native.setParentDeathSignal(constants.signals.SIGKILL);
   // The parent has exited already: the result is not needed.
   if (native.getppid() !== parent) native.exit(UNFIT);
-  leaveParent(exit);
+  const timed = leaveParent(exit);
   if (plan.nice !== undefined) renice(plan.nice);
   plan.limits.forEach(setLimits);
+  return timed;
 }
 
 function onUncaught(fail: (error: unknown) => never): void {
@@ -82,15 +113,28 @@ function onUncaught(fail: (error: unknown) => never): void {
   }
 }
 
-/** Runs the event loop until the promise has settled. */
-function live({ file, forked }: Work, mark: number, promise: PromiseLike<unknown>): void {
+/**
+ * Runs the event loop until the promise has settled.
+ *
+ * @param onIdle - calls back when only timers of the parent keep the event loop alive.
+ */
+function live(
+  { file, forked }: Work,
+  mark: number,
+  promise: PromiseLike<unknown>,
+  onIdle: ((idle: () => void) => void) | undefined,
+): void {
   silenceTimers(mark, forked);
-  const fail = (error: unknown) => endWith(file, THROWN, tell(error));
+  const fail = (error: unknown) => endWith(file, THROWN, error);
   onUncaught(fail);
-  process.on('beforeExit', () => {
+  const idle = () => {
+    // A fork that the function has made need not settle anything.
+    if (native.getpid() !== child) exit(0);
     const words = 'the promise of the forked function cannot settle any more';
     fail(codedError(words, 'ERR_FORK_UNSETTLED'));
-  });
+  };
+  process.on('beforeExit', idle);
+  onIdle?.(idle);
   Promise.resolve(promise).then((value) => endWith(file, VALUE, value), fail);
 }
 
@@ -103,13 +147,14 @@ export function tooBusy(): Error {
 /** Runs in the child. It returns if the function has not finished yet. */
 export function beChild(work: Work): void {
   try {
-    enter(work);
+    const timed = enter(work);
+    const onIdle = timed ? ownTimers() : undefined;
     const mark = asyncMark();
     const result = work.job();
     if (!isThenable(result)) endWith(work.file, VALUE, result);
     if (!work.quiet) throw tooBusy();
-    live(work, mark, result);
+    live(work, mark, result, onIdle);
   } catch (error) {
-    endWith(work.file, THROWN, tell(error));
+    endWith(work.file, THROWN, error);
   }
 }

@@ -3,7 +3,7 @@ import { AsyncResource, createHook, executionAsyncResource } from 'node:async_ho
 import { native } from '../addon/native.js';
 import { deleteProperty, hasOwn, setValue } from '../atfork/originals.js';
 import { check } from '../base/errors.js';
-import { clearTimeout, setTimeout } from '../base/timers.js';
+import { clearTimeout, setInterval, setTimeout } from '../base/timers.js';
 import { leavePools } from '../fork/pooled.js';
 import { takeOutputs } from './outputs.js';
 import { dropImmediates } from './turns.js';
@@ -88,11 +88,57 @@ export function silenceTimers(mark: number, forked: number): void {
   }).enable();
 }
 
-/** @param exit - ends the process. */
-export function leaveParent(exit: (code: number) => never): void {
+/** How often a child looks whether it still waits for something, in milliseconds. */
+const LOOK_MS = 100;
+
+/** Node's Timeout, whose class is not exported. */
+type OwnTimer = NodeJS.Timeout & { _destroyed?: boolean };
+
+/**
+ * For a child whose parent's timers keep the event loop alive, so that 'beforeExit' never comes:
+ * notes the child's own timers. Call it before the child makes any.
+ *
+ * @returns a function that calls back when nothing of the child keeps the loop alive any more.
+ */
+export function ownTimers(): (idle: () => void) => void {
+  const sample = setTimeout(nothing, LOOK_MS);
+  clearTimeout(sample);
+  const prototype = Object.getPrototypeOf(sample);
+  const { refresh } = prototype;
+  const own = new Set<OwnTimer>();
+  createHook({
+    init(_id, type, _trigger, resource) {
+      if (type === 'Timeout') own.add(resource as OwnTimer);
+    },
+  }).enable();
+  // It makes a timer of the parent one of the child.
+  setValue(prototype, 'refresh', function again(this: OwnTimer) {
+    own.add(this);
+    return refresh.call(this);
+  });
+  const waits = () => {
+    for (const timer of own) {
+      if (timer._destroyed) own.delete(timer);
+      else if (timer.hasRef()) return true;
+    }
+    return native.isBusy();
+  };
+  return (idle) => {
+    setInterval(() => {
+      if (!waits()) idle();
+    }, LOOK_MS).unref();
+  };
+}
+
+/**
+ * @param exit - ends the process.
+ * @returns whether timers of the parent keep the event loop alive.
+ */
+export function leaveParent(exit: (code: number) => never): boolean {
   takeOutputs();
   leaveEvents(exit);
   dropImmediates();
-  check(native.leaveLoop(), 'dup3');
+  const timed = check(native.leaveLoop(), 'dup3') > 0;
   leavePools();
+  return timed;
 }

@@ -2,7 +2,10 @@
 import { AsyncResource } from 'node:async_hooks';
 import { availableParallelism } from 'node:os';
 import { types } from 'node:util';
+import { onAbort } from '../base/abort.js';
+import { type Deferred, deferred } from '../base/deferred.js';
 import { abortError, invalidArgType } from '../base/errors.js';
+import { turn } from '../base/timers.js';
 import { func, isThenable } from '../base/validate.js';
 import { heard, type Told, tell } from './failure.js';
 import { type MapInForksOptions, mapPlan, type Plan } from './options.js';
@@ -99,7 +102,9 @@ class Items<T> {
 
   async #next(iterator: AsyncIterator<T> | Iterator<T>): Promise<IteratorResult<T>> {
     try {
-      return await iterator.next();
+      const result: unknown = await iterator.next();
+      if (Object(result) === result) return result as IteratorResult<T>;
+      throw new TypeError(`Iterator result ${String(result)} is not an object`);
     } catch (error) {
       this.#over = true;
       throw error;
@@ -115,15 +120,18 @@ class ForkMap<T> implements AsyncIterableIterator<unknown> {
   readonly #strict: boolean;
   /** Aborting it ends the children. */
   readonly #ending = new AbortController();
-  readonly #ended = new Promise((resolve) => {
-    this.#ending.signal.addEventListener('abort', resolve);
+  readonly #ended = new Promise<void>((resolve) => {
+    onAbort(this.#ending.signal, resolve);
   });
+  readonly #unwatch: () => void;
   /** Pending results, in the order of the items. */
   readonly #running: Promise<Known>[] = [];
   /** Results whose child may still exist. */
   readonly #alive = new Set<Promise<Known>>();
   readonly #results: unknown[] = [];
   #filling: Promise<void> | undefined;
+  /** The next child. */
+  #made: Deferred<void> = deferred();
   #error: { thrown: unknown } | undefined;
   #over = false;
   /** Runs the calls one after the other. */
@@ -135,7 +143,7 @@ class ForkMap<T> implements AsyncIterableIterator<unknown> {
     this.#fn = AsyncResource.bind(fn);
     this.#plan = plan;
     this.#places = new Places(plan.concurrency);
-    plan.signal?.addEventListener('abort', this.#abort);
+    this.#unwatch = onAbort(plan.signal, this.#abort);
     if (plan.signal?.aborted) this.#abort();
   }
 
@@ -175,12 +183,12 @@ class ForkMap<T> implements AsyncIterableIterator<unknown> {
     return { done: false, value: this.#results.shift() };
   }
 
-  /** Waits for the next results in order. If there are no children, waits for the first items. */
+  /** Waits for the next results in order. If there are no children, waits for the first one. */
   async #more(): Promise<void> {
     const [first] = this.#running;
     if (first === undefined) {
       if (this.#filling === undefined) await this.#end();
-      else await Promise.race([this.#filling, this.#ended]);
+      else await Promise.race([this.#filling, this.#made.promise, this.#ended]);
       return;
     }
     const { values, failed } = await first;
@@ -213,6 +221,8 @@ class ForkMap<T> implements AsyncIterableIterator<unknown> {
       if (items.length === 0 || this.#over || this.#error !== undefined) continue;
       const run = this.#run(items, first);
       this.#running.push(run);
+      this.#made.resolve();
+      this.#made = deferred();
       this.#alive.add(run);
       run.finally(() => this.#alive.delete(run));
     }
@@ -250,13 +260,14 @@ class ForkMap<T> implements AsyncIterableIterator<unknown> {
     this.#over = true;
     this.#results.length = 0;
     this.#ending.abort();
-    this.#plan.signal?.removeEventListener('abort', this.#abort);
+    this.#unwatch();
     this.#running.length = 0;
     await Promise.all(this.#alive);
     const closed = this.#items.close();
-    // An iterable that is producing an item may take long, or may never finish.
-    if (this.#filling === undefined) await closed;
-    else closed.catch(() => {});
+    closed.catch(() => {});
+    // An iterable that is producing an item may take long, or may never finish. A turn of the event
+    // loop is enough for one that has its next item.
+    await (this.#filling === undefined ? closed : Promise.race([closed, turn()]));
   }
 }
 

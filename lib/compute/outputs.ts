@@ -1,6 +1,7 @@
 // Standard output and error in a child that may end at once.
 import { native } from '../addon/native.js';
 import { setValue } from '../atfork/originals.js';
+import { invalidArgType } from '../base/errors.js';
 import { INT_MAX } from '../base/validate.js';
 import { flushOutputs, mayHaveHandle, outputs } from '../posix/outputs.js';
 
@@ -9,19 +10,27 @@ const own: number[] = [];
 
 type Written = (error?: Error | null) => void;
 
+/** Refuses what a stream's own write() refuses. */
+function bytesOf(chunk: unknown, encoding: BufferEncoding | undefined): Uint8Array {
+  if (typeof chunk === 'string') return Buffer.from(chunk, encoding);
+  if (ArrayBuffer.isView(chunk)) {
+    return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  }
+  if (chunk !== null) {
+    throw invalidArgType('chunk', 'a string, Buffer, TypedArray or DataView', chunk);
+  }
+  const error = new TypeError('May not write null values to stream');
+  throw Object.assign(error, { code: 'ERR_STREAM_NULL_VALUES' });
+}
+
 /**
  * Replaces a stream's write(). Otherwise data that a pipe does not accept at once would wait behind
  * the parent's queue.
  */
 function writer(fd: number) {
-  return (
-    chunk: string | Uint8Array,
-    encoding?: BufferEncoding | Written,
-    written?: Written,
-  ): boolean => {
+  return (chunk: unknown, encoding?: BufferEncoding | Written, written?: Written): boolean => {
     const how = typeof encoding === 'string' ? encoding : undefined;
-    const bytes = typeof chunk === 'string' ? Buffer.from(chunk, how) : chunk;
-    native.writeWithin(fd, bytes, INT_MAX);
+    native.writeWithin(fd, bytesOf(chunk, how), INT_MAX);
     const told = typeof encoding === 'function' ? encoding : written;
     if (told) process.nextTick(told);
     return true;

@@ -47,8 +47,8 @@ let places: Places | undefined;
  *   (`ERR_FORK_ENDED`, `ETIMEDOUT`) if the child ends without a result; `ERR_FORK_UNSETTLED` for a
  *   promise that cannot settle; an `AbortError` (`ABORT_ERR`, with the signal's reason as `cause`),
  *   once the child is gone; what {@link fork} throws (`EAGAIN`, `ENOMEM`, `EMFILE`, `ENOTSUP`), and
- *   `EAGAIN` (syscall `fork`) for an async function if requests of this process stay pending for a
- *   second. `TypeError`/`RangeError` for wrong arguments.
+ *   `EAGAIN` (syscall `fork`) for an async function if requests of this process stay pending for
+ *   ten seconds. `TypeError`/`RangeError` for wrong arguments.
  *
  * Platform: as {@link fork}. Source: daemonkit's own; fork(2); docs/compute.md.
  */

@@ -2,14 +2,15 @@
 import { closeSync, fstatSync } from 'node:fs';
 import { native } from '../addon/native.js';
 import { inChildren } from '../atfork/hooks.js';
+import { onAbort } from '../base/abort.js';
 import { deferred } from '../base/deferred.js';
 import { abortError, asError, check, codedError, telling } from '../base/errors.js';
 import { clearTimeout, setTimeout } from '../base/timers.js';
 import { forkBy, TIMEOUT } from '../fork/fork.js';
 import { anyWorkers } from '../fork/workers.js';
 import { type WaitEnd, waitpid, waitpidAsync } from '../posix/wait.js';
-import { beChild, endWith, THROWN, tooBusy } from './child.js';
-import { heard, type Told, tell } from './failure.js';
+import { beChild, endAtFork, THROWN, tooBusy } from './child.js';
+import { heard, type Told } from './failure.js';
 import { takeOver } from './handover.js';
 import { timersNow } from './leave.js';
 import type { Plan } from './options.js';
@@ -87,6 +88,7 @@ class Run {
   readonly #strict: boolean;
   #leavePlace: () => void = () => {};
   #leaveTurn: () => void = () => {};
+  #unwatch: () => void = () => {};
   #timer: NodeJS.Timeout | undefined;
   #file = -1;
   /** The child's pid, until the child is reaped. */
@@ -104,7 +106,7 @@ class Run {
 
   begin(): Promise<unknown> {
     runs.add(this);
-    this.#plan.signal?.addEventListener('abort', this.#abort);
+    this.#unwatch = onAbort(this.#plan.signal, this.#abort);
     this.#leavePlace = this.#places.take(() => {
       this.#leaveTurn = inTurn(this.#strict, (quiet) => this.#fork(quiet));
     });
@@ -113,7 +115,7 @@ class Run {
 
   /** In a forked process: the run belongs to the parent and never settles here. */
   forget(closed: boolean): void {
-    this.#plan.signal?.removeEventListener('abort', this.#abort);
+    this.#unwatch();
     clearTimeout(this.#timer);
     this.#places.forget();
     if (closed && this.#file >= 0) closeSync(this.#file);
@@ -158,7 +160,7 @@ class Run {
     try {
       forkBy(make, this.#plan.workers);
     } catch (error) {
-      if (native.getpid() !== parent) endWith(this.#file, THROWN, tell(error));
+      if (native.getpid() !== parent) endAtFork(this.#file, error);
       if (pid <= 0) throw error;
       this.#killed = () => asError(error);
     } finally {
@@ -201,7 +203,7 @@ class Run {
     } catch (error) {
       this.#done.reject(error as Error);
     } finally {
-      this.#plan.signal?.removeEventListener('abort', this.#abort);
+      this.#unwatch();
       clearTimeout(this.#timer);
       if (this.#file >= 0) closeSync(this.#file);
       runs.delete(this);

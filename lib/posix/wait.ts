@@ -6,7 +6,7 @@ import { native, type Waited } from '../addon/native.js';
 import { watch } from '../addon/watch.js';
 import { inChildren } from '../atfork/hooks.js';
 import { registry } from '../atfork/registry.js';
-import { type Abortable, waitSignal } from '../base/abort.js';
+import { type Abortable, onAbort, waitSignal } from '../base/abort.js';
 import { abortError, check, systemError } from '../base/errors.js';
 import { clearTimeout, setTimeout } from '../base/timers.js';
 import { boolean, integer, options } from '../base/validate.js';
@@ -246,15 +246,15 @@ function untilEnded(pid: number, signal: AbortSignal | undefined): Promise<WaitE
     };
     const close = onProcessEnd(pid, look);
     const wait = { pid };
+    const unwatch = onAbort(signal, abort);
     const finish = () => {
       close();
       registry.waits.delete(wait);
       pending.delete(finish);
-      signal?.removeEventListener('abort', abort);
+      unwatch();
     };
     pending.add(finish);
     registry.waits.add(wait);
-    signal?.addEventListener('abort', abort);
   });
 }
 

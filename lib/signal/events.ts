@@ -1,6 +1,6 @@
 // A loop over the events of a signal flag. Not an async generator: its return() waits until a
 // pending next() has settled, and so for a signal that may never come.
-import { type Abortable, signalIn } from '../base/abort.js';
+import { type Abortable, onAbort, signalIn } from '../base/abort.js';
 import { type Deferred, deferred } from '../base/deferred.js';
 import { abortError } from '../base/errors.js';
 import type { SignalEvent } from './published.js';
@@ -27,6 +27,7 @@ export class SignalEvents implements AsyncIterableIterator<SignalEvent>, AsyncDi
   readonly #options: Abortable;
   #state: 'new' | 'going' | 'over' = 'new';
   #waiting: Deferred<Result>[] = [];
+  #unwatch: () => void = () => {};
   /** The error for the next call of next(). */
   #error: Error | undefined;
 
@@ -78,7 +79,7 @@ export class SignalEvents implements AsyncIterableIterator<SignalEvent>, AsyncDi
     if (this.#state === 'over') return;
     const waiting = this.#waiting;
     this.#waiting = [];
-    this.#options.signal?.removeEventListener('abort', this.#abort);
+    this.#unwatch();
     this.#state = 'over';
     this.#source.end(this);
     if (error !== undefined) {
@@ -109,7 +110,7 @@ export class SignalEvents implements AsyncIterableIterator<SignalEvent>, AsyncDi
     const signal = signalIn(this.#options);
     this.#source.begin(this);
     this.#state = 'going';
-    signal?.addEventListener('abort', this.#abort);
+    this.#unwatch = onAbort(signal, this.#abort);
   }
 
   readonly #abort = (): void => this.end(abortError(this.#options.signal as AbortSignal));

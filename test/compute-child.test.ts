@@ -1,0 +1,129 @@
+// runInFork(): what keeps its child alive, and what a fork of the child may do.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { holds, prelude } from './tools/compute.js';
+import { runScript } from './tools/script.js';
+
+test('a promise that cannot settle is told, whatever of the parent keeps an event loop alive', () => {
+  holds(`
+  const never = () => new Promise(() => {});
+  const of = {
+    timer: () => { const one = setTimeout(() => {}, 3600e3); return () => clearTimeout(one); },
+    interval: () => { const one = setInterval(() => {}, 20); return () => clearInterval(one); },
+    port: () => { const { port1 } = new MessageChannel(); port1.on('message', () => {}); return () => port1.close(); },
+    channel: () => { const one = new BroadcastChannel('daemonkit'); one.onmessage = () => {}; return () => one.close(); },
+  };
+  for (const [name, begin] of Object.entries(of)) {
+    const end = begin();
+    assert.equal((await failure(runInFork(never, { timeout: 20_000 }))).code, 'ERR_FORK_UNSETTLED', name);
+    assert.equal((await failure(runInFork(async () => { await pause(150); await never(); }, { timeout: 20_000 }))).code, 'ERR_FORK_UNSETTLED', name);
+    end();
+  }
+  `);
+});
+
+test('beside timers of the parent, all that the child itself waits for comes', () => {
+  holds(`
+  const crypto = await import('node:crypto');
+  const { spawn } = await import('node:child_process');
+  const { once } = await import('node:events');
+  const { Worker } = await import('node:worker_threads');
+  const http = await import('node:http');
+  let parents;
+  const again = setTimeout(() => { parents?.(); }, 1000);
+  const long = setTimeout(() => {}, 3600e3);
+  const waits = {
+    refreshed: () => new Promise((resolve) => { parents = () => resolve(1); again.refresh(); }),
+    early: () => { const own = pause(300); clearTimeout(long); return own.then(() => 1); },
+    timer: () => pause(300).then(() => 1),
+    pool: () => new Promise((resolve) => crypto.pbkdf2('a', 'b', 300_000, 64, 'sha512', () => resolve(1))),
+    program: async () => { await once(spawn('sleep', ['0.3']), 'exit'); return 1; },
+    thread: async () => { const one = new Worker('setTimeout(() => {}, 300)', { eval: true }); await once(one, 'exit'); return 1; },
+    server: async () => {
+      const server = http.createServer((_, response) => setTimeout(() => response.end('1'), 300)).listen(0);
+      await once(server, 'listening');
+      const text = await (await fetch('http://127.0.0.1:' + server.address().port)).text();
+      return Number(text);
+    },
+  };
+  for (const [name, wait] of Object.entries(waits)) assert.equal(await runInFork(wait, { timeout: 60_000 }), 1, name);
+  clearTimeout(again);
+  clearTimeout(long);
+  `);
+});
+
+test('a fork that the function makes has no part in its result', () => {
+  holds(`
+  const { fork, waitpid } = daemonkit;
+  const big = (n) => Buffer.alloc(1_000_000 + n, n);
+  // The copy's result comes first, or last, is shorter or longer.
+  assert.equal(await runInFork(() => { const pid = fork(); if (pid !== 0) waitpid(pid); return pid === 0 ? 'a longer copy' : 'child'; }), 'child');
+  assert.equal(await runInFork(async () => { await pause(1); const pid = fork(); if (pid !== 0) waitpid(pid); return pid === 0 ? 1 : 'child'; }), 'child');
+  const bytes = await runInFork(() => {
+    const pid = fork();
+    if (pid !== 0) return { pid, bytes: big(1) };
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+    return big(2);
+  });
+  while (fs.existsSync('/proc/' + bytes.pid) && !/State:\\tZ/.test(fs.readFileSync('/proc/' + bytes.pid + '/status', 'utf8'))) await pause(5);
+  assert.ok(bytes.bytes.equals(big(1)));
+  const codes = await runInFork(() => {
+    const end = (f) => { const pid = fork(); if (pid === 0) return f; return waitpid(pid).exitCode; };
+    const [first, second] = [() => 7, () => process.exit(9)].map(end);
+    if (typeof first === 'function' || typeof second === 'function') return (first.call ? first : second)();
+    return [first, second];
+  });
+  assert.deepEqual(codes, [0, 9]);
+  // One whose own run cannot be made is the run's child nevertheless.
+  assert.equal(await runInFork(() => runInFork(() => 3)), 3);
+  `);
+  const { status, stdout, stderr } = runScript(`${prelude}
+  const { fork, waitpid } = daemonkit;
+  console.log(await runInFork(() => { const pid = fork(); if (pid === 0) throw new Error('of the copy'); return waitpid(pid).exitCode; }));`);
+  assert.deepEqual([status, stdout], [0, '1\n']);
+  assert.match(stderr, /^Error: of the copy\n/);
+});
+
+test('the limit FSIZE is also that of the result, and its error is told', () => {
+  holds(`
+  const limits = { FSIZE: { soft: 300_000 } };
+  for (const kind of [() => Buffer.alloc(2e6), () => 'x'.repeat(2e6)]) {
+    const { code, syscall } = await failure(runInFork(kind, { limits }));
+    assert.deepEqual([code, syscall], ['EFBIG', 'write']);
+  }
+  assert.equal(await runInFork(() => 'short', { limits }), 'short');
+  `);
+});
+
+test('standard output refuses in a child what it refuses in the parent', () => {
+  const { status, stdout, stderr } = runScript(`${prelude}
+  process.stdout.write('');
+  for (const wrong of [5, {}, undefined, true]) {
+    assert.equal((await failure(runInFork(() => process.stdout.write(wrong)))).code, 'ERR_INVALID_ARG_TYPE');
+  }
+  assert.equal((await failure(runInFork(() => process.stdout.write(null)))).code, 'ERR_STREAM_NULL_VALUES');
+  assert.equal((await failure(runInFork(() => process.stdout.write('a', 'nope')))).code, 'ERR_UNKNOWN_ENCODING');
+  await runInFork(() => process.stdout.write(new Uint16Array([0x6161, 0x0a62])));`);
+  assert.deepEqual([status, stdout, stderr], [0, 'aab\n', '']);
+});
+
+test('any number of runs and waits may have one signal: no warning, no listener left', () => {
+  holds(`
+  const { getEventListeners, once } = await import('node:events');
+  const { spawn } = await import('node:child_process');
+  const { waitpidAsync, fork, _exit } = daemonkit;
+  process.on('warning', (warning) => assert.fail(warning.message));
+  const controller = new AbortController();
+  const { signal } = controller;
+  assert.deepEqual(await Promise.all(Array.from({ length: 15 }, (_, i) => runInFork(() => i, { signal }))), Array.from({ length: 15 }, (_, i) => i));
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
+  const pids = Array.from({ length: 12 }, () => { const pid = fork(); if (pid === 0) { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); } return pid; });
+  const ends = Promise.all([...pids.map((pid) => failure(waitpidAsync(pid, { signal }))), failure(runInFork(() => { for (;;); }, { signal }))]);
+  await pause(20);
+  controller.abort('enough');
+  for (const { code, cause } of await ends) assert.deepEqual([code, cause], ['ABORT_ERR', 'enough']);
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
+  for (const pid of pids) { process.kill(pid, 'SIGKILL'); await waitpidAsync(pid); }
+  await pause(1);
+  `);
+});
