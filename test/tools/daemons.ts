@@ -44,11 +44,14 @@ export interface LaunchOptions {
   meanwhile?: (launcher: ChildProcess) => unknown;
 }
 
-/** Polls until `probe` returns something true, or fails; two minutes are for a crowded machine. */
+/** Milliseconds that are for a crowded or emulated machine, of what is expected to come true. */
+const PATIENCE = 120_000;
+
+/** Polls until `probe` returns something true, or fails. */
 export async function until<T>(
   what: string,
   probe: () => T,
-  milliseconds = 120_000,
+  milliseconds = PATIENCE,
 ): Promise<NonNullable<T>> {
   for (const end = performance.now() + milliseconds; performance.now() < end; ) {
     const result = probe();
@@ -84,7 +87,8 @@ export class Nest {
   command(scenario: string, options: DaemonOptions = {}): string[] {
     const program = fileURLToPath(new URL('../fixtures/daemon.js', import.meta.url));
     const { strategy, pidfile, log } = this;
-    const all = { strategy, pidfile, log, ...options };
+    // The default, 30 seconds, is less than a start may take there.
+    const all = { strategy, pidfile, log, timeout: PATIENCE, ...options };
     return [process.execPath, program, scenario, JSON.stringify(all)];
   }
 
