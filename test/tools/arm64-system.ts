@@ -114,7 +114,8 @@ const failures: string[] = [];
 /** The lines that say what came out. */
 function resultOf({ name, printed }: Step): string {
   if (name === 'daemon') return (printed.match(/^# (pass|fail|skipped) \d+$/gm) ?? []).join(', ');
-  if (name === 'stress') return (/^Node .* forks, .*$/m.exec(printed) ?? [''])[0];
+  // The first one announces the run.
+  if (name === 'stress') return printed.match(/^Node .* forks, .*$/gm)?.at(-1) ?? '';
   return printed.trim().split('\n').at(-1) ?? '';
 }
 

@@ -77,15 +77,22 @@ function frame(text: string): Buffer {
   return Buffer.concat([Buffer.from([0x81, 0x80 | body.length, 0, 0, 0, 0]), body]);
 }
 
-/** The texts of the whole frames at the start of `held`, and what is left. A server's have no mask. */
-function texts(held: Buffer): [string[], Buffer] {
-  const found: string[] = [];
+interface Frame {
+  /** The server says that it ends the connection. */
+  closes: boolean;
+  text: string;
+}
+
+/** The whole frames at the start of `held`, and what is left. A server's have no mask. */
+function frames(held: Buffer): [Frame[], Buffer] {
+  const found: Frame[] = [];
   for (let rest = held; ; ) {
     const short = (rest[1] ?? 0) & 0x7f;
     const start = short === 126 ? 4 : 2;
     const length = short === 126 && rest.length >= 4 ? rest.readUInt16BE(2) : short;
     if (rest.length < 2 || rest.length < start + length) return [found, rest];
-    found.push(rest.subarray(start, start + length).toString());
+    const text = rest.subarray(start, start + length).toString();
+    found.push({ closes: ((rest[0] ?? 0) & 0x0f) === 8, text });
     rest = rest.subarray(start + length);
   }
 }
@@ -121,9 +128,9 @@ export class Debugger {
     let held: Buffer = Buffer.alloc(0);
     socket.on('error', () => {});
     socket.on('data', (data) => {
-      const [found, rest] = texts(Buffer.concat([held, data]));
+      const [found, rest] = frames(Buffer.concat([held, data]));
       held = rest;
-      for (const text of found) this.#take(text);
+      for (const one of found) this.#take(one);
     });
     this.#ask();
   }
@@ -135,7 +142,9 @@ export class Debugger {
     this.#socket?.write(frame(JSON.stringify({ id, method: 'Runtime.evaluate', params })));
   }
 
-  #take(text: string) {
+  #take({ closes, text }: Frame) {
+    // The parent closes its inspector at the end, and may be faster than our hanging up.
+    if (closes && this.#finishing) return;
     const { id, value } = answer(text);
     if (id === undefined) return; // an event
     if (id === this.count.sent && value === id * 2) this.count.answered++;
