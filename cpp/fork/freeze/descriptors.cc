@@ -42,7 +42,7 @@ class Reader {
       if ((failure = (this->*step)())) return failure;
     }
     if ((failure = RefuseUserfaults(table_, files_.fdinfo.get())) || move) return failure;
-    if (InMiddle(loop) && (failure = InUse(park, loop))) return failure;
+    if (InMiddle(loop, request.workers) && (failure = InUse(park, loop))) return failure;
     failure =
         FindConversations(table_, snapshot_.peers, request.workers, unclear_ ? &doubts_ : nullptr,
                           arena_, deadline_, snapshot_.conversations);
@@ -65,11 +65,17 @@ class Reader {
   }
 
   // Whether a thread other than the caller may be reading a file now. V8's own threads, whose
-  // activity is unknown too, read no files.
-  bool InMiddle(void* loop) const {
+  // activity is unknown too, read no files. A Worker reads none only while its loop waits for
+  // events: anywhere else, as in a wait for a lock of V8's, it may have opened one.
+  bool InMiddle(void* loop, bool workers_go_on) const {
     bool workers = false;
-    for (const Epoll& epoll : snapshot_.epolls) workers |= !epoll.entry->Has(Entry::kMain);
-    return HasRequests(loop) || (workers && unclear_);
+    bool awake = false;
+    for (const Epoll& epoll : snapshot_.epolls) {
+      if (epoll.entry->Has(Entry::kMain)) continue;
+      workers = true;
+      awake = awake || !epoll.entry->Has(Entry::kAwaited);
+    }
+    return HasRequests(loop) || (workers && unclear_) || (workers_go_on && awake);
   }
 
   // An epoll is always private, because a reader takes the events of the other.
