@@ -21,7 +21,13 @@ const VIEWS = [
   Float64Array,
   BigInt64Array,
   BigUint64Array,
-] as const;
+  // Of Node 24 and later.
+  ...('Float16Array' in globalThis ? [(globalThis as unknown as Later).Float16Array] : []),
+];
+
+interface Later {
+  Float16Array: Float32ArrayConstructor;
+}
 
 /** The number of a view's class. For the classes in {@link VIEWS} it is their index. */
 const BUFFER = VIEWS.length;
@@ -47,10 +53,20 @@ interface Hooks {
   _setTreatArrayBufferViewsAsHostObjects(on: boolean): void;
 }
 
+/** Tells the class of a typed array of any realm. */
+const nameOf = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  Symbol.toStringTag,
+)?.get as () => string;
+
 function classOf(view: ArrayBufferView): number {
   if (Buffer.isBuffer(view)) return BUFFER;
-  if (view instanceof DataView) return DATA_VIEW;
-  return VIEWS.findIndex((one) => view instanceof one);
+  if (types.isDataView(view)) return DATA_VIEW;
+  // Not instanceof: the view may be of another realm, such as node:vm's.
+  const name = nameOf.call(view);
+  const kind = VIEWS.findIndex((one) => one.name === name);
+  if (kind < 0) throw cloneError(`#<${name}> could not be cloned.`);
+  return kind;
 }
 
 const isShared = (buffer: ArrayBufferLike) =>
@@ -111,7 +127,7 @@ class Writer extends Serializer {
       this.writeUint32(this.#identify(buffer, SMALL));
     }
     this.writeDouble(view.byteOffset);
-    this.writeDouble(view instanceof DataView ? view.byteLength : (view as Uint8Array).length);
+    this.writeDouble(types.isDataView(view) ? view.byteLength : (view as Uint8Array).length);
   }
 
   #part(buffer: ArrayBuffer): number {
@@ -179,12 +195,12 @@ class Reader extends Deserializer {
 function* buffersIn(value: unknown): Generator<ArrayBuffer> {
   const seen = new Set<unknown>([value]);
   for (const one of seen) {
-    if (one instanceof ArrayBuffer) yield one;
+    if (types.isArrayBuffer(one)) yield one;
     if (typeof one !== 'object' || one === null || types.isProxy(one)) continue;
     if (ArrayBuffer.isView(one)) continue;
     if (seen.size > LOOK) return;
-    if (one instanceof Map) for (const pair of one) seen.add(pair[0]).add(pair[1]);
-    else if (one instanceof Set) for (const item of one) seen.add(item);
+    if (types.isMap(one)) for (const pair of one) seen.add(pair[0]).add(pair[1]);
+    else if (types.isSet(one)) for (const item of one) seen.add(item);
     else addProperties(one, seen);
   }
 }

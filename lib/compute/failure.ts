@@ -84,7 +84,8 @@ export function tell(thrown: unknown, depth = DEPTH): Told {
   if (!types.isProxy(thrown) && thrown instanceof Error) {
     return depth > 0 ? { error: partsOf(thrown, depth) } : { value: undefined };
   }
-  return copied(thrown) ? { value: thrown } : tell(asError(thrown), depth);
+  // Without a cause: that would be the value which cannot be copied, again.
+  return copied(thrown) ? { value: thrown } : tell(new Error(asError(thrown).message), depth);
 }
 
 function made({ kind, name, message, errors = [] }: ErrorParts): Error {
