@@ -5,7 +5,9 @@ import { once } from 'node:events';
 import { accessSync, constants, existsSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { presence } from './tools/proc.js';
+import { killIfThere, presence } from './tools/proc.js';
+import { succeeds } from './tools/run.js';
+import { runScript } from './tools/script.js';
 
 const LAST_PID = '/proc/sys/kernel/ns_last_pid';
 
@@ -40,4 +42,35 @@ test('presence(): another process with the same number is another one', recyclab
     assert.ok(Date.now() < end, `${pid} does not come again`);
     await sleep(2);
   }
+});
+
+test('succeeds(): a fixture that does not end is explained', async () => {
+  await assert.rejects(succeeds('hangs.js', [], { timeout: 10_000 }), ({ message }: Error) => {
+    assert.match(message, /not ended within 10000 ms$/m);
+    assert.match(message, /^\d+ PPid \d+ .*node/m);
+    assert.match(message, /^ {2}\d+ \S+ S wchan \S+ syscall \S+/m);
+    assert.match(message, /^\d+ PPid \d+ .*cat$/m);
+    assert.match(message, /^ {2}\d+ cat S wchan \S+ syscall \S+/m);
+    assert.match(message, /^stdout:\nprinted so far$/m);
+    assert.match(message, /^stderr:\ncomplained so far$/m);
+    return true;
+  });
+});
+
+test('runScript(): so is what is left of a script', () => {
+  const source = `import { spawn } from 'node:child_process';
+    const { pid } = spawn('sleep', ['60']);
+    console.log(\`made \${pid}\`);`;
+  assert.throws(
+    () => runScript(source, { timeout: 10_000 }),
+    ({ message }: Error) => {
+      const pid = /^made (\d+)$/m.exec(message)?.[1];
+      assert.ok(pid, message);
+      killIfThere(Number(pid));
+      assert.match(message, /^not ended within 10000 ms$/m);
+      assert.match(message, new RegExp(`^${pid} PPid \\d+ .*sleep 60$`, 'm'));
+      assert.match(message, new RegExp(`^ {2}${pid} sleep S wchan \\S+ syscall \\S+`, 'm'));
+      return true;
+    },
+  );
 });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { doing, familyOf, hung } from './doing.js';
 import { cleanEnvironment } from './environment.js';
 import { tail } from './failures.js';
 import { collect } from './output.js';
@@ -10,7 +11,10 @@ import { killIfThere, processGroup, runningIn } from './proc.js';
 import './sweep.js';
 
 export interface RunOptions {
-  /** Milliseconds until the whole group is killed and the run has failed. */
+  /**
+   * Milliseconds until the whole group is killed and the run has failed; `stderr` then ends with what
+   * each process was doing.
+   */
   timeout?: number;
   /** Arguments for node, before the program. */
   execArgv?: string[];
@@ -61,10 +65,16 @@ export async function run(
   assert.ok(pgid, `${command} does not start`);
   const output = collect(child);
   let timedOut = false;
+  const limit = options.timeout ?? 30_000;
+  let seen = '';
   const timer = setTimeout(() => {
     timedOut = true;
-    killIfThere(-pgid);
-  }, options.timeout ?? 30_000);
+    try {
+      seen = doing([...processGroup(pgid), ...familyOf(pgid)]);
+    } finally {
+      killIfThere(-pgid);
+    }
+  }, limit);
   const ended = new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
     child.on('error', reject);
     child.on('exit', (code, signal) => resolve([code, signal]));
@@ -75,6 +85,7 @@ export async function run(
     const [[code, signal]] = await Promise.all([ended, options.meanwhile?.(child)]);
     const survivors = await sweep(pgid);
     await closed;
+    if (timedOut) output.stderr = hung(limit, seen, output);
     return { code, signal, ...output, timedOut, survivors };
   } finally {
     clearTimeout(timer);
@@ -90,10 +101,11 @@ export async function succeeds(
 ): Promise<string> {
   const outcome = await run(name, args, options);
   const { stdout, ...rest } = outcome;
+  const printed = `printed:\n${tail(stdout)}`;
   assert.deepEqual(
     rest,
     { code: 0, signal: null, stderr: '', timedOut: false, survivors: [] },
-    `${name} ${args.join(' ')} printed:\n${tail(stdout)}`,
+    `${name} ${args.join(' ')} ${rest.timedOut ? rest.stderr : printed}`,
   );
   return stdout;
 }

@@ -1,6 +1,7 @@
 // Runs a piece of JavaScript in a Node process of its own, for calls that would end or maim ours.
 import assert from 'node:assert/strict';
 import { type SpawnSyncOptions, spawnSync } from 'node:child_process';
+import { hung, left } from './doing.js';
 import './sweep.js';
 
 /** The package's entry and the bare addon, for an `import` in {@link runScript}'s source. */
@@ -43,15 +44,20 @@ export function runScript(
     node?: string[];
   } = {},
 ) {
-  const { via = [], args: more = [], bare, node, ...rest } = options;
+  const { via = [], args: more = [], bare, node, timeout = 30_000, ...rest } = options;
   const [command = '', ...args] = [...via, ...scriptCommand(source, bare, node), ...more];
   const { status, signal, stdout, stderr, error } = spawnSync(command, args, {
-    timeout: 30_000,
+    timeout,
     killSignal: 'SIGKILL',
     stdio: ['ignore', 'pipe', 'pipe'],
     ...rest,
     encoding: 'utf8',
   });
+  if ((error as NodeJS.ErrnoException)?.code === 'ETIMEDOUT') {
+    throw new Error(hung(timeout, left(), { stdout: stdout ?? '', stderr: stderr ?? '' }), {
+      cause: error,
+    });
+  }
   if (error !== undefined) throw error;
   return { status, signal, stdout, stderr } satisfies Outcome;
 }

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Setup } from '../fixtures/upgrade.js';
 import { until } from './daemons.js';
+import { doing } from './doing.js';
 import { cleanEnvironment } from './environment.js';
 import { hasEnded, killIfThere, stat } from './proc.js';
 import { fixture } from './run.js';
@@ -168,15 +169,8 @@ export class Upgraded {
 
   /** For a failed test: what each process does, what they have said last, and their errors. */
   state(): string {
-    const each = this.processes().map((pid) => {
-      const at = (name: string) => readFileSync(`/proc/${pid}/${name}`, 'utf8');
-      try {
-        return `${at('stat')}${at('status').match(/^Sig.*$|^Threads.*$|^NSpid.*$/gm)} ${at('wchan')}`;
-      } catch (error) {
-        return `${pid}: ${error}`;
-      }
-    });
-    return `${each.join('\n')}\n${JSON.stringify(this.said.slice(-8))}\n${this.stderr}`;
+    const said = JSON.stringify(this.said.slice(-8));
+    return `${doing(this.processes())}\n${said}\n${this.stderr}`;
   }
 
   async stops(): Promise<void> {
