@@ -117,9 +117,13 @@ export function codedError(message: string, code: string) {
   return coded(new Error(message), code);
 }
 
+/** Also for errors of another realm, such as node:vm's. A Proxy may throw on every access. */
+export const isError = (value: unknown): value is Error =>
+  !types.isProxy(value) && (value instanceof Error || types.isNativeError(value));
+
 /** Turns any thrown value into an Error that is safe to read. A Proxy may throw on every access. */
 export function asError(thrown: unknown): Error {
-  if (!types.isProxy(thrown) && thrown instanceof Error) return thrown;
+  if (isError(thrown)) return thrown;
   try {
     return new Error(typeof thrown === 'string' ? thrown : inspect(thrown), { cause: thrown });
   } catch {

@@ -32,11 +32,12 @@ interface Later {
 /** The number of a view's class. For the classes in {@link VIEWS} it is their index. */
 const BUFFER = VIEWS.length;
 const DATA_VIEW = VIEWS.length + 1;
+/** Any other view, in V8's own form. */
+const NATIVE = VIEWS.length + 2;
 
-/** How a buffer is written: within the stream, as a reference to an earlier one, or as a part. */
+/** How the bytes of a Buffer are written: within the stream, or as a part. */
 const INLINE = 0;
-const KNOWN = 1;
-const PART = 2;
+const PART = 1;
 
 export interface Cloned {
   head: Buffer;
@@ -61,20 +62,46 @@ const nameOf = Object.getOwnPropertyDescriptor(
 
 function classOf(view: ArrayBufferView): number {
   if (Buffer.isBuffer(view)) return BUFFER;
+  const { resizable, byteLength } = view.buffer as ArrayBuffer & { resizable?: boolean };
+  // The view may follow the buffer's size; and the buffer may be detached, if it has no bytes.
+  if (resizable === true || byteLength === 0) return NATIVE;
   if (types.isDataView(view)) return DATA_VIEW;
   // Not instanceof: the view may be of another realm, such as node:vm's.
   const name = nameOf.call(view);
   const kind = VIEWS.findIndex((one) => one.name === name);
-  if (kind < 0) throw cloneError(`#<${name}> could not be cloned.`);
-  return kind;
+  return kind < 0 ? NATIVE : kind;
 }
 
 const isShared = (buffer: ArrayBufferLike) =>
   Object.prototype.toString.call(buffer) === '[object SharedArrayBuffer]';
 
+/** Writes a view of a buffer that the reader has already. */
+class ViewWriter extends Serializer {
+  _getDataCloneError(message: string): Error {
+    return cloneError(message);
+  }
+}
+
+function nativeView(view: ArrayBufferView): Buffer {
+  const writer = new ViewWriter();
+  writer.transferArrayBuffer(0, view.buffer as ArrayBuffer);
+  writer.writeHeader();
+  writer.writeValue(view);
+  return writer.releaseBuffer();
+}
+
+/** A Buffer without bytes may be a view of a detached ArrayBuffer. */
+function expectAttached(buffer: ArrayBufferLike): void {
+  try {
+    new Uint8Array(buffer);
+  } catch {
+    throw cloneError('An ArrayBuffer is detached and could not be cloned.');
+  }
+}
+
 class Writer extends Serializer {
   readonly parts: Uint8Array[] = [];
-  readonly #ids = new Map<ArrayBuffer, number>();
+  readonly #announced = new Set<ArrayBuffer>();
 
   constructor() {
     super();
@@ -91,64 +118,49 @@ class Writer extends Serializer {
 
   _writeHostObject(object: object): void {
     if (!ArrayBuffer.isView(object)) throw cloneError(`${object} could not be cloned.`);
+    if (isShared(object.buffer)) this._getSharedArrayBufferId();
     const kind = classOf(object);
     this.writeUint32(kind);
-    if (isShared(object.buffer)) this._getSharedArrayBufferId();
     // Most Buffers are slices of a pool.
     if (kind === BUFFER) this.#writeBytes(object as Buffer);
-    else this.#writeView(object);
+    else this.#writeView(kind, object);
   }
 
-  /** Registers an ArrayBuffer of any size before the serializer reaches it. */
+  /** Makes a large ArrayBuffer a part, before the serializer reaches it. */
   announce(buffer: ArrayBuffer): void {
-    if (buffer.byteLength >= LARGE && !this.#ids.has(buffer)) this.#part(buffer);
+    const { resizable } = buffer as ArrayBuffer & { resizable?: boolean };
+    // A part has no room to grow.
+    if (buffer.byteLength < LARGE || resizable === true || this.#announced.has(buffer)) return;
+    this.#announced.add(buffer);
+    this.transferArrayBuffer(this.parts.push(new Uint8Array(buffer)) - 1, buffer);
   }
 
   #writeBytes(bytes: Buffer): void {
+    if (bytes.length === 0) expectAttached(bytes.buffer);
     this.writeUint32(bytes.length < LARGE ? INLINE : PART);
     this.writeDouble(bytes.length);
     if (bytes.length < LARGE) this.writeRawBytes(bytes);
     else this.writeUint32(this.parts.push(bytes) - 1);
   }
 
-  #writeView(view: ArrayBufferView): void {
+  /** The buffer is a value of its own, so that it keeps its identity if it occurs again. */
+  #writeView(kind: number, view: ArrayBufferView): void {
     const buffer = view.buffer as ArrayBuffer;
-    const known = this.#ids.get(buffer);
-    if (known !== undefined) {
-      this.writeUint32(KNOWN);
-      this.writeUint32(known);
-    } else if (buffer.byteLength >= LARGE) {
-      this.writeUint32(KNOWN);
-      this.writeUint32(this.#part(buffer));
-    } else {
-      this.writeUint32(INLINE);
-      this.writeDouble(buffer.byteLength);
-      this.writeRawBytes(new Uint8Array(buffer));
-      this.writeUint32(this.#identify(buffer, SMALL));
+    this.announce(buffer);
+    this.writeValue(buffer);
+    if (kind === NATIVE) {
+      const bytes = nativeView(view);
+      this.writeUint32(bytes.length);
+      this.writeRawBytes(bytes);
+      return;
     }
     this.writeDouble(view.byteOffset);
-    this.writeDouble(types.isDataView(view) ? view.byteLength : (view as Uint8Array).length);
-  }
-
-  #part(buffer: ArrayBuffer): number {
-    return this.#identify(buffer, this.parts.push(new Uint8Array(buffer)) - 1);
-  }
-
-  /** An ArrayBuffer that occurs again, in a view or by itself, keeps its identity. */
-  #identify(buffer: ArrayBuffer, part: number): number {
-    const id = part < SMALL ? part : SMALL + this.#ids.size;
-    this.#ids.set(buffer, id);
-    this.transferArrayBuffer(id, buffer);
-    return id;
+    this.writeDouble(kind === DATA_VIEW ? view.byteLength : (view as Uint8Array).length);
   }
 }
 
-/** Ids from here on belong to buffers that are not parts. */
-const SMALL = 2 ** 30;
-
 class Reader extends Deserializer {
   readonly #parts: readonly ArrayBuffer[];
-  readonly #small = new Map<number, ArrayBuffer>();
 
   constructor(head: Uint8Array, parts: readonly ArrayBuffer[]) {
     super(head);
@@ -159,7 +171,8 @@ class Reader extends Deserializer {
   _readHostObject(): ArrayBufferView {
     const kind = this.readUint32();
     if (kind === BUFFER) return this.#readBytes();
-    const buffer = this.#readBuffer();
+    const buffer = this.readValue() as ArrayBuffer;
+    if (kind === NATIVE) return this.#readView(buffer);
     const [offset, length] = [this.readDouble(), this.readDouble()];
     const View = (VIEWS[kind] ?? DataView) as DataViewConstructor;
     return new View(buffer, offset, length);
@@ -173,18 +186,11 @@ class Reader extends Deserializer {
     return Buffer.from(this.#parts[this.readUint32()] as ArrayBuffer);
   }
 
-  #readBuffer(): ArrayBuffer {
-    if (this.readUint32() === KNOWN) {
-      const id = this.readUint32();
-      return (this.#parts[id] ?? this.#small.get(id)) as ArrayBuffer;
-    }
-    const length = this.readDouble();
-    const bytes = this.readRawBytes(length);
-    const { buffer } = new Uint8Array(bytes);
-    const id = this.readUint32();
-    this.#small.set(id, buffer);
-    this.transferArrayBuffer(id, buffer);
-    return buffer;
+  #readView(buffer: ArrayBuffer): ArrayBufferView {
+    const reader = new Deserializer(this.readRawBytes(this.readUint32()));
+    reader.transferArrayBuffer(0, buffer);
+    reader.readHeader();
+    return reader.readValue();
   }
 }
 

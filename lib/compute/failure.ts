@@ -1,7 +1,6 @@
 // Converts an error in the child to a value that can be copied, and that value to an error in the
 // parent.
-import { types } from 'node:util';
-import { asError } from '../base/errors.js';
+import { asError, isError } from '../base/errors.js';
 import { clone } from './clone.js';
 
 /** The classes that are restored. Errors of other classes keep only the name. */
@@ -55,10 +54,19 @@ function copied(value: unknown): boolean {
   }
 }
 
+/** The class of an error of another realm, such as node:vm's, by the names of its prototypes. */
+function foreignKind(error: Error, names: (keyof typeof CLASSES)[]) {
+  for (let at = Object.getPrototypeOf(error); at !== null; at = Object.getPrototypeOf(at)) {
+    const found = Object.hasOwn(at, 'name') && names.find((name) => name === read(at, 'name'));
+    if (found) return found;
+  }
+  return 'Error';
+}
+
 function kindOf(error: Error): ErrorParts['kind'] {
   if (error instanceof DOMException) return 'DOMException';
   const names = Object.keys(CLASSES) as (keyof typeof CLASSES)[];
-  return names.find((name) => error instanceof CLASSES[name]) ?? 'Error';
+  return names.find((name) => error instanceof CLASSES[name]) ?? foreignKind(error, names);
 }
 
 function partsOf(error: Error, depth: number): ErrorParts {
@@ -81,7 +89,7 @@ function partsOf(error: Error, depth: number): ErrorParts {
 
 /** In the child. The result can be copied, whatever was thrown. */
 export function tell(thrown: unknown, depth = DEPTH): Told {
-  if (!types.isProxy(thrown) && thrown instanceof Error) {
+  if (isError(thrown)) {
     return depth > 0 ? { error: partsOf(thrown, depth) } : { value: undefined };
   }
   // Without a cause: that would be the value which cannot be copied, again.
