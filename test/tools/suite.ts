@@ -31,7 +31,7 @@ const id = randomUUID();
 const asked = options.findLast((option) => option.startsWith('--test-timeout='))?.split('=')[1];
 const patience = Number(asked ?? 60_000 * (all ? PATIENCE.all : PATIENCE.quick));
 // Many of the quick ones wait for most of their time; the long ones have every processor at work.
-const together = all ? 2 : Math.min(4, availableParallelism() + 1);
+const together = all ? 2 : Math.min(4, availableParallelism() + 2);
 const runner = spawn(
   process.execPath,
   ['--test', `--test-concurrency=${together}`, `--test-timeout=${patience}`, ...options, ...files],
