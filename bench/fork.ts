@@ -1,7 +1,9 @@
 // What a copy of the process costs. The peers of fork() are child_process.fork(), cluster.fork() and a Worker of the same Node,
 // and the least work with which the kernel copies a process: a raw clone(2) of this very process, and fork(2) of a C program of
 // the same size. The columns compare the time from the call to the child's first statement, the time in which the parent stands
-// still, and the memory that only the child has. The heap in the parent has several sizes; only the copies hand it over.
+// still, and the memory that only the child has. Each way comes after 100 ms of rest, also the raw copies, whose preparation comes
+// before the rest. "In a row" is the pause of copies that follow one another, each after a copy of the same kind whose child has
+// ended: then caches are warm. The heap in the parent has several sizes; only the copies hand it over.
 // A figure is the time, or the memory, of fork() divided by that of the peer: below 1 fork() takes less. Run by
 // `npm run bench -- fork`; prints a table and a line of JSON, with --json only the latter.
 import { execFileSync, fork as forkModule } from 'node:child_process';
@@ -33,6 +35,8 @@ interface Cost {
   pause: number;
 }
 interface Child extends Cost {
+  /** The pause of one that follows another; for the copies. */
+  inRow?: number;
   /** MB that only the idle child has; not for children that end at once. */
   own?: number;
 }
@@ -61,7 +65,8 @@ async function live(): Promise<Child> {
   const own = privateMemory(pid);
   process.kill(pid, 'SIGKILL');
   waitpid(pid);
-  return { first: noted() - start, pause: back - start, own };
+  const first = noted() - start;
+  return { first, pause: back - start, own, inRow: second(liveAtOnce) };
 }
 
 /** A child process that loads the module. */
@@ -92,17 +97,39 @@ async function worker(): Promise<Child> {
   return { first: noted() - start, pause: back - start, own };
 }
 
-type Clone = (all: boolean) => [first: number, pause: number];
+/** `rest`: milliseconds between the preparation and the copy. */
+type Clone = (all: boolean, rest: number) => [first: number, pause: number];
 const clone: Clone = createRequire(import.meta.url)(source('build/Release/bench_clone.node')).clone;
 
 const inMs = ([first = 0, pause = 0]: readonly number[]): Cost => {
   return { first: first / 1e6, pause: pause / 1e6 };
 };
 
-function forkOfC(): Cost {
+function forkOfC(): Child {
   const megabytes = Math.round(process.memoryUsage().rss / 2 ** 20);
-  const text = execFileSync(program, [`${megabytes}`], { encoding: 'utf8' });
-  return inMs(text.split(' ').map(Number));
+  const text = execFileSync(program, [`${megabytes}`, `${IDLE}`], { encoding: 'utf8' });
+  const [first = 0, pause = 0, inRow = 0] = text.split(' ').map(Number);
+  return { ...inMs([first, pause]), inRow: inRow / 1e6 };
+}
+
+/** The second of two in a row. */
+function second(copy: () => number): number {
+  copy();
+  return copy();
+}
+
+function liveAtOnce(): number {
+  const start = now();
+  const pid = fork();
+  if (pid === 0) _exit(0);
+  const pause = now() - start;
+  waitpid(pid);
+  return pause;
+}
+
+function raw(all: boolean): Child {
+  const cost = inMs(clone(all, IDLE));
+  return { ...cost, inRow: second(() => inMs(clone(all, 0)).pause) };
 }
 
 const WAYS: Record<string, () => Child | Promise<Child>> = {
@@ -110,15 +137,20 @@ const WAYS: Record<string, () => Child | Promise<Child>> = {
   'child_process.fork()': () => loaded(() => forkModule(module, [note])),
   'cluster.fork()': () => loaded(() => cluster.fork().process),
   'new Worker()': worker,
-  'raw clone(2), same process': () => inMs(clone(true)),
-  'raw clone(2), without the V8 heap': () => inMs(clone(false)),
+  'raw clone(2), same process': () => raw(true),
+  'raw clone(2), without the V8 heap': () => raw(false),
   'fork(2), C program as large': forkOfC,
 };
 
 function middle(of: Child[]): Child {
   const at = (key: keyof Child) => median(of.map((child) => child[key] ?? Number.NaN));
-  const cost = { first: at('first'), pause: at('pause') };
-  return of[0]?.own === undefined ? cost : { ...cost, own: at('own') };
+  const has = (key: keyof Child) => of[0]?.[key] !== undefined;
+  return {
+    first: at('first'),
+    pause: at('pause'),
+    ...(has('inRow') && { inRow: at('inRow') }),
+    ...(has('own') && { own: at('own') }),
+  };
 }
 
 /**
@@ -150,12 +182,14 @@ async function measure() {
 /** How many times as long as one way fork() takes; below 1 it is faster. */
 function table(row: Awaited<ReturnType<typeof measure>>[number]) {
   const ours = row.ways['fork()'] as Child;
-  return Object.entries(row.ways).map(([way, { first, pause, own }]) => ({
+  return Object.entries(row.ways).map(([way, { first, pause, inRow, own }]) => ({
     'heap, MB': row.heap,
     'RSS, MB': row.rss,
     way,
     'first statement: fork() to it': (ours.first / first).toFixed(2),
     'pause: fork() to it': (ours.pause / pause).toFixed(2),
+    'pause in a row: fork() to it':
+      inRow === undefined ? '' : ((ours.inRow ?? 0) / inRow).toFixed(2),
     'own memory: fork() to it': own === undefined ? '' : ((ours.own ?? 0) / own).toFixed(2),
   }));
 }

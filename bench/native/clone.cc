@@ -29,10 +29,13 @@ struct Cost {
 
 // V8's heap is MADV_DONTFORK: with `all` the copy has it, like the child of a live fork. The other
 // threads keep running, so the copy of their data may be inconsistent; this child reads none of it.
-Cost CloneOnce(bool all, int64_t* clock) {
+Cost CloneOnce(bool all, int64_t rest, int64_t* clock) {
   livefork::Mappings mappings;
   livefork::Fd maps(livefork::Open("/proc/self/maps"));
   if (all && livefork::ShareMappings(maps.get(), arena, mappings)) return {-1, -1};
+  // A fork of this process comes after a rest, too.
+  const timespec pause{rest / 1000, rest % 1000 * 1000000};
+  if (rest > 0) Sys(SYS_nanosleep, &pause, nullptr);
   const int64_t start = Now();
   const long pid = livefork::CloneProcess(SIGCHLD);
   if (pid == 0) {
@@ -46,17 +49,19 @@ Cost CloneOnce(bool all, int64_t* clock) {
   return {*clock - start, back - start};
 }
 
-// clone(all: boolean): [nanoseconds to the child's first instruction, to the parent's return].
+// clone(all: boolean, rest: milliseconds before it): [nanoseconds to the child's first instruction, to the parent's return].
 napi_value Clone(napi_env env, napi_callback_info info) {
-  size_t count = 1;
-  napi_value argument;
-  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  size_t count = 2;
+  napi_value arguments[2];
+  napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
   bool all = false;
-  napi_get_value_bool(env, argument, &all);
+  napi_get_value_bool(env, arguments[0], &all);
+  int64_t rest = 0;
+  napi_get_value_int64(env, arguments[1], &rest);
   void* page =
       mmap(nullptr, sizeof(int64_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   Cost cost{-1, -1};
-  if (page != MAP_FAILED && arena.Reserve()) cost = CloneOnce(all, static_cast<int64_t*>(page));
+  if (page != MAP_FAILED && arena.Reserve()) cost = CloneOnce(all, rest, static_cast<int64_t*>(page));
   if (page != MAP_FAILED) munmap(page, sizeof(int64_t));
   arena.Clear();
   napi_value result;
