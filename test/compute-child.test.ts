@@ -67,15 +67,16 @@ test('a fork that the function makes has no part in its result', () => {
   });
   while (fs.existsSync('/proc/' + bytes.pid) && !/State:\\tZ/.test(fs.readFileSync('/proc/' + bytes.pid + '/status', 'utf8'))) await pause(5);
   assert.ok(bytes.bytes.equals(big(1)));
-  const codes = await runInFork(() => {
-    const end = (f) => { const pid = fork(); if (pid === 0) return f; return waitpid(pid).exitCode; };
-    const [first, second] = [() => 7, () => process.exit(9)].map(end);
-    if (typeof first === 'function' || typeof second === 'function') return (first.call ? first : second)();
-    return [first, second];
-  });
-  assert.deepEqual(codes, [0, 9]);
-  // One whose own run cannot be made is the run's child nevertheless.
+  const codeOf = (copy) => runInFork(() => { const pid = fork(); return pid === 0 ? copy() : waitpid(pid).exitCode; });
+  assert.deepEqual([await codeOf(() => 7), await codeOf(() => process.exit(9))], [0, 9]);
+  // The child of a run of the child's own has a result, also of an error before its function runs.
   assert.equal(await runInFork(() => runInFork(() => 3)), 3);
+  const { atFork } = daemonkit;
+  const error = await failure(runInFork(() => {
+    atFork({ child() { throw new Error('of the hook'); } });
+    return runInFork(() => 3);
+  }));
+  assert.match(error.message, /of the hook/);
   `);
   const { status, stdout, stderr } = runScript(`${prelude}
   const { fork, waitpid } = daemonkit;
@@ -109,9 +110,8 @@ test('standard output refuses in a child what it refuses in the parent', () => {
 
 test('any number of runs and waits may have one signal: no warning, no listener left', () => {
   holds(`
-  const { getEventListeners, once } = await import('node:events');
-  const { spawn } = await import('node:child_process');
-  const { waitpidAsync, fork, _exit } = daemonkit;
+  const { getEventListeners } = await import('node:events');
+  const { waitpidAsync, fork } = daemonkit;
   process.on('warning', (warning) => assert.fail(warning.message));
   const controller = new AbortController();
   const { signal } = controller;

@@ -17,7 +17,6 @@ test('a view of another realm keeps its class, as by structuredClone()', () => {
 
 test('a thrown value that cannot be copied is one error, which says what was thrown', () => {
   holds(`
-  const vm = await import('node:vm');
   const proxy = new Proxy(new Error('inner'), {});
   for (const thrown of [Symbol('q'), function named() {}, { f() {} }, proxy]) {
     const error = await runInFork(() => { throw thrown; }).catch((error) => error);

@@ -49,7 +49,8 @@ Cost CloneOnce(bool all, int64_t rest, int64_t* clock) {
   return {*clock - start, back - start};
 }
 
-// clone(all: boolean, rest: milliseconds before it): [nanoseconds to the child's first instruction, to the parent's return].
+// clone(all: boolean, rest: milliseconds before it): [nanoseconds to the child's first instruction,
+// to the parent's return].
 napi_value Clone(napi_env env, napi_callback_info info) {
   size_t count = 2;
   napi_value arguments[2];
@@ -61,7 +62,8 @@ napi_value Clone(napi_env env, napi_callback_info info) {
   void* page =
       mmap(nullptr, sizeof(int64_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   Cost cost{-1, -1};
-  if (page != MAP_FAILED && arena.Reserve()) cost = CloneOnce(all, rest, static_cast<int64_t*>(page));
+  if (page != MAP_FAILED && arena.Reserve())
+    cost = CloneOnce(all, rest, static_cast<int64_t*>(page));
   if (page != MAP_FAILED) munmap(page, sizeof(int64_t));
   arena.Clear();
   napi_value result;

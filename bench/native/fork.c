@@ -1,5 +1,6 @@
-// fork(2) of a C program of so many megabytes, after so many milliseconds of rest: prints the nanoseconds to the
-// child's first statement, to the parent's return, and to that of the second of two more in a row. For the benchmark only.
+// fork(2) of a C program of so many megabytes, after so many milliseconds of rest: prints the
+// nanoseconds to the child's first statement, to the parent's return, and to that of the second of
+// two more in a row. For the benchmark only.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

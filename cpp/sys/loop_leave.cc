@@ -86,15 +86,27 @@ int DeadEnd() {
 
 void Ignore(uv_async_t*) {}
 
+// The environment's timer, made before any other. JavaScript has its own list of timers.
+void FindTimer(uv_handle_t* handle, void* data) {
+  auto*& found = *static_cast<uv_handle_t**>(data);
+  if (found == nullptr && handle->type == UV_TIMER && uv_is_closing(handle) == 0) found = handle;
+}
+
+uv_handle_t* JavaScriptsTimer(uv_loop_t& loop) {
+  uv_handle_t* found = nullptr;
+  uv_walk(&loop, FindTimer, &found);
+  return found;
+}
+
 class Leaving {
  public:
-  explicit Leaving(int dead) : dead_(dead) {}
+  Leaving(int dead, const uv_handle_t* kept_timer) : dead_(dead), kept_timer_(kept_timer) {}
 
   void Leave(uv_handle_t* handle) {
     uv_os_fd_t fd = -1;
     if (handle->type != UV_TTY && uv_fileno(handle, &fd) == 0 && fd > 2) Sever(fd);
     if (handle->type == UV_TIMER) {
-      if (timers_++ > 0) uv_timer_stop(reinterpret_cast<uv_timer_t*>(handle));
+      if (handle != kept_timer_) uv_timer_stop(reinterpret_cast<uv_timer_t*>(handle));
       return;
     }
     if (handle->type == UV_ASYNC) {
@@ -117,25 +129,13 @@ class Leaving {
   }
 
   int dead_;
-  int timers_ = 0;
+  const uv_handle_t* kept_timer_;
   int asyncs_ = 0;
   int failure_ = 0;
 };
 
 void LeaveHandle(uv_handle_t* handle, void* leaving) {
   if (uv_is_closing(handle) == 0) static_cast<Leaving*>(leaving)->Leave(handle);
-}
-
-// The environment's timer, made before any other. JavaScript has its own list of timers.
-void FindTimer(uv_handle_t* handle, void* data) {
-  auto*& found = *static_cast<uv_handle_t**>(data);
-  if (found == nullptr && handle->type == UV_TIMER && uv_is_closing(handle) == 0) found = handle;
-}
-
-uv_handle_t* JavaScriptsTimer(uv_loop_t& loop) {
-  uv_handle_t* found = nullptr;
-  uv_walk(&loop, FindTimer, &found);
-  return found;
 }
 
 bool KeepsAlive(const uv_handle_t* handle) {
@@ -168,12 +168,13 @@ int LeaveLoop(uv_loop_t& loop) {
   if (dead < 0) return dead;
   StopWatchers(loop);
   Empty(loop.pending_queue);
-  Leaving leaving(dead);
+  const uv_handle_t* timer = JavaScriptsTimer(loop);
+  Leaving leaving(dead, timer);
   uv_walk(&loop, LeaveHandle, &leaving);
   close(dead);
   loop.active_reqs.count -= static_cast<unsigned>(EmptyDone(loop));
   loop.closing_handles = nullptr;
-  return leaving.failure() != 0 ? leaving.failure() : int{KeepsAlive(JavaScriptsTimer(loop))};
+  return leaving.failure() != 0 ? leaving.failure() : int{KeepsAlive(timer)};
 }
 
 bool IsBusy(uv_loop_t& loop) {

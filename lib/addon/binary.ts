@@ -10,7 +10,7 @@ interface Loader {
 
 const require = createRequire(import.meta.url);
 
-// The package, three folders up from dist/lib/addon: where prebuilds/ is.
+// The package, three folders up from dist/lib/addon and from dist/lib/chunks: where prebuilds/ is.
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 // The folder of the package's binding.gyp. With a binding.gyp in the root, npm runs node-gyp when

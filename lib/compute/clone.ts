@@ -21,18 +21,12 @@ const VIEWS = [
   Float64Array,
   BigInt64Array,
   BigUint64Array,
-  // Of Node 24 and later.
-  ...('Float16Array' in globalThis ? [(globalThis as unknown as Later).Float16Array] : []),
 ];
-
-interface Later {
-  Float16Array: Float32ArrayConstructor;
-}
 
 /** The number of a view's class. For the classes in {@link VIEWS} it is their index. */
 const BUFFER = VIEWS.length;
 const DATA_VIEW = VIEWS.length + 1;
-/** Any other view, in V8's own form. */
+/** Any other view, such as a Float16Array, in V8's own form. */
 const NATIVE = VIEWS.length + 2;
 
 /** How the bytes of a Buffer are written: within the stream, or as a part. */
