@@ -49,10 +49,7 @@ export function inChildren(run: (rehearsal?: boolean) => void): void {
   atFork({ child: run });
 }
 
-/**
- * @internal In the parent. V8 compiles a function when it is first called. Without this rehearsal
- * each child would compile the functions that only children call, and would copy memory for that.
- */
+/** @internal In the parent; for the reason see base/rehearsed.ts. */
 export function rehearseChildHooks(): void {
   for (let i = 0; i < rehearsed.length; i++) rehearsed[i]?.(true);
   runChildHooks([]);

@@ -10,7 +10,7 @@ import { setLimits } from '../posix/rlimit.js';
 import { type Cloned, clone } from './clone.js';
 import { tell } from './failure.js';
 import { handOver } from './handover.js';
-import { asyncMark, leaveParent, ownTimers, silenceTimers } from './leave.js';
+import { asyncMark, type Left, leaveParent, ownTimers, PARENT, silenceTimers } from './leave.js';
 import type { Plan } from './options.js';
 import { flushOwn } from './outputs.js';
 
@@ -20,6 +20,25 @@ export const THROWN = 1;
 
 /** The pid of this process, if it is the child of a run. */
 let child = 0;
+
+/** The process in which a function runs; in a rehearsal nothing happens to the real one. */
+export interface Process extends Left {
+  /** Binds the child's life to the parent's. */
+  begin(parent: number): void;
+  /** _exit(2) */
+  end(code: number): never;
+}
+
+const SELF: Process = {
+  ...PARENT,
+  begin(parent) {
+    child = native.getpid();
+    native.setParentDeathSignal(constants.signals.SIGKILL);
+    // The parent has exited already: the result is not needed.
+    if (native.getppid() !== parent) native.exit(UNFIT);
+  },
+  end: (code) => native.exit(code),
+};
 
 export interface Work {
   job: () => unknown;
@@ -41,13 +60,13 @@ function cloneOf(kind: number, value: unknown): [kind: number, cloned: Cloned] {
   }
 }
 
-function exit(code: number): never {
+function exit(code: number, self = SELF): never {
   try {
-    flushOwn();
+    flushOwn(self.outputs);
   } catch {
     // The program has replaced these streams.
   }
-  return native.exit(code & 0xff);
+  return self.end(code & 0xff);
 }
 
 /** Writes the result; where there is no room for it, the reason. */
@@ -68,15 +87,16 @@ function endCopy(kind: number, value: unknown): never {
 }
 
 /** Writes the result and ends the process without running anything of the parent's. */
-export function endWith(file: number, kind: number, value: unknown): never {
+export function endWith(file: number, kind: number, value: unknown, self = SELF): never {
   if (child !== 0 && native.getpid() !== child) return endCopy(kind, value);
   try {
     deliver(file, kind, kind === THROWN ? tell(value) : value);
   } catch (error) {
+    if (self.rehearsal) throw error;
     native.writeAll(2, `daemonkit: the result of a forked function is lost: ${error}\n`);
     return native.exit(UNFIT);
   }
-  return exit(0);
+  return exit(0, self);
 }
 
 /** For an error at the fork, in the child. */
@@ -93,12 +113,9 @@ function renice(nice: number): void {
 }
 
 /** @returns whether timers of the parent keep the event loop alive. */
-function enter({ plan, parent }: Work): boolean {
-  child = native.getpid();
-  native.setParentDeathSignal(constants.signals.SIGKILL);
-  // The parent has exited already: the result is not needed.
-  if (native.getppid() !== parent) native.exit(UNFIT);
-  const timed = leaveParent(exit);
+function enter({ plan, parent }: Work, self: Process): boolean {
+  self.begin(parent);
+  const timed = leaveParent(self, (code) => exit(code));
   if (plan.nice !== undefined) renice(plan.nice);
   plan.limits.forEach(setLimits);
   return timed;
@@ -145,16 +162,16 @@ export function tooBusy(): Error {
 }
 
 /** Runs in the child. It returns if the function has not finished yet. */
-export function beChild(work: Work): void {
+export function beChild(work: Work, self = SELF): void {
   try {
-    const timed = enter(work);
+    const timed = enter(work, self);
     const onIdle = timed ? ownTimers() : undefined;
     const mark = asyncMark();
     const result = work.job();
-    if (!isThenable(result)) endWith(work.file, VALUE, result);
+    if (!isThenable(result)) endWith(work.file, VALUE, result, self);
     if (!work.quiet) throw tooBusy();
     live(work, mark, result, onIdle);
   } catch (error) {
-    endWith(work.file, THROWN, error);
+    endWith(work.file, THROWN, error, self);
   }
 }

@@ -4,7 +4,8 @@ import { native } from '../addon/native.js';
 import { deleteProperty, hasOwn, setValue } from '../atfork/originals.js';
 import { check } from '../base/errors.js';
 import { clearTimeout, setInterval, setTimeout } from '../base/timers.js';
-import { leavePools } from '../fork/pooled.js';
+import { type Agents, globalAgents, leavePools } from '../fork/pooled.js';
+import { type Outputs, outputs } from '../posix/outputs.js';
 import { takeOutputs } from './outputs.js';
 import { dropImmediates } from './turns.js';
 
@@ -20,26 +21,44 @@ const EVENTS = [
   'disconnect',
 ] as const;
 
-function ignoreSignal(name: string): void {
-  const listeners = process.rawListeners(name) as (() => void)[];
+/** The parent's part of a child's process; in a rehearsal something that is not used. */
+export interface Left {
+  rehearsal: boolean;
+  /** process */
+  events: NodeJS.EventEmitter;
+  outputs: Outputs;
+  agents: Agents;
+  /** Closes the handles of the event loop; see native.leaveLoop(). */
+  leaveLoop(): number;
+}
+
+export const PARENT: Left = {
+  rehearsal: false,
+  events: process,
+  outputs,
+  agents: globalAgents,
+  leaveLoop: () => check(native.leaveLoop(), 'dup3'),
+};
+
+function ignoreSignal(events: NodeJS.EventEmitter, name: string): void {
+  const listeners = events.rawListeners(name) as (() => void)[];
   // First, because without a listener the signal would get its default action back.
-  process.on(name, () => {});
-  for (const one of listeners) process.off(name, one);
+  events.on(name, () => {});
+  for (const one of listeners) events.off(name, one);
 }
 
 /**
  * @param exit - ends the process. process.exit() would run the exit handlers of the parent's
  * addons.
  */
-function leaveEvents(exit: (code: number) => never): void {
-  // Checked first: code that runs for the first time in a child costs a tenth of a millisecond.
-  for (const name of EVENTS) if (process.listenerCount(name) > 0) process.removeAllListeners(name);
-  for (const name of process.eventNames()) {
-    if (typeof name === 'string' && /^SIG/.test(name)) ignoreSignal(name);
+function leaveEvents(events: NodeJS.EventEmitter, exit: (code: number) => never): void {
+  for (const name of EVENTS) if (events.listenerCount(name) > 0) events.removeAllListeners(name);
+  for (const name of events.eventNames()) {
+    if (typeof name === 'string' && /^SIG/.test(name)) ignoreSignal(events, name);
   }
   // Packages that act at the exit replace these functions.
-  if (hasOwn(process, 'emit')) deleteProperty(process, 'emit');
-  setValue(process, 'reallyExit', exit);
+  if (hasOwn(events, 'emit')) deleteProperty(events, 'emit');
+  setValue(events, 'reallyExit', exit);
 }
 
 /** Fields of Node's Timeout (lib/internal/timers.js). */
@@ -134,11 +153,11 @@ export function ownTimers(): (idle: () => void) => void {
  * @param exit - ends the process.
  * @returns whether timers of the parent keep the event loop alive.
  */
-export function leaveParent(exit: (code: number) => never): boolean {
-  takeOutputs();
-  leaveEvents(exit);
-  dropImmediates();
-  const timed = check(native.leaveLoop(), 'dup3') > 0;
-  leavePools();
+export function leaveParent(left: Left, exit: (code: number) => never): boolean {
+  takeOutputs(left.outputs);
+  leaveEvents(left.events, exit);
+  dropImmediates(left.rehearsal);
+  const timed = left.leaveLoop() > 0;
+  leavePools(left.agents);
   return timed;
 }

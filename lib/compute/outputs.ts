@@ -3,7 +3,7 @@ import { native } from '../addon/native.js';
 import { setValue } from '../atfork/originals.js';
 import { invalidArgType } from '../base/errors.js';
 import { INT_MAX } from '../base/validate.js';
-import { flushOutputs, mayHaveHandle, outputs } from '../posix/outputs.js';
+import { flushOutputs, mayHaveHandle, type Outputs } from '../posix/outputs.js';
 
 /** Descriptors whose streams write directly. */
 const own: number[] = [];
@@ -38,9 +38,9 @@ function writer(fd: number) {
 }
 
 /** Data that the parent has queued, because its pipe is full, remains the parent's to write. */
-export function takeOutputs(): void {
+export function takeOutputs(of: Outputs): void {
   const handles = native.handleDescriptors();
-  for (const [fd, streamOf] of outputs) {
+  for (const [fd, streamOf] of of) {
     if (!mayHaveHandle(fd, handles)) continue;
     const stream = streamOf();
     const file = stream._handle?.fd;
@@ -51,6 +51,6 @@ export function takeOutputs(): void {
 }
 
 /** Before the exit: streams that were made later have their own queues. */
-export function flushOwn(): void {
-  flushOutputs(INT_MAX, own);
+export function flushOwn(of: Outputs): void {
+  flushOutputs(INT_MAX, own, of);
 }

@@ -1,5 +1,4 @@
 // Runs a function with its closure and the whole heap on another processor, without copying it.
-import { AsyncResource } from 'node:async_hooks';
 import { availableParallelism } from 'node:os';
 import { types } from 'node:util';
 import { isMainThread } from 'node:worker_threads';
@@ -9,7 +8,7 @@ import { workerUnsupported } from '../base/errors.js';
 import { func } from '../base/validate.js';
 import { type RunInForkOptions, runPlan } from './options.js';
 import { Places } from './places.js';
-import { runForked } from './run.js';
+import { bound, runForked } from './run.js';
 
 export type { RunInForkOptions } from './options.js';
 export type { ForkEnd, ForkEndError } from './run.js';
@@ -19,10 +18,6 @@ export function expectForks(name: string): void {
   if (!isMainThread) throw workerUnsupported(name);
   expectNode(name, 'fork');
 }
-
-/** @internal Keeps the AsyncLocalStorage context of the call. */
-export const bound = <T extends () => unknown>(fn: T): (() => unknown) =>
-  AsyncResource.bind(() => fn());
 
 let places: Places | undefined;
 

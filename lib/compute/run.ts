@@ -1,10 +1,12 @@
 // The run of one function in one child, from the wait for a place to the child's end.
+import { AsyncResource } from 'node:async_hooks';
 import { closeSync, fstatSync } from 'node:fs';
 import { native } from '../addon/native.js';
 import { inChildren } from '../atfork/hooks.js';
 import { onAbort } from '../base/abort.js';
 import { deferred } from '../base/deferred.js';
 import { abortError, asError, check, codedError, telling } from '../base/errors.js';
+import { rehearsal } from '../base/rehearsed.js';
 import { clearTimeout, setTimeout } from '../base/timers.js';
 import { forkBy, TIMEOUT } from '../fork/fork.js';
 import { anyWorkers } from '../fork/workers.js';
@@ -14,7 +16,8 @@ import { heard, type Told } from './failure.js';
 import { takeOver } from './handover.js';
 import { timersNow } from './leave.js';
 import type { Plan } from './options.js';
-import type { Places } from './places.js';
+import { Places } from './places.js';
+import { NO_PLAN, rehearseChild } from './rehearsal.js';
 import { forgetTurns, inTurn } from './turns.js';
 
 /** How a child of {@link runInFork} ended that returned no result. */
@@ -156,6 +159,7 @@ class Run {
       if (typeof made === 'number') pid = made;
       return made;
     };
+    rehearse();
     forking = this;
     try {
       forkBy(make, this.#plan.workers);
@@ -211,6 +215,16 @@ class Run {
     }
   }
 }
+
+/** @internal Keeps the AsyncLocalStorage context of the call. */
+export const bound = <T extends () => unknown>(fn: T): (() => unknown) =>
+  AsyncResource.bind(() => fn());
+
+const rehearse = rehearsal(() => {
+  const job = bound(() => {});
+  rehearseChild(job);
+  new Run(new Places(1), NO_PLAN, job, false).forget(false);
+});
 
 /**
  * @internal Runs a function in a child when a place is free.

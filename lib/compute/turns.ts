@@ -103,10 +103,10 @@ function drop(from: Linked | undefined, way: '_idleNext' | '_idlePrev'): void {
 /**
  * In a child: drops the immediates of the parent, for this turn of the event loop and the next one.
  */
-export function dropImmediates(): void {
+export function dropImmediates(rehearsal: boolean): void {
   const last = setImmediate(() => {}) as Linked;
-  drop(turn, '_idleNext');
-  drop(last, '_idlePrev');
+  drop(rehearsal ? undefined : turn, '_idleNext');
+  drop(rehearsal ? undefined : last, '_idlePrev');
   clearImmediate(last);
 }
 

@@ -8,6 +8,7 @@ import { rehearseChildHooks, runChildHooks, withForkHooks } from '../atfork/hook
 import { registry } from '../atfork/registry.js';
 import { signalIn } from '../base/abort.js';
 import { systemError, workerUnsupported } from '../base/errors.js';
+import { rehearsal } from '../base/rehearsed.js';
 import { sleep } from '../base/timers.js';
 import { boolean, integer, options as optionsObject } from '../base/validate.js';
 import { dropChildren, holdChildren } from './children.js';
@@ -158,25 +159,12 @@ export function forkBy(make: () => Forked, workers: boolean, moved = false): num
   return pid;
 }
 
-let rehearsed = Number.NEGATIVE_INFINITY;
-
-/**
- * Repeated after a minute, because V8 discards the code of functions that have not run for some
- * garbage collections. It takes ten microseconds in a loop of forks, but up to a millisecond in a
- * process that has slept, where none of it is in a cache. An error here, for example of a program's getter,
- * does not prevent the fork. If it happens again in the child, it ends the child.
- */
-function rehearse(): void {
-  if (now() - rehearsed < 60_000) return;
-  rehearsed = now();
-  try {
-    refreshChild(undefined, true);
-    publishFork(0, 0, true);
-    rehearseChildHooks();
-  } catch {
-    // The child compiles the functions that were not reached.
-  }
-}
+/** An error that happens again in the child ends the child. */
+const rehearse = rehearsal(() => {
+  refreshChild(undefined, true);
+  publishFork(0, 0, true);
+  rehearseChildHooks();
+});
 
 function refuse(reasons: readonly string[]): void {
   if (reasons.length > 0) throw systemError(-ENOTSUP, 'fork', { detail: reasons.join('; ') });

@@ -58,7 +58,12 @@ function silence(socket: Socket): void {
   socket.unref();
 }
 
-function leaveAgent(agent: Agent): void {
+/** The connections of an agent, by host. */
+export type Agents = Iterable<Pick<Agent, 'freeSockets' | 'sockets'>>;
+
+export const globalAgents: Agents = [http, https];
+
+function leaveAgent(agent: Pick<Agent, 'freeSockets' | 'sockets'>): void {
   for (const sockets of Object.values(agent.freeSockets)) {
     for (const socket of sockets ?? []) socket.destroy();
   }
@@ -78,8 +83,8 @@ function leaveDispatcher(dispatcher: object): void {
  * In a forked process: closes its copies of the idle connections of fetch() and of the global
  * agents of http and https, which then make new ones. The parent's connections stay open.
  */
-export function leavePools(): void {
-  for (const agent of [http, https]) leaveAgent(agent);
+export function leavePools(agents: Agents = globalAgents): void {
+  for (const agent of agents) leaveAgent(agent);
   for (const key of DISPATCHERS) {
     const dispatcher = (globalThis as Record<symbol, unknown>)[key];
     if (typeof dispatcher === 'object' && dispatcher !== null) leaveDispatcher(dispatcher);

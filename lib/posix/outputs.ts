@@ -20,7 +20,9 @@ export interface HandleStream {
 }
 
 /** The streams by descriptor. Calling a function makes the stream if it has not been used yet. */
-export const outputs = new Map([
+export type Outputs = ReadonlyMap<number, () => HandleStream>;
+
+export const outputs: Outputs = new Map([
   [1, () => process.stdout as HandleStream],
   [2, () => process.stderr as HandleStream],
 ]);
@@ -34,10 +36,14 @@ export function mayHaveHandle(fd: number, handles: readonly number[]): boolean {
  * Writes the pending output of the streams, as far as their files accept it within the time. `but`
  * excludes some.
  */
-export function flushOutputs(milliseconds: number, but: readonly number[] = []): void {
+export function flushOutputs(
+  milliseconds: number,
+  but: readonly number[] = [],
+  of: Outputs = outputs,
+): void {
   const handles = native.handleDescriptors();
   const deadline = performance.now() + milliseconds;
-  for (const [fd, stream] of outputs) {
+  for (const [fd, stream] of of) {
     if (but.includes(fd)) continue;
     const fileOf = mayHaveHandle(fd, handles) ? stream()._handle?.fd : undefined;
     if (fileOf !== undefined) flush(fileOf, deadline);
