@@ -2,16 +2,7 @@
 import { EventEmitter } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { beChild, type Process } from './child.js';
-import type { Plan } from './options.js';
-
-/** Without any option. */
-export const NO_PLAN: Plan = {
-  signal: undefined,
-  timeout: undefined,
-  nice: undefined,
-  limits: [],
-  workers: false,
-};
+import { runPlan } from './options.js';
 
 class Ended extends Error {}
 
@@ -41,7 +32,7 @@ export function rehearseChild(job: () => unknown): void {
   // No limit on the size of files applies to it.
   const file = openSync('/dev/null', 'w');
   try {
-    beChild({ job, plan: NO_PLAN, file, parent: 0, forked: 0, quiet: true }, nobody());
+    beChild({ job, plan: runPlan(undefined), file, parent: 0, forked: 0, quiet: true }, nobody());
   } catch (error) {
     if (!(error instanceof Ended)) throw error;
   } finally {

@@ -15,9 +15,9 @@ import { beChild, endAtFork, THROWN, tooBusy } from './child.js';
 import { heard, type Told } from './failure.js';
 import { takeOver } from './handover.js';
 import { timersNow } from './leave.js';
-import type { Plan } from './options.js';
+import { type Plan, runPlan } from './options.js';
 import { Places } from './places.js';
-import { NO_PLAN, rehearseChild } from './rehearsal.js';
+import { rehearseChild } from './rehearsal.js';
 import { forgetTurns, inTurn } from './turns.js';
 
 /** How a child of {@link runInFork} ended that returned no result. */
@@ -223,7 +223,7 @@ export const bound = <T extends () => unknown>(fn: T): (() => unknown) =>
 const rehearse = rehearsal(() => {
   const job = bound(() => {});
   rehearseChild(job);
-  new Run(new Places(1), NO_PLAN, job, false).forget(false);
+  new Run(new Places(1), runPlan(undefined), job, false).forget(false);
 });
 
 /**
