@@ -67,7 +67,10 @@ class Walk {
     for (int tries = 0; tries < kTries; tries++) {
       const int fd = openat(directory_, name_, flags);
       if (fd >= 0) return fd;
-      if (IsLink(errno)) way_->found = Found::kLink;
+      if (IsLink(errno)) {
+        way_->found = Found::kLink;
+        return -ELOOP;
+      }
       if (errno != ENOENT) return -errno;
       if (made.mode == kNone) return -ENOENT;
       if (made.mode == kOnlyRoom) return LookForRoom();

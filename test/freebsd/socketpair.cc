@@ -25,6 +25,7 @@ TEST(NoReader, "socketpair: EPIPE without a signal; hang-up") {
     HOLDS(!sys::AwaitHangup(ends[0], 20));
     close(ends[1]);
     HOLDS(sys::AwaitHangup(ends[0], 20000));
-    EQUAL(sys::SendRecord(ends[0], "r"), -EPIPE);
+    // A stream has no records: FreeBSD 14 refuses MSG_EOR there (EINVAL).
+    if (records) EQUAL(sys::SendRecord(ends[0], "r"), -EPIPE);
   }
 }

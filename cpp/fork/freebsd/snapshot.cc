@@ -32,6 +32,10 @@ struct Knote {
 constexpr int kActive = 0x01;
 constexpr int kDisabled = 0x04;
 
+// What libuv asks of a file (uv_fs_event_t).
+constexpr unsigned kFileEvents =
+    NOTE_ATTRIB | NOTE_WRITE | NOTE_RENAME | NOTE_DELETE | NOTE_EXTEND | NOTE_REVOKE;
+
 constexpr Failure kFull{ENOMEM, "mmap"};
 constexpr size_t kMostKnotes = 4096;
 constexpr size_t kMostBytes = size_t{32} << 20;
@@ -42,25 +46,25 @@ long ListKnotes(int fd, Knote* list, size_t bytes) {
   return static_cast<long>(bytes / sizeof(Knote));
 }
 
-// The change that repeats the registration.
+// The change that repeats the registration. The kernel reports the flags and the number of an event
+// that has happened, not those that were asked for.
 struct kevent Again(const Knote& knote) {
   struct kevent change = knote.event;
   change.flags &= EV_CLEAR | EV_ONESHOT | EV_DISPATCH | EV_RECEIPT;
   change.flags |= EV_ADD;
   change.flags |= (knote.status & kDisabled) != 0 ? EV_DISABLE : EV_ENABLE;
+  change.fflags = change.filter == EVFILT_VNODE ? kFileEvents : 0;
+  change.data = 0;
   // A triggered user event has not been delivered yet.
-  if (change.filter == EVFILT_USER) {
-    change.fflags = (change.fflags & NOTE_FFLAGSMASK) | NOTE_FFCOPY;
-    if ((knote.status & kActive) != 0) change.fflags |= NOTE_TRIGGER;
-  }
+  if (change.filter == EVFILT_USER && (knote.status & kActive) != 0) change.fflags = NOTE_TRIGGER;
   return change;
 }
 
-// Not the parent's children, nor its requests of aio(4).
+// Not the parent's children, nor its requests of aio(4), nor timers: their period is not reported.
 bool Inherited(const Knote& knote) {
   const short filter = knote.event.filter;
   return filter != EVFILT_PROC && filter != EVFILT_PROCDESC && filter != EVFILT_AIO &&
-         filter != EVFILT_LIO;
+         filter != EVFILT_LIO && filter != EVFILT_TIMER;
 }
 
 Failure ReadKqueue(Region& region, Object& object) {

@@ -66,13 +66,23 @@ Failure TwinOf(const Objects& objects, const Object& object) {
   }
 }
 
+// Two changes, because NOTE_TRIGGER has no effect in the one that adds the event (filt_userattach()
+// looks at flags that kqueue_register() has emptied), and EV_CLEAR in the other one would undo it.
+int RegisterTriggered(int fd, const struct kevent& change) {
+  struct kevent changes[] = {change, change};
+  changes[0].fflags = 0;
+  changes[1].flags = 0;
+  return kevent(fd, changes, 2, nullptr, 0, nullptr);
+}
+
 Failure Register(const Object& object) {
   for (size_t i = 0; i < object.watched.count; ++i) {
     const struct kevent& change = object.watched.changes[i];
+    const bool triggered = change.filter == EVFILT_USER && change.fflags == NOTE_TRIGGER;
+    const int result = triggered ? RegisterTriggered(object.fd, change)
+                                 : kevent(object.fd, &change, 1, nullptr, 0, nullptr);
     // A file whose number was closed is no longer watched.
-    if (kevent(object.fd, &change, 1, nullptr, 0, nullptr) != 0 && errno != EBADF) {
-      return {errno, "kevent"};
-    }
+    if (result != 0 && errno != EBADF) return {errno, "kevent"};
   }
   return {};
 }

@@ -25,15 +25,16 @@ enum class Stopped { kElsewhere, kAtSyscall, kAtLock };
 // has run since.
 //
 // _umtx_op(2) for a umutex has the thread's id in its frame, and the id differs in the child. x8
-// keeps the number.
+// keeps the number. x1 keeps the operation only if the call failed: after one that succeeded it has
+// the second result, 0, and the operation may have been any.
 inline Stopped WhereStopped(const ucontext_t& context) {
   constexpr uint32_t kSvc = 0xd4000001;
   const gpregs& regs = context.uc_mcontext.mc_gpregs;
   const auto* ip = reinterpret_cast<const uint32_t*>(regs.gp_elr);
   if (ip[0] != kSvc && ip[-1] != kSvc) return Stopped::kElsewhere;
-  const bool umtx = regs.gp_x[8] == SYS__umtx_op;
-  const bool lock = umtx && IsLockOperation(static_cast<unsigned long>(regs.gp_x[1]));
-  return lock ? Stopped::kAtLock : Stopped::kAtSyscall;
+  if (regs.gp_x[8] != SYS__umtx_op) return Stopped::kAtSyscall;
+  const auto operation = static_cast<unsigned long>(regs.gp_x[1]);
+  return operation == 0 || IsLockOperation(operation) ? Stopped::kAtLock : Stopped::kAtSyscall;
 }
 
 }  // namespace livefork
