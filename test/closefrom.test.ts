@@ -43,8 +43,9 @@ const inChild = (closes) => {
   for (let tries = 0, pid = fork(); pid !== 0; pid = fork()) {
     const { exitCode, signal } = waitpid(pid);
     // If a thread of the runtime wakes up during the loop, its epoll is closed, and libuv aborts.
-    // This is more likely the longer the loop takes, and does not depend on what was closed.
-    if (signal !== 'SIGABRT' || ++tries === 20) return exitCode === 7;
+    // This is more likely the longer the loop takes (three of four on a busy machine), and does not
+    // depend on what was closed.
+    if (signal !== 'SIGABRT' || ++tries === 1000) return exitCode === 7;
   }
   const ok = closes();
   _exit(ok && fs.readdirSync('/proc/self/fd').join() === '0' ? 7 : 8);

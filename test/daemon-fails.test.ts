@@ -227,7 +227,7 @@ test('the end of the line is no success', async (t) => {
 bothWays('a timeout ends the daemon and what it has started, SIGTERM or not', async (nest) => {
   const why = "(ready: 'manual', but ready() was never called)";
   const told = async (scenario: string) => {
-    const { code, stderr, milliseconds } = await nest.fails(scenario, { timeout: 300 });
+    const { code, stderr, milliseconds } = await nest.isLate(scenario, 300);
     assert.equal(code, 1);
     assert.ok(milliseconds >= 300 && milliseconds < 25_000, `${milliseconds} ms`);
     // A program that is started again may have got that far, or not.

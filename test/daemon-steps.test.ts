@@ -116,7 +116,7 @@ test('a first fork that fails is an error of the script', needsRoot, async (t) =
 test('a timeout ends who cannot be told: process between, hook', async (t) => {
   const nest = new Nest(t);
   for (const scenario of ['middleHangs', 'hookHangs']) {
-    const { code, stderr } = await nest.fails(scenario, { timeout: 500 });
+    const { code, stderr } = await nest.isLate(scenario, 500);
     assert.equal(code, 1);
     assert.equal(stderr, `${SAID}it was not ready within 500 ms, and was ended\n`);
   }

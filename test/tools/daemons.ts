@@ -146,6 +146,14 @@ export class Nest {
     return launch;
   }
 
+  /** The same because of a time limit, which on a busy machine may be over before there is a daemon: then again. */
+  async isLate(scenario: string, timeout: number): Promise<Launch> {
+    for (;;) {
+      const launch = await this.fails(scenario, { timeout });
+      if (!/step fork: EAGAIN: /.test(launch.stderr)) return launch;
+    }
+  }
+
   pid(): number {
     return Number(readFileSync(this.pidfile, 'utf8'));
   }

@@ -13,7 +13,7 @@ import { childrenOf, killIfThere } from './proc.js';
 import { commandOf, sweep } from './sweep.js';
 
 /** Minutes after which a test, and at last its file, is given up. */
-const PATIENCE = { quick: 5, all: 30 };
+const PATIENCE = { quick: 15, all: 30 };
 
 const hasLongForm = (file: string) => readFileSync(file, 'utf8').includes('/full.js');
 
