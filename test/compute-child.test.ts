@@ -145,3 +145,64 @@ test('a child does not compile what every child runs: the parent has rehearsed i
   assert.ok(compiled < 3000, String(compiled));
   `);
 });
+
+/** With `minuteLater()`, after which the parent rehearses again. */
+const aging = `data:text/javascript,${encodeURIComponent(`
+  const now = performance.now.bind(performance);
+  let ahead = 0;
+  performance.now = () => now() + ahead;
+  globalThis.minuteLater = () => { ahead += 61_000; };
+`)}`;
+
+function holdsWhileAging(source: string): void {
+  const { status, signal, stderr, stdout } = runScript(prelude + source, {
+    node: ['--import', aging],
+    timeout: 60_000,
+  });
+  assert.deepEqual([status, signal, stderr, stdout], [0, null, '', '']);
+}
+
+test("a rehearsal leaves the parent's fetch() alone: one that waits is answered, no connection is closed", () => {
+  holdsWhileAging(`
+  const http = await import('node:http');
+  let closed = 0;
+  const answer = (request, response) => setTimeout(() => response.end('1'), request.url === '/slow' ? 500 : 0);
+  const server = http.createServer(answer).listen(0);
+  server.on('connection', (socket) => socket.on('close', () => closed++));
+  await new Promise((resolve) => server.on('listening', resolve));
+  const get = async (path) => (await fetch('http://127.0.0.1:' + server.address().port + path)).text();
+  await Promise.all([get('/'), get('/')]);
+  const slow = get('/slow');
+  await pause(50);
+  minuteLater();
+  assert.equal(await runInFork(() => 7), 7);
+  assert.equal(await Promise.race([slow, pause(20_000)]), '1');
+  assert.equal(closed, 0);
+  process.exit();
+  `);
+});
+
+test('a rehearsal in a fork that the function has made does not end it', () => {
+  holdsWhileAging(`
+  const { fork, waitpid, _exit } = daemonkit;
+  const forks = async () => {
+    const pid = fork();
+    if (pid !== 0) return waitpid(pid).exitCode;
+    minuteLater();
+    _exit(40 + (await runInFork(() => 2)));
+  };
+  assert.equal(await runInFork(forks, { timeout: 30_000 }), 42);
+  `);
+});
+
+test("a rehearsal is silent: the formatter of stacks and the limit on listeners are the program's own", () => {
+  holdsWhileAging(`
+  const { EventEmitter } = await import('node:events');
+  EventEmitter.defaultMaxListeners = 1;
+  let formatted = 0;
+  Error.prepareStackTrace = (error) => { formatted++; return String(error); };
+  minuteLater();
+  assert.equal(await runInFork(() => 7), 7);
+  assert.equal(formatted, 0);
+  `);
+});

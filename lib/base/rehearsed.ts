@@ -7,8 +7,7 @@ const AGAIN_MS = 60_000;
 
 /**
  * Makes a function that runs the rehearsal, if it has not run for a minute. The rehearsal calls the
- * functions of a child in the parent, without any effect. It takes ten microseconds in a loop of
- * forks, but up to a millisecond in a process that has slept, where none of it is in a cache.
+ * functions of a child in the parent, without any effect.
  *
  * An error in the rehearsal, for example of a program's getter, does not prevent the fork: the child
  * compiles the functions that were not reached.

@@ -25,6 +25,8 @@ let child = 0;
 export interface Process extends Left {
   /** Binds the child's life to the parent's. */
   begin(parent: number): void;
+  /** Whether it is a fork that the function has made. */
+  isCopy(): boolean;
   /** _exit(2) */
   end(code: number): never;
 }
@@ -37,6 +39,7 @@ const SELF: Process = {
     // The parent has exited already: the result is not needed.
     if (native.getppid() !== parent) native.exit(UNFIT);
   },
+  isCopy: () => child !== 0 && native.getpid() !== child,
   end: (code) => native.exit(code),
 };
 
@@ -88,7 +91,7 @@ function endCopy(kind: number, value: unknown): never {
 
 /** Writes the result and ends the process without running anything of the parent's. */
 export function endWith(file: number, kind: number, value: unknown, self = SELF): never {
-  if (child !== 0 && native.getpid() !== child) return endCopy(kind, value);
+  if (self.isCopy()) return endCopy(kind, value);
   try {
     deliver(file, kind, kind === THROWN ? tell(value) : value);
   } catch (error) {

@@ -4,7 +4,7 @@ import { native } from '../addon/native.js';
 import { deleteProperty, hasOwn, setValue } from '../atfork/originals.js';
 import { check } from '../base/errors.js';
 import { clearTimeout, setInterval, setTimeout } from '../base/timers.js';
-import { type Agents, globalAgents, leavePools } from '../fork/pooled.js';
+import { globalPools, leavePools, type Pools } from '../fork/pooled.js';
 import { type Outputs, outputs } from '../posix/outputs.js';
 import { takeOutputs } from './outputs.js';
 import { dropImmediates } from './turns.js';
@@ -21,13 +21,13 @@ const EVENTS = [
   'disconnect',
 ] as const;
 
-/** The parent's part of a child's process; in a rehearsal something that is not used. */
+/** The parent's part of a child's process; in a rehearsal nothing of the real one. */
 export interface Left {
   rehearsal: boolean;
   /** process */
   events: NodeJS.EventEmitter;
   outputs: Outputs;
-  agents: Agents;
+  pools(): Pools;
   /** Closes the handles of the event loop; see native.leaveLoop(). */
   leaveLoop(): number;
 }
@@ -36,7 +36,7 @@ export const PARENT: Left = {
   rehearsal: false,
   events: process,
   outputs,
-  agents: globalAgents,
+  pools: globalPools,
   leaveLoop: () => check(native.leaveLoop(), 'dup3'),
 };
 
@@ -158,6 +158,6 @@ export function leaveParent(left: Left, exit: (code: number) => never): boolean 
   leaveEvents(left.events, exit);
   dropImmediates(left.rehearsal);
   const timed = left.leaveLoop() > 0;
-  leavePools(left.agents);
+  leavePools(left.pools());
   return timed;
 }

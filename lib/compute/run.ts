@@ -220,6 +220,7 @@ class Run {
 export const bound = <T extends () => unknown>(fn: T): (() => unknown) =>
   AsyncResource.bind(() => fn());
 
+/** It takes 0.2 to 0.4 ms, the first time 3.4 ms. */
 const rehearse = rehearsal(() => {
   const job = bound(() => {});
   rehearseChild(job);

@@ -159,7 +159,10 @@ export function forkBy(make: () => Forked, workers: boolean, moved = false): num
   return pid;
 }
 
-/** An error that happens again in the child ends the child. */
+/**
+ * It takes ten microseconds in a loop of forks, but up to a millisecond in a process that has slept,
+ * where none of it is in a cache. An error that happens again in the child ends the child.
+ */
 const rehearse = rehearsal(() => {
   refreshChild(undefined, true);
   publishFork(0, 0, true);

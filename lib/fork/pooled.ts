@@ -58,12 +58,19 @@ function silence(socket: Socket): void {
   socket.unref();
 }
 
-/** The connections of an agent, by host. */
-export type Agents = Iterable<Pick<Agent, 'freeSockets' | 'sockets'>>;
+/** Owners of connections. */
+export interface Pools {
+  agents: readonly Pick<Agent, 'freeSockets' | 'sockets'>[];
+  dispatchers: readonly unknown[];
+}
 
-export const globalAgents: Agents = [http, https];
+/** Read at each call: a program may replace them. */
+export const globalPools = (): Pools => ({
+  agents: [http, https],
+  dispatchers: DISPATCHERS.map((key) => (globalThis as Record<symbol, unknown>)[key]),
+});
 
-function leaveAgent(agent: Pick<Agent, 'freeSockets' | 'sockets'>): void {
+function leaveAgent(agent: Pools['agents'][number]): void {
   for (const sockets of Object.values(agent.freeSockets)) {
     for (const socket of sockets ?? []) socket.destroy();
   }
@@ -83,10 +90,9 @@ function leaveDispatcher(dispatcher: object): void {
  * In a forked process: closes its copies of the idle connections of fetch() and of the global
  * agents of http and https, which then make new ones. The parent's connections stay open.
  */
-export function leavePools(agents: Agents = globalAgents): void {
+export function leavePools({ agents, dispatchers }: Pools = globalPools()): void {
   for (const agent of agents) leaveAgent(agent);
-  for (const key of DISPATCHERS) {
-    const dispatcher = (globalThis as Record<symbol, unknown>)[key];
+  for (const dispatcher of dispatchers) {
     if (typeof dispatcher === 'object' && dispatcher !== null) leaveDispatcher(dispatcher);
   }
 }

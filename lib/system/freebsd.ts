@@ -38,7 +38,8 @@ function entryOf([fd, kind, target, access]: OpenFile): Entry | undefined {
 export const systemFreebsd: System = {
   descriptors: () => list(native.getpid()).flatMap((file) => entryOf(file) ?? []),
 
-  // A kqueue shows its registrations only from FreeBSD 15 on (kern.proc.kqueue).
+  // A kqueue shows its registrations only from FreeBSD 15 on (kern.proc.kq), and the addon reads
+  // them only for a fork.
   polled: () => new Set(),
 
   filesOfParent() {

@@ -147,7 +147,7 @@ const char* ObjectObstacle() {
   static Knote knote;
   const long count = ListKnotes(fd, &knote, sizeof knote);
   close(fd);
-  return count < 0 ? "this kernel does not show what a kqueue watches (kern.proc.kqueue)" : nullptr;
+  return count < 0 ? "this kernel does not show what a kqueue watches (kern.proc.kq)" : nullptr;
 }
 
 Failure TakeSnapshot(Region& region, Objects& objects) {

@@ -66,13 +66,14 @@ Failure TwinOf(const Objects& objects, const Object& object) {
   }
 }
 
-// Two changes, because NOTE_TRIGGER has no effect in the one that adds the event (filt_userattach()
+// Two calls, because NOTE_TRIGGER has no effect in the one that adds the event (filt_userattach()
 // looks at flags that kqueue_register() has emptied), and EV_CLEAR in the other one would undo it.
-int RegisterTriggered(int fd, const struct kevent& change) {
-  struct kevent changes[] = {change, change};
-  changes[0].fflags = 0;
-  changes[1].flags = 0;
-  return kevent(fd, changes, 2, nullptr, 0, nullptr);
+int RegisterTriggered(int fd, struct kevent change) {
+  change.fflags = 0;
+  if (kevent(fd, &change, 1, nullptr, 0, nullptr) != 0) return -1;
+  change.flags = 0;
+  change.fflags = NOTE_TRIGGER;
+  return kevent(fd, &change, 1, nullptr, 0, nullptr);
 }
 
 Failure Register(const Object& object) {
