@@ -52,7 +52,7 @@ function ignoreSignal(events: NodeJS.EventEmitter, name: string): void {
  * addons.
  */
 function leaveEvents(events: NodeJS.EventEmitter, exit: (code: number) => never): void {
-  for (const name of EVENTS) if (events.listenerCount(name) > 0) events.removeAllListeners(name);
+  for (const name of EVENTS) events.removeAllListeners(name);
   for (const name of events.eventNames()) {
     if (typeof name === 'string' && /^SIG/.test(name)) ignoreSignal(events, name);
   }

@@ -61,9 +61,9 @@ export interface Descriptor {
  * In a Worker the list is the same, except the reserve of another thread's loop; `inherited` is
  * known if the Worker was made after the main thread had loaded daemonkit, else false.
  *
- * FreeBSD: this function was not run there, only the system calls below it. `target` is the path that the kernel
- * remembers, or `file:[inode]`. The descriptors that a kqueue watches are not known. There is no
- * kcmp(2), so only sockets and pipes that the parent has too count as inherited.
+ * FreeBSD: this function was not run there, only the system calls below it. `target` is the path
+ * that the kernel remembers, or `file:[inode]`. The descriptors that a kqueue watches are not
+ * known. There is no kcmp(2), so only sockets and pipes that the parent has too count as inherited.
  *
  * Source: proc(5), /proc/PID/fd and fdinfo, Linux; sysctl(3), KERN_PROC_FILEDESC, FreeBSD; libuv's
  * uv.h.

@@ -212,8 +212,7 @@ function fromTimeToTime(callback: () => void): () => void {
  *   `RangeError` for wrong arguments. After these errors you can still wait for the child.
  *
  * Linux: pidfd_open(2), from 5.3 on. Before, or if a seccomp filter refuses it, the call polls the
- * child at least every 50 ms. FreeBSD: kqueue(2) with EVFILT_PROC; this
- * function was not run there.
+ * child at least every 50 ms. FreeBSD: kqueue(2) with EVFILT_PROC; this function was not run there.
  *
  * Source: waitpid(2), POSIX.1; pidfd_open(2), Linux.
  */

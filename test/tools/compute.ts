@@ -20,7 +20,8 @@ process.on('beforeExit', () => {
 `;
 
 /** The module asserts for itself, and says nothing. */
-export function holds(source: string, args: string[] = []): void {
-  const { status, signal, stderr, stdout } = runScript(prelude + source, { args, timeout: 60_000 });
+export function holds(source: string, args: string[] = [], node: string[] = []): void {
+  const options = { args, node, timeout: 60_000 };
+  const { status, signal, stderr, stdout } = runScript(prelude + source, options);
   assert.deepEqual([status, signal, stderr, stdout], [0, null, '', '']);
 }
