@@ -143,10 +143,16 @@ export class Pool extends Traced {
     const fds = (await counted) + queues;
     const now = () => descriptorsOf(this.master);
     // One less for each worker that is looked at from time to time, where pidfd_open(2) is not permitted.
-    await until(`${fds} descriptors again`, () => now().length <= fds, 5000).catch((error) => {
+    await until(`${fds} descriptors again`, () => now().length <= fds).catch((error) => {
       throw new Error(`${error.message}: ${now().join(' ')}`);
     });
-    assert.deepEqual(childrenOf(this.master).toSorted(), this.workers().toSorted());
+    // One that is just being recycled is still a child, and a zombie until the master reaps it.
+    const family = () => `${childrenOf(this.master).toSorted()}`;
+    await until('no other children', () => family() === `${this.workers().toSorted()}`).catch(
+      (error) => {
+        throw new Error(`${error.message}: ${family()}, the workers ${this.workers()}`);
+      },
+    );
   }
 
   get #unlinkTold(): boolean {
