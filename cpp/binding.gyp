@@ -72,6 +72,7 @@
             "fork/base/procfs.cc",
             "fork/freeze/registrations.cc",
             "fork/park/calls.cc",
+            "fork/park/rest.cc",
             "fork/park/resume.cc",
             "fork/park/seen.cc",
             "fork/objects/files_in_use.cc",

@@ -26,8 +26,10 @@ namespace {
 // The common state of the steps of one fork.
 class LiveFork {
  public:
-  LiveFork(const ForkRequest& request, uint64_t deadline)
-      : request_(request), deadline_(deadline) {}
+  LiveFork(const ForkRequest& request, uint64_t deadline, bool awake)
+      : request_(request), deadline_(deadline) {
+    park_.awake = awake;
+  }
 
   ForkResult Run() {
     if (Failure failure = Prepare()) return {-1, failure};
@@ -45,6 +47,7 @@ class LiveFork {
       pid = CloneProcess(SIGCHLD);
       if (pid == 0) ComeUp();
       failure = Check(pid, "clone");
+      if (pid > 0) report_.Admit(RestUndisturbed(park_));
     }
     if (pid > 0 && request_.move) return Hold(static_cast<int>(pid), blocked);
     RestoreMappings(mappings_);
@@ -91,8 +94,10 @@ class LiveFork {
     if (Failure failure = CheckRecords(park_)) return failure;
     if (Failure failure = CheckConfinement(park_, self_, files_.task.get())) return failure;
     if (!ReserveStacks(park_, state.arena, stacks_)) return kArenaFull;
-    if (Failure failure = ShareMappings(files_.maps.get(), state.arena, mappings_)) return failure;
-    return TakeSnapshot(files_, park_, request_, deadline_, mappings_, state.arena, snapshot_);
+    Failure failure = ShareMappings(files_.maps.get(), state.arena, mappings_);
+    if (failure) return failure;
+    failure = TakeSnapshot(files_, park_, request_, deadline_, mappings_, state.arena, snapshot_);
+    return !failure && !RestUndisturbed(park_) ? kDisturbed : failure;
   }
 
   // In the child: rebuilds the parent's state. On return all threads are still parked.
@@ -101,6 +106,7 @@ class LiveFork {
     // The threads first: they start on other processors while this one makes the twins. Then
     // nothing can fail any more, and the parent need not wait for the last of them.
     Failure failure = RebuildThreads(park_, self_, stacks_);
+    if (!report_.AwaitAdmission(parent_, deadline_)) failure = kDisturbed;
     if (!failure) failure = MakeTwins(snapshot_);
     report_.Send(failure);
     if (failure) Sys(SYS_exit_group, 1);
@@ -127,6 +133,7 @@ class LiveFork {
 
   const ForkRequest& request_;
   const uint64_t deadline_;
+  const long parent_ = Sys(SYS_getpid);
   ProcFiles files_;
   Report report_;
   Park park_;
@@ -152,8 +159,12 @@ ForkResult Fork(const ForkRequest& request) {
   const uint64_t deadline = MonotonicNs() + request.timeout;
   Exclusive entry;
   if (entry.refused()) return {-1, kEntered};
+  // Threads at rest that are in the way twice get the signal. So do those of becomeDaemon()'s
+  // launcher, which must not handle the script's signals while it waits.
+  int in_the_way = request.move ? 2 : 0;
   for (;;) {
-    ForkResult result = LiveFork(request, deadline).Run();
+    ForkResult result = LiveFork(request, deadline, in_the_way >= 2).Run();
+    in_the_way += result.failure.at_rest ? 1 : 0;
     if (result.pid > 0 && request.move) entry.Stay();
     if (!result.failure.passing || MonotonicNs() > deadline) return result;
     timespec pause{0, 200000};

@@ -32,6 +32,25 @@ class Report {
     return {};
   }
 
+  // In the parent, right after the clone: whether the child may live.
+  void Admit(bool admitted) {
+    page_->verdict.store(admitted ? kAdmitted : kRejected, std::memory_order_release);
+    Sys(SYS_futex, &page_->verdict, FUTEX_WAKE, 1);
+  }
+
+  // In the child. A parent that is stopped is waited for, one that has ended is not. In a namespace
+  // of its own the child does not see its parent.
+  bool AwaitAdmission(long parent, uint64_t deadline) {
+    uint32_t verdict;
+    while ((verdict = page_->verdict.load(std::memory_order_acquire)) == 0) {
+      timespec pause{0, 5000000};
+      if (Sys(SYS_futex, &page_->verdict, FUTEX_WAIT, 0, &pause) != -ETIMEDOUT) continue;
+      const long now = Sys(SYS_getppid);
+      if (now != parent && (now != 0 || MonotonicNs() > deadline)) return false;
+    }
+    return verdict == kAdmitted;
+  }
+
   // In the child; the strings are constants, at the same address in both processes.
   void Send(Failure failure) {
     page_->failure = failure;
@@ -56,7 +75,9 @@ class Report {
   }
 
  private:
+  enum : uint32_t { kAdmitted = 1, kRejected };
   struct Page {
+    std::atomic<uint32_t> verdict;
     std::atomic<uint32_t> sent;
     Failure failure;
   };

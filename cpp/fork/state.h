@@ -11,6 +11,7 @@
 #include "fork/park/ids.h"
 #include "fork/park/libc_record.h"
 #include "fork/park/parked.h"
+#include "fork/park/rest.h"
 
 namespace livefork {
 
@@ -26,6 +27,7 @@ struct State {
   Arena arena;
   Rendezvous rendezvous;
   KeptIds kept;
+  Rests rests;
   LibcRecord libc;
   Held held;
   RingSupport ring_support;

@@ -314,8 +314,8 @@ void Filter() {
   prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
-void* Confined(void* kind) {
-  switch (reinterpret_cast<intptr_t>(kind)) {
+void RestrictSelf(intptr_t kind) {
+  switch (kind) {
     case 0:
       prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
       break;
@@ -346,8 +346,18 @@ void* Confined(void* kind) {
     default:
       unshare(CLONE_NEWPID);
   }
+}
+
+void* Confined(void* kind) {
+  RestrictSelf(reinterpret_cast<intptr_t>(kind));
   confined = 1;
   for (;;) pause();
+}
+
+// The calling thread, alone.
+napi_value ConfineCaller(napi_env env, napi_callback_info info) {
+  RestrictSelf(Argument(env, info));
+  return Integer(env, 0);
 }
 
 napi_value Confine(napi_env env, napi_callback_info info) {
@@ -434,6 +444,7 @@ napi_value Init(napi_env env, napi_value exports) {
                    {"hold", Hold},
                    {"release", Release},
                    {"confine", Confine},
+                   {"confineCaller", ConfineCaller},
                    {"edge", Edge},
                    {"scheduling", Scheduling},
                    {"slowHandler", SlowHandler},

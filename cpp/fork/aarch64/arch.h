@@ -39,6 +39,7 @@ inline uintptr_t ThreadPointer() {
   return tp;
 }
 
+constexpr int kCallSize = 4;
 // Without SA_RESTORER the kernel returns from handlers through its own code in the vdso.
 constexpr unsigned long kRestorerFlag = 0;
 inline void (*const kRestorer)() = nullptr;
@@ -112,10 +113,15 @@ inline void SetResult(void* ucontext, long result) {
   static_cast<ucontext_t*>(ucontext)->uc_mcontext.regs[0] = static_cast<unsigned long>(result);
 }
 
+inline void EndCall(void* ucontext, Stop stop, long result) {
+  SetResult(ucontext, result);
+  if (stop == Stop::kBefore) static_cast<ucontext_t*>(ucontext)->uc_mcontext.pc += kCallSize;
+}
+
 inline void MakeAgain(void* ucontext, const Call& call) {
   auto& regs = static_cast<ucontext_t*>(ucontext)->uc_mcontext;
   regs.regs[0] = static_cast<unsigned long>(call.arguments[0]);
-  regs.pc -= 4;
+  regs.pc -= kCallSize;
 }
 
 // A guarded control stack (GCS, Linux 6.13).

@@ -63,6 +63,7 @@
         .size   livefork_clone_thread, .-livefork_clone_thread
 
         routine livefork_call
+        .cfi_startproc
         mov     x8, x0
         mov     x9, x1
         ldp     x0, x1, [x9, #0]
@@ -73,6 +74,7 @@
         .hidden livefork_call_made
 livefork_call_made:
         ret
+        .cfi_endproc
         .size   livefork_call, .-livefork_call
 
 // GNU_PROPERTY_AARCH64_FEATURE_1_AND: BTI and PAC. One object without it takes both from the addon.

@@ -8,6 +8,7 @@ struct Failure {
   const char* syscall = nullptr;  // man-page name of the call that failed
   const char* reason = nullptr;   // for ENOTSUP and EAGAIN: the obstacle, as text
   bool passing = false;           // the obstacle is temporary
+  bool at_rest = false;           // and has to do with threads at rest (rest.h)
 
   explicit operator bool() const { return error != 0; }
 };

@@ -9,6 +9,8 @@
 
 #include "fork/base/procfs.h"
 #include "fork/park/park.h"
+#include "fork/park/rest.h"
+#include "fork/state.h"
 
 namespace livefork {
 namespace {
@@ -87,7 +89,8 @@ bool Confines(const char* line) {
   return false;
 }
 
-// 0: the thread has ended.
+}  // namespace
+
 uint64_t HashStatus(int task, int tid) {
   Fd status(Sys(SYS_openat, task, TaskPath(tid, "status").text, O_RDONLY | O_CLOEXEC, 0));
   if (status.get() < 0) return 0;
@@ -99,8 +102,6 @@ uint64_t HashStatus(int task, int tid) {
   }
   return lines.error() < 0 ? 0 : hash;
 }
-
-}  // namespace
 
 void DescribeConfinement(Confinement& c) {
   uint32_t* ids = c.ids;
@@ -115,21 +116,83 @@ void DescribeConfinement(Confinement& c) {
   c.seccomp = static_cast<int>(Sys(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0));
 }
 
+namespace {
+
+// The forking thread, with which the others are compared.
+class Comparison {
+ public:
+  Comparison(const Thread& self, int task)
+      : self_(self),
+        task_(task),
+        filtered_(self.confinement.seccomp == 2),
+        filters_(filtered_ ? SeccompFilters(task, self.tid) : 0),
+        own_(task, self.tid),
+        shared_(Shared()) {}
+
+  // Of a thread that has not run since it was compared only the caller can differ, and from all of
+  // them alike: so one is asked for what the kernel compares.
+  const char* Obstacle(const Thread& thread) {
+    if (thread.resting == nullptr) return OfParked(thread);
+    if (!thread.compared) return OfFirst(thread);
+    changed_ = changed_ || state.rests.shared != shared_ || !SameAsNoted(thread);
+    if (asked_) return nullptr;
+    asked_ = true;
+    return Unshared(self_.tid, thread.tid) ? kUnshared : nullptr;
+  }
+
+  bool changed() const { return changed_; }
+
+  // All others are as the caller is.
+  void Remember(const Park& park) const { RememberCompared(park, self_.confinement, shared_); }
+
+ private:
+  bool SameAsNoted(const Thread& thread) const {
+    return memcmp(&thread.confinement, &self_.confinement, sizeof self_.confinement) == 0;
+  }
+  // What the caller has that is not in its Confinement.
+  uint64_t Shared() const {
+    uint64_t hash = filters_;
+    for (const char* link : own_.links) {
+      for (; *link != '\0'; ++link) hash = hash * 31 + static_cast<unsigned char>(*link);
+    }
+    return hash;
+  }
+
+  const char* OfParked(const Thread& thread) const {
+    if (!SameAsNoted(thread)) return kOwn;
+    if (filtered_ && SeccompFilters(task_, thread.tid) != filters_) return kOwn;
+    return SharedObstacle(task_, self_.tid, thread.tid, own_);
+  }
+
+  // HoldResting() has compared what /proc shows: all but the securebits, which it has noted when
+  // its rest began.
+  const char* OfFirst(const Thread& thread) const {
+    if (thread.confinement.secure_bits != self_.confinement.secure_bits) return kOwn;
+    return SharedObstacle(task_, self_.tid, thread.tid, own_);
+  }
+
+  const Thread& self_;
+  const int task_;
+  const bool filtered_;
+  const uint64_t filters_;
+  const Namespaces own_;
+  const uint64_t shared_;
+  bool asked_ = false;
+  bool changed_ = false;
+};
+
+}  // namespace
+
 Failure CheckConfinement(const Park& park, const Thread& self, int task) {
-  const bool filtered = self.confinement.seccomp == 2;
-  const uint64_t filters = filtered ? SeccompFilters(task, self.tid) : 0;
-  const Namespaces own(task, self.tid);
+  Comparison comparison(self, task);
   const char* obstacle = nullptr;
   park.Each([&](const Thread& thread) {
-    if (obstacle != nullptr) return;
-    if (memcmp(&thread.confinement, &self.confinement, sizeof self.confinement) != 0 ||
-        (filtered && SeccompFilters(task, thread.tid) != filters)) {
-      obstacle = kOwn;
-    } else {
-      obstacle = SharedObstacle(task, self.tid, thread.tid, own);
-    }
+    if (obstacle == nullptr) obstacle = comparison.Obstacle(thread);
   });
-  return obstacle == nullptr ? Failure{} : Failure{ENOTSUP, "fork", obstacle};
+  if (obstacle != nullptr) return {ENOTSUP, "fork", obstacle};
+  if (comparison.changed()) return kChanged;
+  comparison.Remember(park);
+  return {};
 }
 
 const char* ConfinementObstacle(int task) {

@@ -29,6 +29,9 @@ struct Thread;
 // shares its file system settings and descriptor table. task is an open /proc/self/task.
 Failure CheckConfinement(const Park& park, const Thread& self, int task);
 
+// Of the privileges that /proc shows, and equal for equal ones. 0: they cannot be read.
+uint64_t HashStatus(int task, int tid);
+
 // The same without parking, from /proc; nullptr, or the reason why a fork would be refused.
 const char* ConfinementObstacle(int task);
 

@@ -61,6 +61,7 @@ int OnThreads(int task, uint64_t timeout, Errand errand, Prepare prepare) {
   if (entry.refused() || !state.arena.Reserve()) return -EAGAIN;
   SignalsBlocked blocked;
   Park park;
+  park.awake = true;
   Failure failure = ParkThreads(task, state.arena, MonotonicNs() + timeout, park);
   const void* argument = failure ? nullptr : prepare();
   const size_t failed = failure ? 0 : ReleaseOnErrand(park, errand, argument);

@@ -9,6 +9,7 @@
 #include "fork/base/statx.h"
 #include "fork/park/ids.h"
 #include "fork/park/parked.h"
+#include "fork/park/rest.h"
 #include "fork/park/seen.h"
 #include "fork/state.h"
 #include "libc.h"
@@ -94,13 +95,6 @@ class Parking {
     return Ask(task_, kLinks, st) == 0 && st.links == parked + 3;
   }
 
-  bool Known(int tid) const {
-    for (size_t i = 0; i < park_.count; ++i) {
-      if (park_.threads[i].tid == tid && park_.threads[i].state() != Thread::kGone) return true;
-    }
-    return false;
-  }
-
   // Threads that run are passed over as long as Runners has it.
   Failure SignalNewThreads() {
     constexpr long kLongest = 1000000;
@@ -116,7 +110,7 @@ class Parking {
   Failure SignalThose(bool& passed_over) {
     Failure failure;
     auto signal = [&](int tid) {
-      if (tid == self_ || Known(tid) || IsIgnored(tid)) return true;
+      if (tid == self_ || park_.Has(tid) || IsIgnored(tid)) return true;
       Seen seen;
       See(task_, tid, seen);
       if (kFirstArgumentLost && seen.runs && runners_.LookAgain(tid)) {
@@ -161,7 +155,7 @@ class Parking {
 
   Failure AwaitAll() {
     for (;;) {
-      WantArrivals(Present());
+      WantArrivals(Signalled());
       const uint32_t arrived = Arrivals();
       if (!AnyUnparked()) return {};
       if (AwaitArrivals(arrived, 1000000)) continue;
@@ -172,9 +166,13 @@ class Parking {
     }
   }
 
-  uint32_t Present() const {
+  // Those that arrive: threads at rest are there.
+  uint32_t Signalled() const {
     uint32_t n = 0;
-    for (size_t i = 0; i < park_.count; ++i) n += park_.threads[i].state() != Thread::kGone;
+    for (size_t i = 0; i < park_.count; ++i) {
+      const Thread& thread = park_.threads[i];
+      n += thread.state() != Thread::kGone && thread.resting == nullptr;
+    }
     return n;
   }
 
@@ -236,6 +234,8 @@ Failure ParkThreads(int task, Arena& arena, uint64_t deadline, Park& park) {
   if (park.threads == nullptr) return kArenaFull;
   uint32_t generation = 0;
   if (Failure failure = OpenRendezvous(park.threads, generation)) return failure;
+  MeasureTime();
+  if (!park.awake && task >= 0) HoldResting(task, generation, park);
   Parking parking(task, park, generation, deadline);
   Failure failure = parking.Run();
   if (failure) {
@@ -255,7 +255,9 @@ long AskToTakeId(int task, int tid, uintptr_t pointer) {
   if (told) {
     const SeenFrames frames(seen.stack, pointer);
     const Position position{seen.place, frames.get()};
-    if (frames.known() && !MayTakeId(Stop::kBefore, seen.call, position)) return -EAGAIN;
+    const bool may =
+        MayTakeId(Stop::kBefore, seen.call, position) || RestsAt(tid, seen.place, seen.stack);
+    if (frames.known() && !may) return -EAGAIN;
   }
   LeaveHandler();
   return Send(tid, Purpose::kTakeId, 0, seen);

@@ -16,14 +16,19 @@
 
 namespace livefork {
 
+struct Resting;
+
 // The state that a thread recorded when it was parked: sufficient to rebuild it in the child.
 struct Thread {
   enum State : uint32_t { kSignalled, kArriving, kParked, kGone };
 
   void Begin(uint32_t generation, int id) {
     tid = id;
+    resting = nullptr;
     word.store(generation << 2 | kSignalled, std::memory_order_release);
   }
+  // A thread that rests is parked without a signal.
+  void Take(uint32_t generation) { word.store(generation << 2 | kParked); }
   // Changes the state if the record still belongs to this park and has the state `from`. Both the
   // parking and the parked thread may try this, and only one succeeds.
   bool Move(uint32_t generation, State from, State to) {
@@ -35,6 +40,9 @@ struct Thread {
   std::atomic<uint32_t> word;
   int tid;
   int new_tid;        // its id in the child
+  Resting* resting;   // nullptr: stopped by the signal
+  uint64_t used;      // at rest: its processor time when it was taken
+  bool compared;      // at rest: it has not run since its privileges were compared
   long first;         // the first argument of the call in which it was last seen (Seen)
   bool keeps_id;      // the child's record keeps the parent's id: ids.h
   bool made;          // HasMadeCall()
@@ -58,9 +66,16 @@ struct Thread {
 
 struct Park {
   static constexpr size_t kMaxThreads = 4096;
+  bool awake = false;  // threads that rest (rest.h) get the signal too
   Thread* threads = nullptr;
   size_t count = 0;
 
+  bool Has(int tid) const {
+    for (size_t i = 0; i < count; ++i) {
+      if (threads[i].tid == tid && threads[i].state() != Thread::kGone) return true;
+    }
+    return false;
+  }
   template <typename F>
   void Each(F f) const {
     for (size_t i = 0; i < count; ++i) {

@@ -1,12 +1,12 @@
 #include "fork/park/parked.h"
 
-#include <linux/futex.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <time.h>
 
+#include "fork/base/futex.h"
 #include "fork/park/calls.h"
 #include "fork/park/ids.h"
+#include "fork/park/rest.h"
 #include "fork/park/resume.h"
 #include "fork/state.h"
 #include "libc.h"
@@ -119,15 +119,9 @@ void StandParked(const siginfo_t* info, const ucontext_t* ucontext, Stop stop, c
   if (livefork_save_context(&thread.context) == 0) {
     thread.Move(generation, Thread::kArriving, Thread::kParked);
   }
-  // In this order, because the parking thread first sets the wanted number and then reads the
-  // number of arrivals.
-  const uint32_t arrived = r.arrived.fetch_add(1) + 1;
-  if (arrived >= r.wanted.load()) FutexWake(r.arrived);
   // From here on the record must not be touched: it may belong to another fork before this thread
   // wakes.
-  while (r.generation.load(std::memory_order_acquire) == generation) {
-    FutexWait(r.generation, generation, 0);
-  }
+  Arrive(generation);
   RunErrand(r);
 }
 
@@ -141,8 +135,12 @@ void OnSignal(int signal, siginfo_t* info, void* ucontext) {
   if (stop == Stop::kCut) Recall(info, ucontext, call);
   const bool partial = stop == Stop::kRunning && RecallPartial(info, ucontext, call);
   const bool ours = MarkCut(ucontext);
-  if (PurposeOf(info) == Purpose::kPark) {
+  const bool park = PurposeOf(info) == Purpose::kPark;
+  if (park) {
     StandParked(info, static_cast<const ucontext_t*>(ucontext), stop, call);
+  } else if (RestsAt(static_cast<int>(Sys(SYS_gettid)), ProgramCounter(ucontext),
+                     StackPointer(ucontext))) {
+    TakeOwnId();
   } else {
     TakeOwnIdIfMay(
         stop, call,
@@ -150,9 +148,10 @@ void OnSignal(int signal, siginfo_t* info, void* ucontext) {
          HasMadeCall(ucontext, stop, call)});
   }
   if (partial) Complete(ucontext, call);
+  if (park && stop == Stop::kBefore) RestIfMay(ucontext, stop, call);
   if (ours || stop != Stop::kCut) return;
   if (call.number >= 0) {
-    Resume(ucontext, call);
+    Resume(ucontext, call, park);
   } else if (kFirstArgumentLost) {
     ResumeWithoutFirst(ucontext);
   }
@@ -176,13 +175,15 @@ void RestoreHandler() {
 
 }  // namespace
 
-long FutexWait(std::atomic<uint32_t>& word, uint32_t value, uint64_t ns) {
-  timespec timeout{static_cast<time_t>(ns / 1000000000), static_cast<long>(ns % 1000000000)};
-  return Sys(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, ns == 0 ? nullptr : &timeout);
-}
-
-void FutexWake(std::atomic<uint32_t>& word) {
-  Sys(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT32_MAX);
+void Arrive(uint32_t generation) {
+  Rendezvous& r = state.rendezvous;
+  // In this order, because the parking thread first sets the wanted number and then reads the
+  // number of arrivals.
+  const uint32_t arrived = r.arrived.fetch_add(1) + 1;
+  if (arrived >= r.wanted.load()) FutexWake(r.arrived);
+  while (r.generation.load(std::memory_order_acquire) == generation) {
+    FutexWait(r.generation, generation, 0);
+  }
 }
 
 // SA_ONSTACK, as libc uses for this signal: a thread with a small stack has an alternate one for
@@ -254,6 +255,7 @@ void LeaveHandler() {
 void ReleaseThreads() {
   state.rendezvous.generation.fetch_add(1, std::memory_order_acq_rel);
   FutexWake(state.rendezvous.generation);
+  ReleaseResting();
   RestoreHandler();
 }
 

@@ -1,5 +1,5 @@
 // The place where threads wait: the parking signal, its handler, and the generation that
-// distinguishes parks. Only for park.cc and parked.cc.
+// distinguishes parks. Only for park.cc, parked.cc and rest.cc.
 #pragma once
 
 #include <atomic>
@@ -54,6 +54,9 @@ Failure InstallHandler();
 // observed call. 0 or -errno.
 long Send(int tid, Purpose purpose, size_t index, const Seen& seen);
 
+// Of a thread that is parked, or rebuilt in the child: returns when this park is over.
+void Arrive(uint32_t generation);
+
 // The number of arrivals since the rendezvous was opened (see ExpectArrivals), and a wait of at
 // most ns nanoseconds until the wanted number is reached; false if it is not.
 uint32_t Arrivals();
@@ -62,8 +65,5 @@ bool AwaitArrivals(uint32_t seen, uint64_t ns);
 
 // A signalled thread was abandoned. Its signal may still be pending, so the handler must stay.
 void LeaveHandler();
-
-long FutexWait(std::atomic<uint32_t>& word, uint32_t value, uint64_t ns);
-void FutexWake(std::atomic<uint32_t>& word);
 
 }  // namespace livefork

@@ -8,11 +8,11 @@
 
 #include "fork/park/calls.h"
 #include "fork/park/park.h"
+#include "fork/park/rest.h"
 
 namespace livefork {
 namespace {
 
-constexpr long kCutByUs = -1000;  // not an errno: only livefork_call() returns it
 constexpr uint64_t kSecond = 1000000000;
 constexpr size_t kMaskSize = sizeof(uint64_t);
 
@@ -225,8 +225,9 @@ void Complete(void* ucontext, const Call& call) {
   SetResult(ucontext, done);
 }
 
-void Resume(void* ucontext, const Call& call) {
+void Resume(void* ucontext, const Call& call, bool parked) {
   if (OwnSignalWaits(ucontext)) return;
+  if (parked && RestIfMay(ucontext, Stop::kCut, call)) return;
   const long result = GoOn(call, MaskOf(ucontext));
   if (result != kAgain) {
     SetResult(ucontext, result);

@@ -7,10 +7,13 @@
 
 namespace livefork {
 
+// The result of livefork_call() if our own signal has interrupted it; not an errno.
+constexpr long kCutByUs = -1000;
+
 // Last in the signal handler: repeats the call, or makes the return repeat it. The call was
 // interrupted, and its number is known. Returns at once if a signal of the program is pending,
-// because the EINTR belongs to that signal.
-void Resume(void* ucontext, const Call& call);
+// because the EINTR belongs to that signal. parked: it was interrupted for a park.
+void Resume(void* ucontext, const Call& call, bool parked);
 
 // For a call that cannot be repeated, because its first argument is lost: continues a wait at a
 // futex, or ends it with 0 instead of EINTR. futex(2): 0 may mean a spurious wake-up, so callers

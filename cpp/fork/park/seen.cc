@@ -8,18 +8,15 @@
 #include "fork/park/park.h"
 
 namespace livefork {
-namespace {
 
-// Of one thread of this process, in nanoseconds. clock_gettime(2) takes a clock with the thread's
-// id (MAKE_THREAD_CPUCLOCK of include/linux/posix-timers_types.h).
+// clock_gettime(2) takes a clock with the thread's id (MAKE_THREAD_CPUCLOCK of
+// include/linux/posix-timers_types.h).
 uint64_t ProcessorTime(int tid) {
   constexpr int kOfThread = 4, kScheduled = 2;
   timespec used{};
   Sys(SYS_clock_gettime, ~tid * 8 | kOfThread | kScheduled, &used);
   return static_cast<uint64_t>(used.tv_sec) * 1000000000 + static_cast<uint64_t>(used.tv_nsec);
 }
-
-}  // namespace
 
 uint32_t Hash(uintptr_t stack, uintptr_t place, const Call& call) {
   uint64_t hash = stack * 31 + place;

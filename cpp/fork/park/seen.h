@@ -27,6 +27,9 @@ bool See(int task, int tid, Seen& seen);
 // Distinguishes calls of the same number by their place and arguments.
 uint32_t Hash(uintptr_t stack, uintptr_t place, const Call& call);
 
+// Of one thread of this process, in nanoseconds; 0: it has ended.
+uint64_t ProcessorTime(int tid);
+
 // Threads that ran when they were looked at. Where a call's result overwrites its first argument, a
 // call that begins between the look and the signal cannot be repeated, and a thread that runs may
 // be about to begin one. So it is looked at again, unless it computes, for at most half of the time

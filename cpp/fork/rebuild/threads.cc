@@ -10,6 +10,7 @@
 
 #include "fork/park/held.h"
 #include "fork/park/ids.h"
+#include "fork/park/rest.h"
 #include "fork/rebuild/scheduling.h"
 #include "fork/state.h"
 #include "libc.h"
@@ -141,6 +142,27 @@ void RebuildSelf(const Thread& self) {
   }
 }
 
+void Touch(uintptr_t address) {
+  auto* byte = reinterpret_cast<volatile char*>(address);
+  *byte = *byte;
+}
+
+// The first write to a page that the processes share copies it, and interrupts each other processor
+// that runs a thread of the writer, to flush the page there (wp_page_copy() of mm/memory.c). So the
+// pages that the threads need at once are written while there is only one thread.
+void TouchPages(const Park& park) {
+  park.Each([](Thread& thread) {
+    Touch(reinterpret_cast<uintptr_t>(&thread.new_tid));
+    Touch(reinterpret_cast<uintptr_t>(&IdInRecord(thread.pointer)));
+    if (state.libc.rseq_size > 0) {
+      Touch(thread.pointer + static_cast<uintptr_t>(state.libc.rseq_offset));
+    }
+    const uintptr_t stack = StackPointer(thread.context);
+    Touch(stack);
+    Touch(stack - sizeof(void*));
+  });
+}
+
 }  // namespace
 
 const char* ThreadObstacle() {
@@ -154,7 +176,7 @@ Failure CheckRecords(const Park& park) {
     const int id = IdInRecord(t.pointer);
     const bool keeps = state.kept.Find(t.pointer, t.tid) != nullptr;
     const Position position{t.place, Frames::Between(t.stack, t.pointer), t.made};
-    t.keeps_id = !MayTakeId(t.stop, t.call, position);
+    t.keeps_id = !MayTakeId(t.stop, t.call, position) && !RestsAt(t.tid, t.place, t.stack);
     // Without the address the thread's end would not be reported, and a join would wait forever.
     if (((id == t.tid || keeps) && t.clear_tid != nullptr) || failure.error == ENOTSUP) return;
     // musl's pthread_exit() clears the id before the thread has ended.
@@ -174,6 +196,7 @@ Failure RebuildThreads(Park& park, const Thread& self, char* stacks) {
   state.kept.Clear();
   RebuildSelf(self);
   ExpectArrivals();
+  TouchPages(park);
   Failure failure;
   park.Each([&](Thread& thread) {
     if (failure) return;
@@ -190,6 +213,7 @@ Failure RebuildThreads(Park& park, const Thread& self, char* stacks) {
       WriteId(thread.pointer, thread.robust_list, thread.new_tid);
     }
   });
+  AdoptResting(park);
   return failure;
 }
 

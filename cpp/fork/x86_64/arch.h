@@ -41,6 +41,7 @@ inline uintptr_t ThreadPointer() {
   return tp;
 }
 
+constexpr int kCallSize = 2;                         // of the instruction
 constexpr unsigned long kRestorerFlag = 0x04000000;  // SA_RESTORER, which libc does not declare
 constexpr uint32_t kRseqSignature = 0x53053053;
 constexpr uintptr_t kCodeMask = ~uintptr_t{0};  // the address bits of a return address on a stack
@@ -134,11 +135,18 @@ inline void SetResult(void* ucontext, long result) {
   static_cast<ucontext_t*>(ucontext)->uc_mcontext.gregs[REG_RAX] = result;
 }
 
+// Ends a call that was made elsewhere for the thread.
+inline void EndCall(void* ucontext, Stop stop, long result) {
+  SetResult(ucontext, result);
+  auto* regs = static_cast<ucontext_t*>(ucontext)->uc_mcontext.gregs;
+  if (stop == Stop::kBefore) regs[REG_RIP] += kCallSize;
+}
+
 // Makes the thread repeat an interrupted call.
 inline void MakeAgain(void* ucontext, const Call& call) {
   auto* regs = static_cast<ucontext_t*>(ucontext)->uc_mcontext.gregs;
   regs[REG_RAX] = call.number;
-  regs[REG_RIP] -= 2;
+  regs[REG_RIP] -= kCallSize;
 }
 
 // A user shadow stack (CET, Linux 6.6) contains return addresses that JumpContext cannot restore in

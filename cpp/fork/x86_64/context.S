@@ -60,6 +60,7 @@ livefork_clone_thread:
         .hidden livefork_call
         .type   livefork_call, @function
 livefork_call:
+        .cfi_startproc                  # threads at rest are there: for stack traces
         mov     %rdi, %rax
         mov     %rsi, %rcx
         mov     0(%rcx), %rdi
@@ -73,6 +74,7 @@ livefork_call:
         .hidden livefork_call_made
 livefork_call_made:
         ret
+        .cfi_endproc
         .size   livefork_call, .-livefork_call
 
 # Unwinders that take a restorer for a return address may read the byte before it.
