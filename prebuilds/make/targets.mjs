@@ -61,4 +61,4 @@ export function named(names) {
 }
 
 /** What all six may have together, in bytes: the package is to be below 2.5 MB with the rest of it. */
-export const mostTogether = 1_725_000;
+export const mostTogether = 1_755_000;

@@ -99,8 +99,8 @@ bool OnAlternateStack(const stack_t& alternate) {
          here - reinterpret_cast<uintptr_t>(alternate.ss_sp) < alternate.ss_size;
 }
 
-// Entries of the calling thread that it has left by longjmp(3) are above nothing any more. One
-// whose frame is still above is that of a signal handler's thread, which must return there.
+// Frees what the calling thread has left by longjmp(3): those frames are gone. True if it rests
+// further up its stack, in a wait that the handler of another signal has interrupted.
 bool RestsAlready() {
   const int tid = static_cast<int>(Sys(SYS_gettid));
   const auto here = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
@@ -116,7 +116,7 @@ bool RestsAlready() {
   return already;
 }
 
-// Not for an errand: it may be called where the addon can be unloaded, from a Worker.
+// Not after an errand: a Worker may ask for one, and with that Worker the addon may be unloaded.
 bool MayRest(const ucontext_t* ucontext, Stop stop, const Call& call) {
   if (!state.rests.measured.load(std::memory_order_relaxed) || !WaitsForWork(stop, call))
     return false;
