@@ -12,6 +12,7 @@ test('a fork wakes no thread that waits for work', onlyGlibc, async () => {
 for (const [name, title] of [
   ['works', 'work that was given to them before and after the fork is done in both processes'],
   ['changed', 'a name and a priority that another thread gives them are the copy’s too'],
+  ['order', 'a child lists its threads as its parent does'],
   ['signalled', 'signals are handled on them, and forks come in between'],
   ['full', 'without a free descriptor nothing is taken for equal'],
   ['launcher', 'becomeDaemon() after a fork: the launcher handles no signal of the script'],

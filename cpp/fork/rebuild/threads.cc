@@ -8,6 +8,7 @@
 
 #include <cstring>
 
+#include "fork/base/sort.h"
 #include "fork/park/held.h"
 #include "fork/park/ids.h"
 #include "fork/park/rest.h"
@@ -187,9 +188,16 @@ Failure CheckRecords(const Park& park) {
   return failure;
 }
 
-bool ReserveStacks(const Park& park, Arena& arena, char*& stacks) {
+bool ReserveStacks(Park& park, Arena& arena, char*& stacks) {
   stacks = arena.Take<char>(park.count * kStackSize);
-  return stacks != nullptr;
+  park.order = arena.Take<Thread*>(park.count);
+  if (stacks == nullptr || park.order == nullptr) return false;
+  size_t n = 0;
+  park.Each([&](Thread& thread) { park.order[n++] = &thread; });
+  Sort(park.order, park.order + n,
+       [](const Thread* a, const Thread* b) { return a->tid < b->tid; });
+  park.ordered = n;
+  return true;
 }
 
 Failure RebuildThreads(Park& park, const Thread& self, char* stacks) {
@@ -197,24 +205,22 @@ Failure RebuildThreads(Park& park, const Thread& self, char* stacks) {
   RebuildSelf(self);
   ExpectArrivals();
   TouchPages(park);
-  Failure failure;
-  park.Each([&](Thread& thread) {
-    if (failure) return;
+  for (size_t i = 0; i < park.ordered; ++i) {
+    Thread& thread = *park.order[i];
     DropInherited(thread, self);
     stacks += kStackSize;
     long r = livefork_clone_thread(kThreadFlags, stacks, &thread.new_tid, thread.clear_tid,
                                    thread.pointer, Enter, &thread);
-    if (r < 0) {
-      failure = Check(r, "clone");
-    } else if (thread.keeps_id) {
+    if (r < 0) return Check(r, "clone");
+    if (thread.keeps_id) {
       state.kept.Add(thread.pointer, thread.new_tid);
       RememberScheduling(state.libc.scheduling, thread);
     } else {
       WriteId(thread.pointer, thread.robust_list, thread.new_tid);
     }
-  });
+  }
   AdoptResting(park);
-  return failure;
+  return {};
 }
 
 void AwaitThreads(const Park& park) {

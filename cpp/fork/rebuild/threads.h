@@ -15,8 +15,9 @@ const char* ThreadObstacle();
 // is wrong, and the fork must fail.
 Failure CheckRecords(const Park& park);
 
-// In the parent: reserves the memory for RebuildThreads.
-bool ReserveStacks(const Park& park, Arena& arena, char*& stacks);
+// In the parent: reserves the memory for RebuildThreads, which makes the threads in the order of
+// their ids: a child lists them as its parent does.
+bool ReserveStacks(Park& park, Arena& arena, char*& stacks);
 
 // In the child: makes the threads. Each parks itself and waits for the release. self is the forking
 // thread. Threads that CheckRecords() did not find idle keep the parent's ids in libc's records for
