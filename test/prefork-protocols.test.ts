@@ -125,22 +125,32 @@ function byAgent(
     });
 }
 
-/** Several streams at a time over one session, which is another one when the server says so. */
+/**
+ * Several streams at a time over one session, which is another one when the server says so. A stream that crosses that
+ * word on a crowded machine is refused, has not been processed, and is sent again (RFC 9113, section 8.7; docs/prefork.md).
+ */
 function bySession(url: string): () => Promise<string> {
   let session: http2.ClientHttp2Session | undefined;
   goodbyes.push(() => session?.close());
-  return () =>
-    new Promise((resolve, reject) => {
+  const ask = () =>
+    new Promise<string>((resolve, reject) => {
       if (session === undefined || session.closed || session.destroyed) {
         session = http2.connect(url, { rejectUnauthorized: false }).on('error', reject);
       }
-      const stream = session.request({ ':path': '/' }).setEncoding('utf8');
+      const asked = session;
+      const stream = asked.request({ ':path': '/' }).setEncoding('utf8');
       let text = '';
       stream.on('data', (chunk) => {
         text += chunk;
       });
-      stream.on('error', reject).on('end', () => resolve(text));
+      stream.on('error', (error) => {
+        const refused = stream.rstCode === http2.constants.NGHTTP2_REFUSED_STREAM;
+        if (refused && text === '' && asked.closed) resolve(ask());
+        else reject(error);
+      });
+      stream.on('end', () => resolve(text));
     });
+  return ask;
 }
 
 async function byFetch(port: number): Promise<string> {
