@@ -69,7 +69,7 @@ struct Park {
   bool awake = false;  // threads that rest (rest.h) get the signal too
   Thread* threads = nullptr;
   size_t count = 0;
-  Thread** order = nullptr;  // of the parked ones: ReserveStacks()
+  uint32_t* order = nullptr;  // the places of the parked ones: ReserveStacks()
   size_t ordered = 0;
 
   bool Has(int tid) const {

@@ -190,13 +190,13 @@ Failure CheckRecords(const Park& park) {
 
 bool ReserveStacks(Park& park, Arena& arena, char*& stacks) {
   stacks = arena.Take<char>(park.count * kStackSize);
-  park.order = arena.Take<Thread*>(park.count);
+  park.order = arena.Take<uint32_t>(park.count);
   if (stacks == nullptr || park.order == nullptr) return false;
-  size_t n = 0;
-  park.Each([&](Thread& thread) { park.order[n++] = &thread; });
-  Sort(park.order, park.order + n,
-       [](const Thread* a, const Thread* b) { return a->tid < b->tid; });
-  park.ordered = n;
+  for (uint32_t i = 0; i < park.count; ++i) {
+    if (park.threads[i].state() == Thread::kParked) park.order[park.ordered++] = i;
+  }
+  Sort(park.order, park.order + park.ordered,
+       [&](uint32_t a, uint32_t b) { return park.threads[a].tid < park.threads[b].tid; });
   return true;
 }
 
@@ -206,7 +206,7 @@ Failure RebuildThreads(Park& park, const Thread& self, char* stacks) {
   ExpectArrivals();
   TouchPages(park);
   for (size_t i = 0; i < park.ordered; ++i) {
-    Thread& thread = *park.order[i];
+    Thread& thread = park.threads[park.order[i]];
     DropInherited(thread, self);
     stacks += kStackSize;
     long r = livefork_clone_thread(kThreadFlags, stacks, &thread.new_tid, thread.clear_tid,
