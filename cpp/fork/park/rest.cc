@@ -18,7 +18,6 @@
 namespace livefork {
 namespace {
 
-constexpr size_t kMaskSize = sizeof(uint64_t);
 // musl: the waits of Node's threads are not recognized (bottom.h).
 constexpr bool kMayRest = !kListsHeld;
 
@@ -56,14 +55,10 @@ void Leave(Resting& resting) {
 // A function of its own, so that all of the thread's work at rest is below the frame whose state is
 // saved: a copy of the thread begins there while the original is anywhere in here.
 [[gnu::noinline]] long Wait(Resting& resting, const Call& call, const uint64_t* mask) {
-  uint64_t all = ~uint64_t{0};
   resting.gate.store(Resting::kResting, std::memory_order_release);
-  Sys(SYS_rt_sigprocmask, SIG_SETMASK, mask, nullptr, kMaskSize);
-  long result;
-  do {
-    result = livefork_call(call.number, call.arguments);
-  } while (result == kCutByUs);
-  Sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, nullptr, kMaskSize);
+  const long result = Unmasked(mask, [&] {
+    return Repeat(call.number, [&](long* a) { memcpy(a, call.arguments, sizeof call.arguments); });
+  });
   Leave(resting);
   return result;
 }

@@ -14,7 +14,6 @@ namespace livefork {
 namespace {
 
 constexpr uint64_t kSecond = 1000000000;
-constexpr size_t kMaskSize = sizeof(uint64_t);
 
 uint64_t Nanoseconds(const timespec& time) {
   return static_cast<uint64_t>(time.tv_sec) * kSecond + static_cast<uint64_t>(time.tv_nsec);
@@ -54,17 +53,6 @@ class Limit {
  private:
   uint64_t end_;
 };
-
-// Repeats a call until our signal does not interrupt it. make computes the arguments each time.
-template <typename F>
-long Repeat(long number, F make) {
-  for (;;) {
-    Call call{number, {}};
-    make(call.arguments);
-    const long result = livefork_call(call.number, call.arguments);
-    if (result != kCutByUs) return result;
-  }
-}
 
 template <typename T>
 long Address(T* pointer) {
@@ -109,17 +97,6 @@ long SleepOn(uint64_t ns, timespec* remaining, uint64_t* mask) {
     a[4] = kMaskSize;
   });
   if (result < 0 && remaining != nullptr) *remaining = Timespec(limit.Left());
-  return result;
-}
-
-// For calls without a mask argument: sets the thread's own mask before the call and blocks all
-// signals after it.
-template <typename F>
-long Unmasked(const uint64_t* mask, F call) {
-  uint64_t all = 0;
-  Sys(SYS_rt_sigprocmask, SIG_SETMASK, mask, &all, kMaskSize);
-  const long result = call();
-  Sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, nullptr, kMaskSize);
   return result;
 }
 

@@ -3,12 +3,40 @@
 // and others, nor any call with a time limit: signal(7).
 #pragma once
 
+#include <signal.h>
+
+#include <cstddef>
+#include <cstdint>
+
 #include "arch.h"
 
 namespace livefork {
 
 // The result of livefork_call() if our own signal has interrupted it; not an errno.
 constexpr long kCutByUs = -1000;
+constexpr size_t kMaskSize = sizeof(uint64_t);
+
+// Repeats a call until our signal does not interrupt it. make computes the arguments each time.
+template <typename F>
+long Repeat(long number, F make) {
+  for (;;) {
+    Call call{number, {}};
+    make(call.arguments);
+    const long result = livefork_call(call.number, call.arguments);
+    if (result != kCutByUs) return result;
+  }
+}
+
+// For calls without a mask argument: sets the thread's own mask before the call and blocks all
+// signals after it.
+template <typename F>
+long Unmasked(const uint64_t* mask, F call) {
+  uint64_t all = 0;
+  Sys(SYS_rt_sigprocmask, SIG_SETMASK, mask, &all, kMaskSize);
+  const long result = call();
+  Sys(SYS_rt_sigprocmask, SIG_SETMASK, &all, nullptr, kMaskSize);
+  return result;
+}
 
 // Last in the signal handler: repeats the call, or makes the return repeat it. The call was
 // interrupted, and its number is known. Returns at once if a signal of the program is pending,
