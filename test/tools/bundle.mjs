@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rollup } from 'rollup';
 
-/** Where a text of several lines stands, whose blanks count. */
+/** Texts, in which blanks count. */
 function texts(node, found = []) {
   if (node === null || typeof node !== 'object') return found;
   if (node.type === 'TemplateElement' || node.type === 'Literal') found.push(node);
@@ -18,7 +18,9 @@ function texts(node, found = []) {
 const tabs = {
   name: 'tabs',
   renderChunk(code) {
-    const kept = texts(this.parse(code));
+    const kept = texts(this.parse(code)).filter(({ start, end }) =>
+      code.slice(start, end).includes('\n'),
+    );
     const isText = (at) => kept.some(({ start, end }) => start < at && at <= end);
     return code.replace(/(?<=\n) +/g, (blanks, at) =>
       isText(at) ? blanks : '\t'.repeat(blanks.length / 4) + ' '.repeat(blanks.length % 4),
