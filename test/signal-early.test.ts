@@ -94,7 +94,15 @@ for (const [who, signal] of [
       slow = threads.slowHandler(number) === 0;
       say('installed', slow);
       // The child has its threads in the parent's order; while they come back they block everything.
-      const takes = fs.readdirSync('/proc/self/task').findIndex((tid, i) => {
+      const tasks = (pid) => {
+        // readdirSync() would sort by the digits of the ids, which begin again at the end.
+        const folder = fs.opendirSync('/proc/' + pid + '/task');
+        const all = [];
+        for (let entry; (entry = folder.readSync()) !== null; ) all.push(Number(entry.name));
+        folder.closeSync();
+        return all;
+      };
+      const takes = tasks('self').findIndex((tid, i) => {
         if (i === 0) return false;
         const [, mask] = /SigBlk:\\s*(\\w+)/.exec(fs.readFileSync('/proc/self/task/' + tid + '/status', 'utf8'));
         return (BigInt('0x' + mask) & (1n << BigInt(number - 1))) === 0n;
@@ -102,8 +110,7 @@ for (const [who, signal] of [
       for (let i = 0; i < 3; i++) {
         const pid = fork();
         if (pid === 0) await pause(1e6);
-        const all = fs.readdirSync('/proc/' + pid + '/task').map(Number);
-        say('sent', threads.tgkill(pid, all[takes], number));
+        say('sent', threads.tgkill(pid, tasks(pid)[takes], number));
         say('ended', (await daemonkit.waitpidAsync(pid)).signal);
       }
       if (master) await master.stop();

@@ -195,8 +195,11 @@ bool ReserveStacks(Park& park, Arena& arena, char*& stacks) {
   for (uint32_t i = 0; i < park.count; ++i) {
     if (park.threads[i].state() == Thread::kParked) park.order[park.ordered++] = i;
   }
+  // Ids are given in turn, and begin again at the end: those below the process's own are younger.
+  const auto first = static_cast<uint32_t>(Sys(SYS_getpid));
+  const auto age = [&](uint32_t i) { return static_cast<uint32_t>(park.threads[i].tid) - first; };
   Sort(park.order, park.order + park.ordered,
-       [&](uint32_t a, uint32_t b) { return park.threads[a].tid < park.threads[b].tid; });
+       [&](uint32_t a, uint32_t b) { return age(a) < age(b); });
   return true;
 }
 

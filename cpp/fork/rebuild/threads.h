@@ -15,8 +15,8 @@ const char* ThreadObstacle();
 // is wrong, and the fork must fail.
 Failure CheckRecords(const Park& park);
 
-// In the parent: reserves the memory for RebuildThreads, which makes the threads in the order of
-// their ids: a child lists them as its parent does.
+// In the parent: reserves the memory for RebuildThreads, which makes the threads in the order in
+// which they were made, as far as their ids show it: a child lists them as its parent does.
 bool ReserveStacks(Park& park, Arena& arena, char*& stacks);
 
 // In the child: makes the threads. Each parks itself and waits for the release. self is the forking
